@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brownout/lab/hands.h — what can be done to a running lab, as a table of functions.
+ * Faults are written against this table and nothing else.  In a run the conductor's table speaks to the keeper
+ * (and to the wire threads); in tests a table of fakes stands in.
+ * Owns: nothing.  Threads: the conductor's main thread only.  Privilege: whatever stands behind it. */
+#pragma once
+#include <stdint.h>
+
+#include "brownout/base/err.h"
+#include "brownout/model/impair.h"
+#include "brownout/model/plan.h"
+
+/** enum bo_cap_bit - what the machine offers; filled by bo_machine_probe() */
+struct bo_machine {
+	bool netns, tun, veth, netem, userns;
+	bool cgroup_memory, cgroup_cpu, cgroup_pids, cgroup_freezer;
+	int cgroup_memory_version; /* 1, 2, or 0 for none */
+	bool memory_high;          /* cgroup v2 only */
+	enum bo_driver driver;     /* what AUTO means here */
+	char why_not_netem[160];
+	char why_not_tun[160];
+	char why_not_cgroup[160];
+};
+
+/** struct bo_link_measure - one-way measurement of one direction by probe packets inside the impaired path
+ * @sent, @received: probes sent in the window and those of them that arrived
+ * @delay_*_ns: one-way delay of those that arrived
+ * @goodput_bps: bits per second of a short train at the receiving end, 0 if none was sent */
+struct bo_link_measure {
+	uint64_t sent;
+	uint64_t received;
+	int64_t delay_min_ns;
+	int64_t delay_p50_ns;
+	int64_t delay_p99_ns;
+	int64_t delay_max_ns;
+	int64_t goodput_bps;
+};
+
+/** struct bo_mem_stat - counters of a node's memory cgroup; -1 where the kernel has none */
+struct bo_mem_stat {
+	int64_t usage_bytes;
+	int64_t limit_bytes; /* INT64_MAX when unlimited */
+	int64_t failcnt;     /* v1 memory.failcnt, v2 memory.events:max */
+	int64_t high_events; /* v2 memory.events:high */
+	int64_t oom_kills;
+};
+
+/** struct bo_node_state - what is known about a node's main process */
+struct bo_node_state {
+	bool running;
+	bool paused;
+	int32_t pid;     /* in the conductor's pid namespace; 0 when not running */
+	int exit_status; /* as waitpid(2) gives it; valid after it ran once and is not running */
+	int64_t since_ns; /* CLOCK_MONOTONIC of the last start or end */
+};
+
+/** enum bo_mem_knob - HIGH: reclaim and throttle above it (v2 memory.high); MAX: hard limit (v2 memory.max, v1 limit_in_bytes) */
+enum bo_mem_knob { BO_MEM_MAX, BO_MEM_HIGH };
+
+/**
+ * struct bo_hands - all return 0 or -errno with @err filled; all wait for the deed to be done
+ * @link_impair: replace the whole impairment of one direction, atomically between two packets
+ * @link_probe: start (on = true) or stop probing one direction
+ * @link_measure: what probes sent in [from_ns, to_ns) (CLOCK_MONOTONIC) met; call after they had time to arrive
+ * @node_kill: SIGKILL to the whole process tree at once
+ * @node_term: SIGTERM to the main process
+ * @node_start: start again after its end; with @wait_ready, only return once it is ready
+ * @node_pause, @node_resume: freeze and thaw the whole tree
+ * @memory_limit: set one knob; INT64_MAX lifts it.  -EBUSY: v1 refuses a limit below usage it cannot reclaim
+ */
+struct bo_hands {
+	void *self;
+	const struct bo_machine *machine;
+	const char *link_driver; /* "netem" or "wire" */
+	int (*link_impair)(void *self, int link, enum bo_dir dir, const struct bo_impair *im, struct bo_err *err);
+	int (*link_probe)(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err);
+	int (*link_measure)(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			    struct bo_link_measure *ret, struct bo_err *err);
+	int (*node_kill)(void *self, int node, struct bo_err *err);
+	int (*node_term)(void *self, int node, struct bo_err *err);
+	int (*node_start)(void *self, int node, bool wait_ready, struct bo_err *err);
+	int (*node_pause)(void *self, int node, struct bo_err *err);
+	int (*node_resume)(void *self, int node, struct bo_err *err);
+	int (*node_state)(void *self, int node, struct bo_node_state *ret, struct bo_err *err);
+	int (*memory_limit)(void *self, int node, enum bo_mem_knob knob, int64_t bytes, struct bo_err *err);
+	int (*memory_stat)(void *self, int node, struct bo_mem_stat *ret, struct bo_err *err);
+};

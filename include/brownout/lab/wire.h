@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brownout/lab/wire.h — the userspace wire: a thread that moves packets between two TUN devices through a
+ * due-time queue per direction.
+ * Owns: both descriptors, the thread, the queues.  Threads: one per wire.  Privilege: none (descriptors only). */
+#pragma once
+#include <stdint.h>
+
+#include "brownout/base/err.h"
+#include "brownout/model/impair.h"
+
+struct bo_wire;
+
+/** bo_wire_new() - start moving packets, unimpaired.  @fd_a, @fd_b: [consumed] from bo_tun_open()
+ * @seed, @stream: fates of packets depend on these and the packet's number in its direction */
+BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_t stream,
+			     struct bo_err *err);
+/** bo_wire_impair() - replace the impairment of one direction between two packets; returns once it is in force
+ * (packets already queued keep the due time that they got; on blackhole they are dropped) */
+BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
+				struct bo_err *err);
+
+struct bo_wire_stats {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued;
+};
+void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
+/** bo_wire_free() - stop the thread and close both devices, which removes them */
+void bo_wire_free(struct bo_wire *wire);

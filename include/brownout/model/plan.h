@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brownout/model/plan.h — everything a scenario declares, before anything runs.
+ * Built by script/, checked by harness/, executed by the conductor, printed by report/.
+ * Owns: all its memory, in one arena.  Threads: read-only once built.  Privilege: none. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "brownout/base/arena.h"
+#include "brownout/base/err.h"
+#include "brownout/base/vec.h"
+
+/** struct bo_src - where in a scenario something was said; file is NULL when it came from the command line */
+struct bo_src {
+	const char *file;
+	int line;
+};
+
+/** enum bo_phase - the six phases, in their order; one with duration 0 does not happen.
+ * Load runs in warmup, base, fault and heal; hold keeps the faults on and stops the load; settle only waits. */
+enum bo_phase {
+	BO_PHASE_WARMUP,
+	BO_PHASE_BASE,
+	BO_PHASE_FAULT,
+	BO_PHASE_HOLD,
+	BO_PHASE_HEAL,
+	BO_PHASE_SETTLE,
+	BO_PHASE_COUNT,
+};
+
+const char *bo_phase_name(enum bo_phase phase);
+/** bo_phase_from_name() - the phase, or BO_PHASE_COUNT when there is none of that name */
+enum bo_phase bo_phase_from_name(const char *name);
+/** bo_phase_has_load() - is load offered in this phase? */
+bool bo_phase_has_load(enum bo_phase phase);
+
+enum bo_role { BO_ROLE_CLIENT, BO_ROLE_SUBJECT, BO_ROLE_DEPENDENCY };
+const char *bo_role_name(enum bo_role role);
+
+/** The client is always node 0; it is the conductor itself and is never spawned. */
+#define BO_NODE_CLIENT 0
+
+enum bo_node_kind { BO_NODE_NONE, BO_NODE_COMMAND, BO_NODE_STUB };
+
+enum bo_ready_kind { BO_READY_NONE, BO_READY_TCP, BO_READY_HTTP, BO_READY_LOG, BO_READY_COMMAND };
+
+/**
+ * struct bo_ready_spec - when does a node count as ready?
+ * @url: HTTP: the URL, 2xx is ready (its host is a node name)
+ * @port: TCP: a connection is accepted
+ * @pattern: LOG: POSIX extended regular expression (regex(7)) found in one line of output
+ * @argv: COMMAND: run inside the node until it exits with 0; NULL-terminated
+ * @deadline_ns: give up after this; default 10 s
+ */
+struct bo_ready_spec {
+	enum bo_ready_kind kind;
+	const char *url;
+	int port;
+	const char *pattern;
+	const char *const *argv;
+	int64_t deadline_ns;
+	struct bo_src src;
+};
+
+enum bo_stub_proto { BO_STUB_TCP, BO_STUB_HTTP };
+enum bo_stub_mode { BO_STUB_OK, BO_STUB_ERROR, BO_STUB_RESET, BO_STUB_STALL };
+
+/**
+ * struct bo_stub_spec - the built-in dependency: a TCP or HTTP responder
+ * @port: 1 … 65535
+ * @delay_ns: wait before each answer
+ * @mode: OK answers; ERROR answers 500 (HTTP) or closes (TCP); RESET sends RST instead of an answer;
+ *        STALL sends half of the answer and then nothing
+ * @body: what it answers; for TCP each line received is answered with body and a newline
+ */
+struct bo_stub_spec {
+	enum bo_stub_proto proto;
+	int port;
+	int64_t delay_ns;
+	enum bo_stub_mode mode;
+	int status;
+	const char *body;
+};
+
+/**
+ * struct bo_probe_spec - how goroutines of a node are counted
+ * @pprof_url: base URL of net/http/pprof ("http://orders:8080/debug/pprof"), or NULL
+ * @expvar_url: URL of expvar ("http://orders:8080/debug/vars"), or NULL
+ * @expvar_key: name of the integer variable that holds the goroutine count; default "goroutines"
+ * @interval_ns: default 100 ms
+ * Both URLs NULL and @off false means auto: the node's readiness URL's host and port, pprof first, then expvar.
+ */
+struct bo_probe_spec {
+	const char *pprof_url;
+	const char *expvar_url;
+	const char *expvar_key;
+	int64_t interval_ns;
+	bool off;
+};
+
+/**
+ * struct bo_node_spec - one node; nodes[0] is the client (kind BO_NODE_NONE)
+ * @argv: [COMMAND] NULL-terminated; argv[0] is looked up in the scenario's folder, then in PATH, by the harness
+ * @env: NULL-terminated "K=V", added to a minimal environment (PATH, HOME=/tmp, LANG=C.UTF-8, HOSTNAME)
+ * @cwd: absolute, or NULL for the scenario's folder
+ * @memory_bytes: memory limit, 0 none;  @cpus_milli: CPU quota in 1/1000 CPU, 0 none;  @pids: 0 none
+ * @after: names of nodes that must be ready first; NULL-terminated or NULL (dependencies come before subjects anyway)
+ */
+struct bo_node_spec {
+	const char *name;
+	enum bo_role role;
+	enum bo_node_kind kind;
+	const char *const *argv;
+	const char *const *env;
+	const char *cwd;
+	int64_t memory_bytes;
+	int64_t cpus_milli;
+	int64_t pids;
+	const char *const *after;
+	struct bo_ready_spec ready;
+	struct bo_stub_spec stub;
+	struct bo_probe_spec probe;
+	struct bo_src src;
+};
+
+/** struct bo_link_spec - the wire between two nodes; a < b; management links are not listed here */
+struct bo_link_spec {
+	int a;
+	int b;
+	struct bo_src src;
+};
+
+enum bo_arrivals { BO_ARRIVALS_CONSTANT, BO_ARRIVALS_POISSON };
+
+struct bo_header {
+	const char *name;
+	const char *value;
+};
+
+/** enum bo_load_kind - REQUESTS offers an open loop of HTTP requests; HOLD keeps long-lived connections open */
+enum bo_load_kind { BO_LOAD_REQUESTS, BO_LOAD_HOLD };
+
+/**
+ * struct bo_load_spec - what the client offers
+ * @node, @port, @path: where to; the URL's host was resolved to a node
+ * @rate_per_s: intended requests per second (open loop);  for HOLD: new connections per second
+ * @timeout_ns: per request, from the moment of sending; 0 none
+ * @max_inflight: connections are opened on demand up to this; default 1000
+ * @keepalive: false closes the connection after each response
+ * @abandon_ns: the client hangs up this long after sending, 0 never
+ * @hold_count: [HOLD] connections kept open at a time;  @hold_ns: how long each is held, 0 for as long as load runs;
+ *              each asks for @path once and then stays silent
+ * @vanish: [HOLD] at its end the client's side disappears without FIN instead of closing politely
+ */
+struct bo_load_spec {
+	const char *name;
+	enum bo_load_kind kind;
+	const char *url;
+	int node;
+	int port;
+	const char *path;
+	const char *method;
+	const struct bo_header *headers;
+	size_t nheaders;
+	const char *body;
+	double rate_per_s;
+	enum bo_arrivals arrivals;
+	int64_t timeout_ns;
+	int64_t abandon_ns;
+	int64_t max_inflight;
+	bool keepalive;
+	int64_t hold_count;
+	int64_t hold_ns;
+	bool vanish;
+	struct bo_src src;
+};
+
+enum bo_arg_type { BO_ARG_STRING, BO_ARG_NUMBER, BO_ARG_BOOL };
+
+/** struct bo_arg - one key = value of a fault, still as the user wrote it; a lone positional value has key "" */
+struct bo_arg {
+	const char *key;
+	enum bo_arg_type type;
+	const char *str;
+	double num;
+	bool boolean;
+};
+
+enum bo_target { BO_TARGET_LINK, BO_TARGET_NODE };
+
+/**
+ * struct bo_fault_spec - one fault in the schedule
+ * @kind: name in the fault registry ("delay", "kill", "memory" …); the registry validates kind and args
+ * @target, @index: links[index] or nodes[index]
+ * @from, @to: active from the start of phase @from until the end of phase @to
+ * @after_ns: starts this long after the start of @from
+ * @lasts_ns: ends this long after it started; 0 means at the end of @to
+ * @id: "delay orders-db #1", unique in the plan
+ */
+struct bo_fault_spec {
+	const char *id;
+	const char *kind;
+	enum bo_target target;
+	int index;
+	const struct bo_arg *args;
+	size_t nargs;
+	enum bo_phase from;
+	enum bo_phase to;
+	int64_t after_ns;
+	int64_t lasts_ns;
+	struct bo_src src;
+};
+
+/** struct bo_budget_spec - one budget as written; parsed by slo/ */
+struct bo_budget_spec {
+	const char *text;
+	struct bo_src src;
+};
+
+/** enum bo_driver - how links are impaired; AUTO takes netem where the kernel has it, else the wire */
+enum bo_driver { BO_DRIVER_AUTO, BO_DRIVER_NETEM, BO_DRIVER_WIRE };
+const char *bo_driver_name(enum bo_driver driver);
+
+/**
+ * struct bo_plan - a validated scenario
+ * @timeout_ns: the service's declared request timeout T, 0 if the scenario does not say; used to warn of loose budgets
+ * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
+ * @scenario_text: the file's content, so that a run can be repeated
+ */
+struct bo_plan {
+	struct bo_arena arena;
+	const char *name;
+	const char *about;
+	const char *scenario_path;
+	const char *scenario_dir;
+	const char *scenario_text;
+	struct bo_src src;
+	uint64_t seed;
+	enum bo_driver driver;
+	int64_t timeout_ns;
+	int64_t phase_ns[BO_PHASE_COUNT];
+	BO_VEC(struct bo_node_spec) nodes;
+	BO_VEC(struct bo_link_spec) links;
+	BO_VEC(struct bo_load_spec) loads;
+	BO_VEC(struct bo_fault_spec) faults;
+	BO_VEC(struct bo_budget_spec) budgets;
+};
+
+/** bo_plan_new() - an empty plan with the client as node 0; NULL when memory is out */
+struct bo_plan *bo_plan_new(void);
+void bo_plan_free(struct bo_plan *plan);
+/** bo_plan_node() - index of the node of that name, or -1 */
+int bo_plan_node(const struct bo_plan *plan, const char *name);
+/** bo_plan_link() - index of the link between two nodes in either order, or -1 */
+int bo_plan_link(const struct bo_plan *plan, int node, int peer);
+/** bo_plan_link_add() - index of the link between two nodes, added if there was none; -ENOMEM */
+int bo_plan_link_add(struct bo_plan *plan, int node, int peer, struct bo_src src);
+/** bo_plan_phase_start() - start of @phase in ns after the start of the first phase */
+int64_t bo_plan_phase_start(const struct bo_plan *plan, enum bo_phase phase);
+/** bo_plan_total() - planned length of all phases in ns */
+int64_t bo_plan_total(const struct bo_plan *plan);
+/** bo_plan_fault_window() - planned [start, end) of a fault, in ns after the start of the first phase */
+void bo_plan_fault_window(const struct bo_plan *plan, const struct bo_fault_spec *fault, int64_t *ret_start,
+			  int64_t *ret_end);
+/** bo_arg_find() - the argument of that key, or NULL */
+const struct bo_arg *bo_arg_find(const struct bo_fault_spec *fault, const char *key);

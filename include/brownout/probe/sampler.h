@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brownout/probe/sampler.h — one thread that samples all nodes into series.
+ * Goroutine counts come over the management link, never over an impaired one; a probe that gets no answer leaves a
+ * gap, with its reason, and never an old value.
+ * Owns: its thread and curl handles.  Threads: one.  Privilege: none; cgroup files come as descriptors. */
+#pragma once
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "brownout/base/err.h"
+#include "brownout/model/run.h"
+
+struct bo_sampler;
+
+/** struct bo_cgroup_files - open read-only descriptors of a node's memory cgroup, -1 where the kernel has none */
+struct bo_cgroup_files {
+	int version;      /* 1, 2 or 0 */
+	int usage;        /* memory.current | memory.usage_in_bytes */
+	int limit;        /* memory.max | memory.limit_in_bytes */
+	int events;       /* memory.events | memory.oom_control */
+	int failcnt;      /* -1 | memory.failcnt */
+};
+
+/**
+ * struct bo_sampler_node - one node to sample
+ * @address: the node's management address, as text ("10.78.1.2")
+ * @files: [consumed] closed by the sampler
+ */
+struct bo_sampler_node {
+	int node;
+	const char *address;
+	struct bo_cgroup_files files;
+};
+
+/** bo_sampler_new() - makes the series in @run; nodes with role client are ignored */
+BO_NODISCARD int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_sampler_node *nodes,
+				size_t nnodes, struct bo_err *err);
+/** bo_sampler_set_pid() - the node's main process, 0 while it is down (any thread) */
+void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid);
+/**
+ * bo_sampler_detect() - for each subject find a goroutine sampler that answers now (before t0)
+ * Return: 0; a node for which none answers is said in @run's events as BO_EVENT_NOTE and has no goroutine series
+ */
+BO_NODISCARD int bo_sampler_detect(struct bo_sampler *sampler, struct bo_err *err);
+BO_NODISCARD int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *err);
+/** bo_sampler_latest() - newest value for the status line; NAN when there is none (any thread) */
+double bo_sampler_latest(struct bo_sampler *sampler, const char *series, int node);
+/** bo_sampler_stop() - ends the thread; afterwards the series may be read */
+void bo_sampler_stop(struct bo_sampler *sampler);
+void bo_sampler_free(struct bo_sampler *sampler);
