@@ -37,4 +37,4 @@ bool bo_vec_grow_(void **items, size_t *cap, size_t want, size_t item_size);
 
 /** bo_vec_foreach(it, v) - `it` is declared here and points at each item in turn */
 #define bo_vec_foreach(it, v) \
-	for (__typeof__(&(v)->items[0]) it = (v)->items; it && it < (v)->items + (v)->len; it++)
+	for (__typeof__((v)->items[0]) *it = (v)->items; it && it < (v)->items + (v)->len; it++)
