@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* harness/ready.h — is a node ready?  One attempt at a time, over the management link.
+ * Owns: nothing between calls.  Threads: the conductor's main thread.  Privilege: none. */
+#pragma once
+#include <stdbool.h>
+
+#include "brownout/model/plan.h"
+
+/**
+ * bo_ready_tcp() - does @address:@port accept a connection within @timeout_ns?
+ * @why: filled when not
+ */
+bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns, char *why, size_t size);
+/** bo_ready_http() - does @url, fetched from @address with its own Host header, answer with 2xx? */
+bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, char *why, size_t size);
