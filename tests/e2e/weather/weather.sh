@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# weather.sh CASE — one run of brownout in bad weather: what it prints, how it exits, and that nothing is left.
+# Needs BROWNOUT (the program) in the environment, and root for anything that starts a lab.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+out=$work/out
+
+die() { echo "FAILED: $*"; echo "--- stdout"; cat "$work/stdout" 2>/dev/null; echo "--- stderr"; cat "$work/stderr" 2>/dev/null; exit 1; }
+need_root() { [ "$(id -u)" = 0 ] || { echo "SKIP: needs root"; exit 77; }; }
+
+# run SCENARIO ARGS...: runs to the end; $rc, $work/stdout, $work/stderr
+run() {
+	local file=$1; shift
+	"$BROWNOUT" run --plain --out "$out" --seed 1 "$@" "$file" >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+}
+# start SCENARIO: in the background; $pid
+start() {
+	"$BROWNOUT" run --plain --out "$out" --seed 1 "$1" >"$work/stdout" 2>"$work/stderr" &
+	pid=$!
+}
+expect_rc() { [ "$rc" = "$1" ] || die "exit code $rc, expected $1"; }
+expect() { grep -qE -- "$2" "$work/$1" || die "no line of $1 matches: $2"; }
+expect_not() { ! grep -qE -- "$2" "$work/$1" || die "a line of $1 matches: $2"; }
+expect_one_line() { [ "$(wc -l <"$work/stderr")" = 1 ] || die "expected one line on stderr"; }
+expect_nothing_started() { [ ! -e "$out" ] || die "a run folder was made"; }
+
+# eventually SECONDS COMMAND...: until it succeeds
+eventually() {
+	local end=$((SECONDS + $1)); shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		read -r -t 0.05 <> <(:) || true
+	done
+}
+says() { grep -qE -- "$1" "$work/stderr" 2>/dev/null; }
+keeper_of() { pgrep -P "$1" -x bo-keeper; }
+# processes of nodes of the keeper $1: its children, the inits
+inits_of() { pgrep -P "$1" -x bo-init; }
+gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" 2>/dev/null | cut -c1)" = Z ]; }
+all_gone() { local p; for p in "$@"; do gone "$p" || return 1; done; }
+cgroups_of() { find /sys/fs/cgroup -maxdepth 4 -type d -name "brownout-*-$1-*" 2>/dev/null; }
+has_report() { find "$out" -name run.json -size +0 | grep -q .; }
+no_cgroups_of() { [ -z "$(cgroups_of "$1")" ]; }
+
+case_fine() {
+	run "$here/fine.lua"; expect_rc 0
+	expect stdout PASS
+	expect stderr 'nothing left behind'
+}
+case_not_found() {
+	run "$here/not-found.lua"; expect_rc 2; expect_one_line; expect_nothing_started
+	expect stderr 'not-found\.lua:7: .*no-such-program-anywhere'
+}
+case_not_executable() {
+	run "$here/not-executable.lua"; expect_rc 2; expect_one_line; expect_nothing_started
+	expect stderr 'not-executable\.lua:7: .*common\.lua.*(execut|chmod)'
+}
+case_exits_at_once() {
+	run "$here/exits-at-once.lua"; expect_rc 3
+	expect stderr 'web exited with status 7 before it was ready.*cannot open my database'
+	expect stdout INCONCLUSIVE
+	grep -q 'cannot open my database' "$out"/*/nodes/web.log || die "the log lacks the line"
+	has_report || die "no run.json"
+}
+case_never_ready() {
+	run "$here/never-ready.lua"; expect_rc 3
+	expect stderr 'web was not ready within 1(\.00)?s: port 8080: .*still warming up'
+	expect stdout INCONCLUSIVE
+}
+case_backend_dies() {
+	run "$here/backend-dies.lua"; expect_rc 3
+	expect stderr 'PROBLEM: db exited with status 3'
+	expect stdout 'INCONCLUSIVE'
+	expect stdout 'db exited with status 3'
+}
+case_subject_dies() {
+	run "$here/subject-dies.lua"; expect_rc 1
+	expect stdout 'FAIL'
+	expect stdout 'web exited with status 9'
+}
+case_endless() {
+	local began=$SECONDS
+	run "$here/endless.lua"; expect_rc 2; expect_one_line; expect_nothing_started
+	expect stderr 'endless\.lua:5: '
+	[ $((SECONDS - began)) -le 20 ] || die "took $((SECONDS - began)) s"
+}
+case_huge_scenario() {
+	{ echo 'local bo = require "brownout"'; head -c 10485760 /dev/zero | tr '\0' '-'; } >"$work/huge.lua"
+	run "$work/huge.lua"; expect_rc 2; expect_one_line; expect_nothing_started
+	expect stderr 'huge\.lua:1: .*(MiB|bytes|large|big)'
+}
+case_loud() {
+	run "$here/loud.lua"; expect_rc 0
+	expect stderr 'web printed .*keeps the first 64MiB'
+	local size; size=$(stat -c %s "$out"/*/nodes/web.log)
+	if [ "$size" -lt 67108864 ] || [ "$size" -ge 67200000 ]; then die "the log has $size bytes"; fi
+}
+case_disk_full() {
+	need_root
+	# a file system of 64 KiB, in a mount namespace that ends with the command
+	mkdir "$work/small"
+	unshare -m sh -c "mount -t tmpfs -o size=64k none '$work/small' && exec '$BROWNOUT' run --plain --seed 1 \
+		--out '$work/small/out' '$here/fine.lua'" >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	[ "$rc" = 3 ] || die "exit code $rc, expected 3: a PASS without its reports is none"
+	expect stderr 'No space left on device'
+	expect stderr 'nothing left behind'
+}
+case_no_privilege() {
+	need_root
+	# an ordinary user in a changed root may not create user namespaces (clone(2), EPERM)
+	mkdir "$work/root"; chmod 755 "$work"
+	unshare -m sh -c "mount --rbind / '$work/root' && exec chroot --userspec=65534:65534 --groups= '$work/root' \
+		'$BROWNOUT' run --plain --out /tmp/never '$here/fine.lua'" >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 5; expect_one_line
+	expect stderr '^brownout: .*(root|sudo)'
+}
+case_two_at_once() {
+	start "$here/fine.lua"; local one=$pid
+	"$BROWNOUT" run --plain --out "$out" --seed 2 "$here/fine.lua" >"$work/stdout2" 2>"$work/stderr2" & local two=$!
+	wait "$one"; rc=$?; expect_rc 0
+	wait "$two"; rc=$?; expect_rc 0
+	[ "$(find "$out" -name run.json | wc -l)" = 2 ] || die "expected two run folders"
+}
+interrupt_when() {
+	start "$here/long.lua"
+	eventually 20 says "$1" || die "never said $1"
+	local keeper; keeper=$(keeper_of "$pid")
+	kill -INT "$pid"
+	wait "$pid"; rc=$?; expect_rc 4
+	expect stdout ABORTED
+	has_report || die "no run.json"
+	all_gone "$keeper" || die "the keeper is still there"
+	no_cgroups_of "$keeper" || die "cgroups are left: $(cgroups_of "$keeper")"
+}
+case_ctrl_c() { interrupt_when 'fault on: .*memory'; expect stderr 'fault off'; }
+case_ctrl_c_in_setup() { interrupt_when 'run folder'; }
+# kill_when WHO: $keeper, $inits are set, nodes must be dead within 1 s
+kill_when() {
+	start "$here/long.lua"
+	eventually 20 says 'fault on: .*memory' || die "the fault never came"
+	keeper=$(keeper_of "$pid"); local inits; mapfile -t inits < <(inits_of "$keeper")
+	[ ${#inits[@]} -gt 0 ] || die "no node is running"
+	case $1 in
+	conductor) kill -KILL "$pid" ;;
+	keeper) kill -KILL "$keeper" ;;
+	both) kill -KILL "$pid" "$keeper" ;;
+	esac
+	local t0=${EPOCHREALTIME/./}
+	eventually 5 all_gone "${inits[@]}" || die "nodes are still there"
+	local took=$(( (${EPOCHREALTIME/./} - t0) / 1000 ))
+	[ $took -le 1000 ] || die "nodes lived on for $took ms"
+	wait "$pid"; rc=$?
+}
+case_kill_conductor() {
+	kill_when conductor
+	eventually 5 gone "$keeper" || die "the keeper is still there"
+	no_cgroups_of "$keeper" || die "cgroups are left: $(cgroups_of "$keeper")"
+}
+case_kill_keeper() {
+	kill_when keeper; expect_rc 3
+	expect stdout INCONCLUSIVE
+	expect stdout 'keeper'
+	"$BROWNOUT" sweep >"$work/sweep" 2>&1 || die "sweep: $(cat "$work/sweep")"
+	no_cgroups_of "$keeper" || die "cgroups are left after the sweep: $(cgroups_of "$keeper")"
+}
+case_kill_both() {
+	kill_when both
+	run "$here/fine.lua"; expect_rc 0
+	no_cgroups_of "$keeper" || die "cgroups are left after the next start: $(cgroups_of "$keeper")"
+}
+
+if [ $# != 1 ] || [ -z "${BROWNOUT:-}" ]; then echo "usage: BROWNOUT=... weather.sh CASE"; exit 2; fi
+case $1 in not_found|not_executable|endless|huge_scenario) ;; *) need_root ;; esac
+"case_$1"
+echo "ok: $1"
