@@ -9,6 +9,10 @@ set(BROWNOUT_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them (ad
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
 	-Wpointer-arith -Wwrite-strings -Wundef -fno-common)
+# Messages and names are cut to their fixed buffers on purpose; snprintf(3) never overruns them.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+	add_compile_options(-Wno-format-truncation)
+endif()
 if(BROWNOUT_WERROR)
 	add_compile_options(-Werror)
 endif()

@@ -23,12 +23,10 @@
 #include "brownout/report/report.h"
 #include "harness/conductor.h"
 #include "harness/console_table.h"
-#include "harness/live.h"
+#include "harness/status.h"
 #include "harness/scenario.h"
 #include "harness/verbs.h"
 #include "harness/version.h"
-
-#define MAX_SETS 64
 
 struct options {
 	const char *path;
@@ -36,10 +34,7 @@ struct options {
 	enum bo_driver driver;
 	bool quiet;
 	bool plain;
-	bool seed_given;
-	uint64_t seed;
-	struct bo_script_set sets[MAX_SETS];
-	size_t nsets;
+	struct bo_scenario_args args;
 };
 
 static void help(FILE *out)
@@ -55,32 +50,18 @@ static void help(FILE *out)
 	      out);
 }
 
-static int bad_usage(const char *what, const char *found)
+static int bad_usage(const char *what)
 {
-	fprintf(stderr, "brownout run: %s, found \"%s\"; `brownout run --help` says more\n", what, found);
+	fprintf(stderr, "brownout run: %s; `brownout run --help` says more\n", what);
 	return BO_EXIT_USAGE;
 }
 
-static bool parse_u64(const char *s, uint64_t *ret)
+static int bad_argument(const char *what, const char *found)
 {
-	char *end;
+	char text[256];
 
-	errno = 0;
-	*ret = strtoull(s, &end, 0);
-	return *s >= '0' && *s <= '9' && !*end && !errno;
-}
-
-static int take_set(struct options *o, char *arg)
-{
-	char *eq = strchr(arg, '=');
-
-	if (!eq || eq == arg)
-		return bad_usage("--set expects KEY=VALUE", arg);
-	if (o->nsets == MAX_SETS)
-		return bad_usage("--set may be given at most 64 times", arg);
-	*eq = '\0';
-	o->sets[o->nsets++] = (struct bo_script_set){ arg, eq + 1 };
-	return 0;
+	snprintf(text, sizeof(text), "%s, found \"%.100s\"", what, found);
+	return bad_usage(text);
 }
 
 static int take_driver(struct options *o, const char *arg)
@@ -91,7 +72,7 @@ static int take_driver(struct options *o, const char *arg)
 			return 0;
 		}
 	}
-	return bad_usage("--driver expects auto, netem or wire", arg);
+	return bad_argument("--driver expects auto, netem or wire", arg);
 }
 
 /* 0, or an exit code, or -1 when --help was asked for */
@@ -103,6 +84,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 		{ "plain", no_argument, NULL, 'p' },	    { "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
 	};
+	struct bo_err err = { 0 };
 	int ch, r = 0;
 
 	optind = 1;
@@ -110,12 +92,12 @@ static int parse_options(struct options *o, int argc, char **argv)
 	while (!r && (ch = getopt_long(argc, argv, ":qh", longs, NULL)) != -1) {
 		switch (ch) {
 		case 's':
-			r = take_set(o, optarg);
+			if (bo_scenario_args_set(&o->args, optarg, &err) < 0)
+				r = bad_usage(err.msg);
 			break;
 		case 'S':
-			o->seed_given = parse_u64(optarg, &o->seed);
-			if (!o->seed_given)
-				r = bad_usage("--seed expects a whole number", optarg);
+			if (bo_scenario_args_seed(&o->args, optarg, &err) < 0)
+				r = bad_usage(err.msg);
 			break;
 		case 'd':
 			r = take_driver(o, optarg);
@@ -132,21 +114,22 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'h':
 			return -1;
 		case ':':
-			r = bad_usage("an option lacks its value", argv[optind - 1]);
+			r = bad_argument("an option lacks its value", argv[optind - 1]);
 			break;
 		default:
-			r = bad_usage("unknown option", argv[optind - 1]);
+			r = bad_argument("unknown option", argv[optind - 1]);
 		}
 	}
 	if (!r && optind != argc - 1)
-		r = bad_usage("expected one scenario file", optind < argc ? argv[optind + 1] : "");
+		r = optind == argc ? bad_usage("expected a scenario file") :
+				     bad_argument("expected one scenario file", argv[optind + 1]);
 	o->path = r ? NULL : argv[optind];
 	return r;
 }
 
 static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_err *err)
 {
-	struct bo_script_options so = { .seed = o->seed, .sets = o->sets, .nsets = o->nsets };
+	struct bo_script_options so = { .seed = o->args.seed, .sets = o->args.sets, .nsets = o->args.nsets };
 	struct bo_plan *plan = NULL;
 	int r = bo_scenario_load(&plan, o->path, &so, err);
 
@@ -158,8 +141,6 @@ static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_er
 	}
 	if (o->driver != BO_DRIVER_AUTO)
 		plan->driver = o->driver;
-	if (o->seed_given)
-		plan->seed = o->seed;
 	if (!plan->seed && getrandom(&plan->seed, 4, 0) != 4)
 		plan->seed = (uint64_t)bo_now_ns();
 	*ret = plan;
@@ -226,14 +207,14 @@ static void describe_machine(struct bo_run *run, const struct bo_machine *machin
 
 static int cannot(const struct bo_err *err)
 {
-	bo_live_clear();
+	bo_status_clear();
 	fprintf(stderr, "brownout: %s\n", err->msg);
 	return BO_EXIT_CANNOT;
 }
 
 static int usage_error(const struct bo_err *err)
 {
-	bo_live_clear();
+	bo_status_clear();
 	fprintf(stderr, "%s\n", err->msg);
 	return BO_EXIT_USAGE;
 }
@@ -258,14 +239,14 @@ static int run_plan(const struct options *o, struct bo_keeper *keeper, const str
 		return usage_error(&err);
 	}
 	describe_machine(run, &machine);
-	bo_live_note(INT64_MIN, "%s: seed %" PRIu64 ", %.1fs planned, run folder %s", plan->name, plan->seed,
+	bo_status_note(INT64_MIN, "%s: seed %" PRIu64 ", %.1fs planned, run folder %s", plan->name, plan->seed,
 		     (double)bo_plan_total(plan) / 1e9, path);
 	if (bo_conductor_run(keeper, &machine, run, dir, &err) < 0) {
-		bo_live_clear();
+		bo_status_clear();
 		bo_log(BO_LOG_ERROR, "no verdict: %s", err.msg);
 		code = BO_EXIT_INCONCLUSIVE;
 	} else {
-		bo_live_clear();
+		bo_status_clear();
 		code = bo_outcome_exit(run->verdict.outcome);
 		if (bo_report_write_all(run, dir, &err) < 0) {
 			bo_log(BO_LOG_ERROR, "reports are incomplete: %s", err.msg);
@@ -291,7 +272,7 @@ int cmd_run(int argc, char **argv)
 			help(stdout);
 		return r < 0 ? BO_EXIT_OK : r;
 	}
-	bo_live_init(o.quiet ? BO_LIVE_QUIET : o.plain ? BO_LIVE_LINES : BO_LIVE_TTY);
+	bo_status_init(o.quiet ? BO_STATUS_QUIET : o.plain ? BO_STATUS_LINES : BO_STATUS_TTY);
 	/* a machine that cannot still tells what is wrong with the scenario first */
 	(void)!bo_keeper_start(&keeper, &no_keeper);
 	if (load_plan(&o, &plan, &err) < 0)

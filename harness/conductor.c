@@ -30,8 +30,8 @@
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
 #include "harness/labctl.h"
-#include "harness/live.h"
-#include "harness/schedule.h"
+#include "harness/status.h"
+#include "harness/timeline.h"
 
 #define T0_AHEAD_NS (50 * BO_NSEC_PER_MSEC)
 #define TICK_NS (20 * BO_NSEC_PER_MSEC)
@@ -47,12 +47,13 @@ struct conductor {
 	struct bo_load **loads;
 	struct bo_fault_set faults;
 	bool faults_ready;
-	struct bo_schedule schedule;
+	struct bo_timeline timeline;
 	int sigfd;
 	int64_t t0_ns; /* 0 until fixed */
 	int64_t shown_ns;
 	enum bo_phase phase;
 	bool over;
+	bool tick_failed;
 };
 
 static int64_t since_t0(const struct conductor *c)
@@ -72,7 +73,7 @@ static void note(struct conductor *c, enum bo_event_kind kind, int node, const c
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	bo_live_note(t, "%s%s", kind == BO_EVENT_PROBLEM ? "PROBLEM: " : "", text);
+	bo_status_note(t, "%s%s", kind == BO_EVENT_PROBLEM ? "PROBLEM: " : "", text);
 	bo_run_event(c->run, t == INT64_MIN ? 0 : t, kind, node, "%s", text);
 }
 
@@ -92,7 +93,7 @@ static void check_signals(struct conductor *c)
 
 		if (c->over) {
 			/* the second Ctrl-C: the keeper takes everything back when our end of the socket closes */
-			bo_live_clear();
+			bo_status_clear();
 			_exit(4);
 		}
 		snprintf(text, sizeof(text), "interrupted by %s", sigdescr_np((int)si.ssi_signo));
@@ -102,7 +103,7 @@ static void check_signals(struct conductor *c)
 	}
 }
 
-static void sum_live(struct conductor *c, struct bo_live_view *v)
+static void sum_live(struct conductor *c, struct bo_status_view *v)
 {
 	if (!c->plan->loads.len)
 		return;
@@ -122,9 +123,20 @@ static void sum_live(struct conductor *c, struct bo_live_view *v)
 	}
 }
 
+static void list_active(const struct conductor *c, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < c->faults.nfaults && at < size; i++)
+		if (c->faults.faults[i].active)
+			at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? ", " : "",
+					       c->plan->faults.items[i].id);
+}
+
 static void show(struct conductor *c)
 {
-	struct bo_live_view v = { .phase = bo_phase_name(c->phase), .p99_ms = NAN, .done_per_s = NAN,
+	struct bo_status_view v = { .phase = bo_phase_name(c->phase), .p99_ms = NAN, .done_per_s = NAN,
 				  .goroutines = NAN, .memory_bytes = NAN, .faults = "" };
 	int64_t now = bo_now_ns();
 	char faults[256] = "";
@@ -146,9 +158,9 @@ static void show(struct conductor *c)
 			v.memory_bytes = bo_sampler_latest(c->sampler, BO_SERIES_RSS, (int)i);
 		break;
 	}
-	bo_fault_set_active(&c->faults, faults, sizeof(faults));
+	list_active(c, faults, sizeof(faults));
 	v.faults = faults;
-	bo_live_show(&v);
+	bo_status_show(&v);
 }
 
 static int idle(void *self, struct bo_err *err)
@@ -279,7 +291,7 @@ static int start_sampler(struct conductor *c, struct bo_err *err)
 static int start_loads(struct conductor *c, struct bo_err *err)
 {
 	struct bo_load_window windows[BO_PHASE_COUNT];
-	size_t n = bo_schedule_load_windows(c->plan, c->t0_ns, windows);
+	size_t n = bo_timeline_load_windows(c->plan, c->t0_ns, windows);
 
 	for (size_t i = 0; i < c->plan->loads.len; i++) {
 		const struct bo_load_spec *spec = &c->plan->loads.items[i];
@@ -320,22 +332,25 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 		return r;
 	bo_labctl_set_hooks(c->lab, &hooks);
 	snprintf(c->run->driver, sizeof(c->run->driver), "%s", bo_labctl_view(c->lab)->link_driver);
-	bo_live_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
+	bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
 		     bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len, c->plan->links.len,
 		     c->run->driver);
 	began = bo_now_ns();
 	r = bo_labctl_start_nodes(c->lab, err);
 	if (r < 0)
 		return r;
-	bo_live_note(INT64_MIN, "every node is ready after %s", bo_format_duration(bo_now_ns() - began, took));
+	bo_status_note(INT64_MIN, "every node is ready after %s", bo_format_duration(bo_now_ns() - began, took));
 	r = bo_fault_set_init(&c->faults, c->plan, bo_labctl_hands(c->lab), c->run->faults.items, err);
 	if (r < 0)
 		return r;
 	c->faults_ready = true;
+	r = bo_fault_set_watch(&c->faults, err);
+	if (r < 0)
+		return r;
 	r = start_sampler(c, err);
 	if (r < 0)
 		return r;
-	return bo_schedule_init(&c->schedule, c->plan, err);
+	return bo_timeline_init(&c->timeline, c->plan, err);
 }
 
 static void enter_phase(struct conductor *c, enum bo_phase phase)
@@ -347,41 +362,37 @@ static void enter_phase(struct conductor *c, enum bo_phase phase)
 	c->phase = phase;
 	c->run->phases[phase].start_ns = now;
 	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
-	bo_live_note(now, "phase %s", bo_phase_name(phase));
+	bo_status_note(now, "phase %s", bo_phase_name(phase));
 }
 
 static void apply_fault(struct conductor *c, int i)
 {
-	struct bo_fault_record *rec = &c->run->faults.items[i];
+	const struct bo_fault_record *rec = &c->run->faults.items[i];
 	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
 	struct bo_err err = { 0 };
-	int64_t before = bo_now_ns();
 
-	if (bo_fault_set_apply(&c->faults, (size_t)i, &err) < 0) {
-		rec->confirm = BO_CONFIRM_OFF;
-		snprintf(rec->reason, sizeof(rec->reason), "could not be applied: %s", err.msg);
+	if (bo_fault_set_apply(&c->faults, (size_t)i, bo_now_ns(), &err) < 0)
 		note(c, BO_EVENT_PROBLEM, -1, "fault %s could not be applied: %s", spec->id, err.msg);
-		return;
-	}
-	rec->apply_cost_ns = bo_now_ns() - before;
-	rec->applied_ns = since_t0(c);
-	note(c, BO_EVENT_FAULT, -1, "fault on: %s", rec->requested[0] ? rec->requested : spec->id);
+	else
+		note(c, BO_EVENT_FAULT, -1, "fault on: %s", rec->requested[0] ? rec->requested : spec->id);
 }
 
 static void revert_fault(struct conductor *c, int i)
 {
-	struct bo_fault_record *rec = &c->run->faults.items[i];
+	const struct bo_fault_record *rec = &c->run->faults.items[i];
 	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
 	struct bo_err err = { 0 };
 
-	if (rec->applied_ns == INT64_MIN || rec->reverted_ns != INT64_MIN)
+	if (!c->faults.faults[i].active)
 		return;
-	if (bo_fault_set_revert(&c->faults, (size_t)i, &err) < 0 && !c->over)
-		note(c, BO_EVENT_PROBLEM, -1, "fault %s could not be reverted: %s", spec->id, err.msg);
-	rec->reverted_ns = since_t0(c);
-	note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s%s%s", spec->id,
-	     rec->confirm == BO_CONFIRM_OK ? rec->achieved : bo_confirm_name(rec->confirm),
-	     rec->reason[0] ? ": " : "", rec->reason);
+	if (bo_fault_set_revert(&c->faults, (size_t)i, &err) < 0)
+		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1, "fault %s could not be reverted: %s", spec->id,
+		     err.msg);
+	if (rec->confirm == BO_CONFIRM_OK)
+		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id, rec->achieved);
+	else
+		note(c, BO_EVENT_FAULT, -1, "fault off: %s; NOT confirmed (%s): %s", spec->id,
+		     bo_confirm_name(rec->confirm), rec->reason[0] ? rec->reason : rec->achieved);
 }
 
 static void act(struct conductor *c, const struct bo_action *a)
@@ -422,12 +433,23 @@ static void wait_next(struct conductor *c, int64_t due_ns)
 	(void)ppoll(fds, 2, &ts, NULL);
 }
 
+/* a fault that cannot take its next step says so once, not every tick */
+static void tick_faults(struct conductor *c)
+{
+	struct bo_err err = { 0 };
+
+	if (bo_fault_set_tick(&c->faults, bo_now_ns(), &err) < 0 && !c->tick_failed) {
+		c->tick_failed = true;
+		note(c, BO_EVENT_PROBLEM, -1, "%s", err.msg);
+	}
+}
+
 static void walk(struct conductor *c)
 {
 	size_t next = 0;
 
 	while (!c->over) {
-		const struct bo_action *a = &c->schedule.actions.items[next];
+		const struct bo_action *a = &c->timeline.actions.items[next];
 		struct bo_err err = { 0 };
 
 		if (bo_now_ns() >= c->t0_ns + a->at_ns) {
@@ -435,8 +457,7 @@ static void walk(struct conductor *c)
 			next++;
 			continue;
 		}
-		if (bo_fault_set_tick(&c->faults, &err) < 0)
-			note(c, BO_EVENT_PROBLEM, -1, "%s", err.msg);
+		tick_faults(c);
 		if (bo_labctl_poll(c->lab, &err) < 0)
 			keeper_gone(c, &err);
 		check_signals(c);
@@ -491,6 +512,8 @@ static void tear_down(struct conductor *c)
 	c->over = true;
 	for (size_t i = c->plan->faults.len; c->faults_ready && i-- > 0;)
 		revert_fault(c, (int)i);
+	if (c->faults_ready && bo_fault_set_revert_all(&c->faults, &err) < 0)
+		note(c, BO_EVENT_NOTE, -1, "%s", err.msg);
 	stop_loads(c);
 	if (c->sampler)
 		bo_sampler_stop(c->sampler);
@@ -503,13 +526,13 @@ static void tear_down(struct conductor *c)
 	if (bo_keeper_stop(c->keeper, &err) < 0)
 		note(c, BO_EVENT_NOTE, -1, "clean-up: %s; `brownout sweep` takes back what is left", err.msg);
 	else
-		bo_live_note(INT64_MIN, "lab down in %s, nothing left behind",
+		bo_status_note(INT64_MIN, "lab down in %s, nothing left behind",
 			     bo_format_duration(bo_now_ns() - began, took));
 	if (c->lab)
 		note_logs(c);
 	bo_sampler_free(c->sampler);
 	bo_labctl_free(c->lab);
-	bo_schedule_done(&c->schedule);
+	bo_timeline_done(&c->timeline);
 	bo_close(&c->sigfd);
 	free(c->loads);
 }
@@ -521,6 +544,7 @@ static void fix_t0(struct conductor *c)
 	c->t0_ns = bo_now_ns() + T0_AHEAD_NS;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	c->run->t0_ns = c->t0_ns;
+	c->faults.t0_ns = c->t0_ns;
 	c->run->started_unix_ns = (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec + T0_AHEAD_NS;
 }
 

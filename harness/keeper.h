@@ -44,6 +44,9 @@ struct bo_lab_node {
 	char management4[INET_ADDRSTRLEN];
 	char management6[INET6_ADDRSTRLEN];
 	struct bo_cgroup_files cgroup; /* descriptors owned by the caller */
+	/* Without veth the management link is an unimpaired wire, too: both its ends [owned by the caller], else -1 */
+	int management_tun_client;
+	int management_tun_node;
 };
 
 /** struct bo_lab_view - parallel to plan->nodes and plan->links; free with bo_lab_view_done() */

@@ -15,6 +15,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/base/units.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"

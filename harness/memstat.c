@@ -17,25 +17,44 @@ static bool read_text(int fd, char *buf, size_t size)
 	return true;
 }
 
+/* a counter that this kernel does not have stays -1 */
+static int64_t key_of(const char *text, const char *key)
+{
+	int64_t v;
+
+	return bo_cgroup_parse_key(text, key, &v) < 0 ? -1 : v;
+}
+
+static int64_t value_of(int fd)
+{
+	char text[64];
+	int64_t v;
+
+	if (!read_text(fd, text, sizeof(text)) || bo_cgroup_parse_value(text, &v) < 0)
+		return -1;
+	return bo_cgroup_is_unlimited(v) ? INT64_MAX : v;
+}
+
 int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret, struct bo_err *err)
 {
-	struct bo_mem_stat st = { -1, -1, -1, -1, -1 };
+	struct bo_mem_stat st = {
+		.usage_bytes = value_of(files->usage),
+		.limit_bytes = value_of(files->limit),
+		.high_bytes = -1,
+		.failcnt = files->version == 1 ? value_of(files->failcnt) : -1,
+		.high_events = -1,
+		.oom_kills = -1,
+	};
 	char text[512];
 
-	if (!read_text(files->usage, text, sizeof(text)) || bo_cgroup_parse_value(text, &st.usage_bytes) < 0)
+	if (st.usage_bytes < 0 || st.limit_bytes < 0)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_HARNESS, "this node has no memory cgroup to read");
-	if (!read_text(files->limit, text, sizeof(text)) || bo_cgroup_parse_value(text, &st.limit_bytes) < 0)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_HARNESS, "the memory limit of this node cannot be read");
-	if (bo_cgroup_is_unlimited(st.limit_bytes))
-		st.limit_bytes = INT64_MAX;
-	if (files->version == 1 && read_text(files->failcnt, text, sizeof(text)))
-		(void)bo_cgroup_parse_value(text, &st.failcnt);
 	if (read_text(files->events, text, sizeof(text))) {
+		st.oom_kills = key_of(text, "oom_kill");
 		if (files->version == 2) {
-			(void)bo_cgroup_parse_key(text, "max", &st.failcnt);
-			(void)bo_cgroup_parse_key(text, "high", &st.high_events);
+			st.failcnt = key_of(text, "max");
+			st.high_events = key_of(text, "high");
 		}
-		(void)bo_cgroup_parse_key(text, "oom_kill", &st.oom_kills);
 	}
 	*ret = st;
 	return 0;

@@ -18,12 +18,14 @@ enum bo_arg_unit {
 	BO_UNIT_BOOL,
 	BO_UNIT_NODE,     /* a node's name */
 	BO_UNIT_CHOICE,   /* one of the words in choices, separated by '|' */
+	BO_UNIT_SIZE_OR_RATIO, /* "64MiB" → bytes, "60%" → minus ppm: -600000 (the range is that of the bytes) */
 };
 
 /**
  * struct bo_arg_schema - one argument; a table of them ends with key == NULL
  * @positional: may also be given as the lone positional value
  * @min, @max: inclusive, in the unit's base (ns, bytes, bit/s, ppm, count)
+ * @choices: the words of BO_UNIT_CHOICE
  */
 struct bo_arg_schema {
 	const char *key;
@@ -36,7 +38,11 @@ struct bo_arg_schema {
 	const char *help;
 };
 
-/** struct bo_fault - one fault of the plan while it runs; @state is the kind's own, zeroed, freed with free() */
+struct bo_fault_set;
+
+/** struct bo_fault - one fault of the plan while it runs; @state is the kind's own, zeroed, freed with free()
+ * @set: what it runs in, NULL when on its own; faults on links need it, because they merge
+ * @active: between apply and revert */
 struct bo_fault {
 	const struct bo_plan *plan;
 	const struct bo_fault_spec *spec;
@@ -46,7 +52,20 @@ struct bo_fault {
 	int64_t applied_mono_ns; /* CLOCK_MONOTONIC, set by the caller after apply */
 	int64_t ends_mono_ns;    /* when revert is planned */
 	void *state;
+	struct bo_fault_set *set;
+	bool active;
+	bool revert_tried; /* within one bo_fault_set_revert_all() */
 };
+
+/** What a fault lays hold of for as long as it is active: two faults that claim the same of the same target at the
+ * same time are an error.  The four of a link are per direction: shifted left by BO_CLAIM_DIR_BITS × direction. */
+#define BO_CLAIM_DELAY 1u
+#define BO_CLAIM_LOSS 2u
+#define BO_CLAIM_RATE 4u
+#define BO_CLAIM_BLACKHOLE 8u
+#define BO_CLAIM_DIR_BITS 4
+#define BO_CLAIM_PROCESS 0x100u
+#define BO_CLAIM_MEMORY 0x200u
 
 /**
  * struct bo_fault_kind -
@@ -58,6 +77,8 @@ struct bo_fault {
  *           and ->reason from measurement, never from intent
  * @revert: idempotent; also called after a failed apply
  * @describe: "delay 1.50s ±20ms, loss 2% on orders-db (both directions)"
+ * @claims: BO_CLAIM_* of this fault
+ * @impair: [links] put this fault's share of one direction into @into, which holds that of other faults; else NULL
  */
 struct bo_fault_kind {
 	const char *name;
@@ -73,6 +94,9 @@ struct bo_fault_kind {
 	int (*confirm)(struct bo_fault *fault, struct bo_err *err);
 	int (*revert)(struct bo_fault *fault, struct bo_err *err);
 	void (*describe)(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size);
+	uint32_t (*claims)(const struct bo_plan *plan, const struct bo_fault_spec *spec);
+	void (*impair)(const struct bo_plan *plan, const struct bo_fault_spec *spec, enum bo_dir dir,
+		       struct bo_impair *into);
 };
 
 /** bo_fault_kinds() - the registry, ended by NULL */
@@ -91,6 +115,51 @@ BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_
 BO_NODISCARD int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan, const struct bo_fault_spec *spec,
 			       struct bo_hands *hands, struct bo_fault_record *record, struct bo_err *err);
 void bo_fault_done(struct bo_fault *fault);
+
+/**
+ * struct bo_fault_set - all faults of a plan while it runs; what the conductor drives
+ * Faults on the same direction of a link at the same time merge into one impairment, and every change is remembered,
+ * so that each fault is judged only by probes that met one known state.
+ * @t0_ns: CLOCK_MONOTONIC of the run's start; instants in the records are relative to it.  Set it when it is known.
+ * @clock: CLOCK_MONOTONIC in ns; tests put their own
+ * @records: [borrowed: as long as the set] parallel to plan->faults
+ */
+struct bo_fault_lane;
+struct bo_fault_set {
+	const struct bo_plan *plan;
+	struct bo_hands *hands;
+	struct bo_fault_record *records;
+	int64_t t0_ns;
+	int64_t (*clock)(void);
+	struct bo_fault *faults;     /* parallel to plan->faults */
+	size_t nfaults;
+	struct bo_fault_lane *lanes; /* two per link */
+};
+
+/** bo_fault_set_init() - bind every fault of a checked plan; nothing happens yet.  Free with bo_fault_set_done() */
+BO_NODISCARD int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan, struct bo_hands *hands,
+				   struct bo_fault_record *records, struct bo_err *err);
+/** bo_fault_set_supported() - can this machine do all of them?  -ENOTSUP names the first that it cannot, in
+ * @ret_index; call before anything starts */
+BO_NODISCARD int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index, struct bo_err *err);
+/** bo_fault_set_watch() - begin probing every direction that some fault will impair, a second or more before the first
+ * fault, so that delay is judged against the path as it was; without it the path is taken to have none */
+BO_NODISCARD int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err);
+/**
+ * bo_fault_set_apply() - apply fault @i; a second call is harmless
+ * @now_ns: the caller's CLOCK_MONOTONIC;  fills the record's driver, requested, applied_ns, apply_cost_ns
+ * Return: on failure the fault has been reverted, and the record says why it is BO_CONFIRM_OFF
+ */
+BO_NODISCARD int bo_fault_set_apply(struct bo_fault_set *set, size_t i, int64_t now_ns, struct bo_err *err);
+/** bo_fault_set_tick() - about every 20 ms: faults that move in steps move; goes on past failures, @err the first */
+BO_NODISCARD int bo_fault_set_tick(struct bo_fault_set *set, int64_t now_ns, struct bo_err *err);
+/** bo_fault_set_revert() - confirm from measurement, then revert; harmless when not active.  What the confirmation
+ * found is in the record; the return value is about the reverting */
+BO_NODISCARD int bo_fault_set_revert(struct bo_fault_set *set, size_t i, struct bo_err *err);
+/** bo_fault_set_revert_all() - the same for all that are active, last applied first, past failures; probing ends */
+BO_NODISCARD int bo_fault_set_revert_all(struct bo_fault_set *set, struct bo_err *err);
+/** bo_fault_set_done() - free what the set owns; reverts nothing */
+void bo_fault_set_done(struct bo_fault_set *set);
 
 /* For the kinds: read checked arguments; @dflt when absent. */
 int64_t bo_fault_arg_int(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind, const char *key,

@@ -43,6 +43,7 @@ struct bo_mem_stat {
 	int64_t failcnt;     /* v1 memory.failcnt, v2 memory.events:max */
 	int64_t high_events; /* v2 memory.events:high */
 	int64_t oom_kills;
+	int64_t high_bytes;  /* v2 memory.high, INT64_MAX when unlimited; 0 or less when it could not be read */
 };
 
 /** struct bo_node_state - what is known about a node's main process */

@@ -15,12 +15,19 @@ struct bo_wire;
 BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_t stream,
 			     struct bo_err *err);
 /** bo_wire_impair() - replace the impairment of one direction between two packets; returns once it is in force
- * (packets already queued keep the due time that they got; on blackhole they are dropped) */
+ * (packets already queued keep the due time that they got, unless the new impairment would deliver them sooner; on
+ * blackhole they are dropped) */
 BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
 				struct bo_err *err);
 
+/**
+ * struct bo_wire_stats - a super-packet counts as the packets that it stands for; bytes are those of IP
+ * @overflowed: dropped because the queue was full (packets or bytes)
+ * @refused: not taken by the receiving kernel (its device was down, or it had no memory)
+ * @queued: waiting or under way now
+ */
 struct bo_wire_stats {
-	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued, refused;
 };
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
 /** bo_wire_free() - stop the thread and close both devices, which removes them */

@@ -43,7 +43,11 @@ BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *
 /** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight cannot fit */
 BO_NODISCARD int bo_load_start(struct bo_load *load, struct bo_err *err);
 
-/** struct bo_load_live - a glance for the status line: the last full second */
+/**
+ * struct bo_load_live - a glance for the status line: the last full second
+ * @inflight, @connections: now
+ * @offered, @ended: requests since the start; equal when nothing is in flight
+ */
 struct bo_load_live {
 	double offered_per_s;
 	double done_per_s;
@@ -52,6 +56,8 @@ struct bo_load_live {
 	int64_t p99_ns;
 	uint64_t inflight;
 	uint64_t connections;
+	uint64_t offered;
+	uint64_t ended;
 };
 /** bo_load_live() - safe from any thread, never blocks the load thread */
 void bo_load_live(struct bo_load *load, struct bo_load_live *ret);

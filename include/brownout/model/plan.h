@@ -211,6 +211,12 @@ struct bo_fault_spec {
 	struct bo_src src;
 };
 
+/** struct bo_param - a parameter given to the scenario from outside (--set KEY=VALUE); needed to run it again */
+struct bo_param {
+	const char *key;
+	const char *value;
+};
+
 /** struct bo_budget_spec - one budget as written; parsed by slo/ */
 struct bo_budget_spec {
 	const char *text;
@@ -226,6 +232,7 @@ const char *bo_driver_name(enum bo_driver driver);
  * @timeout_ns: the service's declared request timeout T, 0 if the scenario does not say; used to warn of loose budgets
  * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
  * @scenario_text: the file's content, so that a run can be repeated
+ * @params, @nparams: in the arena, as given; filled by whoever takes the command line
  */
 struct bo_plan {
 	struct bo_arena arena;
@@ -234,6 +241,8 @@ struct bo_plan {
 	const char *scenario_path;
 	const char *scenario_dir;
 	const char *scenario_text;
+	const struct bo_param *params;
+	size_t nparams;
 	struct bo_src src;
 	uint64_t seed;
 	enum bo_driver driver;

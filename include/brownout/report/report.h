@@ -10,11 +10,19 @@
 #include "brownout/base/err.h"
 #include "brownout/model/run.h"
 
-/** struct bo_report_kind - @write renders the parsed run.json into one file */
+/**
+ * struct bo_report_kind - one report rendered from the parsed run.json
+ * @name: as --only takes it: "junit"
+ * @file: what it is called in the run's folder ("junit.xml"); a folder when @write_into is set
+ * @write: render into one file; return 0 or -errno.  A failing @out shows when it is closed: no need to check
+ * @write_into: [instead of @write] for a report of several files: write them below @dir_fd, each through
+ *              bo_report_put_file()
+ */
 struct bo_report_kind {
-	const char *name; /* "junit" */
-	const char *file; /* "junit.xml" */
+	const char *name;
+	const char *file;
 	int (*write)(const json_t *run, FILE *out, struct bo_err *err);
+	int (*write_into)(const json_t *run, int dir_fd, struct bo_err *err);
 };
 
 /** bo_report_kinds() - the registry, ended by NULL */
@@ -33,3 +41,14 @@ BO_NODISCARD int bo_report_plan_json(json_t **ret, const struct bo_plan *plan, s
 BO_NODISCARD int bo_report_write_all(const struct bo_run *run, int dir_fd, struct bo_err *err);
 /** bo_report_render() - render every registered report again from @dir_fd's run.json; only those in @names (NULL: all) */
 BO_NODISCARD int bo_report_render(int dir_fd, const char *const *names, struct bo_err *err);
+
+/** bo_report_load() - parse @dir_fd's run.json and check its schema version; [owned] json_decref() it */
+BO_NODISCARD int bo_report_load(json_t **ret, int dir_fd, struct bo_err *err);
+
+/**
+ * bo_report_put_file() - write @len bytes as @name: beside it first, then renamed, so that @name is whole or as before
+ * @name: relative to @dir_fd, "series/orders.rss.csv"
+ * Return: 0, or -errno with "cannot write <name>: <reason>"; nothing of it stays behind then
+ */
+BO_NODISCARD int bo_report_put_file(int dir_fd, const char *name, const char *bytes, size_t len,
+				    struct bo_err *err);

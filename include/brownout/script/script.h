@@ -18,6 +18,7 @@ struct bo_script_set {
 /**
  * struct bo_script_options - zero means the default
  * @prelude: the DSL's Lua text and its length (embedded at build time by harness/)
+ * @seed: wins over the scenario's own;  @default_seed: taken when neither names one; default 1
  * @max_instructions: default 50 million;  @max_memory_bytes: default 64 MiB;  @max_file_bytes: default 4 MiB
  * @lib_dirs: NULL-terminated further folders for require
  */
@@ -25,6 +26,7 @@ struct bo_script_options {
 	const char *prelude;
 	size_t prelude_len;
 	uint64_t seed;
+	uint64_t default_seed;
 	int64_t max_instructions;
 	int64_t max_memory_bytes;
 	int64_t max_file_bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/live.c — the status line goes to stderr, so that stdout carries results only. */
-#include "harness/live.h"
+/* harness/status.c — the status line goes to stderr, so that stdout carries results only. */
+#include "harness/status.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -15,11 +15,11 @@
 
 #define LINE_EVERY_NS (2 * BO_NSEC_PER_SEC)
 
-static enum bo_live_mode mode = BO_LIVE_QUIET;
+static enum bo_status_mode mode = BO_STATUS_QUIET;
 static bool drawn;
 static int64_t last_line_ns = INT64_MIN;
 
-void bo_live_clear(void)
+void bo_status_clear(void)
 {
 	if (!drawn)
 		return;
@@ -28,31 +28,31 @@ void bo_live_clear(void)
 	fflush(stderr);
 }
 
-void bo_live_init(enum bo_live_mode want)
+void bo_status_init(enum bo_status_mode want)
 {
 	mode = want;
-	if (mode == BO_LIVE_TTY && !isatty(STDERR_FILENO))
-		mode = BO_LIVE_LINES;
+	if (mode == BO_STATUS_TTY && !isatty(STDERR_FILENO))
+		mode = BO_STATUS_LINES;
 	last_line_ns = INT64_MIN;
-	bo_log_set_hook(mode == BO_LIVE_TTY ? bo_live_clear : NULL);
+	bo_log_set_hook(mode == BO_STATUS_TTY ? bo_status_clear : NULL);
 }
 
-bool bo_live_is_tty(void)
+bool bo_status_is_tty(void)
 {
-	return mode == BO_LIVE_TTY;
+	return mode == BO_STATUS_TTY;
 }
 
-void bo_live_note(int64_t t_ns, const char *fmt, ...)
+void bo_status_note(int64_t t_ns, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
 
-	if (mode == BO_LIVE_QUIET)
+	if (mode == BO_STATUS_QUIET)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	bo_live_clear();
+	bo_status_clear();
 	if (t_ns == INT64_MIN)
 		fprintf(stderr, "        %s\n", text);
 	else
@@ -81,7 +81,7 @@ static size_t put_latency(char *buf, size_t size, size_t at, double ms)
 	return put(buf, size, at, "  p99 %s", bo_format_duration((int64_t)(ms * 1e6), unit));
 }
 
-static void format(const struct bo_live_view *v, char *buf, size_t size)
+static void format(const struct bo_status_view *v, char *buf, size_t size)
 {
 	size_t at = put(buf, size, 0, "%-6s %4.1f/%.1fs", v->phase, (double)v->phase_elapsed_ns / 1e9,
 			(double)v->phase_length_ns / 1e9);
@@ -102,16 +102,16 @@ static void format(const struct bo_live_view *v, char *buf, size_t size)
 		put(buf, size, at, "  [%s]", v->faults);
 }
 
-void bo_live_show(const struct bo_live_view *view)
+void bo_status_show(const struct bo_status_view *view)
 {
 	struct winsize ws = { 0 };
 	size_t width = 100;
 	char line[512];
 
-	if (mode == BO_LIVE_QUIET)
+	if (mode == BO_STATUS_QUIET)
 		return;
 	format(view, line, sizeof(line));
-	if (mode == BO_LIVE_LINES) {
+	if (mode == BO_STATUS_LINES) {
 		if (last_line_ns != INT64_MIN && view->elapsed_ns - last_line_ns < LINE_EVERY_NS)
 			return;
 		last_line_ns = view->elapsed_ns;

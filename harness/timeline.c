@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/schedule.c — phases and faults never drift: each action is due at t0 plus a planned offset, however long
+/* harness/timeline.c — phases and faults never drift: each action is due at t0 plus a planned offset, however long
  * the one before it took. */
-#include "harness/schedule.h"
+#include "harness/timeline.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,36 +20,36 @@ static int by_time(const void *pa, const void *pb)
 	return (a->index > b->index) - (a->index < b->index);
 }
 
-int bo_schedule_init(struct bo_schedule *schedule, const struct bo_plan *plan, struct bo_err *err)
+int bo_timeline_init(struct bo_timeline *timeline, const struct bo_plan *plan, struct bo_err *err)
 {
 	bool ok = true;
 
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		if (plan->phase_ns[p])
-			ok &= bo_vec_push(&schedule->actions,
+			ok &= bo_vec_push(&timeline->actions,
 					  (struct bo_action){ bo_plan_phase_start(plan, p), BO_ACTION_PHASE, p });
 	for (size_t i = 0; i < plan->faults.len; i++) {
 		int64_t start, end;
 
 		bo_plan_fault_window(plan, &plan->faults.items[i], &start, &end);
-		ok &= bo_vec_push(&schedule->actions, (struct bo_action){ start, BO_ACTION_APPLY, (int)i });
-		ok &= bo_vec_push(&schedule->actions, (struct bo_action){ end, BO_ACTION_REVERT, (int)i });
+		ok &= bo_vec_push(&timeline->actions, (struct bo_action){ start, BO_ACTION_APPLY, (int)i });
+		ok &= bo_vec_push(&timeline->actions, (struct bo_action){ end, BO_ACTION_REVERT, (int)i });
 	}
-	ok &= bo_vec_push(&schedule->actions, (struct bo_action){ bo_plan_total(plan), BO_ACTION_END, 0 });
+	ok &= bo_vec_push(&timeline->actions, (struct bo_action){ bo_plan_total(plan), BO_ACTION_END, 0 });
 	if (!ok) {
-		bo_schedule_done(schedule);
+		bo_timeline_done(timeline);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
-	qsort(schedule->actions.items, schedule->actions.len, sizeof(*schedule->actions.items), by_time);
+	qsort(timeline->actions.items, timeline->actions.len, sizeof(*timeline->actions.items), by_time);
 	return 0;
 }
 
-void bo_schedule_done(struct bo_schedule *schedule)
+void bo_timeline_done(struct bo_timeline *timeline)
 {
-	bo_vec_done(&schedule->actions);
+	bo_vec_done(&timeline->actions);
 }
 
-size_t bo_schedule_load_windows(const struct bo_plan *plan, int64_t t0_ns,
+size_t bo_timeline_load_windows(const struct bo_plan *plan, int64_t t0_ns,
 				struct bo_load_window windows[BO_PHASE_COUNT])
 {
 	size_t n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/schedule.h — the plan's timeline as a sorted list of actions with absolute times.
+/* harness/timeline.h — the plan's timeline as a sorted list of actions with absolute times.
  * Owns: the list.  Threads: none.  Privilege: none. */
 #pragma once
 #include "brownout/base/vec.h"
@@ -15,13 +15,13 @@ struct bo_action {
 	int index; /* fault or phase */
 };
 
-struct bo_schedule {
+struct bo_timeline {
 	BO_VEC(struct bo_action) actions;
 };
 
-BO_NODISCARD int bo_schedule_init(struct bo_schedule *schedule, const struct bo_plan *plan, struct bo_err *err);
-void bo_schedule_done(struct bo_schedule *schedule);
-/** bo_schedule_load_windows() - when load is offered: runs of phases with load, merged; at most BO_PHASE_COUNT
+BO_NODISCARD int bo_timeline_init(struct bo_timeline *timeline, const struct bo_plan *plan, struct bo_err *err);
+void bo_timeline_done(struct bo_timeline *timeline);
+/** bo_timeline_load_windows() - when load is offered: runs of phases with load, merged; at most BO_PHASE_COUNT
  * @t0_ns: CLOCK_MONOTONIC;  Return: how many */
-size_t bo_schedule_load_windows(const struct bo_plan *plan, int64_t t0_ns,
+size_t bo_timeline_load_windows(const struct bo_plan *plan, int64_t t0_ns,
 				struct bo_load_window windows[BO_PHASE_COUNT]);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* harness/console_table.c — the verdict in a terminal.
+ * Words carry the meaning, colour only repeats it.  Text from scenarios and services is cleaned before it is printed:
+ * it must not be able to drive the terminal. */
+#include "harness/console_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "brownout/base/cleanup.h"
+#include "brownout/report/report.h"
+#include "brownout/report/text.h"
+#include "brownout/report/view.h"
+
+#define MIN_COLUMN 8
+#define INDENT 2
+#define GUTTER 2
+
+struct bo_console bo_console_for(FILE *out)
+{
+	struct bo_console con = { .out = out, .columns = 100 };
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	struct winsize size;
+
+	if (!isatty(fileno(out)))
+		return con;
+	con.colour = !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+	if (!ioctl(fileno(out), TIOCGWINSZ, &size) && size.ws_col)
+		con.columns = size.ws_col < 60 ? 60 : size.ws_col > 100 ? 100 : size.ws_col;
+	return con;
+}
+
+static const char *colour_of(const char *word)
+{
+	static const struct {
+		const char *word;
+		const char *on;
+	} colours[] = {
+		{ "PASS", "\x1b[1;32m" },	{ "FAIL", "\x1b[1;31m" },    { "INCONCLUSIVE", "\x1b[1;33m" },
+		{ "ABORTED", "\x1b[1;35m" },	{ "confirmed", "\x1b[32m" }, { "NOT CONFIRMED", "\x1b[1;33m" },
+		{ "NOT MEASURED", "\x1b[1;33m" },
+	};
+
+	for (size_t i = 0; i < sizeof(colours) / sizeof(*colours); i++)
+		if (!strcmp(word, colours[i].word))
+			return colours[i].on;
+	return NULL;
+}
+
+void bo_console_badge(const struct bo_console *con, const char *verdict)
+{
+	const char *on = con->colour ? colour_of(verdict) : NULL;
+	struct bo_strbuf clean = { 0 };
+
+	bo_text_plain(&clean, verdict);
+	fprintf(con->out, "%s%s%s", on ? on : "", bo_strbuf_str(&clean), on ? "\x1b[0m" : "");
+	bo_strbuf_done(&clean);
+}
+
+void bo_table_add(struct bo_table *table, const char *text)
+{
+	struct bo_strbuf sb = { 0 };
+	char *cell;
+
+	bo_text_plain(&sb, text);
+	cell = strdup(bo_strbuf_str(&sb));
+	if (!bo_strbuf_ok(&sb) || !cell || !bo_vec_push(&table->cells, cell)) {
+		table->failed = true;
+		free(cell);
+	}
+	bo_strbuf_done(&sb);
+}
+
+/* Bytes of the first @columns code points of @s. */
+static size_t bytes_of(const char *s, size_t columns)
+{
+	size_t len = 0;
+
+	while (columns-- && s[len]) {
+		uint32_t cp;
+
+		len += bo_utf8_next(s + len, &cp);
+	}
+	return len;
+}
+
+/* How many bytes of @s go on a line of @width columns: up to the last blank, else as many as fit. */
+static size_t line_len(const char *s, size_t width)
+{
+	size_t fit = bytes_of(s, width), cut = fit;
+
+	if (!s[fit])
+		return fit;
+	while (cut && s[cut] != ' ')
+		cut--;
+	return cut ? cut : fit;
+}
+
+static void put_padded(const struct bo_console *con, const char *s, size_t len, size_t width, bool right,
+		       const char *on)
+{
+	bo_auto_free char *line = strndup(s, len);
+	size_t used = bo_utf8_columns(line);
+	int pad = width > used ? (int)(width - used) : 0;
+
+	fprintf(con->out, "%*s%s%s%s%*s", right ? pad : 0, "", on ? on : "", line ? line : "", on ? "\x1b[0m" : "",
+		right ? 0 : pad, "");
+}
+
+static void fit_widths(const struct bo_table *table, const struct bo_console *con, size_t *width)
+{
+	size_t total = INDENT + GUTTER * (table->ncols - 1);
+
+	for (size_t c = 0; c < table->ncols; c++) {
+		width[c] = bo_utf8_columns(table->head[c]);
+		for (size_t i = c; i < table->cells.len; i += table->ncols) {
+			size_t w = bo_utf8_columns(table->cells.items[i]);
+
+			width[c] = w > width[c] ? w : width[c];
+		}
+		total += width[c];
+	}
+	/* Take columns from the widest, one by one: short ones (verdicts, numbers) are never wrapped before long ones. */
+	for (; total > (size_t)con->columns; total--) {
+		size_t widest = 0;
+
+		for (size_t c = 1; c < table->ncols; c++)
+			widest = width[c] > width[widest] ? c : widest;
+		if (width[widest] <= MIN_COLUMN)
+			break;
+		width[widest]--;
+	}
+}
+
+static void print_row(const struct bo_table *table, const struct bo_console *con, const size_t *width,
+		      const char *const *cells)
+{
+	const char *rest[BO_TABLE_COLUMNS];
+	bool more = true;
+
+	for (size_t c = 0; c < table->ncols; c++)
+		rest[c] = cells[c];
+	for (bool first = true; more; first = false) {
+		size_t last = 0;
+
+		more = false;
+		for (size_t c = 0; c < table->ncols; c++)
+			last = *rest[c] ? c : last;
+		fprintf(con->out, "%*s", INDENT, "");
+		for (size_t c = 0; c <= last; c++) {
+			size_t len = line_len(rest[c], width[c]);
+			const char *on = con->colour && first ? colour_of(cells[c]) : NULL;
+			bool right = table->right & 1u << c;
+
+			/* No blanks at the end of a line. */
+			put_padded(con, rest[c], len, c == last && !right ? 0 : width[c], right, on);
+			rest[c] += len;
+			while (*rest[c] == ' ')
+				rest[c]++;
+			more |= *rest[c] != '\0';
+			if (c < last)
+				fprintf(con->out, "%*s", GUTTER, "");
+		}
+		fputc('\n', con->out);
+	}
+}
+
+void bo_table_print(struct bo_table *table, const struct bo_console *con)
+{
+	size_t width[BO_TABLE_COLUMNS] = { 0 };
+
+	if (table->cells.len && !table->failed) {
+		fit_widths(table, con, width);
+		fputs(con->colour ? "\x1b[2m" : "", con->out);
+		print_row(table, con, width, table->head);
+		fputs(con->colour ? "\x1b[0m" : "", con->out);
+		for (size_t i = 0; i + table->ncols <= table->cells.len; i += table->ncols)
+			print_row(table, con, width, (const char *const *)&table->cells.items[i]);
+	} else if (table->failed) {
+		fputs("  (out of memory)\n", con->out);
+	}
+	bo_vec_foreach(cell, &table->cells)
+		free(*cell);
+	bo_vec_done(&table->cells);
+}
+
+void bo_console_text(const struct bo_console *con, const char *text)
+{
+	struct bo_strbuf sb = { 0 };
+	size_t width = (size_t)con->columns - INDENT;
+	const char *s;
+
+	bo_text_plain(&sb, text);
+	for (s = bo_strbuf_str(&sb); *s;) {
+		size_t len = line_len(s, width);
+
+		fprintf(con->out, "%*s%.*s\n", INDENT, "", (int)len, s);
+		s += len;
+		while (*s == ' ')
+			s++;
+	}
+	bo_strbuf_done(&sb);
+}
+
+static void print_budgets(const struct bo_console *con, const json_t *run)
+{
+	const json_t *budgets = bo_view_get(run, "budgets");
+	struct bo_table table = { .head = { "VERDICT", "BUDGET", "MEASURED", "LIMIT", "MISSED" },
+				  .ncols = 5,
+				  .right = 1u << 2 | 1u << 3 };
+
+	for (size_t i = 0; i < json_array_size(budgets); i++) {
+		const json_t *budget = json_array_get(budgets, i);
+		const char *outcome = bo_view_str(budget, "outcome"), *excess = bo_view_str(budget, "excess");
+
+		bo_table_add(&table, outcome);
+		bo_table_add(&table, bo_view_str(budget, "text"));
+		bo_table_add(&table, bo_view_str(budget, "measured"));
+		bo_table_add(&table, bo_view_str(budget, "limit"));
+		/* What was not judged has missed nothing: say why instead. */
+		bo_table_add(&table, strcmp(outcome, "PASS") != 0 && !*excess ? bo_view_str(budget, "reason") :
+										excess);
+	}
+	bo_table_print(&table, con);
+}
+
+static const char *confirm_word(const char *confirm)
+{
+	if (!strcmp(confirm, "ok"))
+		return "confirmed";
+	if (!strcmp(confirm, "off"))
+		return "NOT CONFIRMED";
+	return !strcmp(confirm, "unknown") ? "NOT MEASURED" : "never came";
+}
+
+static void print_faults(const struct bo_console *con, const json_t *run)
+{
+	const json_t *faults = bo_view_get(run, "faults");
+	struct bo_table table = { .head = { "FAULT", "REQUESTED", "ACHIEVED", "" }, .ncols = 4 };
+
+	for (size_t i = 0; i < json_array_size(faults); i++) {
+		const json_t *fault = json_array_get(faults, i);
+		const char *achieved = bo_view_str(fault, "achieved"), *reason = bo_view_str(fault, "reason");
+
+		bo_table_add(&table, bo_view_str(fault, "id"));
+		bo_table_add(&table, bo_view_str(fault, "requested"));
+		bo_table_add(&table, *achieved ? achieved : reason);
+		bo_table_add(&table, confirm_word(bo_view_str(fault, "confirm")));
+	}
+	if (table.cells.len)
+		fputc('\n', con->out);
+	bo_table_print(&table, con);
+}
+
+static void print_reasons(const struct bo_console *con, const json_t *run)
+{
+	const json_t *reasons = bo_view_get(bo_view_get(run, "outcome"), "reasons");
+
+	if (!json_array_size(reasons))
+		return;
+	fputs("\n  REASONS\n", con->out);
+	for (size_t i = 0; i < json_array_size(reasons); i++) {
+		struct bo_strbuf line = { 0 };
+
+		bo_strbuf_printf(&line, "- %s", json_string_value(json_array_get(reasons, i)));
+		bo_console_text(con, bo_strbuf_str(&line));
+		bo_strbuf_done(&line);
+	}
+}
+
+/* Paths and commands are copied from the terminal: never wrapped. */
+static void print_where(const struct bo_console *con, const json_t *run, const char *dir)
+{
+	struct bo_strbuf sb = { 0 };
+
+	fputc('\n', con->out);
+	if (dir) {
+		bo_strbuf_puts(&sb, "  reports  ");
+		bo_text_plain(&sb, dir);
+		bo_strbuf_puts(&sb, "/report.html (also junit.xml, summary.md, run.json, series/)\n");
+	}
+	bo_strbuf_puts(&sb, "  again    ");
+	bo_text_plain(&sb, bo_view_str(run, "rerun"));
+	bo_strbuf_puts(&sb, "\n");
+	fputs(bo_strbuf_str(&sb), con->out);
+	bo_strbuf_done(&sb);
+}
+
+void bo_console_verdict_json(const struct bo_console *con, const json_t *run, const char *dir)
+{
+	const json_t *outcome = bo_view_get(run, "outcome"), *scenario = bo_view_get(run, "scenario");
+	struct bo_strbuf line = { 0 }, clean = { 0 };
+	char lasted[BO_VIEW_BUF];
+
+	bo_strbuf_printf(&line, "%s  (%s, links: %s, seed %s)", bo_view_str(scenario, "name"),
+			 bo_view_seconds(bo_view_num(run, "duration_s"), lasted),
+			 bo_view_str(bo_view_get(run, "environment"), "link_driver"), bo_view_str(scenario, "seed"));
+	bo_text_plain(&clean, bo_strbuf_str(&line));
+	fputc('\n', con->out);
+	bo_console_badge(con, bo_view_str(outcome, "verdict"));
+	fprintf(con->out, "  %s\n", bo_strbuf_str(&clean));
+	bo_strbuf_done(&clean);
+	bo_strbuf_done(&line);
+	bo_console_text(con, bo_view_str(outcome, "headline"));
+	fputc('\n', con->out);
+	print_budgets(con, run);
+	print_faults(con, run);
+	print_reasons(con, run);
+	print_where(con, run, dir);
+	fputc('\n', con->out);
+}
+
+void bo_console_verdict(const struct bo_run *run, const char *dir, FILE *out)
+{
+	struct bo_console con = bo_console_for(out);
+	struct bo_err err = { 0 };
+	json_t *doc = NULL;
+
+	if (bo_report_json(&doc, run, &err))
+		fprintf(out, "%s (%s)\n", bo_outcome_name(run->verdict.outcome), err.msg);
+	else
+		bo_console_verdict_json(&con, doc, dir);
+	json_decref(doc);
+}

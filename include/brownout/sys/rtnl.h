@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brownout/sys/rtnl.h — many rtnetlink(7) requests in one system call.
+ * Building a lab is a few hundred small requests; sent one by one each costs a round trip.  A batch is written
+ * to the kernel at once, and every request is acknowledged on its own, so that a failure names the request.
+ * Owns: a batch owns its buffer.  Threads: one per socket.  Privilege: CAP_NET_ADMIN over the socket's namespace. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "brownout/base/err.h"
+#include "brownout/base/vec.h"
+
+struct nl_sock;
+
+#define BO_RTNL_MAC_LEN 6
+
+/** bo_rtnl_open() - a NETLINK_ROUTE socket that stays in the *current* namespace, whoever uses it later; [owned] */
+BO_NODISCARD int bo_rtnl_open(struct nl_sock **ret, struct bo_err *err);
+/** bo_rtnl_close() - NULL is fine; sets *sock to NULL */
+void bo_rtnl_close(struct nl_sock **sock);
+
+struct bo_rtnl_req {
+	uint32_t offset;
+	uint32_t len;
+	char what[64];
+};
+
+/** struct bo_rtnl_batch - zero-initialise; bo_rtnl_batch_done() frees it.  A failed allocation sticks until the send */
+struct bo_rtnl_batch {
+	BO_VEC(uint8_t) buf;
+	BO_VEC(struct bo_rtnl_req) reqs;
+	int failed; /* first -errno while building */
+};
+
+/** struct bo_rtnl_addr - an IPv4 (family AF_INET, 4 bytes used) or IPv6 address with a prefix length */
+struct bo_rtnl_addr {
+	int family;
+	uint8_t bytes[16];
+	int prefix;
+};
+
+/** struct bo_rtnl_veth - a veth(4) pair; indices are chosen by the caller (> 1) so that they need not be asked for */
+struct bo_rtnl_veth {
+	const char *name;
+	int ifindex;
+	uint8_t mac[BO_RTNL_MAC_LEN];
+	const char *peer_name;
+	int peer_ifindex;
+	uint8_t peer_mac[BO_RTNL_MAC_LEN];
+	int peer_netns; /* descriptor, or -1 for the same namespace */
+	int mtu;
+};
+
+/* Each appends one request; what went wrong while building is reported by bo_rtnl_batch_send(). */
+void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu);
+void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex);
+void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr);
+/** bo_rtnl_route_add() - @dst straight out of @ifindex, with source address @src (its prefix is ignored) */
+void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *dst,
+		       const struct bo_rtnl_addr *src);
+/** bo_rtnl_neigh_add() - a permanent neighbour, so that neither ARP nor ND has to get through */
+void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr,
+		       const uint8_t mac[BO_RTNL_MAC_LEN]);
+void bo_rtnl_veth_add(struct bo_rtnl_batch *b, const struct bo_rtnl_veth *veth);
+
+/**
+ * bo_rtnl_batch_send() - send what was appended, wait for every acknowledgement, and empty the batch
+ * Return: 0, or the first failure, with the kernel's extended-ack text; later requests were carried out regardless
+ */
+BO_NODISCARD int bo_rtnl_batch_send(struct bo_rtnl_batch *b, struct nl_sock *sock, struct bo_err *err);
+void bo_rtnl_batch_done(struct bo_rtnl_batch *b);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fault/set.c — all faults of a plan while it runs.
+ *
+ * Links.  A driver knows only whole impairments, one per direction.  So a direction ("lane") is always given the merge
+ * of all faults that are active on it, and each change is logged with the time before and after the call.  Between two
+ * changes a lane has one known state: such a stretch is what a fault is measured in.
+ *
+ * Confirmation.  When a fault ends, its window is the longest stretch in which it was in force and the lane did not
+ * change, less a tail: the last probes need the delay and 100 ms to arrive, or they would be counted as lost.  Probing
+ * starts with bo_fault_set_watch(), so that the path is also known as it was before.
+ *
+ * Owns: faults and lanes.  Threads: the conductor's main thread.  Privilege: none. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fault-internal.h"
+
+#define PROBE_GRACE_NS (100 * BO_NSEC_PER_MSEC)
+/* How much of the time before the first fault is looked at for the unimpaired path. */
+#define BASE_WINDOW_NS (2 * BO_NSEC_PER_SEC)
+
+/* --- lanes ------------------------------------------------------------------------------------------------------ */
+
+struct bo_fault_lane *bo_fault_lane_of(struct bo_fault_set *set, int link, enum bo_dir dir)
+{
+	return &set->lanes[(size_t)link * BO_DIR_COUNT + (size_t)dir];
+}
+
+static uint32_t dir_claims(const struct bo_fault *fault, enum bo_dir dir)
+{
+	uint32_t mask = (1u << BO_CLAIM_DIR_BITS) - 1;
+	uint32_t claims = fault->kind->claims ? fault->kind->claims(fault->plan, fault->spec) : 0;
+
+	return claims >> (BO_CLAIM_DIR_BITS * (uint32_t)dir) & mask;
+}
+
+static bool fault_uses(const struct bo_fault *fault, int link, enum bo_dir dir)
+{
+	return fault->kind->target == BO_TARGET_LINK && fault->kind->impair && fault->spec->index == link &&
+	       dir_claims(fault, dir);
+}
+
+static bool impair_equal(const struct bo_impair *a, const struct bo_impair *b)
+{
+	return a->delay_ns == b->delay_ns && a->jitter_ns == b->jitter_ns && a->loss_ppm == b->loss_ppm &&
+	       a->rate_bps == b->rate_bps && a->limit_packets == b->limit_packets && a->blackhole == b->blackhole;
+}
+
+int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir, struct bo_err *err)
+{
+	struct bo_fault_lane *lane = bo_fault_lane_of(set, link, dir);
+	struct bo_fault_change change = { 0 };
+	int r;
+
+	for (size_t i = 0; i < set->nfaults; i++) {
+		const struct bo_fault *fault = &set->faults[i];
+
+		if (fault->active && fault_uses(fault, link, dir))
+			fault->kind->impair(fault->plan, fault->spec, dir, &change.im);
+	}
+	if (impair_equal(&change.im, &lane->now))
+		return 0;
+	/* The log must not fail after the deed. */
+	if (!bo_vec_reserve(&lane->changes, lane->changes.len + 1))
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_FAULT, "out of memory");
+	change.before_ns = set->clock();
+	r = set->hands->link_impair(set->hands->self, link, dir, &change.im, err);
+	change.after_ns = set->clock();
+	if (r < 0)
+		return r;
+	lane->changes.items[lane->changes.len++] = change;
+	lane->now = change.im;
+	return 0;
+}
+
+int bo_fault_lane_probe(struct bo_fault_set *set, int link, enum bo_dir dir, struct bo_err *err)
+{
+	struct bo_fault_lane *lane = bo_fault_lane_of(set, link, dir);
+	int r;
+
+	if (lane->probing)
+		return 0;
+	r = set->hands->link_probe(set->hands->self, link, dir, true, err);
+	if (r < 0)
+		return r;
+	lane->probing = true;
+	lane->probing_since_ns = set->clock();
+	return 0;
+}
+
+/** lane_measure_base() - the path as it is before its first impairment; best effort */
+static void lane_measure_base(struct bo_fault_set *set, int link, enum bo_dir dir)
+{
+	struct bo_fault_lane *lane = bo_fault_lane_of(set, link, dir);
+	int64_t to_ns = set->clock() - PROBE_GRACE_NS;
+	int64_t from_ns = to_ns - BASE_WINDOW_NS;
+	struct bo_link_measure m = { 0 };
+
+	if (!lane->probing || lane->changes.len)
+		return;
+	if (from_ns < lane->probing_since_ns)
+		from_ns = lane->probing_since_ns;
+	if (from_ns < to_ns && set->hands->link_measure(set->hands->self, link, dir, from_ns, to_ns, &m, NULL) == 0 &&
+	    m.received)
+		lane->base_p50_ns = m.delay_p50_ns;
+}
+
+struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane, const struct bo_impair *own,
+					    int64_t since_ns, int64_t now_ns)
+{
+	struct bo_fault_window best = { .im = *own };
+
+	for (size_t i = 0; i < lane->changes.len; i++) {
+		const struct bo_fault_change *change = &lane->changes.items[i];
+		struct bo_fault_window w = { .from_ns = change->after_ns, .to_ns = now_ns, .im = change->im };
+
+		if (change->before_ns < since_ns || (w.im.blackhole && !own->blackhole))
+			continue;
+		if (i + 1 < lane->changes.len)
+			w.to_ns = lane->changes.items[i + 1].before_ns;
+		w.to_ns -= PROBE_GRACE_NS + lane->base_p50_ns;
+		if (!w.im.blackhole)
+			w.to_ns -= w.im.delay_ns + w.im.jitter_ns;
+		if (w.to_ns - w.from_ns > best.to_ns - best.from_ns)
+			best = w;
+	}
+	return best;
+}
+
+/* --- the set ---------------------------------------------------------------------------------------------------- */
+
+static int64_t real_clock(void)
+{
+	return bo_now_ns();
+}
+
+int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan, struct bo_hands *hands,
+		      struct bo_fault_record *records, struct bo_err *err)
+{
+	int r = 0;
+
+	*set = (struct bo_fault_set){ .plan = plan, .hands = hands, .records = records, .clock = real_clock };
+	set->faults = calloc(plan->faults.len + 1, sizeof(*set->faults));
+	set->lanes = calloc(plan->links.len * BO_DIR_COUNT + 1, sizeof(*set->lanes));
+	if (!set->faults || !set->lanes)
+		r = bo_err_set(err, ENOMEM, BO_SUBSYS_FAULT, "out of memory");
+	for (size_t i = 0; r == 0 && i < plan->faults.len; i++) {
+		const struct bo_fault_spec *spec = &plan->faults.items[i];
+
+		records[i] = (struct bo_fault_record){ .applied_ns = INT64_MIN, .reverted_ns = INT64_MIN };
+		r = bo_fault_init(&set->faults[i], plan, spec, hands, &records[i], err);
+		if (r < 0)
+			break;
+		set->faults[i].set = set;
+		set->nfaults++;
+		set->faults[i].kind->describe(plan, spec, records[i].requested, sizeof(records[i].requested));
+	}
+	if (r < 0)
+		bo_fault_set_done(set);
+	return r;
+}
+
+int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index, struct bo_err *err)
+{
+	for (size_t i = 0; i < set->nfaults; i++) {
+		const struct bo_fault *fault = &set->faults[i];
+		int r = fault->kind->supported ?
+				fault->kind->supported(set->hands->machine, set->plan, fault->spec, err) :
+				0;
+
+		if (r < 0) {
+			*ret_index = i;
+			return r;
+		}
+	}
+	return 0;
+}
+
+int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err)
+{
+	for (size_t i = 0; i < set->nfaults; i++) {
+		const struct bo_fault *fault = &set->faults[i];
+
+		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+			int r;
+
+			if (!fault_uses(fault, fault->spec->index, (enum bo_dir)dir))
+				continue;
+			r = bo_fault_lane_probe(set, fault->spec->index, (enum bo_dir)dir, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int bo_fault_set_apply(struct bo_fault_set *set, size_t i, int64_t now_ns, struct bo_err *err)
+{
+	struct bo_fault *fault = &set->faults[i];
+	struct bo_err why = { 0 };
+	int64_t start_ns, end_ns, before_ns;
+	int r;
+
+	if (fault->active)
+		return 0;
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+		if (fault_uses(fault, fault->spec->index, (enum bo_dir)dir))
+			lane_measure_base(set, fault->spec->index, (enum bo_dir)dir);
+	bo_plan_fault_window(set->plan, fault->spec, &start_ns, &end_ns);
+	before_ns = set->clock();
+	fault->applied_mono_ns = before_ns;
+	fault->ends_mono_ns = now_ns + (end_ns - start_ns);
+	fault->active = true;
+	r = fault->kind->apply(fault, &why);
+	if (r < 0) {
+		fault->active = false;
+		(void)fault->kind->revert(fault, NULL);
+		bo_fault_verdict(fault->record, BO_CONFIRM_OFF, "could not be applied: %s", why.msg);
+		if (err)
+			*err = why;
+		return r;
+	}
+	fault->record->apply_cost_ns = set->clock() - before_ns;
+	fault->record->applied_ns = before_ns + fault->record->apply_cost_ns - set->t0_ns;
+	return 0;
+}
+
+int bo_fault_set_tick(struct bo_fault_set *set, int64_t now_ns, struct bo_err *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < set->nfaults; i++) {
+		struct bo_fault *fault = &set->faults[i];
+		int r;
+
+		if (!fault->active || !fault->kind->tick)
+			continue;
+		r = fault->kind->tick(fault, now_ns, first < 0 ? NULL : err);
+		first = first < 0 ? first : r;
+	}
+	return first;
+}
+
+/** lanes_rest() - stop probing where no fault is active any more and none is still to come */
+static void lanes_rest(struct bo_fault_set *set, const struct bo_fault *ended)
+{
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+		struct bo_fault_lane *lane;
+		bool needed = false;
+
+		if (!fault_uses(ended, ended->spec->index, (enum bo_dir)dir))
+			continue;
+		lane = bo_fault_lane_of(set, ended->spec->index, (enum bo_dir)dir);
+		for (size_t i = 0; i < set->nfaults; i++) {
+			const struct bo_fault *fault = &set->faults[i];
+
+			if (fault_uses(fault, ended->spec->index, (enum bo_dir)dir) &&
+			    (fault->active || fault->record->reverted_ns == INT64_MIN))
+				needed = true;
+		}
+		if (!needed && lane->probing)
+			lane->probing = set->hands->link_probe(set->hands->self, ended->spec->index,
+							       (enum bo_dir)dir, false, NULL) < 0;
+	}
+}
+
+int bo_fault_set_revert(struct bo_fault_set *set, size_t i, struct bo_err *err)
+{
+	struct bo_fault *fault = &set->faults[i];
+	struct bo_fault_record *record = fault->record;
+	struct bo_err why = { 0 };
+	int64_t before_ns;
+	int r;
+
+	if (!fault->active)
+		return 0;
+	if (fault->kind->confirm(fault, &why) < 0)
+		bo_fault_verdict(record, BO_CONFIRM_UNKNOWN, "could not be measured: %s", why.msg);
+	if (record->confirm == BO_CONFIRM_PENDING)
+		bo_fault_verdict(record, BO_CONFIRM_UNKNOWN, "was not measured");
+	before_ns = set->clock();
+	fault->active = false;
+	r = fault->kind->revert(fault, err);
+	if (r < 0) {
+		fault->active = true; /* still in force as far as anybody knows: a second try must not be a no-op */
+		return r;
+	}
+	record->revert_cost_ns = set->clock() - before_ns;
+	record->reverted_ns = before_ns + record->revert_cost_ns - set->t0_ns;
+	lanes_rest(set, fault);
+	return 0;
+}
+
+/** latest_active() - of the active faults whose reverting was not tried yet the one applied last, or NULL */
+static struct bo_fault *latest_active(struct bo_fault_set *set)
+{
+	struct bo_fault *latest = NULL;
+
+	for (size_t i = 0; i < set->nfaults; i++) {
+		struct bo_fault *fault = &set->faults[i];
+
+		if (fault->active && !fault->revert_tried && (!latest || fault->applied_mono_ns >= latest->applied_mono_ns))
+			latest = fault;
+	}
+	return latest;
+}
+
+int bo_fault_set_revert_all(struct bo_fault_set *set, struct bo_err *err)
+{
+	struct bo_fault *fault;
+	int first = 0;
+
+	for (size_t i = 0; i < set->nfaults; i++)
+		set->faults[i].revert_tried = false;
+	while ((fault = latest_active(set))) {
+		int r = bo_fault_set_revert(set, (size_t)(fault - set->faults), first < 0 ? NULL : err);
+
+		fault->revert_tried = true;
+		first = first < 0 ? first : r;
+	}
+	for (size_t i = 0; i < set->plan->links.len * BO_DIR_COUNT; i++) {
+		struct bo_fault_lane *lane = &set->lanes[i];
+
+		if (lane->probing)
+			lane->probing = set->hands->link_probe(set->hands->self, (int)(i / BO_DIR_COUNT),
+							       (enum bo_dir)(i % BO_DIR_COUNT), false, NULL) < 0;
+	}
+	return first;
+}
+
+void bo_fault_set_done(struct bo_fault_set *set)
+{
+	for (size_t i = 0; set->faults && i < set->nfaults; i++)
+		bo_fault_done(&set->faults[i]);
+	for (size_t i = 0; set->lanes && i < set->plan->links.len * BO_DIR_COUNT; i++)
+		bo_vec_done(&set->lanes[i].changes);
+	free(set->faults);
+	free(set->lanes);
+	set->faults = NULL;
+	set->lanes = NULL;
+	set->nfaults = 0;
+}

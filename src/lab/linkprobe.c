@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/linkprobe.c — measure each direction of a link with packets of our own.
+ *
+ * Theory of operation
+ *   Both ends of a link have a UDP socket, and both sockets are in this process, so one clock stamps departure and
+ *   arrival and delay is one-way.  Departure is read just before sendto(2); arrival is the kernel's own receive stamp
+ *   (SO_TIMESTAMPNS), so a prober that is scheduled late does not make the link look slow.
+ *
+ *   Probes (52 bytes of IPv4) leave 200 times per second and direction, independent of what arrives.  A probe that
+ *   could not be sent was not sent: local trouble is never called loss.  What matters of a probe stays here, in a
+ *   ring; the packet carries only its number and a random tag, so a service cannot fake an arrival.
+ *
+ *   Trains estimate the rate.  Once per second four large packets go out back to back (the scout); when they have
+ *   arrived and the link looks fast enough, a full train of 16 to 96 follows, long enough in time to be measured.
+ *   Goodput is what arrived after a train's first packet over the time that this took.  The two steps keep a slow
+ *   link from being filled by its own measurement; for the same reason probes and trains thin out so that each takes
+ *   about 2 % of the rate last seen, but never below 10 probes per second and one scout in 10 s.
+ *
+ * Owns: both sockets of every link, one thread.  Threads: one; the rings are shared under one lock.
+ * Privilege: none. */
+#include "brownout/lab/linkprobe.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "brownout/base/cleanup.h"
+#include "brownout/base/clock.h"
+#include "linkprobe-internal.h"
+
+#define PROBE_GAP_NS (BO_NSEC_PER_SEC / BO_LINKPROBE_RATE_PER_S)
+#define PROBE_GAP_MOST_NS (100 * BO_NSEC_PER_MSEC)
+#define TRAIN_GAP_NS BO_NSEC_PER_SEC
+#define TRAIN_GAP_MOST_NS (10 * BO_NSEC_PER_SEC)
+#define RECEIVE_BUFFER (1 << 20) /* cut by net.core.rmem_max */
+#define RECEIVE_BATCH 256
+
+enum packet_kind { PACKET_PROBE, PACKET_TRAIN };
+
+/** struct packet - what travels; host byte order, it never leaves the machine */
+struct packet {
+	uint64_t tag;
+	uint64_t number;
+	uint32_t link;
+	uint8_t dir;
+	uint8_t kind;
+	uint8_t zero[2];
+};
+
+/**
+ * struct lane - one direction of one link
+ * @from_fd: [borrowed: from the link's end];  @to: where it sends
+ * @goodput_bps: of the last train, 0 while not known
+ * @scout: number of the scout that a full train may follow, UINT64_MAX for none
+ */
+struct lane {
+	bool on;
+	int from_fd;
+	struct sockaddr_storage to;
+	socklen_t to_len;
+	int64_t header_bytes;
+	struct probe_log log;
+	int64_t next_probe_ns;
+	int64_t next_train_ns;
+	int64_t goodput_bps;
+	uint64_t scout;
+};
+
+struct link {
+	bool added;
+	int fd[2];
+	struct lane lanes[BO_DIR_COUNT];
+};
+
+struct bo_linkprobe {
+	int epoll;
+	int timer;
+	int bell;
+	uint64_t tag;
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock; /* of everything below */
+	bool stop;
+	size_t nlinks;
+	struct link *links;
+};
+
+#define EVENT_TIMER UINT64_MAX
+#define EVENT_BELL (UINT64_MAX - 1)
+
+/* --- send ------------------------------------------------------------------------------------------------------- */
+
+static int64_t packet_bits(const struct lane *lane, size_t payload)
+{
+	return ((int64_t)payload + lane->header_bytes) * 8;
+}
+
+static bool lane_send(const struct bo_linkprobe *lp, const struct lane *lane, uint32_t link, enum bo_dir dir,
+		      enum packet_kind kind, uint64_t number)
+{
+	union {
+		struct packet packet;
+		uint8_t bytes[TRAIN_PAYLOAD];
+	} u = { .packet = { .tag = lp->tag, .number = number, .link = link, .dir = (uint8_t)dir,
+			    .kind = (uint8_t)kind } };
+	size_t len = kind == PACKET_PROBE ? sizeof(u.packet) : sizeof(u.bytes);
+
+	return sendto(lane->from_fd, u.bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		      (const struct sockaddr *)&lane->to, lane->to_len) == (ssize_t)len;
+}
+
+static void lane_send_probe(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link, enum bo_dir dir)
+{
+	struct probe_sent *probe = &lane->log.probes[lane->log.next_probe % PROBE_RING];
+
+	*probe = (struct probe_sent){ .sent_ns = bo_now_ns(), .delay_ns = -1 };
+	if (lane_send(lp, lane, link, dir, PACKET_PROBE, lane->log.next_probe))
+		lane->log.next_probe++;
+}
+
+static void lane_send_train(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link, enum bo_dir dir,
+			    uint32_t packets)
+{
+	struct probe_train *train = &lane->log.trains[lane->log.next_train % TRAIN_RING];
+
+	*train = (struct probe_train){ .sent_ns = bo_now_ns() };
+	for (uint32_t i = 0; i < packets; i++)
+		train->sent += lane_send(lp, lane, link, dir, PACKET_TRAIN, lane->log.next_train);
+	if (train->sent)
+		lane->log.next_train++;
+}
+
+/** lane_tick() - send what is due; returns when the next is */
+static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link, enum bo_dir dir,
+			 int64_t now_ns)
+{
+	if (now_ns >= lane->next_probe_ns) {
+		int64_t gap = bo_probe_gap_ns(lane->goodput_bps, packet_bits(lane, sizeof(struct packet)),
+					      PROBE_GAP_NS, PROBE_GAP_MOST_NS);
+
+		lane_send_probe(lp, lane, link, dir);
+		lane->next_probe_ns += gap;
+		/* Slots that were slept through are not made up for: a burst would measure itself. */
+		if (lane->next_probe_ns <= now_ns)
+			lane->next_probe_ns = now_ns + gap;
+	}
+	if (now_ns >= lane->next_train_ns) {
+		int64_t bits = packet_bits(lane, TRAIN_PAYLOAD) * TRAIN_SCOUT_PACKETS;
+
+		lane->scout = lane->log.next_train;
+		lane_send_train(lp, lane, link, dir, TRAIN_SCOUT_PACKETS);
+		lane->next_train_ns =
+			now_ns + bo_probe_gap_ns(lane->goodput_bps, bits, TRAIN_GAP_NS, TRAIN_GAP_MOST_NS);
+	}
+	return lane->next_probe_ns < lane->next_train_ns ? lane->next_probe_ns : lane->next_train_ns;
+}
+
+/* --- receive ---------------------------------------------------------------------------------------------------- */
+
+static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane, const struct packet *packet,
+			       int64_t at_ns)
+{
+	struct probe_train *train = &lane->log.trains[packet->number % TRAIN_RING];
+	uint32_t more;
+
+	if (packet->number >= lane->log.next_train || packet->number + TRAIN_RING < lane->log.next_train)
+		return;
+	if (!train->received++) {
+		train->first_ns = at_ns;
+	} else {
+		train->bits += packet_bits(lane, TRAIN_PAYLOAD);
+		train->last_ns = at_ns > train->last_ns ? at_ns : train->last_ns;
+	}
+	if (train->received < train->sent)
+		return;
+	lane->goodput_bps = bo_probe_train_goodput(train);
+	if (packet->number != lane->scout)
+		return;
+	lane->scout = UINT64_MAX;
+	more = bo_probe_train_packets(lane->goodput_bps, packet_bits(lane, TRAIN_PAYLOAD));
+	if (lane->on && more)
+		lane_send_train(lp, lane, packet->link, (enum bo_dir)packet->dir, more);
+}
+
+static void packet_arrived(const struct bo_linkprobe *lp, uint32_t link, int end, const struct packet *packet,
+			   int64_t at_ns, int64_t now_ns)
+{
+	/* End 0 is a, so it receives what travels b → a. */
+	enum bo_dir dir = end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B;
+	struct lane *lane = &lp->links[link].lanes[dir];
+	struct probe_sent *probe;
+
+	if (packet->tag != lp->tag || packet->link != link || packet->dir != dir || !lane->log.probes)
+		return;
+	if (packet->kind == PACKET_TRAIN) {
+		lane_train_arrived(lp, lane, packet, at_ns);
+		return;
+	}
+	if (packet->number >= lane->log.next_probe || packet->number + PROBE_RING < lane->log.next_probe)
+		return;
+	probe = &lane->log.probes[packet->number % PROBE_RING];
+	if (probe->delay_ns >= 0)
+		return;
+	/* The stamp is of CLOCK_REALTIME: after a step of that clock it may lie before the departure or after now. */
+	if (at_ns < probe->sent_ns || at_ns > now_ns)
+		at_ns = now_ns;
+	probe->delay_ns = at_ns - probe->sent_ns;
+}
+
+static int64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/** arrival_ns() - the kernel's receive stamp as CLOCK_MONOTONIC, or @now_ns when there is none */
+static int64_t arrival_ns(struct msghdr *msg, int64_t now_ns)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		struct timespec ts;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&ts, CMSG_DATA(c), sizeof(ts));
+		return now_ns - (realtime_ns() - ((int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec));
+	}
+	return now_ns;
+}
+
+static void end_receive(const struct bo_linkprobe *lp, uint32_t link, int end)
+{
+	for (int i = 0; i < RECEIVE_BATCH; i++) {
+		union {
+			struct packet packet;
+			uint8_t bytes[TRAIN_PAYLOAD];
+		} u;
+		_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct timespec)) + 64];
+		struct iovec iov = { .iov_base = u.bytes, .iov_len = sizeof(u.bytes) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(lp->links[link].fd[end], &msg, MSG_DONTWAIT);
+		int64_t now_ns;
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < (ssize_t)sizeof(u.packet))
+			continue; /* not ours, or an ICMP error reported on the socket */
+		now_ns = bo_now_ns();
+		packet_arrived(lp, link, end, &u.packet, arrival_ns(&msg, now_ns), now_ns);
+	}
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------------- */
+
+/** prober_tick() - send what is due on every lane and set the timer to what is next */
+static void prober_tick(struct bo_linkprobe *lp)
+{
+	struct itimerspec when = { 0 };
+	int64_t next_ns = INT64_MAX;
+
+	for (size_t i = 0; i < lp->nlinks; i++) {
+		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+			struct lane *lane = &lp->links[i].lanes[dir];
+			int64_t due_ns;
+
+			if (!lane->on)
+				continue;
+			due_ns = lane_tick(lp, lane, (uint32_t)i, (enum bo_dir)dir, bo_now_ns());
+			next_ns = due_ns < next_ns ? due_ns : next_ns;
+		}
+	}
+	if (next_ns != INT64_MAX)
+		when.it_value = bo_ns_to_timespec(next_ns);
+	timerfd_settime(lp->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void *prober_main(void *arg)
+{
+	struct bo_linkprobe *lp = arg;
+	struct epoll_event events[16];
+	bool go_on = true;
+
+	prctl(PR_SET_NAME, "bo-linkprobe");
+	while (go_on) {
+		int n = epoll_wait(lp->epoll, events, 16, -1);
+		uint64_t drain;
+
+		pthread_mutex_lock(&lp->lock);
+		for (int i = 0; i < n; i++) {
+			uint64_t id = events[i].data.u64;
+
+			if (id == EVENT_TIMER)
+				(void)!read(lp->timer, &drain, sizeof(drain));
+			else if (id == EVENT_BELL)
+				(void)!read(lp->bell, &drain, sizeof(drain));
+			else
+				end_receive(lp, (uint32_t)(id / 2), (int)(id % 2));
+		}
+		prober_tick(lp);
+		go_on = !lp->stop;
+		pthread_mutex_unlock(&lp->lock);
+	}
+	return NULL;
+}
+
+static void prober_ring(struct bo_linkprobe *lp)
+{
+	uint64_t one = 1;
+
+	(void)!write(lp->bell, &one, sizeof(one));
+}
+
+/* --- the outside ------------------------------------------------------------------------------------------------ */
+
+static int prober_watch(struct bo_linkprobe *lp, int fd, uint64_t id, struct bo_err *err)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = id };
+
+	if (epoll_ctl(lp->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: epoll_ctl");
+	return 0;
+}
+
+static int prober_start(struct bo_linkprobe *lp, struct bo_err *err)
+{
+	sigset_t all, before;
+	int r;
+
+	lp->epoll = epoll_create1(EPOLL_CLOEXEC);
+	lp->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	lp->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (lp->epoll < 0 || lp->timer < 0 || lp->bell < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: no descriptor left");
+	if (getrandom(&lp->tag, sizeof(lp->tag), 0) != (ssize_t)sizeof(lp->tag))
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: getrandom");
+	r = prober_watch(lp, lp->timer, EVENT_TIMER, err);
+	if (r == 0)
+		r = prober_watch(lp, lp->bell, EVENT_BELL, err);
+	if (r < 0)
+		return r;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&lp->thread, NULL, prober_main, lp);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r != 0)
+		return bo_err_set(err, r, BO_SUBSYS_LAB, "link probe: cannot start a thread: %s", strerror(r));
+	lp->running = true;
+	return 0;
+}
+
+int bo_linkprobe_new(struct bo_linkprobe **ret, size_t nlinks, struct bo_err *err)
+{
+	struct bo_linkprobe *lp = calloc(1, sizeof(*lp));
+	int r;
+
+	if (!lp)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "link probe: out of memory");
+	lp->epoll = lp->timer = lp->bell = -1;
+	lp->nlinks = nlinks;
+	pthread_mutex_init(&lp->lock, NULL);
+	lp->links = calloc(nlinks ? nlinks : 1, sizeof(*lp->links));
+	if (!lp->links)
+		r = bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "link probe: out of memory");
+	else
+		r = prober_start(lp, err);
+	if (r < 0) {
+		bo_linkprobe_free(lp);
+		return r;
+	}
+	*ret = lp;
+	return 0;
+}
+
+static void lane_init(struct lane *lane, int from_fd, const struct bo_linkprobe_end *to)
+{
+	*lane = (struct lane){
+		.from_fd = from_fd,
+		.to = to->addr,
+		.to_len = to->addr_len,
+		.header_bytes = to->addr.ss_family == AF_INET6 ? 48 : 28, /* IP and UDP */
+		.scout = UINT64_MAX,
+	};
+}
+
+int bo_linkprobe_add(struct bo_linkprobe *lp, int link, const struct bo_linkprobe_end *a,
+		     const struct bo_linkprobe_end *b, struct bo_err *err)
+{
+	const struct bo_linkprobe_end *ends[2] = { a, b };
+	bo_auto_fd int fd_a = a->fd;
+	bo_auto_fd int fd_b = b->fd;
+	struct link *l;
+	int r = 0;
+
+	if (link < 0 || (size_t)link >= lp->nlinks || lp->links[link].added)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "link probe: no link %d, or added twice", link);
+	l = &lp->links[link];
+	for (int end = 0; end < 2; end++) {
+		int on = 1, bytes = RECEIVE_BUFFER;
+
+		(void)setsockopt(ends[end]->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+		if (setsockopt(ends[end]->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) < 0)
+			return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: SO_TIMESTAMPNS");
+	}
+	pthread_mutex_lock(&lp->lock);
+	l->added = true;
+	l->fd[0] = bo_steal_fd(&fd_a);
+	l->fd[1] = bo_steal_fd(&fd_b);
+	lane_init(&l->lanes[BO_DIR_A_TO_B], l->fd[0], b);
+	lane_init(&l->lanes[BO_DIR_B_TO_A], l->fd[1], a);
+	for (int end = 0; end < 2 && r == 0; end++)
+		r = prober_watch(lp, l->fd[end], (uint64_t)link * 2 + (uint64_t)end, err);
+	pthread_mutex_unlock(&lp->lock);
+	return r;
+}
+
+/** lane_find() - the lane of an added link, or NULL with @err filled */
+static struct lane *lane_find(struct bo_linkprobe *lp, int link, enum bo_dir dir, struct bo_err *err)
+{
+	if (link < 0 || (size_t)link >= lp->nlinks || (unsigned int)dir >= BO_DIR_COUNT || !lp->links[link].added) {
+		(void)bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "link probe: no link %d", link);
+		return NULL;
+	}
+	return &lp->links[link].lanes[dir];
+}
+
+static int lane_start(struct lane *lane, struct bo_err *err)
+{
+	struct probe_log *log = &lane->log;
+
+	if (!log->probes)
+		log->probes = calloc(PROBE_RING, sizeof(*log->probes));
+	if (!log->trains)
+		log->trains = calloc(TRAIN_RING, sizeof(*log->trains));
+	if (!log->probes || !log->trains)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "link probe: out of memory");
+	lane->on = true;
+	lane->goodput_bps = 0;
+	lane->next_probe_ns = lane->next_train_ns = bo_now_ns();
+	return 0;
+}
+
+int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on, struct bo_err *err)
+{
+	struct lane *lane;
+	int r = 0;
+
+	pthread_mutex_lock(&lp->lock);
+	lane = lane_find(lp, link, dir, err);
+	if (!lane)
+		r = -EINVAL;
+	else if (!on)
+		lane->on = false;
+	else if (!lane->on)
+		r = lane_start(lane, err);
+	pthread_mutex_unlock(&lp->lock);
+	prober_ring(lp);
+	return r;
+}
+
+int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			 struct bo_link_measure *ret, struct bo_err *err)
+{
+	struct lane *lane;
+	int r = -EINVAL;
+
+	pthread_mutex_lock(&lp->lock);
+	lane = lane_find(lp, link, dir, err);
+	if (lane)
+		r = bo_probe_summarise(&lane->log, from_ns, to_ns, ret);
+	pthread_mutex_unlock(&lp->lock);
+	if (r == -ENOMEM)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "link probe: out of memory");
+	return r;
+}
+
+void bo_linkprobe_free(struct bo_linkprobe *lp)
+{
+	if (!lp)
+		return;
+	if (lp->running) {
+		pthread_mutex_lock(&lp->lock);
+		lp->stop = true;
+		pthread_mutex_unlock(&lp->lock);
+		prober_ring(lp);
+		pthread_join(lp->thread, NULL);
+	}
+	for (size_t i = 0; lp->links && i < lp->nlinks; i++) {
+		struct link *l = &lp->links[i];
+
+		if (!l->added)
+			continue;
+		bo_close(&l->fd[0]);
+		bo_close(&l->fd[1]);
+		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+			free(l->lanes[dir].log.probes);
+			free(l->lanes[dir].log.trains);
+		}
+	}
+	free(lp->links);
+	bo_close(&lp->bell);
+	bo_close(&lp->timer);
+	bo_close(&lp->epoll);
+	pthread_mutex_destroy(&lp->lock);
+	free(lp);
+}

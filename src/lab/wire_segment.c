@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_segment.c — cut a TCP super-packet into the packets that would travel on a real link.
+ *
+ * With segmentation offload the kernel hands a TUN device up to 64 KiB of TCP payload under one header, and asks
+ * (struct virtio_net_hdr, virtio 1.2 § 5.1.6) that it be cut into pieces of gso_size and that the checksums be filled
+ * in.  A loss of 1 % must hit one packet in a hundred and not one super-packet in a hundred, so when packets have
+ * fates of their own the cutting happens here, as net/ipv4/tcp_offload.c does it:
+ *   sequence number += mss per segment;  FIN and PSH only on the last, CWR only on the first;
+ *   IPv4 identification + 1 per segment, total length, header checksum;  IPv6 payload length;  TCP checksum.
+ * Nothing in a frame is trusted: whatever does not parse is passed on as it came, and the receiving kernel judges it.
+ *
+ * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "wire-internal.h"
+
+/* Offsets and bits of RFC 791, RFC 8200 and RFC 9293. */
+enum {
+	IP4_TOTAL_LEN = 2,
+	IP4_ID = 4,
+	IP4_PROTOCOL = 9,
+	IP4_CHECKSUM = 10,
+	IP4_ADDRESSES = 12,
+	IP4_HEADER_MIN = 20,
+	IP6_PAYLOAD_LEN = 4,
+	IP6_ADDRESSES = 8,
+	IP6_HEADER = 40,
+	TCP_SEQ = 4,
+	TCP_OFFSET = 12,
+	TCP_FLAGS = 13,
+	TCP_CHECKSUM = 16,
+	TCP_HEADER_MIN = 20,
+};
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_PSH 0x08
+#define TCP_FLAG_CWR 0x80
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void put16(uint8_t *at, uint16_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)get16(at) << 16 | get16(at + 2);
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, (uint16_t)(value >> 16));
+	put16(at + 2, (uint16_t)value);
+}
+
+/* The sum is taken over words in host order: one's complement addition does not care, as long as the result is
+ * stored the same way (RFC 1071 § 2B). */
+uint64_t bo_wire_checksum(uint64_t sum, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+	uint32_t word;
+	uint16_t rest = 0;
+
+	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		sum += word; /* 64 bits hold the carries of 2^32 such words */
+	}
+	if (len >= 2) {
+		memcpy(&rest, at, 2);
+		sum += rest;
+		at += 2;
+		len -= 2;
+	}
+	if (len) {
+		rest = 0;
+		memcpy(&rest, at, 1);
+		sum += rest;
+	}
+	return sum;
+}
+
+uint16_t bo_wire_checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+bool bo_wire_super_parse(const uint8_t *frame, size_t len, struct bo_wire_super *ret)
+{
+	struct virtio_net_hdr vnet;
+	struct bo_wire_super super;
+	size_t tcp_len, payload;
+	uint8_t type;
+
+	if (len < BO_WIRE_HDR_LEN + IP4_HEADER_MIN)
+		return false;
+	memcpy(&vnet, frame, sizeof(vnet));
+	type = vnet.gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+	if ((type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6) || !vnet.gso_size ||
+	    !(vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return false;
+
+	super = (struct bo_wire_super){
+		.ip = frame + BO_WIRE_HDR_LEN,
+		.len = len - BO_WIRE_HDR_LEN,
+		.l4 = vnet.csum_start, /* behind IPv4 options and IPv6 extension headers alike */
+		.mss = vnet.gso_size,
+		.v6 = type == VIRTIO_NET_HDR_GSO_TCPV6,
+	};
+	if (super.ip[0] >> 4 != (super.v6 ? 6 : 4))
+		return false;
+	if (super.v6 ? super.l4 < IP6_HEADER :
+		       (super.l4 != (super.ip[0] & 0xfu) * 4 || super.l4 < IP4_HEADER_MIN ||
+			super.ip[IP4_PROTOCOL] != IPPROTO_TCP))
+		return false;
+	if (super.l4 + TCP_HEADER_MIN > super.len)
+		return false;
+	tcp_len = (size_t)(super.ip[super.l4 + TCP_OFFSET] >> 4) * 4;
+	super.header_len = super.l4 + tcp_len;
+	if (tcp_len < TCP_HEADER_MIN || super.header_len >= super.len)
+		return false;
+	/* A segment must fit where the caller makes room for one, and into IPv4's 16 bits of length. */
+	if (super.header_len + super.mss > 65535)
+		return false;
+	payload = super.len - super.header_len;
+	super.count = (uint32_t)((payload + super.mss - 1) / super.mss);
+	*ret = super;
+	return true;
+}
+
+uint32_t bo_wire_packets(const uint8_t *frame, size_t len)
+{
+	struct bo_wire_super super;
+
+	return bo_wire_super_parse(frame, len, &super) ? super.count : 1;
+}
+
+/** pseudo_sum() - checksum of the pseudo-header (RFC 9293 § 3.1, RFC 8200 § 8.1) */
+static uint64_t pseudo_sum(const struct bo_wire_super *super, size_t tcp_bytes)
+{
+	uint32_t tail[2] = { htonl((uint32_t)tcp_bytes), htonl(IPPROTO_TCP) };
+	const uint8_t *addresses = super->ip + (super->v6 ? IP6_ADDRESSES : IP4_ADDRESSES);
+
+	return bo_wire_checksum(bo_wire_checksum(0, addresses, super->v6 ? 32 : 8), tail, sizeof(tail));
+}
+
+static void fix_ip(const struct bo_wire_super *super, uint32_t index, uint8_t *ip, size_t bytes)
+{
+	uint16_t sum;
+
+	if (super->v6) {
+		put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
+		return;
+	}
+	put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
+	put16(ip + IP4_ID, (uint16_t)(get16(super->ip + IP4_ID) + index));
+	put16(ip + IP4_CHECKSUM, 0);
+	sum = bo_wire_checksum_fold(bo_wire_checksum(0, ip, super->l4));
+	memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
+}
+
+size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, uint8_t *out)
+{
+	size_t offset = (size_t)index * super->mss;
+	size_t left = super->len - super->header_len - offset;
+	size_t payload = left < super->mss ? left : super->mss;
+	size_t bytes = super->header_len + payload;
+	uint8_t *ip = out + BO_WIRE_HDR_LEN;
+	uint8_t *tcp = ip + super->l4;
+	uint16_t sum;
+
+	memset(out, 0, BO_WIRE_HDR_LEN); /* VIRTIO_NET_HDR_GSO_NONE, checksum complete */
+	memcpy(ip, super->ip, super->header_len);
+	memcpy(ip + super->header_len, super->ip + super->header_len + offset, payload);
+	fix_ip(super, index, ip, bytes);
+
+	put32(tcp + TCP_SEQ, get32(super->ip + super->l4 + TCP_SEQ) + (uint32_t)offset);
+	if (index > 0)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_FLAG_CWR;
+	if (index + 1 < super->count)
+		tcp[TCP_FLAGS] &= (uint8_t)~(TCP_FLAG_FIN | TCP_FLAG_PSH);
+	put16(tcp + TCP_CHECKSUM, 0);
+	sum = bo_wire_checksum_fold(
+		bo_wire_checksum(pseudo_sum(super, bytes - super->l4), tcp, bytes - super->l4));
+	memcpy(tcp + TCP_CHECKSUM, &sum, sizeof(sum));
+	return BO_WIRE_HDR_LEN + bytes;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* probe/probe-internal.h — what the files of src/probe share: tracks with gaps, and parsers of kernel text.
+ * Owns: see each struct.  Threads: the sampler's.  Privilege: none. */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "brownout/base/err.h"
+#include "brownout/model/run.h"
+#include "brownout/probe/cgroup.h"
+#include "brownout/probe/probe.h"
+
+extern const struct bo_probe_kind bo_probe_pprof;
+extern const struct bo_probe_kind bo_probe_expvar;
+extern const struct bo_probe_kind bo_probe_proc;
+extern const struct bo_probe_kind bo_probe_cgroup;
+
+/**
+ * struct bo_track - one series as it is being written
+ * Times are ns after the run's t0.
+ * @series: [borrowed: run];  @last_ns: the last good sample, or the start of sampling
+ * @latest: bits of a double, read by other threads; NAN while there is none or a gap is open
+ */
+struct bo_track {
+	struct bo_series *series;
+	int64_t last_ns;
+	struct bo_gap gap;
+	bool gap_open;
+	_Atomic uint64_t latest;
+};
+
+void bo_track_begin(struct bo_track *track, struct bo_series *series, int64_t start_ns);
+void bo_track_sample(struct bo_track *track, int64_t t_ns, double value);
+/** bo_track_gap() - no sample at @t_ns; @reason [borrowed: as long as the track] */
+void bo_track_gap(struct bo_track *track, int64_t t_ns, const char *reason);
+/** bo_track_end() - from @t_ns on there is nothing to sample (for now): an open gap ends there */
+void bo_track_end(struct bo_track *track, int64_t t_ns);
+double bo_track_latest(const struct bo_track *track);
+
+/** struct bo_reasons - the few distinct reasons of gaps, each kept once */
+struct bo_reasons {
+	BO_VEC(char *) texts; /* [owned] */
+};
+/** bo_reasons_intern() - @text kept; never NULL.  [borrowed: until bo_reasons_done()] */
+const char *bo_reasons_intern(struct bo_reasons *reasons, const char *text);
+void bo_reasons_done(struct bo_reasons *reasons);
+
+/** struct bo_proc_stat - what is used of /proc/PID/stat (proc_pid_stat(5)); times in clock ticks */
+struct bo_proc_stat {
+	char state;
+	uint64_t cpu_ticks; /* own and waited-for children's, user and system */
+	int64_t threads;
+	uint64_t start_ticks;
+};
+BO_NODISCARD int bo_proc_parse_stat(const char *text, struct bo_proc_stat *ret);
+/** bo_proc_parse_statm() - resident pages, the second number */
+BO_NODISCARD int bo_proc_parse_statm(const char *text, int64_t *ret_pages);
+

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report/json_plan.c — plan.json: everything the scenario resolved to, with the seed, to re-run exactly.
+ * Owns: nothing.  Threads: none.  Privilege: none. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "brownout/report/report.h"
+#include "build.h"
+
+static json_t *strings(struct bo_build *b, const char *const *list)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; list && list[i]; i++)
+		bo_build_push(b, a, bo_build_str(list[i]));
+	return a;
+}
+
+/* 0 stands for "no limit", "no timeout" … in plan records; in JSON that is null. */
+static json_t *unless_zero(int64_t v, json_t *(*make)(int64_t))
+{
+	return v ? make(v) : json_null();
+}
+
+static json_t *integer(int64_t v)
+{
+	return json_integer((json_int_t)v);
+}
+
+static json_t *ready_json(struct bo_build *b, const struct bo_ready_spec *ready)
+{
+	json_t *o = json_object();
+
+	switch (ready->kind) {
+	case BO_READY_TCP:
+		bo_build_put(b, o, "tcp_port", json_integer(ready->port));
+		break;
+	case BO_READY_HTTP:
+		bo_build_put(b, o, "http", bo_build_str(ready->url));
+		break;
+	case BO_READY_LOG:
+		bo_build_put(b, o, "log", bo_build_str(ready->pattern));
+		break;
+	case BO_READY_COMMAND:
+		bo_build_put(b, o, "command", strings(b, ready->argv));
+		break;
+	case BO_READY_NONE:
+		json_decref(o);
+		return json_null();
+	}
+	bo_build_put(b, o, "deadline_s", bo_build_seconds(ready->deadline_ns));
+	return o;
+}
+
+static json_t *stub_json(struct bo_build *b, const struct bo_stub_spec *stub)
+{
+	static const char *const modes[] = { "ok", "error", "reset", "stall" };
+	json_t *o = json_object();
+
+	bo_build_put(b, o, "protocol", json_string(stub->proto == BO_STUB_HTTP ? "http" : "tcp"));
+	bo_build_put(b, o, "port", json_integer(stub->port));
+	bo_build_put(b, o, "delay_ms", bo_build_ms(stub->delay_ns));
+	bo_build_put(b, o, "mode", json_string(modes[stub->mode]));
+	bo_build_put(b, o, "status", unless_zero(stub->status, integer));
+	bo_build_put(b, o, "body", bo_build_str(stub->body));
+	return o;
+}
+
+static json_t *probe_json(struct bo_build *b, const struct bo_probe_spec *probe)
+{
+	json_t *o = json_object();
+
+	bo_build_put(b, o, "off", json_boolean(probe->off));
+	bo_build_put(b, o, "pprof_url", bo_build_str(probe->pprof_url));
+	bo_build_put(b, o, "expvar_url", bo_build_str(probe->expvar_url));
+	bo_build_put(b, o, "expvar_key", bo_build_str(probe->expvar_key));
+	bo_build_put(b, o, "interval_ms", bo_build_ms(probe->interval_ns));
+	return o;
+}
+
+static json_t *node_json(struct bo_build *b, const struct bo_node_spec *node)
+{
+	static const char *const kinds[] = { "client", "command", "stub" };
+	json_t *o = json_object();
+
+	bo_build_put(b, o, "name", bo_build_str(node->name));
+	bo_build_put(b, o, "role", json_string(bo_role_name(node->role)));
+	bo_build_put(b, o, "kind", json_string(kinds[node->kind]));
+	bo_build_put(b, o, "source", bo_build_source(b, node->src));
+	if (node->kind == BO_NODE_NONE)
+		return o;
+	bo_build_put(b, o, "memory_bytes", unless_zero(node->memory_bytes, integer));
+	bo_build_put(b, o, "cpus_milli", unless_zero(node->cpus_milli, integer));
+	bo_build_put(b, o, "pids", unless_zero(node->pids, integer));
+	bo_build_put(b, o, "after", strings(b, node->after));
+	bo_build_put(b, o, "ready", ready_json(b, &node->ready));
+	bo_build_put(b, o, "probe", probe_json(b, &node->probe));
+	if (node->kind == BO_NODE_STUB) {
+		bo_build_put(b, o, "stub", stub_json(b, &node->stub));
+		return o;
+	}
+	bo_build_put(b, o, "command", strings(b, node->argv));
+	bo_build_put(b, o, "env", strings(b, node->env));
+	bo_build_put(b, o, "cwd", bo_build_str(node->cwd));
+	return o;
+}
+
+static json_t *load_json(struct bo_build *b, const struct bo_plan *plan, const struct bo_load_spec *load)
+{
+	bool hold = load->kind == BO_LOAD_HOLD;
+	json_t *o = json_object(), *headers = json_array();
+
+	for (size_t i = 0; i < load->nheaders; i++) {
+		json_t *pair = json_array();
+
+		bo_build_push(b, pair, bo_build_str(load->headers[i].name));
+		bo_build_push(b, pair, bo_build_str(load->headers[i].value));
+		bo_build_push(b, headers, pair);
+	}
+	bo_build_put(b, o, "name", bo_build_str(load->name));
+	bo_build_put(b, o, "kind", json_string(hold ? "hold" : "requests"));
+	bo_build_put(b, o, "url", bo_build_str(load->url));
+	bo_build_put(b, o, "node", bo_build_node_name(plan, load->node));
+	bo_build_put(b, o, "port", json_integer(load->port));
+	bo_build_put(b, o, "path", bo_build_str(load->path));
+	bo_build_put(b, o, "method", bo_build_str(load->method));
+	bo_build_put(b, o, "headers", headers);
+	bo_build_put(b, o, "body", bo_build_str(load->body));
+	bo_build_put(b, o, "rate_per_s", bo_build_num(load->rate_per_s));
+	bo_build_put(b, o, "arrivals",
+		     json_string(load->arrivals == BO_ARRIVALS_POISSON ? "poisson" : "constant"));
+	bo_build_put(b, o, "timeout_s", unless_zero(load->timeout_ns, bo_build_seconds));
+	bo_build_put(b, o, "abandon_s", unless_zero(load->abandon_ns, bo_build_seconds));
+	bo_build_put(b, o, "max_inflight", integer(load->max_inflight));
+	bo_build_put(b, o, "keepalive", json_boolean(load->keepalive));
+	if (hold) {
+		bo_build_put(b, o, "hold_count", integer(load->hold_count));
+		bo_build_put(b, o, "hold_s", unless_zero(load->hold_ns, bo_build_seconds));
+		bo_build_put(b, o, "vanish", json_boolean(load->vanish));
+	}
+	bo_build_put(b, o, "source", bo_build_source(b, load->src));
+	return o;
+}
+
+static json_t *fault_json(struct bo_build *b, const struct bo_plan *plan, const struct bo_fault_spec *fault)
+{
+	json_t *o = json_object();
+	int64_t start, end;
+
+	bo_plan_fault_window(plan, fault, &start, &end);
+	bo_build_put(b, o, "id", bo_build_str(fault->id));
+	bo_build_put(b, o, "kind", bo_build_str(fault->kind));
+	bo_build_put(b, o, "target", bo_build_target(b, plan, fault));
+	bo_build_put(b, o, "args", bo_build_args(b, fault));
+	bo_build_put(b, o, "from_phase", json_string(bo_phase_name(fault->from)));
+	bo_build_put(b, o, "to_phase", json_string(bo_phase_name(fault->to)));
+	bo_build_put(b, o, "after_s", bo_build_seconds(fault->after_ns));
+	bo_build_put(b, o, "lasts_s", unless_zero(fault->lasts_ns, bo_build_seconds));
+	bo_build_put(b, o, "planned_start_s", bo_build_seconds(start));
+	bo_build_put(b, o, "planned_end_s", bo_build_seconds(end));
+	bo_build_put(b, o, "source", bo_build_source(b, fault->src));
+	return o;
+}
+
+static json_t *links_json(struct bo_build *b, const struct bo_plan *plan)
+{
+	json_t *links = json_array();
+
+	for (size_t i = 0; i < plan->links.len; i++) {
+		const struct bo_link_spec *link = &plan->links.items[i];
+		json_t *o = json_object();
+
+		bo_build_put(b, o, "name", bo_build_link_name(plan, i));
+		bo_build_put(b, o, "a", bo_build_node_name(plan, link->a));
+		bo_build_put(b, o, "b", bo_build_node_name(plan, link->b));
+		bo_build_put(b, o, "source", bo_build_source(b, link->src));
+		bo_build_push(b, links, o);
+	}
+	return links;
+}
+
+static json_t *header_json(struct bo_build *b, const struct bo_plan *plan)
+{
+	char seed[24];
+	json_t *root = json_object();
+
+	snprintf(seed, sizeof(seed), "%" PRIu64, plan->seed);
+	bo_build_put(b, root, "schema", json_string("brownout/plan/1"));
+	bo_build_put(b, root, "name", bo_build_str(plan->name));
+	bo_build_put(b, root, "about", bo_build_str(plan->about));
+	bo_build_put(b, root, "scenario_path", bo_build_str(plan->scenario_path));
+	/* A string: JSON readers that keep numbers as doubles would round a 64-bit seed. */
+	bo_build_put(b, root, "seed", json_string(seed));
+	bo_build_put(b, root, "driver", json_string(bo_driver_name(plan->driver)));
+	bo_build_put(b, root, "timeout_s", unless_zero(plan->timeout_ns, bo_build_seconds));
+	return root;
+}
+
+int bo_report_plan_json(json_t **ret, const struct bo_plan *plan, struct bo_err *err)
+{
+	struct bo_build b = { 0 };
+	json_t *root = header_json(&b, plan), *list = json_array();
+
+	for (int p = 0; p < BO_PHASE_COUNT; p++) {
+		json_t *o = json_object();
+
+		bo_build_put(&b, o, "name", json_string(bo_phase_name((enum bo_phase)p)));
+		bo_build_put(&b, o, "start_s", bo_build_seconds(bo_plan_phase_start(plan, (enum bo_phase)p)));
+		bo_build_put(&b, o, "length_s", bo_build_seconds(plan->phase_ns[p]));
+		bo_build_push(&b, list, o);
+	}
+	bo_build_put(&b, root, "phases", list);
+
+	list = json_array();
+	bo_vec_foreach(node, &plan->nodes)
+		bo_build_push(&b, list, node_json(&b, node));
+	bo_build_put(&b, root, "nodes", list);
+	bo_build_put(&b, root, "links", links_json(&b, plan));
+
+	list = json_array();
+	bo_vec_foreach(load, &plan->loads)
+		bo_build_push(&b, list, load_json(&b, plan, load));
+	bo_build_put(&b, root, "loads", list);
+
+	list = json_array();
+	bo_vec_foreach(fault, &plan->faults)
+		bo_build_push(&b, list, fault_json(&b, plan, fault));
+	bo_build_put(&b, root, "faults", list);
+
+	list = json_array();
+	bo_vec_foreach(budget, &plan->budgets) {
+		json_t *o = json_object();
+
+		bo_build_put(&b, o, "text", bo_build_str(budget->text));
+		bo_build_put(&b, o, "source", bo_build_source(&b, budget->src));
+		bo_build_push(&b, list, o);
+	}
+	bo_build_put(&b, root, "budgets", list);
+	return bo_build_done(&b, root, ret, err);
+}

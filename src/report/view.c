@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report/view.c — tolerant reading of run.json, and one way to show each kind of number.
+ * Owns: nothing.  Threads: any.  Privilege: none. */
+#include "brownout/report/view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char nothing[] = "\u2013";
+
+const json_t *bo_view_get(const json_t *object, const char *key)
+{
+	return json_object_get(object, key);
+}
+
+const char *bo_view_str(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "";
+}
+
+static double number(const json_t *value)
+{
+	return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+double bo_view_num(const json_t *object, const char *key)
+{
+	return number(json_object_get(object, key));
+}
+
+double bo_view_at(const json_t *array, size_t index)
+{
+	return number(json_array_get(array, index));
+}
+
+const json_t *bo_view_find(const json_t *list, const char *key, const char *value)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+
+		if (!strcmp(bo_view_str(item, key), value))
+			return item;
+	}
+	return NULL;
+}
+
+const json_t *bo_view_series(const json_t *run, const char *name, const char *role)
+{
+	const json_t *list = bo_view_get(run, "series");
+	const json_t *nodes = bo_view_get(bo_view_get(run, "topology"), "nodes");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *series = json_array_get(list, i);
+		const json_t *node = bo_view_find(nodes, "name", bo_view_str(series, "node"));
+
+		if (!strcmp(bo_view_str(series, "name"), name) &&
+		    (!role || !strcmp(bo_view_str(node, "role"), role)))
+			return series;
+	}
+	return NULL;
+}
+
+/* Three significant digits, which is what the latency histograms hold. */
+static int decimals(double magnitude)
+{
+	return magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : 2;
+}
+
+const char *bo_view_ms(double ms, char buf[BO_VIEW_BUF])
+{
+	double magnitude = fabs(ms);
+
+	if (!isfinite(ms))
+		snprintf(buf, BO_VIEW_BUF, "%s", nothing);
+	else if (magnitude >= 999.5)
+		snprintf(buf, BO_VIEW_BUF, "%.*fs", decimals(magnitude / 1e3), ms / 1e3);
+	else
+		snprintf(buf, BO_VIEW_BUF, "%.*fms", decimals(magnitude), ms);
+	return buf;
+}
+
+const char *bo_view_seconds(double s, char buf[BO_VIEW_BUF])
+{
+	if (isfinite(s))
+		snprintf(buf, BO_VIEW_BUF, "%.2fs", s);
+	else
+		snprintf(buf, BO_VIEW_BUF, "%s", nothing);
+	return buf;
+}
+
+const char *bo_view_count(double n, char buf[BO_VIEW_BUF])
+{
+	if (!isfinite(n))
+		snprintf(buf, BO_VIEW_BUF, "%s", nothing);
+	else
+		snprintf(buf, BO_VIEW_BUF, "%.*f", n == floor(n) ? 0 : 1, n);
+	return buf;
+}
+
+const char *bo_view_percent(double ratio, char buf[BO_VIEW_BUF])
+{
+	double percent = ratio * 100;
+
+	if (!isfinite(ratio))
+		snprintf(buf, BO_VIEW_BUF, "%s", nothing);
+	else if (percent == floor(percent))
+		snprintf(buf, BO_VIEW_BUF, "%.0f%%", percent);
+	else
+		snprintf(buf, BO_VIEW_BUF, "%.*f%%", decimals(fabs(percent)), percent);
+	return buf;
+}
+
+void bo_view_source(struct bo_strbuf *sb, const json_t *source)
+{
+	const char *file = bo_view_str(source, "file");
+
+	if (*file)
+		bo_strbuf_printf(sb, "%s:%.0f", file, bo_view_num(source, "line"));
+	else
+		bo_strbuf_puts(sb, "command line");
+}
+
+const char *bo_view_icon(const char *verdict)
+{
+	if (!strcmp(verdict, "PASS"))
+		return "\u2714";
+	if (!strcmp(verdict, "FAIL"))
+		return "\u2718";
+	if (!strcmp(verdict, "ABORTED"))
+		return "\u25a0";
+	return "?";
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slo/decide.c — an estimate against a limit, and the words for it.
+ * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+bool slo_op_caps(enum slo_op op)
+{
+	return op == SLO_LE || op == SLO_LT;
+}
+
+bool slo_breaks(enum slo_op op, double value, double limit)
+{
+	switch (op) {
+	case SLO_LE:
+		return value > limit;
+	case SLO_LT:
+		return value >= limit;
+	case SLO_GE:
+		return value < limit;
+	case SLO_GT:
+		return value <= limit;
+	case SLO_EQ:
+		break;
+	}
+	return value < limit || value > limit;
+}
+
+enum bo_outcome slo_decide(enum slo_op op, const struct slo_estimate *est, double limit_lower, double limit_upper)
+{
+	double lower = est->lower, upper = est->upper;
+	bool pass, fail;
+
+	if (isnan(limit_lower) || isnan(limit_upper) || isnan(lower) || isnan(upper))
+		return BO_INCONCLUSIVE;
+	if (op == SLO_EQ) {
+		pass = lower == upper && lower == limit_lower && lower == limit_upper;
+		fail = upper < limit_lower || lower > limit_upper;
+	} else if (slo_op_caps(op)) {
+		pass = !slo_breaks(op, upper, limit_lower);
+		fail = slo_breaks(op, lower, limit_upper);
+	} else {
+		pass = !slo_breaks(op, lower, limit_upper);
+		fail = slo_breaks(op, upper, limit_lower);
+	}
+	/* An infinite bound means "not known", never "infinitely good". */
+	if (pass && isinf(slo_op_caps(op) ? upper : lower))
+		pass = false;
+	return pass ? BO_PASS : fail ? BO_FAIL : BO_INCONCLUSIVE;
+}
+
+enum slo_unit slo_cmp_unit(const struct slo_cmp *cmp)
+{
+	return cmp->limit_kind == SLO_LIMIT_OF_LIMIT ? SLO_UNIT_RATIO : cmp->metric->unit;
+}
+
+bool slo_cmp_exact(const struct slo_cmp *cmp)
+{
+	return (cmp->metric->flags & SLO_M_ALL_OR_NONE) && cmp->limit_kind == SLO_LIMIT_ABSOLUTE &&
+	       (cmp->limit == 0 || cmp->limit == 1);
+}
+
+const char *slo_format(enum slo_unit unit, double value, char buf[BO_UNIT_BUF])
+{
+	if (isnan(value) || isinf(value)) {
+		snprintf(buf, BO_UNIT_BUF, "unknown");
+		return buf;
+	}
+	switch (unit) {
+	case SLO_UNIT_DURATION:
+		return bo_format_duration((int64_t)value, buf);
+	case SLO_UNIT_RATIO:
+		return bo_format_ratio(value, buf);
+	case SLO_UNIT_SIZE:
+		return bo_format_size((int64_t)value, buf);
+	case SLO_UNIT_RATE:
+		snprintf(buf, BO_UNIT_BUF, "%.*f/s", fabs(value) < 100 ? 1 : 0, value);
+		return buf;
+	case SLO_UNIT_COUNT:
+		break;
+	}
+	if (value == floor(value))
+		snprintf(buf, BO_UNIT_BUF, "%.0f", value);
+	else
+		snprintf(buf, BO_UNIT_BUF, "%.2f", value);
+	return buf;
+}
+
+static const char *label_of(const struct slo_cmp *cmp)
+{
+	const char *dot = strchr(cmp->metric_text, '.');
+
+	if (cmp->metric->label)
+		return cmp->metric->label;
+	return dot ? dot + 1 : cmp->metric_text;
+}
+
+static void describe_limit(const struct slo_cmp *cmp, double limit, char *buf, size_t size)
+{
+	char l[BO_UNIT_BUF], relative[64] = "", windows[64] = "";
+
+	slo_format(slo_cmp_unit(cmp), limit, l);
+	if (cmp->limit_kind == SLO_LIMIT_FACTOR)
+		snprintf(relative, sizeof(relative), " (%.40s * base)", cmp->limit_text);
+	else if (cmp->limit_kind == SLO_LIMIT_OFFSET)
+		snprintf(relative, sizeof(relative), " (base + %.40s)", cmp->limit_text);
+	else if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT)
+		snprintf(relative, sizeof(relative), " of limit");
+	if (cmp->window_ns)
+		snprintf(windows, sizeof(windows), " in %.20s of %.20s windows", cmp->share_text, cmp->window_text);
+	snprintf(buf, size, "%s %s%s%s", slo_op_text(cmp->op), l, relative, windows);
+}
+
+void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, double limit, const char *node,
+		  struct slo_result *ret)
+{
+	enum slo_unit unit = slo_cmp_unit(cmp);
+	char v[BO_UNIT_BUF];
+
+	ret->measured_value = est->value;
+	ret->limit_value = limit;
+	ret->first_breach_ns = est->breach_ns;
+	describe_limit(cmp, limit, ret->limit, sizeof(ret->limit));
+	ret->excess[0] = '\0';
+	if (isnan(est->value)) {
+		snprintf(ret->measured, sizeof(ret->measured), "not measured");
+		return;
+	}
+	snprintf(ret->measured, sizeof(ret->measured), "%s%s%s %s%s%s%s%s", node ? node : "", node ? " " : "",
+		 label_of(cmp), est->at_least ? ">= " : "", slo_format(unit, est->value, v), est->detail[0] ? " (" : "",
+		 est->detail, est->detail[0] ? ")" : "");
+	if (!isfinite(limit) || !isfinite(est->value) || !slo_breaks(cmp->op, est->value, limit))
+		return;
+	if (fabs(limit) > 0)
+		snprintf(ret->excess, sizeof(ret->excess), "by %s (%.0f%%)",
+			 slo_format(unit, fabs(est->value - limit), v), 100 * fabs(est->value - limit) / fabs(limit));
+	else
+		snprintf(ret->excess, sizeof(ret->excess), "by %s", slo_format(unit, fabs(est->value - limit), v));
+}

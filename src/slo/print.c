@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slo/print.c — a parsed budget back to text, in canonical spelling: one blank between words, clauses in the order
+ * in/at, over, for; numbers as they were written.  Parsing the result gives the same budget.
+ * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "internal.h"
+
+const char *slo_op_text(enum slo_op op)
+{
+	static const char *const texts[] = { "<=", "<", ">=", ">", "==" };
+
+	return texts[op];
+}
+
+int slo_err_at(struct bo_err *err, int col, const char *fmt, ...)
+{
+	char msg[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_SLO, "column %d: %s", col, msg);
+}
+
+static void print_selectors(const struct slo_cmp *cmp, struct bo_strbuf *out)
+{
+	const char *sep = "{";
+
+	if (cmp->node) {
+		bo_strbuf_printf(out, "%snode=\"%s\"", sep, cmp->node);
+		sep = ", ";
+	}
+	if (cmp->load) {
+		bo_strbuf_printf(out, "%sload=\"%s\"", sep, cmp->load);
+		sep = ", ";
+	}
+	if (cmp->cls) {
+		bo_strbuf_printf(out, "%sclass=\"%s\"", sep, cmp->cls);
+		sep = ", ";
+	}
+	if (*sep == ',')
+		bo_strbuf_puts(out, "}");
+}
+
+void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out)
+{
+	bo_strbuf_puts(out, cmp->metric_text);
+	print_selectors(cmp, out);
+	bo_strbuf_printf(out, " %s ", slo_op_text(cmp->op));
+	switch (cmp->limit_kind) {
+	case SLO_LIMIT_ABSOLUTE:
+		bo_strbuf_puts(out, cmp->limit_text);
+		break;
+	case SLO_LIMIT_FACTOR:
+		bo_strbuf_printf(out, "%s * base", cmp->limit_text);
+		break;
+	case SLO_LIMIT_OFFSET:
+		bo_strbuf_printf(out, "base + %s", cmp->limit_text);
+		break;
+	case SLO_LIMIT_OF_LIMIT:
+		bo_strbuf_printf(out, "%s of limit", cmp->limit_text);
+		break;
+	}
+	if (cmp->to != BO_PHASE_COUNT) {
+		bo_strbuf_printf(out, " %s %s", cmp->at ? "at" : "in", bo_phase_name(cmp->from));
+		if (cmp->from != cmp->to)
+			bo_strbuf_printf(out, "..%s", bo_phase_name(cmp->to));
+	}
+	if (cmp->over_ns)
+		bo_strbuf_printf(out, " over %s", cmp->over_text);
+	if (cmp->window_ns)
+		bo_strbuf_printf(out, " for %s of %s windows", cmp->share_text, cmp->window_text);
+}
+
+static void print_expr(const struct slo_expr *expr, bool inside_and, struct bo_strbuf *out)
+{
+	bool parens = expr->kind == SLO_EXPR_OR && inside_and;
+
+	if (expr->kind == SLO_EXPR_CMP) {
+		slo_cmp_print(&expr->cmp, out);
+		return;
+	}
+	if (parens)
+		bo_strbuf_puts(out, "(");
+	print_expr(expr->left, expr->kind == SLO_EXPR_AND, out);
+	bo_strbuf_puts(out, expr->kind == SLO_EXPR_AND ? " and " : " or ");
+	print_expr(expr->right, expr->kind == SLO_EXPR_AND, out);
+	if (parens)
+		bo_strbuf_puts(out, ")");
+}
+
+void bo_budget_print(const struct bo_budget *budget, struct bo_strbuf *out)
+{
+	print_expr(budget->root, false, out);
+}
