@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/cmd_compare.c — `brownout compare`: two runs side by side, budgets first, then each phase.
- * It states differences and judges none: a verdict on one run is the budgets' business.
+/* harness/cmd_compare.c — `brownout compare`: two runs side by side, budgets first, then each
+ * phase. It states differences and judges none: a verdict on one run is the budgets' business.
  * Exit: 0 compared, 2 bad usage or no such run.
  * Owns: nothing.  Threads: main.  Privilege: none. */
 #include <errno.h>
@@ -71,7 +71,8 @@ static size_t earlier(const json_t *budgets, size_t i)
 
 static void add_budget(struct bo_table *table, const char *text, const json_t *a, const json_t *b)
 {
-	const char *was = a ? bo_view_str(a, "outcome") : "absent", *is = b ? bo_view_str(b, "outcome") : "absent";
+	const char *was = a ? bo_view_str(a, "outcome") : "absent",
+		   *is = b ? bo_view_str(b, "outcome") : "absent";
 
 	bo_table_add(table, text);
 	add_printf(table, "%s %s", was, bo_view_str(a, "measured"));
@@ -87,7 +88,8 @@ static void compare_budgets(const struct bo_console *con, const json_t *a, const
 	for (size_t i = 0; i < json_array_size(of_a); i++) {
 		const char *text = bo_view_str(json_array_get(of_a, i), "text");
 
-		add_budget(&table, text, json_array_get(of_a, i), same_budget(of_b, text, earlier(of_a, i)));
+		add_budget(&table, text, json_array_get(of_a, i),
+			   same_budget(of_b, text, earlier(of_a, i)));
 	}
 	for (size_t i = 0; i < json_array_size(of_b); i++) {
 		const char *text = bo_view_str(json_array_get(of_b, i), "text");
@@ -99,8 +101,8 @@ static void compare_budgets(const struct bo_console *con, const json_t *a, const
 	bo_table_print(&table, con);
 }
 
-static void add_metric(struct bo_table *table, const char *phase, const char *metric, double a, double b,
-		       format_fn format)
+static void add_metric(struct bo_table *table, const char *phase, const char *metric, double a,
+		       double b, format_fn format)
 {
 	char fa[BO_VIEW_BUF], fb[BO_VIEW_BUF], diff[BO_VIEW_BUF];
 
@@ -125,8 +127,10 @@ static void add_metric(struct bo_table *table, const char *phase, const char *me
 static void compare_phases(const struct bo_console *con, const json_t *a, const json_t *b)
 {
 	const json_t *phases = bo_view_get(a, "phases");
-	const json_t *goroutines_a = bo_view_get(bo_view_series(a, "goroutines", "subject"), "phases");
-	const json_t *goroutines_b = bo_view_get(bo_view_series(b, "goroutines", "subject"), "phases");
+	const json_t *goroutines_a = bo_view_get(bo_view_series(a, "goroutines", "subject"),
+						 "phases");
+	const json_t *goroutines_b = bo_view_get(bo_view_series(b, "goroutines", "subject"),
+						 "phases");
 	struct bo_table table = { .head = { "PHASE", "", "A", "B", "DIFFERENCE", "" },
 				  .ncols = 6,
 				  .right = 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 };
@@ -134,15 +138,20 @@ static void compare_phases(const struct bo_console *con, const json_t *a, const 
 	for (size_t i = 0; i < json_array_size(phases); i++) {
 		const char *name = bo_view_str(json_array_get(phases, i), "name");
 		const json_t *x = bo_view_get(json_array_get(phases, i), "all");
-		const json_t *y = bo_view_get(bo_view_find(bo_view_get(b, "phases"), "name", name), "all");
+		const json_t *y = bo_view_get(bo_view_find(bo_view_get(b, "phases"), "name", name),
+					      "all");
 
-		add_metric(&table, name, "p50", bo_view_num(x, "p50_ms"), bo_view_num(y, "p50_ms"), bo_view_ms);
-		add_metric(&table, name, "p99", bo_view_num(x, "p99_ms"), bo_view_num(y, "p99_ms"), bo_view_ms);
-		add_metric(&table, name, "errors", bo_view_num(x, "error_ratio"), bo_view_num(y, "error_ratio"),
-			   bo_view_percent);
-		add_metric(&table, name, "goroutines max", bo_view_num(bo_view_get(goroutines_a, name), "max"),
+		add_metric(&table, name, "p50", bo_view_num(x, "p50_ms"), bo_view_num(y, "p50_ms"),
+			   bo_view_ms);
+		add_metric(&table, name, "p99", bo_view_num(x, "p99_ms"), bo_view_num(y, "p99_ms"),
+			   bo_view_ms);
+		add_metric(&table, name, "errors", bo_view_num(x, "error_ratio"),
+			   bo_view_num(y, "error_ratio"), bo_view_percent);
+		add_metric(&table, name, "goroutines max",
+			   bo_view_num(bo_view_get(goroutines_a, name), "max"),
 			   bo_view_num(bo_view_get(goroutines_b, name), "max"), bo_view_count);
-		add_metric(&table, name, "goroutines last", bo_view_num(bo_view_get(goroutines_a, name), "last"),
+		add_metric(&table, name, "goroutines last",
+			   bo_view_num(bo_view_get(goroutines_a, name), "last"),
 			   bo_view_num(bo_view_get(goroutines_b, name), "last"), bo_view_count);
 	}
 	fputc('\n', con->out);
@@ -174,8 +183,10 @@ static void warn_unlike(const struct bo_console *con, const json_t *a, const jso
 	} likes[] = {
 		{ "scenario", "name", "note: these are runs of different scenarios" },
 		{ "environment", "machine", "note: the runs were made on different machines" },
-		{ "environment", "link_driver", "note: the links were impaired by different drivers" },
-		{ "scenario", "seed", "note: the seeds differ, and with them arrivals and the fate of packets" },
+		{ "environment", "link_driver",
+		  "note: the links were impaired by different drivers" },
+		{ "scenario", "seed",
+		  "note: the seeds differ, and with them arrivals and the fate of packets" },
 	};
 
 	for (size_t i = 0; i < sizeof(likes) / sizeof(*likes); i++)
@@ -196,7 +207,8 @@ int cmd_compare(int argc, char **argv)
 		return BO_EXIT_OK;
 	}
 	if (argc != 3) {
-		fputs("brownout compare: expected the folders of two runs; `brownout compare --help` says more\n", stderr);
+		fputs("brownout compare: expected the folders of two runs; `brownout compare --help` says more\n",
+		      stderr);
 		return BO_EXIT_USAGE;
 	}
 	if (load(argv[1], &a) || load(argv[2], &b)) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/cmd_report.c — `brownout report`: render a run's reports again from its run.json, and say the verdict.
- * Exit: 0 rendered (whatever the verdict was), 2 bad usage or no such run, 5 a report could not be written.
+/* harness/cmd_report.c — `brownout report`: render a run's reports again from its run.json, and say
+ * the verdict.
+ * Exit: 0 rendered (whatever the verdict was), 2 bad usage or no such run, 5 a report could not be
+ * written.
  * Owns: nothing.  Threads: main.  Privilege: none. */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,13 +26,14 @@ static void help(FILE *out)
 	      out);
 	for (const struct bo_report_kind *const *kind = bo_report_kinds(); *kind; kind++)
 		fprintf(out, " %s", (*kind)->name);
-	fputs("\n\nexit: 0 rendered, 2 bad usage or no such run, 5 a report could not be written\n", out);
+	fputs("\n\nexit: 0 rendered, 2 bad usage or no such run, 5 a report could not be written\n",
+	      out);
 }
 
 static int complain(const char *what, const char *found)
 {
-	fprintf(stderr, "brownout report: %s%s%s; `brownout report --help` says more\n", what, found ? ": " : "",
-		found ? found : "");
+	fprintf(stderr, "brownout report: %s%s%s; `brownout report --help` says more\n", what,
+		found ? ": " : "", found ? found : "");
 	return BO_EXIT_USAGE;
 }
 
@@ -39,7 +42,8 @@ static int split_names(char *arg, const char *names[MAX_NAMES + 1])
 {
 	size_t n = 0;
 
-	for (char *save = NULL, *word = strtok_r(arg, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+	for (char *save = NULL, *word = strtok_r(arg, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save)) {
 		if (n == MAX_NAMES)
 			return -E2BIG;
 		names[n++] = word;
@@ -105,6 +109,7 @@ int cmd_report(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1)
-		return complain("expected the folder of one run", optind < argc ? argv[optind + 1] : NULL);
+		return complain("expected the folder of one run",
+				optind < argc ? argv[optind + 1] : NULL);
 	return render(argv[optind], only);
 }

@@ -141,7 +141,7 @@ static void show(struct conductor *c)
 	int64_t now = bo_now_ns();
 	char faults[256] = "";
 
-	if (!c->t0_ns || now - c->shown_ns < SHOW_EVERY_NS)
+	if (!c->t0_ns || now < c->t0_ns || now - c->shown_ns < SHOW_EVERY_NS)
 		return;
 	c->shown_ns = now;
 	v.elapsed_ns = now - c->t0_ns;

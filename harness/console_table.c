@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness/console_table.c — the verdict in a terminal.
- * Words carry the meaning, colour only repeats it.  Text from scenarios and services is cleaned before it is printed:
- * it must not be able to drive the terminal. */
+ * Words carry the meaning, colour only repeats it.  Text from scenarios and services is cleaned
+ * before it is printed: it must not be able to drive the terminal. */
 #include "harness/console_table.h"
 
 #include <stdlib.h>
@@ -38,8 +38,9 @@ static const char *colour_of(const char *word)
 		const char *word;
 		const char *on;
 	} colours[] = {
-		{ "PASS", "\x1b[1;32m" },	{ "FAIL", "\x1b[1;31m" },    { "INCONCLUSIVE", "\x1b[1;33m" },
-		{ "ABORTED", "\x1b[1;35m" },	{ "confirmed", "\x1b[32m" }, { "NOT CONFIRMED", "\x1b[1;33m" },
+		{ "PASS", "\x1b[1;32m" },         { "FAIL", "\x1b[1;31m" },
+		{ "INCONCLUSIVE", "\x1b[1;33m" }, { "ABORTED", "\x1b[1;35m" },
+		{ "confirmed", "\x1b[32m" },      { "NOT CONFIRMED", "\x1b[1;33m" },
 		{ "NOT MEASURED", "\x1b[1;33m" },
 	};
 
@@ -86,7 +87,8 @@ static size_t bytes_of(const char *s, size_t columns)
 	return len;
 }
 
-/* How many bytes of @s go on a line of @width columns: up to the last blank, else as many as fit. */
+/* How many bytes of @s go on a line of @width columns: up to the last blank, else as many as
+ * fit. */
 static size_t line_len(const char *s, size_t width)
 {
 	size_t fit = bytes_of(s, width), cut = fit;
@@ -98,15 +100,15 @@ static size_t line_len(const char *s, size_t width)
 	return cut ? cut : fit;
 }
 
-static void put_padded(const struct bo_console *con, const char *s, size_t len, size_t width, bool right,
-		       const char *on)
+static void put_padded(const struct bo_console *con, const char *s, size_t len, size_t width,
+		       bool right, const char *on)
 {
 	bo_auto_free char *line = strndup(s, len);
 	size_t used = bo_utf8_columns(line);
 	int pad = width > used ? (int)(width - used) : 0;
 
-	fprintf(con->out, "%*s%s%s%s%*s", right ? pad : 0, "", on ? on : "", line ? line : "", on ? "\x1b[0m" : "",
-		right ? 0 : pad, "");
+	fprintf(con->out, "%*s%s%s%s%*s", right ? pad : 0, "", on ? on : "", line ? line : "",
+		on ? "\x1b[0m" : "", right ? 0 : pad, "");
 }
 
 static void fit_widths(const struct bo_table *table, const struct bo_console *con, size_t *width)
@@ -122,7 +124,8 @@ static void fit_widths(const struct bo_table *table, const struct bo_console *co
 		}
 		total += width[c];
 	}
-	/* Take columns from the widest, one by one: short ones (verdicts, numbers) are never wrapped before long ones. */
+	/* Take columns from the widest, one by one: short ones (verdicts, numbers) are never
+	 * wrapped before long ones. */
 	for (; total > (size_t)con->columns; total--) {
 		size_t widest = 0;
 
@@ -134,8 +137,8 @@ static void fit_widths(const struct bo_table *table, const struct bo_console *co
 	}
 }
 
-static void print_row(const struct bo_table *table, const struct bo_console *con, const size_t *width,
-		      const char *const *cells)
+static void print_row(const struct bo_table *table, const struct bo_console *con,
+		      const size_t *width, const char *const *cells)
 {
 	const char *rest[BO_TABLE_COLUMNS];
 	bool more = true;
@@ -155,7 +158,8 @@ static void print_row(const struct bo_table *table, const struct bo_console *con
 			bool right = table->right & 1u << c;
 
 			/* No blanks at the end of a line. */
-			put_padded(con, rest[c], len, c == last && !right ? 0 : width[c], right, on);
+			put_padded(con, rest[c], len, c == last && !right ? 0 : width[c], right,
+				   on);
 			rest[c] += len;
 			while (*rest[c] == ' ')
 				rest[c]++;
@@ -213,15 +217,17 @@ static void print_budgets(const struct bo_console *con, const json_t *run)
 
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
 		const json_t *budget = json_array_get(budgets, i);
-		const char *outcome = bo_view_str(budget, "outcome"), *excess = bo_view_str(budget, "excess");
+		const char *outcome = bo_view_str(budget, "outcome"),
+			   *excess = bo_view_str(budget, "excess");
 
 		bo_table_add(&table, outcome);
 		bo_table_add(&table, bo_view_str(budget, "text"));
 		bo_table_add(&table, bo_view_str(budget, "measured"));
 		bo_table_add(&table, bo_view_str(budget, "limit"));
 		/* What was not judged has missed nothing: say why instead. */
-		bo_table_add(&table, strcmp(outcome, "PASS") != 0 && !*excess ? bo_view_str(budget, "reason") :
-										excess);
+		bo_table_add(&table, strcmp(outcome, "PASS") != 0 && !*excess
+					     ? bo_view_str(budget, "reason")
+					     : excess);
 	}
 	bo_table_print(&table, con);
 }
@@ -242,7 +248,8 @@ static void print_faults(const struct bo_console *con, const json_t *run)
 
 	for (size_t i = 0; i < json_array_size(faults); i++) {
 		const json_t *fault = json_array_get(faults, i);
-		const char *achieved = bo_view_str(fault, "achieved"), *reason = bo_view_str(fault, "reason");
+		const char *achieved = bo_view_str(fault, "achieved"),
+			   *reason = bo_view_str(fault, "reason");
 
 		bo_table_add(&table, bo_view_str(fault, "id"));
 		bo_table_add(&table, bo_view_str(fault, "requested"));
@@ -279,7 +286,8 @@ static void print_where(const struct bo_console *con, const json_t *run, const c
 	if (dir) {
 		bo_strbuf_puts(&sb, "  reports  ");
 		bo_text_plain(&sb, dir);
-		bo_strbuf_puts(&sb, "/report.html (also junit.xml, summary.md, run.json, series/)\n");
+		bo_strbuf_puts(&sb,
+			       "/report.html (also junit.xml, summary.md, run.json, series/)\n");
 	}
 	bo_strbuf_puts(&sb, "  again    ");
 	bo_text_plain(&sb, bo_view_str(run, "rerun"));
@@ -290,13 +298,15 @@ static void print_where(const struct bo_console *con, const json_t *run, const c
 
 void bo_console_verdict_json(const struct bo_console *con, const json_t *run, const char *dir)
 {
-	const json_t *outcome = bo_view_get(run, "outcome"), *scenario = bo_view_get(run, "scenario");
+	const json_t *outcome = bo_view_get(run, "outcome"),
+		     *scenario = bo_view_get(run, "scenario");
 	struct bo_strbuf line = { 0 }, clean = { 0 };
 	char lasted[BO_VIEW_BUF];
 
 	bo_strbuf_printf(&line, "%s  (%s, links: %s, seed %s)", bo_view_str(scenario, "name"),
 			 bo_view_seconds(bo_view_num(run, "duration_s"), lasted),
-			 bo_view_str(bo_view_get(run, "environment"), "link_driver"), bo_view_str(scenario, "seed"));
+			 bo_view_str(bo_view_get(run, "environment"), "link_driver"),
+			 bo_view_str(scenario, "seed"));
 	bo_text_plain(&clean, bo_strbuf_str(&line));
 	fputc('\n', con->out);
 	bo_console_badge(con, bo_view_str(outcome, "verdict"));

@@ -5,12 +5,13 @@
  *
  * Privilege goes in stages, each of which is a dead end for what came before:
  *   1  serving       make namespaces and mounts (SYS_ADMIN), devices and qdiscs in them (NET_ADMIN), become the
- *                    conductor's user in nodes (SETUID, SETGID, SETPCAP), signal them (KILL), and reach folders of that
- *                    user to keep them visible (DAC_READ_SEARCH).  It must not write to files of others, load
- *                    modules, trace processes, change the clock or reach raw devices.
+ *                    conductor's user in nodes (SETUID, SETGID, SETPCAP), signal them (KILL), and make groups in cgroup
+ *                    mounts, whose top directory nobody may write to by its mode (DAC_OVERRIDE); the latter also reaches
+ *                    folders of that user to keep them visible.  It must not load modules, trace processes, change
+ *                    the clock, own files of others or reach raw devices.
  *   2  lab is up, links are wires, impaired by the conductor: NET_ADMIN goes.  It can restart nodes but not change any network.
- *   3  taking back   KILL alone remains: end nodes, remove cgroups (by ownership).  It must not be able to start,
- *                    mount or enter anything.
+ *   3  taking back   KILL and DAC_OVERRIDE remain: end nodes, remove cgroups.  It must not be able to start, mount or
+ *                    enter anything.
  *
  * Owns: the lab.  Threads: single-threaded.  Privilege: as above. */
 #include <errno.h>
@@ -35,10 +36,10 @@
 #define EXEC_TIMEOUT_MAX_NS (INT64_C(600) * 1000 * 1000 * 1000)
 
 static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_SETUID,         CAP_SETGID,
-					     CAP_SETPCAP,   CAP_KILL,      CAP_DAC_READ_SEARCH };
+					     CAP_SETPCAP,   CAP_KILL,      CAP_DAC_OVERRIDE };
 static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
-					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_READ_SEARCH };
-static const cap_value_t stage_undo[] = { CAP_KILL };
+					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_OVERRIDE };
+static const cap_value_t stage_undo[] = { CAP_KILL, CAP_DAC_OVERRIDE };
 #define KEEP(stage, err) bo_caps_keep((stage), sizeof(stage) / sizeof((stage)[0]), (err))
 
 struct keeper {
