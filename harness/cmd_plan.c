@@ -159,7 +159,7 @@ static void describe_load(struct bo_strbuf *sb, const struct bo_load_spec *load)
 		bo_strbuf_printf(sb, ", timeout %s", bo_format_duration(load->timeout_ns, timeout));
 	if (load->abandon_ns)
 		bo_strbuf_printf(sb, ", hangs up after %s", bo_format_duration(load->abandon_ns, timeout));
-	bo_strbuf_printf(sb, ", at most %" PRId64 " in flight\n", load->max_inflight);
+	bo_strbuf_puts(sb, "\n");
 }
 
 static void describe_faults(struct bo_strbuf *sb, const struct bo_plan *plan)
@@ -194,7 +194,7 @@ static void describe_ready(struct bo_strbuf *sb, const struct bo_ready_spec *rea
 		bo_text_plain(sb, ready->url);
 		break;
 	case BO_READY_LOG:
-		bo_strbuf_puts(sb, "; ready: a line of output matches ");
+		bo_strbuf_puts(sb, "; ready: log ");
 		bo_text_plain(sb, ready->pattern);
 		break;
 	case BO_READY_COMMAND:

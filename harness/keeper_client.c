@@ -530,7 +530,9 @@ static int wait_end(struct bo_keeper *k, struct bo_err *err)
 	if (rc == 0 && k->pidfd >= 0)
 		rc = bo_pidfd_reap(k->pidfd, NULL, err);
 	bo_close(&k->pidfd);
-	return rc < 0 ? bo_err_wrap(err, "waiting for the keeper") : 0;
+	if (rc < 0)
+		bo_err_wrap(err, "waiting for the keeper");
+	return rc;
 }
 
 int bo_keeper_stop(struct bo_keeper *k, struct bo_err *err)

@@ -30,7 +30,8 @@ int bo_build_done(struct bo_build *b, json_t *doc, json_t **ret, struct bo_err *
 {
 	if (b->failed || !doc) {
 		json_decref(doc);
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "out of memory while building a report");
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+				  "out of memory while building a report");
 	}
 	*ret = doc;
 	return 0;
@@ -101,22 +102,24 @@ json_t *bo_build_link_name(const struct bo_plan *plan, size_t link)
 		return json_null();
 	const struct bo_link_spec *spec = &plan->links.items[link];
 
-	bo_strbuf_printf(&name, "%s-%s", plan->nodes.items[spec->a].name, plan->nodes.items[spec->b].name);
+	bo_strbuf_printf(&name, "%s-%s", plan->nodes.items[spec->a].name,
+			 plan->nodes.items[spec->b].name);
 	if (bo_strbuf_ok(&name))
 		value = bo_build_str(bo_strbuf_str(&name));
 	bo_strbuf_done(&name);
 	return value;
 }
 
-json_t *bo_build_target(struct bo_build *b, const struct bo_plan *plan, const struct bo_fault_spec *fault)
+json_t *bo_build_target(struct bo_build *b, const struct bo_plan *plan,
+			const struct bo_fault_spec *fault)
 {
 	bool link = fault->target == BO_TARGET_LINK;
 	json_t *o = json_object();
 
 	bo_build_put(b, o, "type", json_string(link ? "link" : "node"));
 	bo_build_put(b, o, "name",
-		     link ? bo_build_link_name(plan, (size_t)fault->index) :
-			    bo_build_node_name(plan, fault->index));
+		     link ? bo_build_link_name(plan, (size_t)fault->index)
+			  : bo_build_node_name(plan, fault->index));
 	return o;
 }
 

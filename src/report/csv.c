@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/csv.c — the plain data: series/<node>.<series>.csv, series/latency.csv and faults.json.
- * For spreadsheets, pandas, gnuplot: a header line, a point as decimal mark, one row per sample.  A gap is a row without
- * value and with its reason, so that no tool draws a line across it.
+ * For spreadsheets, pandas, gnuplot: a header line, a point as decimal mark, one row per sample.  A
+ * gap is a row without value and with its reason, so that no tool draws a line across it.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <errno.h>
 #include <math.h>
@@ -24,7 +24,8 @@ static int put_csv(int dir_fd, const char *name, struct bo_strbuf *sb, struct bo
 	int rc;
 
 	if (!bo_strbuf_ok(sb))
-		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot write %s: out of memory", name);
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot write %s: out of memory",
+				name);
 	else
 		rc = bo_report_put_file(dir_fd, name, bo_strbuf_str(sb), sb->len, err);
 	bo_strbuf_done(sb);
@@ -35,7 +36,8 @@ static void add_gap(struct bo_strbuf *sb, const json_t *gap)
 {
 	struct bo_strbuf note = { 0 };
 
-	bo_strbuf_printf(&note, "gap until %.15g: %s", bo_view_num(gap, "to_s"), bo_view_str(gap, "reason"));
+	bo_strbuf_printf(&note, "gap until %.15g: %s", bo_view_num(gap, "to_s"),
+			 bo_view_str(gap, "reason"));
 	add_number(sb, bo_view_num(gap, "from_s"));
 	bo_strbuf_puts(sb, ",,");
 	bo_text_csv(sb, bo_strbuf_str(&note));
@@ -81,7 +83,8 @@ static int series_name(const json_t *series, json_t *used, struct bo_strbuf *ret
 	bo_text_filename(&base, bo_view_str(series, "node"));
 	bo_strbuf_puts(&base, ".");
 	bo_text_filename(&base, bo_view_str(series, "name"));
-	/* NAME_MAX is 255 and a suffix has to fit; node names are short, so this only tames a mangled run.json. */
+	/* NAME_MAX is 255 and a suffix has to fit; node names are short, so this only tames a
+	 * mangled run.json. */
 	if (base.len > 180) {
 		base.len = 180;
 		base.buf[180] = '\0';
@@ -100,11 +103,14 @@ static int series_name(const json_t *series, json_t *used, struct bo_strbuf *ret
 	return bo_strbuf_ok(ret) ? 0 : -ENOMEM;
 }
 
-static void add_windows(struct bo_strbuf *sb, const char *load, const json_t *windows, const json_t *all)
+static void add_windows(struct bo_strbuf *sb, const char *load, const json_t *windows,
+			const json_t *all)
 {
-	static const char *const columns[] = { "count", "rate_per_s", "p50_ms", "p90_ms", "p99_ms", "max_ms" };
+	static const char *const columns[] = { "count",  "rate_per_s", "p50_ms",
+					       "p90_ms", "p99_ms",     "max_ms" };
 	const json_t *t_s = bo_view_get(windows, "t_s");
-	const json_t *known = bo_view_get(all, "classes"), *classes = bo_view_get(windows, "classes");
+	const json_t *known = bo_view_get(all, "classes"),
+		     *classes = bo_view_get(windows, "classes");
 
 	for (size_t w = 0; w < json_array_size(t_s); w++) {
 		const char *name;
@@ -143,7 +149,8 @@ static int write_latency(const json_t *run, int dir_fd, struct bo_err *err)
 	}
 	bo_strbuf_puts(&sb, "\n");
 	for (size_t i = 0; i < json_array_size(loads); i++)
-		add_windows(&sb, bo_view_str(json_array_get(loads, i), "load"), json_array_get(loads, i), all);
+		add_windows(&sb, bo_view_str(json_array_get(loads, i), "load"),
+			    json_array_get(loads, i), all);
 	return put_csv(dir_fd, "series/latency.csv", &sb, err);
 }
 
@@ -155,14 +162,16 @@ static int write_series(const json_t *run, int dir_fd, struct bo_err *err)
 	int rc = write_latency(run, dir_fd, err);
 
 	if (!rc && !used)
-		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot write series: out of memory");
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+				"cannot write series: out of memory");
 	for (size_t i = 0; !rc && i < json_array_size(list); i++) {
 		const json_t *series = json_array_get(list, i);
 		struct bo_strbuf sb = { 0 };
 
 		rc = series_name(series, used, &name);
 		if (rc) {
-			bo_err_set(err, -rc, BO_SUBSYS_REPORT, "cannot write series: out of memory");
+			bo_err_set(err, -rc, BO_SUBSYS_REPORT,
+				   "cannot write series: out of memory");
 			break;
 		}
 		add_series(&sb, series);
@@ -181,12 +190,13 @@ const struct bo_report_kind bo_report_series = {
 
 static int write_faults(const json_t *run, FILE *out, struct bo_err *err)
 {
-	json_t *doc = json_pack("{s:s, s:O?, s:O?}", "schema", "brownout/faults/1", "run", bo_view_get(run, "id"),
-				"faults", bo_view_get(run, "faults"));
+	json_t *doc = json_pack("{s:s, s:O?, s:O?}", "schema", "brownout/faults/1", "run",
+				bo_view_get(run, "id"), "faults", bo_view_get(run, "faults"));
 	int rc = 0;
 
 	if (!doc || json_dumpf(doc, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15)))
-		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot render faults.json: out of memory");
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+				"cannot render faults.json: out of memory");
 	fputc('\n', out);
 	json_decref(doc);
 	return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/headline.c — one sentence that says why.
- * Of several broken budgets it names the one that broke first in time: that is where to start looking.
+ * Of several broken budgets it names the one that broke first in time: that is where to start
+ * looking.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include "headline.h"
 
@@ -44,7 +45,8 @@ static void why_failed(struct bo_strbuf *sb, const struct bo_run *run)
 	bo_strbuf_printf(sb, "%zu of %zu budget%s broken%s", broken, total, total == 1 ? "" : "s",
 			 broken > 1 ? ". First" : "");
 	if (first->first_breach_ns != INT64_MIN)
-		bo_strbuf_printf(sb, ", at %.2fs", (double)first->first_breach_ns / (double)BO_NSEC_PER_SEC);
+		bo_strbuf_printf(sb, ", at %.2fs",
+				 (double)first->first_breach_ns / (double)BO_NSEC_PER_SEC);
 	bo_strbuf_printf(sb, ": %s, measured %s", first->text, first->measured);
 	if (*first->excess)
 		bo_strbuf_printf(sb, ", missed %s", first->excess);
@@ -81,7 +83,8 @@ void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
 		why_inconclusive(sb, run);
 		return;
 	case BO_ABORTED:
-		bo_strbuf_printf(sb, "Aborted at %.2fs: %s.", (double)run->ended_ns / (double)BO_NSEC_PER_SEC,
+		bo_strbuf_printf(sb, "Aborted at %.2fs: %s.",
+				 (double)run->ended_ns / (double)BO_NSEC_PER_SEC,
 				 run->abort_reason ? run->abort_reason : "no reason was recorded");
 		return;
 	case BO_PASS:
@@ -94,6 +97,7 @@ void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
 	else
 		bo_strbuf_printf(sb, "All %zu budgets held", total);
 	if (run->faults.len)
-		bo_strbuf_printf(sb, " under %zu confirmed fault%s", confirmed, confirmed == 1 ? "" : "s");
+		bo_strbuf_printf(sb, " under %zu confirmed fault%s", confirmed,
+				 confirmed == 1 ? "" : "s");
 	bo_strbuf_puts(sb, ".");
 }

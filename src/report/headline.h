@@ -5,5 +5,6 @@
 #include "brownout/base/strbuf.h"
 #include "brownout/model/run.h"
 
-/** bo_headline() - append why this run ended as it did ("2 of 6 budgets broken. First, at 7.25s: …") */
+/** bo_headline() - append why this run ended as it did ("2 of 6 budgets broken. First, at 7.25s:
+ * …") */
 void bo_headline(struct bo_strbuf *sb, const struct bo_run *run);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/html.c — report.html: one file, no network, to mail around and to keep as a CI artifact.
  *
- * Verdict and tables are plain HTML made here, so they are there where scripts are not (the default content policy of
- * Jenkins blocks them, printers and mail readers too).  Only the timeline needs the script; its data is embedded as
- * JSON.  The template is expanded in one pass: nothing that comes out of a run is ever searched for placeholders.
+ * Verdict and tables are plain HTML made here, so they are there where scripts are not (the default
+ * content policy of Jenkins blocks them, printers and mail readers too).  Only the timeline needs
+ * the script; its data is embedded as JSON.  The template is expanded in one pass: nothing that
+ * comes out of a run is ever searched for placeholders.
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include "html.h"
@@ -23,9 +24,9 @@ static void put_title(struct bo_strbuf *sb, const json_t *run)
 }
 
 /*
- * JSON inside <script>: the HTML parser knows nothing of strings there and ends the element at "</script" (and changes
- * its mind about it at "<!--").  '<' only ever occurs inside JSON strings, so its escape means the same to JSON.
- * U+2028 and U+2029 end a line in older JavaScript.
+ * JSON inside <script>: the HTML parser knows nothing of strings there and ends the element at
+ * "</script" (and changes its mind about it at "<!--").  '<' only ever occurs inside JSON strings,
+ * so its escape means the same to JSON. U+2028 and U+2029 end a line in older JavaScript.
  */
 static void put_script_json(struct bo_strbuf *sb, const char *text)
 {
@@ -50,8 +51,8 @@ static void put_script_json(struct bo_strbuf *sb, const char *text)
 /* Only what the timeline draws; the rest of run.json lies beside the report. */
 static void put_data(struct bo_strbuf *sb, const json_t *run)
 {
-	static const char *const keys[] = { "duration_s", "phases", "faults", "budgets", "events",
-					    "latency",    "series", "topology" };
+	static const char *const keys[] = { "duration_s", "phases",  "faults", "budgets",
+					    "events",     "latency", "series", "topology" };
 	json_t *subset = json_object();
 	char *text = NULL;
 
@@ -131,12 +132,14 @@ static int write_html(const json_t *run, FILE *out, struct bo_err *err)
 		}
 		bo_strbuf_add(&sb, p, (size_t)(open - p));
 		if (!expand(&sb, open + 2, (size_t)(close - open - 2), run))
-			rc = bo_err_set(err, EINVAL, BO_SUBSYS_REPORT, "report template: unknown section '%.*s'",
+			rc = bo_err_set(err, EINVAL, BO_SUBSYS_REPORT,
+					"report template: unknown section '%.*s'",
 					(int)(close - open - 2), open + 2);
 		p = close + 2;
 	}
 	if (!rc && !bo_strbuf_ok(&sb))
-		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot render report.html: out of memory");
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+				"cannot render report.html: out of memory");
 	if (!rc)
 		fwrite(sb.buf, 1, sb.len, out);
 	bo_strbuf_done(&sb);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* report/html.h — the parts of report.html, between the template (html.c) and the tables (html_tables.c).
+/* report/html.h — the parts of report.html, between the template (html.c) and the tables
+ * (html_tables.c).
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #pragma once
 #include <jansson.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* report/html_tables.c — verdict and tables of report.html, complete without script, style and colour.
+/* report/html_tables.c — verdict and tables of report.html, complete without script, style and
+ * colour.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <math.h>
 #include <string.h>
@@ -34,7 +35,8 @@ static void source_cell(struct bo_strbuf *sb, const json_t *object)
 	bo_strbuf_done(&where);
 }
 
-/* A word and a sign beside the colour: verdicts must survive a black-and-white printer and colour blindness. */
+/* A word and a sign beside the colour: verdicts must survive a black-and-white printer and colour
+ * blindness. */
 static void badge(struct bo_strbuf *sb, const char *verdict)
 {
 	static const char *const known[] = { "PASS", "FAIL", "INCONCLUSIVE", "ABORTED" };
@@ -66,7 +68,8 @@ static void confirm_badge(struct bo_strbuf *sb, const char *confirm)
 	} else if (!strcmp(confirm, "pending")) {
 		word = "never came to it";
 	}
-	bo_strbuf_printf(sb, "<span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> ", cls, icon);
+	bo_strbuf_printf(sb, "<span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> ", cls,
+			 icon);
 	bo_text_html(sb, word);
 	bo_strbuf_puts(sb, "</span>");
 }
@@ -92,8 +95,10 @@ static void fact(struct bo_strbuf *sb, const char *name, const char *value)
 
 void bo_html_header(struct bo_strbuf *sb, const json_t *run)
 {
-	const json_t *outcome = bo_view_get(run, "outcome"), *scenario = bo_view_get(run, "scenario");
-	const json_t *reasons = bo_view_get(outcome, "reasons"), *environment = bo_view_get(run, "environment");
+	const json_t *outcome = bo_view_get(run, "outcome"),
+		     *scenario = bo_view_get(run, "scenario");
+	const json_t *reasons = bo_view_get(outcome, "reasons"),
+		     *environment = bo_view_get(run, "environment");
 	const char *headline = bo_view_str(outcome, "headline");
 	char buf[BO_VIEW_BUF];
 
@@ -133,9 +138,11 @@ void bo_html_budgets(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *budgets = bo_view_get(run, "budgets");
 
-	bo_strbuf_puts(sb, "<table class=\"budgets\"><thead><tr><th>Verdict</th><th>Budget</th>"
-			   "<th class=\"n\">Measured</th><th class=\"n\">Limit</th><th class=\"n\">Missed</th>"
-			   "<th class=\"n\">First breach</th><th>Where</th></tr></thead><tbody>\n");
+	bo_strbuf_puts(
+		sb,
+		"<table class=\"budgets\"><thead><tr><th>Verdict</th><th>Budget</th>"
+		"<th class=\"n\">Measured</th><th class=\"n\">Limit</th><th class=\"n\">Missed</th>"
+		"<th class=\"n\">First breach</th><th>Where</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
 		const json_t *budget = json_array_get(budgets, i);
 		const char *reason = bo_view_str(budget, "reason");
@@ -165,7 +172,8 @@ void bo_html_budgets(struct bo_strbuf *sb, const json_t *run)
 
 static void fault_active(struct bo_strbuf *sb, const json_t *fault)
 {
-	double applied = bo_view_num(fault, "applied_s"), reverted = bo_view_num(fault, "reverted_s");
+	double applied = bo_view_num(fault, "applied_s"),
+	       reverted = bo_view_num(fault, "reverted_s");
 	char a[BO_VIEW_BUF], b[BO_VIEW_BUF];
 
 	bo_strbuf_puts(sb, "<td class=\"n\">");
@@ -235,8 +243,8 @@ static void classes_cell(struct bo_strbuf *sb, const json_t *classes)
 	bo_strbuf_puts(sb, "</td>");
 }
 
-static void phase_row(struct bo_strbuf *sb, const json_t *phase, const char *label, const json_t *stats,
-		      const json_t *goroutines, const char *cls)
+static void phase_row(struct bo_strbuf *sb, const json_t *phase, const char *label,
+		      const json_t *stats, const json_t *goroutines, const char *cls)
 {
 	double start = bo_view_num(phase, "start_s"), end = bo_view_num(phase, "end_s");
 	char buf[BO_VIEW_BUF];
@@ -264,29 +272,38 @@ static void phase_row(struct bo_strbuf *sb, const json_t *phase, const char *lab
 void bo_html_phases(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *phases = bo_view_get(run, "phases");
-	const json_t *goroutines = bo_view_get(bo_view_series(run, "goroutines", "subject"), "phases");
+	const json_t *goroutines = bo_view_get(bo_view_series(run, "goroutines", "subject"),
+					       "phases");
 
-	bo_strbuf_puts(sb, "<table class=\"phases\"><thead><tr><th>Phase</th><th class=\"n\">Planned</th>"
-			   "<th class=\"n\">Began</th><th class=\"n\">Lasted</th><th class=\"n\">Requests</th>"
-			   "<th class=\"n\">Answered/s</th><th class=\"n\">Errors</th><th class=\"n\">p50</th>"
-			   "<th class=\"n\">p90</th><th class=\"n\">p99</th><th class=\"n\">max</th>"
-			   "<th class=\"n\">Goroutines max</th><th class=\"n\">last</th>"
-			   "<th>Not ok</th></tr></thead><tbody>\n");
+	bo_strbuf_puts(
+		sb,
+		"<table class=\"phases\"><thead><tr><th>Phase</th><th class=\"n\">Planned</th>"
+		"<th class=\"n\">Began</th><th class=\"n\">Lasted</th><th class=\"n\">Requests</th>"
+		"<th class=\"n\">Answered/s</th><th class=\"n\">Errors</th><th class=\"n\">p50</th>"
+		"<th class=\"n\">p90</th><th class=\"n\">p99</th><th class=\"n\">max</th>"
+		"<th class=\"n\">Goroutines max</th><th class=\"n\">last</th>"
+		"<th>Not ok</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < json_array_size(phases); i++) {
-		const json_t *phase = json_array_get(phases, i), *loads = bo_view_get(phase, "loads");
+		const json_t *phase = json_array_get(phases, i),
+			     *loads = bo_view_get(phase, "loads");
 		const char *name = bo_view_str(phase, "name");
 
-		phase_row(sb, phase, name, bo_view_get(phase, "all"), bo_view_get(goroutines, name), "");
+		phase_row(sb, phase, name, bo_view_get(phase, "all"), bo_view_get(goroutines, name),
+			  "");
 		for (size_t k = 0; json_array_size(loads) > 1 && k < json_array_size(loads); k++) {
 			const json_t *load = json_array_get(loads, k);
 
 			if (bo_view_num(load, "requests") > 0)
-				phase_row(sb, NULL, bo_view_str(load, "load"), load, NULL, " class=\"sub\"");
+				phase_row(sb, NULL, bo_view_str(load, "load"), load, NULL,
+					  " class=\"sub\"");
 		}
 	}
-	bo_strbuf_puts(sb, "</tbody></table>\n"
-			   "<p class=\"note\">A request counts in the phase in which it was due, with its latency from "
-			   "that moment; failed requests count too.</p>\n");
+	bo_strbuf_puts(
+		sb,
+		"</tbody></table>\n"
+		"<p class=\"note\">A request counts in the phase in which it was due, with its latency "
+		"from that moment on. Timeouts count with the time they waited; what was refused or reset "
+		"at once is an error without latency.</p>\n");
 }
 
 void bo_html_loads(struct bo_strbuf *sb, const json_t *run)
@@ -294,11 +311,13 @@ void bo_html_loads(struct bo_strbuf *sb, const json_t *run)
 	const json_t *loads = bo_view_get(run, "loads");
 	char buf[BO_VIEW_BUF];
 
-	bo_strbuf_puts(sb, "<table><thead><tr><th>Load</th><th>Request</th><th>Arrivals</th>"
-			   "<th class=\"n\">Planned/s</th><th class=\"n\">Offered</th><th class=\"n\">Sent</th>"
-			   "<th class=\"n\">Shed</th><th class=\"n\">Connections</th><th class=\"n\">Peak</th>"
-			   "<th class=\"n\">Generator lag p50</th><th class=\"n\">p99</th><th class=\"n\">max</th>"
-			   "</tr></thead><tbody>\n");
+	bo_strbuf_puts(
+		sb,
+		"<table><thead><tr><th>Load</th><th>Request</th><th>Arrivals</th>"
+		"<th class=\"n\">Planned/s</th><th class=\"n\">Offered</th><th class=\"n\">Sent</th>"
+		"<th class=\"n\">Shed</th><th class=\"n\">Connections</th><th class=\"n\">Peak</th>"
+		"<th class=\"n\">Generator lag p50</th><th class=\"n\">p99</th><th class=\"n\">max</th>"
+		"</tr></thead><tbody>\n");
 	for (size_t i = 0; i < json_array_size(loads); i++) {
 		const json_t *load = json_array_get(loads, i), *lag = bo_view_get(load, "lag_ms");
 		bool hold = !strcmp(bo_view_str(load, "kind"), "hold");
@@ -329,14 +348,17 @@ void bo_html_events(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *events = bo_view_get(run, "events");
 
-	bo_strbuf_puts(sb, "<table><thead><tr><th class=\"n\">At</th><th>Kind</th><th>Node</th><th>Event</th></tr>"
-			   "</thead><tbody>\n");
+	bo_strbuf_puts(
+		sb,
+		"<table><thead><tr><th class=\"n\">At</th><th>Kind</th><th>Node</th><th>Event</th></tr>"
+		"</thead><tbody>\n");
 	for (size_t i = 0; i < json_array_size(events); i++) {
 		const json_t *event = json_array_get(events, i);
 		const char *kind = bo_view_str(event, "kind");
 
-		bo_strbuf_puts(sb, strcmp(kind, "problem") ? "<tr><td class=\"n\">" :
-							     "<tr class=\"problem\"><td class=\"n\">");
+		bo_strbuf_puts(sb, strcmp(kind, "problem")
+					   ? "<tr><td class=\"n\">"
+					   : "<tr class=\"problem\"><td class=\"n\">");
 		instant_link(sb, bo_view_num(event, "t_s"));
 		bo_strbuf_puts(sb, "</td>");
 		cell(sb, "", kind);
@@ -371,8 +393,10 @@ void bo_html_series(struct bo_strbuf *sb, const json_t *run)
 	const json_t *list = bo_view_get(run, "series");
 	char buf[BO_VIEW_BUF];
 
-	bo_strbuf_puts(sb, "<table><thead><tr><th>Node</th><th>Series</th><th>Unit</th><th>Sampled from</th>"
-			   "<th class=\"n\">Samples</th><th>Gaps</th></tr></thead><tbody>\n");
+	bo_strbuf_puts(
+		sb,
+		"<table><thead><tr><th>Node</th><th>Series</th><th>Unit</th><th>Sampled from</th>"
+		"<th class=\"n\">Samples</th><th>Gaps</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *series = json_array_get(list, i);
 
@@ -381,7 +405,8 @@ void bo_html_series(struct bo_strbuf *sb, const json_t *run)
 		cell(sb, "", bo_view_str(series, "name"));
 		cell(sb, "", bo_view_str(series, "unit"));
 		cell(sb, "", bo_view_str(series, "source"));
-		cell(sb, "n", bo_view_count((double)json_array_size(bo_view_get(series, "t_s")), buf));
+		cell(sb, "n",
+		     bo_view_count((double)json_array_size(bo_view_get(series, "t_s")), buf));
 		gaps_cell(sb, bo_view_get(series, "gaps"));
 		bo_strbuf_puts(sb, "</tr>\n");
 	}
@@ -390,7 +415,8 @@ void bo_html_series(struct bo_strbuf *sb, const json_t *run)
 
 void bo_html_environment(struct bo_strbuf *sb, const json_t *run)
 {
-	const json_t *scenario = bo_view_get(run, "scenario"), *topology = bo_view_get(run, "topology");
+	const json_t *scenario = bo_view_get(run, "scenario"),
+		     *topology = bo_view_get(run, "topology");
 	const json_t *nodes = bo_view_get(topology, "nodes");
 	char buf[BO_VIEW_BUF];
 
@@ -401,9 +427,12 @@ void bo_html_environment(struct bo_strbuf *sb, const json_t *run)
 	fact(sb, "machine", bo_view_str(bo_view_get(run, "environment"), "machine"));
 	fact(sb, "brownout", bo_view_str(run, "version"));
 	if (isfinite(bo_view_num(scenario, "timeout_s")))
-		fact(sb, "declared timeout", bo_view_seconds(bo_view_num(scenario, "timeout_s"), buf));
-	bo_strbuf_puts(sb, "</dl>\n<table><thead><tr><th>Node</th><th>Role</th><th>Command</th>"
-			   "<th class=\"n\">Memory limit</th><th class=\"n\">CPUs</th></tr></thead><tbody>\n");
+		fact(sb, "declared timeout",
+		     bo_view_seconds(bo_view_num(scenario, "timeout_s"), buf));
+	bo_strbuf_puts(
+		sb,
+		"</dl>\n<table><thead><tr><th>Node</th><th>Role</th><th>Command</th>"
+		"<th class=\"n\">Memory limit</th><th class=\"n\">CPUs</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < json_array_size(nodes); i++) {
 		const json_t *node = json_array_get(nodes, i), *argv = bo_view_get(node, "command");
 		double memory = bo_view_num(node, "memory_bytes");

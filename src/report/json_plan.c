@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* report/json_plan.c — plan.json: everything the scenario resolved to, with the seed, to re-run exactly.
+/* report/json_plan.c — plan.json: everything the scenario resolved to, with the seed, to re-run
+ * exactly.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -105,7 +106,8 @@ static json_t *node_json(struct bo_build *b, const struct bo_node_spec *node)
 	return o;
 }
 
-static json_t *load_json(struct bo_build *b, const struct bo_plan *plan, const struct bo_load_spec *load)
+static json_t *load_json(struct bo_build *b, const struct bo_plan *plan,
+			 const struct bo_load_spec *load)
 {
 	bool hold = load->kind == BO_LOAD_HOLD;
 	json_t *o = json_object(), *headers = json_array();
@@ -142,7 +144,8 @@ static json_t *load_json(struct bo_build *b, const struct bo_plan *plan, const s
 	return o;
 }
 
-static json_t *fault_json(struct bo_build *b, const struct bo_plan *plan, const struct bo_fault_spec *fault)
+static json_t *fault_json(struct bo_build *b, const struct bo_plan *plan,
+			  const struct bo_fault_spec *fault)
 {
 	json_t *o = json_object();
 	int64_t start, end;
@@ -205,7 +208,8 @@ int bo_report_plan_json(json_t **ret, const struct bo_plan *plan, struct bo_err 
 		json_t *o = json_object();
 
 		bo_build_put(&b, o, "name", json_string(bo_phase_name((enum bo_phase)p)));
-		bo_build_put(&b, o, "start_s", bo_build_seconds(bo_plan_phase_start(plan, (enum bo_phase)p)));
+		bo_build_put(&b, o, "start_s",
+			     bo_build_seconds(bo_plan_phase_start(plan, (enum bo_phase)p)));
 		bo_build_put(&b, o, "length_s", bo_build_seconds(plan->phase_ns[p]));
 		bo_build_push(&b, list, o);
 	}

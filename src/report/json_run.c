@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* report/json_run.c — run.json: the whole run as one document; reports/schema/run.schema.json describes it.
+/* report/json_run.c — run.json: the whole run as one document; reports/schema/run.schema.json
+ * describes it.
  *
- * Units are in the names: instants and lengths in seconds after the start of the first phase ("_s"), latencies and
- * costs in milliseconds ("_ms").  What did not happen or could not be measured is null, never 0.
- * Long columns of numbers are arrays side by side, which keeps a run of two minutes around 100 kB.
+ * Units are in the names: instants and lengths in seconds after the start of the first phase
+ * ("_s"), latencies and costs in milliseconds ("_ms").  What did not happen or could not be
+ * measured is null, never 0.  Long columns of numbers are arrays side by side, which keeps the file
+ * small and is how plotting tools take them.
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <inttypes.h>
@@ -26,7 +28,8 @@ static json_t *started_json(int64_t unix_ns)
 
 	if (!gmtime_r(&seconds, &tm) || !strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm))
 		return json_null();
-	snprintf(text, sizeof(text), "%s.%03dZ", stamp, (int)(unix_ns % BO_NSEC_PER_SEC / BO_NSEC_PER_MSEC));
+	snprintf(text, sizeof(text), "%s.%03dZ", stamp,
+		 (int)(unix_ns % BO_NSEC_PER_SEC / BO_NSEC_PER_MSEC));
 	return json_string(text);
 }
 
@@ -73,7 +76,8 @@ static json_t *params_json(struct bo_build *b, const struct bo_plan *plan)
 
 		/* A key is a string like any other: clean it before it becomes a member's name. */
 		if (key)
-			bo_build_put(b, o, json_string_value(key), bo_build_str(plan->params[i].value));
+			bo_build_put(b, o, json_string_value(key),
+				     bo_build_str(plan->params[i].value));
 		else
 			b->failed = true;
 		json_decref(key);
@@ -110,7 +114,8 @@ static json_t *scenario_json(struct bo_build *b, const struct bo_plan *plan)
 	/* A string: JSON readers that keep numbers as doubles would round a 64-bit seed. */
 	bo_build_put(b, o, "seed", json_string(seed));
 	bo_build_put(b, o, "params", params_json(b, plan));
-	bo_build_put(b, o, "timeout_s", plan->timeout_ns ? bo_build_seconds(plan->timeout_ns) : json_null());
+	bo_build_put(b, o, "timeout_s",
+		     plan->timeout_ns ? bo_build_seconds(plan->timeout_ns) : json_null());
 	return o;
 }
 
@@ -140,7 +145,8 @@ static json_t *topology_json(struct bo_build *b, const struct bo_plan *plan)
 		bo_build_put(b, n, "command", argv);
 		bo_build_put(b, n, "memory_bytes",
 			     node->memory_bytes ? json_integer(node->memory_bytes) : json_null());
-		bo_build_put(b, n, "cpus_milli", node->cpus_milli ? json_integer(node->cpus_milli) : json_null());
+		bo_build_put(b, n, "cpus_milli",
+			     node->cpus_milli ? json_integer(node->cpus_milli) : json_null());
 		bo_build_push(b, nodes, n);
 	}
 	for (size_t i = 0; i < plan->links.len; i++) {
@@ -173,7 +179,8 @@ static json_t *phases_json(struct bo_build *b, const struct bo_run *run)
 		bo_build_put(b, o, "start_s", bo_build_seconds(span->start_ns));
 		bo_build_put(b, o, "end_s", happened ? bo_build_seconds(end) : json_null());
 		bo_build_put(b, o, "all",
-			     happened ? bo_latency_summary(b, run, -1, span->start_ns, end) : json_null());
+			     happened ? bo_latency_summary(b, run, -1, span->start_ns, end)
+				      : json_null());
 		for (size_t i = 0; happened && i < plan->loads.len; i++) {
 			json_t *l = bo_latency_summary(b, run, (int)i, span->start_ns, end);
 
@@ -188,7 +195,8 @@ static json_t *phases_json(struct bo_build *b, const struct bo_run *run)
 
 static json_t *fault_json(struct bo_build *b, const struct bo_run *run, size_t i)
 {
-	static const struct bo_fault_record never = { .applied_ns = INT64_MIN, .reverted_ns = INT64_MIN };
+	static const struct bo_fault_record never = { .applied_ns = INT64_MIN,
+						      .reverted_ns = INT64_MIN };
 	const struct bo_fault_spec *spec = &run->plan->faults.items[i];
 	const struct bo_fault_record *rec = i < run->faults.len ? &run->faults.items[i] : &never;
 	bool applied = rec->applied_ns != INT64_MIN, reverted = rec->reverted_ns != INT64_MIN;
@@ -212,8 +220,10 @@ static json_t *fault_json(struct bo_build *b, const struct bo_run *run, size_t i
 	bo_build_put(b, o, "planned_end_s", bo_build_seconds(end));
 	bo_build_put(b, o, "applied_s", bo_build_seconds(rec->applied_ns));
 	bo_build_put(b, o, "reverted_s", bo_build_seconds(rec->reverted_ns));
-	bo_build_put(b, o, "apply_cost_ms", applied ? bo_build_ms(rec->apply_cost_ns) : json_null());
-	bo_build_put(b, o, "revert_cost_ms", reverted ? bo_build_ms(rec->revert_cost_ns) : json_null());
+	bo_build_put(b, o, "apply_cost_ms",
+		     applied ? bo_build_ms(rec->apply_cost_ns) : json_null());
+	bo_build_put(b, o, "revert_cost_ms",
+		     reverted ? bo_build_ms(rec->revert_cost_ns) : json_null());
 	return o;
 }
 
@@ -262,7 +272,8 @@ static json_t *load_json(struct bo_build *b, const struct bo_run *run, size_t i)
 	bo_build_put(b, o, "planned_rate_per_s", bo_build_num(spec->rate_per_s));
 	bo_build_put(b, o, "arrivals",
 		     json_string(spec->arrivals == BO_ARRIVALS_POISSON ? "poisson" : "constant"));
-	bo_build_put(b, o, "timeout_s", spec->timeout_ns ? bo_build_seconds(spec->timeout_ns) : json_null());
+	bo_build_put(b, o, "timeout_s",
+		     spec->timeout_ns ? bo_build_seconds(spec->timeout_ns) : json_null());
 	bo_build_put(b, o, "source", bo_build_source(b, spec->src));
 	bo_build_put(b, o, "offered", bo_build_u64(rec->offered));
 	bo_build_put(b, o, "sent", bo_build_u64(rec->sent));
@@ -293,7 +304,8 @@ static json_t *latency_json(struct bo_build *b, const struct bo_run *run)
 }
 
 /* What a series was in each phase: what people compare between phases and runs. */
-static json_t *series_phases(struct bo_build *b, const struct bo_run *run, const struct bo_series *series)
+static json_t *series_phases(struct bo_build *b, const struct bo_run *run,
+			     const struct bo_series *series)
 {
 	json_t *o = json_object();
 
@@ -304,8 +316,8 @@ static json_t *series_phases(struct bo_build *b, const struct bo_run *run, const
 		int64_t n = 0;
 
 		bo_vec_foreach(s, &series->samples) {
-			if (span->start_ns == INT64_MIN || s->t_ns < span->start_ns || s->t_ns >= end ||
-			    !isfinite(s->value))
+			if (span->start_ns == INT64_MIN || s->t_ns < span->start_ns ||
+			    s->t_ns >= end || !isfinite(s->value))
 				continue;
 			first = n++ ? first : s->value;
 			last = s->value;
@@ -328,7 +340,8 @@ static json_t *series_phases(struct bo_build *b, const struct bo_run *run, const
 	return o;
 }
 
-static json_t *series_json(struct bo_build *b, const struct bo_run *run, const struct bo_series *series)
+static json_t *series_json(struct bo_build *b, const struct bo_run *run,
+			   const struct bo_series *series)
 {
 	json_t *o = json_object(), *t_s = json_array(), *value = json_array(), *gaps = json_array();
 

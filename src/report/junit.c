@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* report/junit.c — junit.xml, in the dialect that Jenkins, GitLab, GitHub reporters and Surefire tools share.
+/* report/junit.c — junit.xml, in the dialect that Jenkins, GitLab, GitHub reporters and Surefire
+ * tools share.
  *
- * One test case per budget and one, "run", for the run as a whole.  The latter is there always, so that a budget
- * history in CI never changes shape, and so that a run can be red though every single budget held.  A budget that could
- * not be judged is an <error>: a CI job must not be green about what was never measured.
+ * One test case per budget and one, "run", for the run as a whole.  The latter is there always, so
+ * that a budget history in CI never changes shape, and so that a run can be red though every single
+ * budget held.  A budget that could not be judged is an <error>: a CI job must not be green about
+ * what was never measured.
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <errno.h>
@@ -31,7 +33,8 @@ static void add_property(struct bo_strbuf *sb, const char *name, const char *val
 
 static void add_properties(struct bo_strbuf *sb, const json_t *run)
 {
-	const json_t *environment = bo_view_get(run, "environment"), *scenario = bo_view_get(run, "scenario");
+	const json_t *environment = bo_view_get(run, "environment"),
+		     *scenario = bo_view_get(run, "scenario");
 
 	bo_strbuf_puts(sb, "    <properties>\n");
 	add_property(sb, "run", bo_view_str(run, "id"));
@@ -46,7 +49,8 @@ static void add_properties(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "    </properties>\n");
 }
 
-/* Jenkins and others merge test cases of one name, so the second of two equal budgets is numbered. */
+/* Jenkins and others merge test cases of one name, so the second of two equal budgets is
+ * numbered. */
 static void add_case_name(struct bo_strbuf *sb, const json_t *budgets, size_t i)
 {
 	const char *text = bo_view_str(json_array_get(budgets, i), "text");
@@ -106,7 +110,8 @@ static void add_budget_error(struct bo_strbuf *sb, const json_t *budget)
 	const char *reason = bo_view_str(budget, "reason");
 
 	bo_strbuf_puts(sb, "      <error");
-	add_attr(sb, "type", strcmp(bo_view_str(budget, "outcome"), "ABORTED") ? "inconclusive" : "aborted");
+	add_attr(sb, "type",
+		 strcmp(bo_view_str(budget, "outcome"), "ABORTED") ? "inconclusive" : "aborted");
 	add_attr(sb, "message", *reason ? reason : "no verdict on this budget");
 	bo_strbuf_puts(sb, ">");
 	bo_text_xml(sb, bo_view_str(budget, "text"));
@@ -116,7 +121,8 @@ static void add_budget_error(struct bo_strbuf *sb, const json_t *budget)
 	bo_strbuf_puts(sb, "</error>\n");
 }
 
-static void add_budget(struct bo_strbuf *sb, const char *class_name, const json_t *budgets, size_t i)
+static void add_budget(struct bo_strbuf *sb, const char *class_name, const json_t *budgets,
+		       size_t i)
 {
 	const json_t *budget = json_array_get(budgets, i);
 	const char *outcome = bo_view_str(budget, "outcome");
@@ -137,10 +143,13 @@ static void add_budget(struct bo_strbuf *sb, const char *class_name, const json_
 	bo_strbuf_puts(sb, "    </testcase>\n");
 }
 
-/* The run as a whole: an error when it says nothing or not enough, a failure when the service itself ended. */
-static void add_run_case(struct bo_strbuf *sb, const char *class_name, const json_t *run, const char *kind)
+/* The run as a whole: an error when it says nothing or not enough, a failure when the service
+ * itself ended. */
+static void add_run_case(struct bo_strbuf *sb, const char *class_name, const json_t *run,
+			 const char *kind)
 {
-	const json_t *outcome = bo_view_get(run, "outcome"), *reasons = bo_view_get(outcome, "reasons");
+	const json_t *outcome = bo_view_get(run, "outcome"),
+		     *reasons = bo_view_get(outcome, "reasons");
 	double duration = bo_view_num(run, "duration_s");
 
 	bo_strbuf_puts(sb, "    <testcase name=\"run\"");
@@ -188,8 +197,9 @@ static void add_counts(struct bo_strbuf *sb, const json_t *run, const char *run_
 	}
 	failures += run_kind && !strcmp(run_kind, "failure");
 	errors += run_kind && !strcmp(run_kind, "error");
-	bo_strbuf_printf(sb, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\" time=\"%.3f\"", n + 1,
-			 failures, errors, isfinite(duration) && duration > 0 ? duration : 0);
+	bo_strbuf_printf(
+		sb, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\" time=\"%.3f\"",
+		n + 1, failures, errors, isfinite(duration) && duration > 0 ? duration : 0);
 }
 
 static void add_system_out(struct bo_strbuf *sb, const json_t *run)
@@ -204,9 +214,9 @@ static void add_system_out(struct bo_strbuf *sb, const json_t *run)
 		const json_t *fault = json_array_get(faults, i);
 		struct bo_strbuf line = { 0 };
 
-		bo_strbuf_printf(&line, "fault %s: requested %s; achieved %s; %s", bo_view_str(fault, "id"),
-				 bo_view_str(fault, "requested"), bo_view_str(fault, "achieved"),
-				 bo_view_str(fault, "confirm"));
+		bo_strbuf_printf(&line, "fault %s: requested %s; achieved %s; %s",
+				 bo_view_str(fault, "id"), bo_view_str(fault, "requested"),
+				 bo_view_str(fault, "achieved"), bo_view_str(fault, "confirm"));
 		bo_strbuf_puts(sb, "\n");
 		bo_text_xml(sb, bo_strbuf_str(&line));
 		sb->failed |= line.failed;
@@ -228,7 +238,8 @@ static int write_junit(const json_t *run, FILE *out, struct bo_err *err)
 
 	bo_strbuf_puts(&class_name, "brownout.");
 	bo_strbuf_puts(&class_name, bo_view_str(bo_view_get(run, "scenario"), "name"));
-	bo_strbuf_puts(&sb, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"brownout\"");
+	bo_strbuf_puts(&sb,
+		       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"brownout\"");
 	add_counts(&sb, run, kind);
 	bo_strbuf_puts(&sb, ">\n  <testsuite");
 	add_attr(&sb, "name", bo_strbuf_str(&class_name));
@@ -252,7 +263,8 @@ static int write_junit(const json_t *run, FILE *out, struct bo_err *err)
 	if (bo_strbuf_ok(&sb) && bo_strbuf_ok(&class_name))
 		fputs(bo_strbuf_str(&sb), out);
 	else
-		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot render junit.xml: out of memory");
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+				"cannot render junit.xml: out of memory");
 	bo_strbuf_done(&class_name);
 	bo_strbuf_done(&sb);
 	return rc;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/latency.c — percentiles and error counts per phase and per window.
  *
- * Every request belongs to the window and the phase in which it was *intended*, whenever it was sent or ended: a
- * service that stalls cannot move its slow requests out of the fault (coordinated omission).  Percentiles are exact
- * (sorted, ceil(q·n)-th smallest) and over every request but those never sent (SHED), failed ones included.
- * The rate alone is counted by the end of the request: it is what the service got done in that time.
+ * Every request belongs to the window and the phase in which it was *intended*, whenever it was sent
+ * or ended: a service that stalls cannot move its slow requests out of the fault (coordinated
+ * omission).  Percentiles are exact (sorted, ceil(q·n)-th smallest), over the same requests that
+ * latency budgets look at: the answered ones, whatever the answer, and those that waited in vain
+ * with the time they waited.  One that failed at once (refused, reset) or was never sent has no
+ * latency; it is an error, and a fast failure must not make a service look fast.
+ * The rate alone is counted by the end of the request: it is what the service got done in that
+ * time.
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <math.h>
@@ -14,7 +18,8 @@
 #include "brownout/base/clock.h"
 #include "build.h"
 
-/** struct tally - one phase or window while it is counted; @lat: [borrowed] its slice of the latencies */
+/** struct tally - one phase or window while it is counted; @lat: [borrowed] its slice of the
+ * latencies */
 struct tally {
 	uint64_t count;
 	uint64_t ended;
@@ -33,8 +38,8 @@ static int64_t run_start(const struct bo_run *run)
 
 int64_t bo_latency_window_ns(const struct bo_run *run)
 {
-	return run->ended_ns - run_start(run) < 120 * BO_NSEC_PER_SEC ? 250 * BO_NSEC_PER_MSEC :
-									BO_NSEC_PER_SEC;
+	return run->ended_ns - run_start(run) < 120 * BO_NSEC_PER_SEC ? 250 * BO_NSEC_PER_MSEC
+								      : BO_NSEC_PER_SEC;
 }
 
 static int by_value(const void *a, const void *b)
@@ -49,17 +54,26 @@ static enum bo_req_class class_of(const struct bo_req *req)
 	return req->cls < BO_REQ_CLASS_COUNT ? (enum bo_req_class)req->cls : BO_REQ_OTHER;
 }
 
-static bool has_latency(const struct bo_req *req)
-{
-	return class_of(req) != BO_REQ_SHED;
-}
-
 /* Did the service answer, whatever it said? */
 static bool was_answered(const struct bo_req *req)
 {
 	enum bo_req_class cls = class_of(req);
 
 	return cls == BO_REQ_OK || cls == BO_REQ_HTTP_4XX || cls == BO_REQ_HTTP_5XX;
+}
+
+static bool has_latency(const struct bo_req *req)
+{
+	switch (class_of(req)) {
+	case BO_REQ_TIMEOUT_CONNECT:
+	case BO_REQ_TIMEOUT_FIRST_BYTE:
+	case BO_REQ_TIMEOUT_BODY:
+	case BO_REQ_ABANDONED:
+	case BO_REQ_INFLIGHT:
+		return true;
+	default:
+		return was_answered(req);
+	}
 }
 
 static json_t *quantile(const struct tally *t, double q)
@@ -81,7 +95,8 @@ static uint64_t tally_errors(const struct tally *t)
 	return n;
 }
 
-json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int load, int64_t from_ns, int64_t to_ns)
+json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int load, int64_t from_ns,
+			   int64_t to_ns)
 {
 	struct tally t = { 0 };
 	bo_auto_free int64_t *lat = calloc(run->requests.len ? run->requests.len : 1, sizeof(*lat));
@@ -108,11 +123,13 @@ json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int loa
 	}
 	qsort(t.lat, t.nlat, sizeof(*t.lat), by_value);
 
-	uint64_t errors = tally_errors(&t);
+	/* Who hung up on purpose has not seen how it would have ended: neither good nor bad. */
+	uint64_t errors = tally_errors(&t), judged = t.count - t.classes[BO_REQ_ABANDONED];
 
 	bo_build_put(b, o, "requests", bo_build_u64(t.count));
 	bo_build_put(b, o, "errors", bo_build_u64(errors));
-	bo_build_put(b, o, "error_ratio", bo_build_num(t.count ? (double)errors / (double)t.count : NAN));
+	bo_build_put(b, o, "error_ratio",
+		     bo_build_num(judged ? (double)errors / (double)judged : NAN));
 	bo_build_put(b, o, "rate_per_s", bo_build_num(span_s > 0 ? (double)t.ended / span_s : NAN));
 	bo_build_put(b, o, "p50_ms", quantile(&t, 0.50));
 	bo_build_put(b, o, "p90_ms", quantile(&t, 0.90));
@@ -136,8 +153,10 @@ static size_t window_of(int64_t t_ns, int64_t start_ns, int64_t width_ns, size_t
 	return w < n ? w : n - 1;
 }
 
-/* Two passes: count, so that each window knows its slice of @lat, then fill the slices and sort each. */
-static void fill_windows(const struct bo_run *run, int load, struct tally *wins, size_t n, int64_t *lat)
+/* Two passes: count, so that each window knows its slice of @lat, then fill the slices and sort
+ * each. */
+static void fill_windows(const struct bo_run *run, int load, struct tally *wins, size_t n,
+			 int64_t *lat)
 {
 	int64_t start = run_start(run), width = bo_latency_window_ns(run);
 
@@ -193,7 +212,9 @@ json_t *bo_latency_windows(struct bo_build *b, const struct bo_run *run, int loa
 	static const struct {
 		const char *key;
 		double q;
-	} quantiles[] = { { "p50_ms", 0.50 }, { "p90_ms", 0.90 }, { "p99_ms", 0.99 }, { "max_ms", 1.0 } };
+	} quantiles[] = {
+		{ "p50_ms", 0.50 }, { "p90_ms", 0.90 }, { "p99_ms", 0.99 }, { "max_ms", 1.0 }
+	};
 	int64_t start = run_start(run), width = bo_latency_window_ns(run);
 	int64_t length = run->ended_ns > start ? run->ended_ns - start : 0;
 	size_t n = (size_t)((length + width - 1) / width);
@@ -214,7 +235,8 @@ json_t *bo_latency_windows(struct bo_build *b, const struct bo_run *run, int loa
 		bo_build_push(b, t_s, bo_build_seconds(start + from));
 		bo_build_push(b, count, bo_build_u64(wins[w].count));
 		bo_build_push(b, rate,
-			      bo_build_num((double)wins[w].ended * (double)BO_NSEC_PER_SEC / (double)span));
+			      bo_build_num((double)wins[w].ended * (double)BO_NSEC_PER_SEC /
+					   (double)span));
 	}
 	bo_build_put(b, o, "t_s", t_s);
 	bo_build_put(b, o, "count", count);

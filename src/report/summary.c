@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* report/summary.c — summary.md, for a CI job summary or a comment on a change: what a reviewer reads in ten seconds.
- * GitHub Flavored Markdown.  Details fold away; nothing in it needs HTML to be readable.
+/* report/summary.c — summary.md, for a CI job summary or a comment on a change: what a reviewer
+ * reads in ten seconds. GitHub Flavored Markdown.  Details fold away; nothing in it needs HTML to
+ * be readable.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <errno.h>
 #include <math.h>
@@ -24,7 +25,8 @@ static void add_budgets(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "| | Budget | Measured | Missed | Where |\n|-|-|-|-|-|\n");
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
 		const json_t *budget = json_array_get(budgets, i);
-		const char *outcome = bo_view_str(budget, "outcome"), *reason = bo_view_str(budget, "reason");
+		const char *outcome = bo_view_str(budget, "outcome"),
+			   *reason = bo_view_str(budget, "reason");
 		struct bo_strbuf where = { 0 };
 
 		bo_view_source(&where, bo_view_get(budget, "source"));
@@ -34,7 +36,8 @@ static void add_budgets(struct bo_strbuf *sb, const json_t *run)
 		bo_text_markdown_code(sb, bo_view_str(budget, "text"));
 		bo_strbuf_puts(sb, " |");
 		add_cell(sb, bo_view_str(budget, "measured"));
-		add_cell(sb, !strcmp(outcome, "PASS") || !*reason ? bo_view_str(budget, "excess") : reason);
+		add_cell(sb, !strcmp(outcome, "PASS") || !*reason ? bo_view_str(budget, "excess")
+								  : reason);
 		add_cell(sb, bo_strbuf_str(&where));
 		bo_strbuf_puts(sb, "\n");
 		sb->failed |= where.failed;
@@ -72,12 +75,14 @@ static void add_faults(struct bo_strbuf *sb, const json_t *run)
 static void add_phases(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *phases = bo_view_get(run, "phases");
-	const json_t *goroutines = bo_view_get(bo_view_series(run, "goroutines", "subject"), "phases");
+	const json_t *goroutines = bo_view_get(bo_view_series(run, "goroutines", "subject"),
+					       "phases");
 	char buf[BO_VIEW_BUF];
 
-	bo_strbuf_puts(sb, "<details><summary>Phases</summary>\n\n"
-			   "| Phase | Length | Requests | Errors | p50 | p99 | max | Goroutines, last |\n"
-			   "|-|-:|-:|-:|-:|-:|-:|-:|\n");
+	bo_strbuf_puts(
+		sb, "<details><summary>Phases</summary>\n\n"
+		    "| Phase | Length | Requests | Errors | p50 | p99 | max | Goroutines, last |\n"
+		    "|-|-:|-:|-:|-:|-:|-:|-:|\n");
 	for (size_t i = 0; i < json_array_size(phases); i++) {
 		const json_t *phase = json_array_get(phases, i), *all = bo_view_get(phase, "all");
 		double length = bo_view_num(phase, "end_s") - bo_view_num(phase, "start_s");
@@ -92,8 +97,10 @@ static void add_phases(struct bo_strbuf *sb, const json_t *run)
 		add_cell(sb, bo_view_ms(bo_view_num(all, "p50_ms"), buf));
 		add_cell(sb, bo_view_ms(bo_view_num(all, "p99_ms"), buf));
 		add_cell(sb, bo_view_ms(bo_view_num(all, "max_ms"), buf));
-		add_cell(sb, bo_view_count(
-				     bo_view_num(bo_view_get(goroutines, bo_view_str(phase, "name")), "last"), buf));
+		add_cell(sb, bo_view_count(bo_view_num(bo_view_get(goroutines,
+								   bo_view_str(phase, "name")),
+						       "last"),
+					   buf));
 		bo_strbuf_puts(sb, "\n");
 	}
 	bo_strbuf_puts(sb, "\n</details>\n\n");
@@ -108,8 +115,10 @@ static void add_fact(struct bo_strbuf *sb, const char *name, const char *value)
 
 static int write_summary(const json_t *run, FILE *out, struct bo_err *err)
 {
-	const json_t *outcome = bo_view_get(run, "outcome"), *scenario = bo_view_get(run, "scenario");
-	const json_t *reasons = bo_view_get(outcome, "reasons"), *environment = bo_view_get(run, "environment");
+	const json_t *outcome = bo_view_get(run, "outcome"),
+		     *scenario = bo_view_get(run, "scenario");
+	const json_t *reasons = bo_view_get(outcome, "reasons"),
+		     *environment = bo_view_get(run, "environment");
 	const char *verdict = bo_view_str(outcome, "verdict");
 	struct bo_strbuf sb = { 0 };
 	int rc = 0;
@@ -144,7 +153,8 @@ static int write_summary(const json_t *run, FILE *out, struct bo_err *err)
 	if (bo_strbuf_ok(&sb))
 		fputs(bo_strbuf_str(&sb), out);
 	else
-		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot render summary.md: out of memory");
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+				"cannot render summary.md: out of memory");
 	bo_strbuf_done(&sb);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/text.c — escaping, one function per place that text can go to.
- * All of them walk code points, so that no escaping can be undone by a byte that is half a character.
+ * All of them walk code points, so that no escaping can be undone by a byte that is half a
+ * character.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include "brownout/report/text.h"
 
@@ -78,16 +79,24 @@ size_t bo_utf8_columns(const char *s)
 	return n;
 }
 
-/* C0 but tab and newline, DEL, and C1: nothing a person can read, and some of it drives terminals. */
+/* C0 but tab and newline, DEL, and C1: nothing a person can read, and some of it drives
+ * terminals. */
 static bool is_control(uint32_t cp)
 {
 	return (cp < 0x20 && cp != '\t' && cp != '\n') || (cp >= 0x7F && cp <= 0x9F);
 }
 
-/* Overrides that make a line read differently from what it says ("Trojan Source", CVE-2021-42574). */
+/* Overrides that make a line read differently from what it says ("Trojan Source",
+ * CVE-2021-42574). */
 static bool is_bidi_control(uint32_t cp)
 {
 	return (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+/* What would begin a new line (or column) somewhere: U+2028 and U+2029 do in some viewers. */
+static bool is_break(uint32_t cp)
+{
+	return cp == '\n' || cp == '\t' || cp == '\r' || cp == 0x2028 || cp == 0x2029;
 }
 
 static void add_raw(struct bo_strbuf *sb, const char *s, size_t len, uint32_t cp)
@@ -130,7 +139,8 @@ static const char *markup_entity(uint32_t cp)
 /* XML 1.0 (5th ed.) § 2.2 Char: a parser must reject the whole document over one of these. */
 static bool xml_forbids(uint32_t cp)
 {
-	return (cp < 0x20 && cp != '\t' && cp != '\n' && cp != '\r') || cp == 0xFFFE || cp == 0xFFFF;
+	return (cp < 0x20 && cp != '\t' && cp != '\n' && cp != '\r') || cp == 0xFFFE ||
+	       cp == 0xFFFF;
 }
 
 void bo_text_xml(struct bo_strbuf *sb, const char *s)
@@ -143,7 +153,8 @@ void bo_text_xml(struct bo_strbuf *sb, const char *s)
 		if (entity)
 			bo_strbuf_puts(sb, entity);
 		else if (cp == '\t' || cp == '\n' || cp == '\r')
-			/* As references, since attribute normalisation turns the bare ones into spaces. */
+			/* As references, since attribute normalisation turns the bare ones into
+			 * spaces. */
 			bo_strbuf_printf(sb, "&#%u;", (unsigned)cp);
 		else if (xml_forbids(cp))
 			bo_strbuf_puts(sb, REPLACEMENT_UTF8);
@@ -170,7 +181,8 @@ void bo_text_html(struct bo_strbuf *sb, const char *s)
 	}
 }
 
-/* '<' and '>' are common in budgets ("<= 5") and harmless unless they can begin a tag or a quotation. */
+/* '<' and '>' are common in budgets ("<= 5") and harmless unless they can begin a tag or a
+ * quotation. */
 static bool markdown_special(const char *s, bool first)
 {
 	if (*s == '<')
@@ -186,12 +198,13 @@ void bo_text_markdown(struct bo_strbuf *sb, const char *s)
 		uint32_t cp;
 		size_t len = bo_utf8_next(p, &cp);
 
-		if (cp == '\n' || cp == '\t' || cp == '\r')
+		if (is_break(cp))
 			bo_strbuf_puts(sb, " ");
 		else if (is_control(cp) || is_bidi_control(cp))
 			bo_strbuf_puts(sb, REPLACEMENT_UTF8);
 		else if (cp < 0x80 && markdown_special(p, p == s))
-			/* References mean the character itself and nothing else, in a table cell too. */
+			/* References mean the character itself and nothing else, in a table cell
+			 * too. */
 			bo_strbuf_printf(sb, "&#%u;", (unsigned)cp);
 		else
 			add_raw(sb, p, len, cp);
@@ -207,7 +220,8 @@ void bo_text_markdown_code(struct bo_strbuf *sb, const char *s)
 		uint32_t cp;
 		size_t len = bo_utf8_next(p, &cp);
 
-		simple = !is_invalid(cp, len) && !is_control(cp) && !is_bidi_control(cp);
+		simple = !is_invalid(cp, len) && !is_control(cp) && !is_break(cp) &&
+			 !is_bidi_control(cp);
 		p += len;
 	}
 	if (simple) {
@@ -225,7 +239,7 @@ void bo_text_plain(struct bo_strbuf *sb, const char *s)
 		uint32_t cp;
 		size_t len = bo_utf8_next(s, &cp);
 
-		if (cp == '\n' || cp == '\t' || cp == '\r')
+		if (is_break(cp))
 			bo_strbuf_puts(sb, " ");
 		else if (is_control(cp) || is_bidi_control(cp))
 			bo_strbuf_puts(sb, REPLACEMENT_UTF8);
@@ -241,7 +255,8 @@ void bo_text_csv(struct bo_strbuf *sb, const char *s)
 
 	bo_text_plain(&flat, s);
 	s = bo_strbuf_str(&flat);
-	/* A spreadsheet runs a cell that starts like this as a formula; a leading quote makes it text. */
+	/* A spreadsheet runs a cell that starts like this as a formula; a leading quote makes it
+	 * text. */
 	bool formula = *s && strchr("=+-@", *s);
 
 	if (!formula && !strpbrk(s, ",\"")) {
@@ -261,7 +276,8 @@ void bo_text_csv(struct bo_strbuf *sb, const char *s)
 
 void bo_text_shell(struct bo_strbuf *sb, const char *s)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
+	static const char safe[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
 
 	if (s && *s && s[strspn(s, safe)] == '\0') {
 		bo_strbuf_puts(sb, s);
@@ -279,7 +295,8 @@ void bo_text_shell(struct bo_strbuf *sb, const char *s)
 
 void bo_text_filename(struct bo_strbuf *sb, const char *s)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char safe[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 	if (!s || !*s) {
 		bo_strbuf_puts(sb, "_");

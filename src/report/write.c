@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/write.c — files of a run's folder, each whole or not there at all.
  *
- * A report is rendered into memory first; only then is the disk touched, by plain write(2).  So an error of the disk
- * is never mistaken for one of rendering, and the errno that people see is the one the kernel gave.
+ * A report is rendered into memory first; only then is the disk touched, by plain write(2).  So an
+ * error of the disk is never mistaken for one of rendering, and the errno that people see is the
+ * one the kernel gave.
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <errno.h>
@@ -35,16 +36,19 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-int bo_report_put_file(int dir_fd, const char *name, const char *bytes, size_t len, struct bo_err *err)
+int bo_report_put_file(int dir_fd, const char *name, const char *bytes, size_t len,
+		       struct bo_err *err)
 {
 	char temp[320];
 	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
 	int dirlen = (int)(base - name), rc, n;
 
-	/* The pid keeps two renderings of one folder apart: the last rename wins, both are whole. */
+	/* The pid keeps two renderings of one folder apart: the last rename wins, both are
+	 * whole. */
 	n = snprintf(temp, sizeof(temp), "%.*s.%s.%d.tmp", dirlen, name, base, (int)getpid());
 	if (n < 0 || (size_t)n >= sizeof(temp))
-		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_REPORT, "cannot write %s: name too long", name);
+		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_REPORT,
+				  "cannot write %s: name too long", name);
 
 	int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 
@@ -58,19 +62,22 @@ int bo_report_put_file(int dir_fd, const char *name, const char *bytes, size_t l
 		rc = -errno;
 	if (rc) {
 		unlinkat(dir_fd, temp, 0);
-		return bo_err_set(err, -rc, BO_SUBSYS_REPORT, "cannot write %s: %s", name, strerror(-rc));
+		return bo_err_set(err, -rc, BO_SUBSYS_REPORT, "cannot write %s: %s", name,
+				  strerror(-rc));
 	}
 	return 0;
 }
 
-static int put_json(int dir_fd, const char *name, const json_t *doc, size_t flags, struct bo_err *err)
+static int put_json(int dir_fd, const char *name, const json_t *doc, size_t flags,
+		    struct bo_err *err)
 {
 	/* 15 digits give back every instant to the nanosecond and write 0.1 as 0.1. */
 	char *text = json_dumps(doc, flags | JSON_REAL_PRECISION(15));
 	int rc;
 
 	if (!text)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot write %s: out of memory", name);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot write %s: out of memory",
+				  name);
 	size_t len = strlen(text);
 
 	text[len] = '\n'; /* in place of the NUL: the length is known */
@@ -79,7 +86,8 @@ static int put_json(int dir_fd, const char *name, const json_t *doc, size_t flag
 	return rc;
 }
 
-static int render_one(const struct bo_report_kind *kind, const json_t *run, int dir_fd, struct bo_err *err)
+static int render_one(const struct bo_report_kind *kind, const json_t *run, int dir_fd,
+		      struct bo_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -99,8 +107,8 @@ static int render_one(const struct bo_report_kind *kind, const json_t *run, int 
 
 	if (fclose(out) || broken) {
 		if (!rc)
-			rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot render %s: out of memory",
-					kind->file);
+			rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
+					"cannot render %s: out of memory", kind->file);
 	}
 	if (!rc)
 		rc = bo_report_put_file(dir_fd, kind->file, text, len, err);
@@ -156,7 +164,8 @@ int bo_report_write_all(const struct bo_run *run, int dir_fd, struct bo_err *err
 	if (!rc)
 		rc = put_json(dir_fd, "plan.json", plan, JSON_INDENT(2), &now);
 	note(rc, &now, &first, err);
-	note(bo_report_put_file(dir_fd, "scenario.lua", scenario, strlen(scenario), &now), &now, &first, err);
+	note(bo_report_put_file(dir_fd, "scenario.lua", scenario, strlen(scenario), &now), &now,
+	     &first, err);
 	now = (struct bo_err){ 0 };
 	note(render_all(doc, dir_fd, NULL, &now), &now, &first, err);
 	json_decref(plan);
@@ -175,17 +184,18 @@ int bo_report_load(json_t **ret, int dir_fd, struct bo_err *err)
 	if (fstat(fd, &st))
 		return bo_err_errno(err, BO_SUBSYS_REPORT, "cannot read run.json");
 	if (!S_ISREG(st.st_mode) || st.st_size > RUN_JSON_MAX)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT, "run.json is not a regular file of at most 1 GiB");
+		return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT,
+				  "run.json is not a regular file of at most 1 GiB");
 
 	json_t *doc = json_loadfd(fd, JSON_REJECT_DUPLICATES, &jerr);
 
 	if (!doc)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT, "run.json:%d:%d: %s", jerr.line, jerr.column,
-				  jerr.text);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT, "run.json:%d:%d: %s", jerr.line,
+				  jerr.column, jerr.text);
 	if (strcmp(bo_view_str(doc, "schema"), BO_RUN_SCHEMA) != 0) {
 		int rc = bo_err_set(err, EINVAL, BO_SUBSYS_REPORT,
-				    "run.json: schema is \"%s\", expected \"%s\"", bo_view_str(doc, "schema"),
-				    BO_RUN_SCHEMA);
+				    "run.json: schema is \"%s\", expected \"%s\"",
+				    bo_view_str(doc, "schema"), BO_RUN_SCHEMA);
 
 		json_decref(doc);
 		return rc;
@@ -203,11 +213,12 @@ static int check_names(const char *const *names, struct bo_err *err)
 		for (; *kind && strcmp((*kind)->name, *names) != 0; kind++) {
 			size_t used = strlen(known);
 
-			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", (*kind)->name);
+			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
+				 (*kind)->name);
 		}
 		if (!*kind)
-			return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT, "unknown report '%s': expected one of %s",
-					  *names, known);
+			return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT,
+					  "unknown report '%s': expected one of %s", *names, known);
 	}
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* brownout/report/report.h — a run as files.  run.json is made from the run; everything else is rendered from
- * run.json, so `brownout report DIR` can render it again.
- * Adding a report: one file that defines a struct bo_report_kind, one line in src/report/registry.c.
+/* brownout/report/report.h — a run as files.  run.json is made from the run; everything else is
+ * rendered from run.json, so `brownout report DIR` can render it again.
+ * Adding a report: one file that defines a struct bo_report_kind, one line in
+ * src/report/registry.c.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #pragma once
 #include <jansson.h>
@@ -14,8 +15,10 @@
  * struct bo_report_kind - one report rendered from the parsed run.json
  * @name: as --only takes it: "junit"
  * @file: what it is called in the run's folder ("junit.xml"); a folder when @write_into is set
- * @write: render into one file; return 0 or -errno.  A failing @out shows when it is closed: no need to check
- * @write_into: [instead of @write] for a report of several files: write them below @dir_fd, each through
+ * @write: render into one file; return 0 or -errno.  A failing @out shows when it is closed: no
+ * need to check
+ * @write_into: [instead of @write] for a report of several files: write them below @dir_fd, each
+ * through
  *              bo_report_put_file()
  */
 struct bo_report_kind {
@@ -33,20 +36,24 @@ BO_NODISCARD int bo_report_json(json_t **ret, const struct bo_run *run, struct b
 /** bo_report_plan_json() - plan.json; [owned] */
 BO_NODISCARD int bo_report_plan_json(json_t **ret, const struct bo_plan *plan, struct bo_err *err);
 /**
- * bo_report_write_all() - write run.json, plan.json, scenario.lua, faults.json, series/ and every registered report
- * Each file is written beside its name and renamed, so a full disk never leaves half a report under a good name.
+ * bo_report_write_all() - write run.json, plan.json, scenario.lua, faults.json, series/ and every
+ * registered report Each file is written beside its name and renamed, so a full disk never leaves
+ * half a report under a good name.
  * @dir_fd: the run's folder
  * Return: 0, or the first failure with the file's name; goes on with the other files either way
  */
 BO_NODISCARD int bo_report_write_all(const struct bo_run *run, int dir_fd, struct bo_err *err);
-/** bo_report_render() - render every registered report again from @dir_fd's run.json; only those in @names (NULL: all) */
+/** bo_report_render() - render every registered report again from @dir_fd's run.json; only those in
+ * @names (NULL: all) */
 BO_NODISCARD int bo_report_render(int dir_fd, const char *const *names, struct bo_err *err);
 
-/** bo_report_load() - parse @dir_fd's run.json and check its schema version; [owned] json_decref() it */
+/** bo_report_load() - parse @dir_fd's run.json and check its schema version; [owned] json_decref()
+ * it */
 BO_NODISCARD int bo_report_load(json_t **ret, int dir_fd, struct bo_err *err);
 
 /**
- * bo_report_put_file() - write @len bytes as @name: beside it first, then renamed, so that @name is whole or as before
+ * bo_report_put_file() - write @len bytes as @name: beside it first, then renamed, so that @name is
+ * whole or as before
  * @name: relative to @dir_fd, "series/orders.rss.csv"
  * Return: 0, or -errno with "cannot write <name>: <reason>"; nothing of it stays behind then
  */

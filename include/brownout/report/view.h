@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* brownout/report/view.h — reading run.json: getters that take any document, and how its numbers are shown.
- * A run.json may have been edited, cut or written by a later version: a missing or wrongly typed member reads as
- * "" / NAN / an empty list, never as an error.
- * Owns: nothing; everything returned is [borrowed: as long as the document].  Threads: any.  Privilege: none. */
+/* brownout/report/view.h — reading run.json: getters that take any document, and how its numbers
+ * are shown. A run.json may have been edited, cut or written by a later version: a missing or
+ * wrongly typed member reads as "" / NAN / an empty list, never as an error.
+ * Owns: nothing; everything returned is [borrowed: as long as the document].  Threads: any.
+ * Privilege: none. */
 #pragma once
 #include <jansson.h>
 
@@ -20,7 +21,8 @@ const json_t *bo_view_get(const json_t *object, const char *key);
 double bo_view_at(const json_t *array, size_t index);
 /** bo_view_find() - the object in @list whose string member @key is @value, or NULL */
 const json_t *bo_view_find(const json_t *list, const char *key, const char *value);
-/** bo_view_series() - the first series of that name whose node has that role ("subject"; NULL: any), or NULL */
+/** bo_view_series() - the first series of that name whose node has that role ("subject"; NULL:
+ * any), or NULL */
 const json_t *bo_view_series(const json_t *run, const char *name, const char *role);
 
 #define BO_VIEW_BUF 48
@@ -33,7 +35,8 @@ const char *bo_view_seconds(double s, char buf[BO_VIEW_BUF]);
 const char *bo_view_count(double n, char buf[BO_VIEW_BUF]);
 /** bo_view_percent() - a ratio as percent: "0%", "0.12%", "34%" */
 const char *bo_view_percent(double ratio, char buf[BO_VIEW_BUF]);
-/** bo_view_source() - "file:line", or "command line" when there is no file; appended to @sb as it is */
+/** bo_view_source() - "file:line", or "command line" when there is no file; appended to @sb as it
+ * is */
 void bo_view_source(struct bo_strbuf *sb, const json_t *source);
 
 /** bo_view_icon() - "✔", "✘", "?", "■": a verdict that needs no colour to be told apart */
