@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -41,7 +40,7 @@ static void help(FILE *out)
 {
 	fputs("usage: brownout run [OPTIONS] SCENARIO\n\n"
 	      "  --set KEY=VALUE   give the scenario a parameter (bo.param); may be repeated\n"
-	      "  --seed N          seed of arrivals and packet fates (default: the scenario's, else a random one)\n"
+	      "  --seed N          seed of arrivals and packet fates (default: the scenario's, else 1)\n"
 	      "  --driver NAME     auto, netem or wire (default: the scenario's, else auto)\n"
 	      "  --out DIR         where the run's folder is made (default: reports/out)\n"
 	      "  --plain           plain lines instead of a status line that redraws itself\n"
@@ -127,6 +126,24 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return r;
 }
 
+/* the plan remembers what --set said, so that the reports can name the command that runs it again */
+static int keep_params(struct bo_plan *plan, const struct bo_scenario_args *args, struct bo_err *err)
+{
+	struct bo_param *params = bo_arena_alloc(&plan->arena, (args->nsets + 1) * sizeof(*params));
+
+	for (size_t i = 0; params && i < args->nsets; i++) {
+		params[i].key = bo_arena_strdup(&plan->arena, args->sets[i].key);
+		params[i].value = bo_arena_strdup(&plan->arena, args->sets[i].value);
+		if (!params[i].key || !params[i].value)
+			params = NULL;
+	}
+	if (!params)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	plan->params = params;
+	plan->nparams = args->nsets;
+	return 0;
+}
+
 static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_err *err)
 {
 	struct bo_script_options so = { .seed = o->args.seed, .sets = o->args.sets, .nsets = o->args.nsets };
@@ -135,14 +152,14 @@ static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_er
 
 	if (!r)
 		r = bo_scenario_resolve(plan, err);
+	if (!r)
+		r = keep_params(plan, &o->args, err);
 	if (r < 0) {
 		bo_plan_free(plan);
 		return r;
 	}
 	if (o->driver != BO_DRIVER_AUTO)
 		plan->driver = o->driver;
-	if (!plan->seed && getrandom(&plan->seed, 4, 0) != 4)
-		plan->seed = (uint64_t)bo_now_ns();
 	*ret = plan;
 	return 0;
 }

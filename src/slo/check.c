@@ -16,19 +16,22 @@ static int shape_scope(const struct slo_cmp *cmp, struct bo_err *err)
 	if (cmp->to == BO_PHASE_COUNT)
 		return 0;
 	if (!(flags & SLO_M_PHASES))
-		return slo_err_at(err, cmp->scope_col, "%s is about the whole run; it takes no phase", name);
+		return slo_err_at(err, cmp->scope_col,
+				  "%s is about the whole run; it takes no phase", name);
 	if (cmp->at && !(flags & SLO_M_AT))
-		return slo_err_at(err, cmp->scope_col, "'at' wants a sampled value; write '%s … in %s'", name,
+		return slo_err_at(err, cmp->scope_col,
+				  "'at' wants a sampled value; write '%s … in %s'", name,
 				  bo_phase_name(cmp->to));
 	if (cmp->from == BO_PHASE_WARMUP && !cmp->at)
 		return slo_err_at(err, cmp->scope_col, "warmup is never judged");
 	if (cmp->at && cmp->to == BO_PHASE_WARMUP)
 		return slo_err_at(err, cmp->scope_col, "warmup is never judged");
 	if (cmp->from > cmp->to)
-		return slo_err_at(err, cmp->scope_col, "phase '%s' comes after '%s'", bo_phase_name(cmp->from),
-				  bo_phase_name(cmp->to));
+		return slo_err_at(err, cmp->scope_col, "phase '%s' comes after '%s'",
+				  bo_phase_name(cmp->from), bo_phase_name(cmp->to));
 	if ((flags & SLO_M_REQUESTS) && slo_cmp_phases(cmp) == 0)
-		return slo_err_at(err, cmp->scope_col, "no load runs in phase '%s', so %s has nothing to judge there",
+		return slo_err_at(err, cmp->scope_col,
+				  "no load runs in phase '%s', so %s has nothing to judge there",
 				  bo_phase_name(cmp->from), name);
 	return 0;
 }
@@ -42,19 +45,27 @@ static int shape_limit(const struct slo_cmp *cmp, struct bo_err *err)
 	if (relative && !(flags & SLO_M_BASE))
 		return slo_err_at(err, cmp->limit_col, "%s cannot be compared with base", name);
 	if (relative && slo_cmp_phases(cmp) == SLO_PHASE_BIT(BO_PHASE_BASE))
-		return slo_err_at(err, cmp->limit_col, "base is compared with itself; name a later phase");
+		return slo_err_at(err, cmp->limit_col,
+				  "base is compared with itself; name a later phase");
 	if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT && !(flags & SLO_M_OF_LIMIT))
-		return slo_err_at(err, cmp->limit_col, "'of limit' is for memory.usage, memory.peak and rss");
-	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->metric->unit == SLO_UNIT_RATIO && (flags & SLO_M_REQUESTS) &&
-	    (cmp->limit < 0 || cmp->limit > 1))
-		return slo_err_at(err, cmp->limit_col, "%s is between 0%% and 100%%, not '%s'", name, cmp->limit_text);
+		return slo_err_at(err, cmp->limit_col,
+				  "'of limit' is for memory.usage, memory.peak and rss");
+	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->metric->unit == SLO_UNIT_RATIO &&
+	    (flags & SLO_M_REQUESTS) && (cmp->limit < 0 || cmp->limit > 1))
+		return slo_err_at(err, cmp->limit_col, "%s is between 0%% and 100%%, not '%s'",
+				  name, cmp->limit_text);
+	if (cmp->limit < 0 &&
+	    (cmp->metric->unit == SLO_UNIT_DURATION || cmp->metric->unit == SLO_UNIT_SIZE))
+		return slo_err_at(err, cmp->limit_col, "a limit of '%s' is below 0",
+				  cmp->limit_text);
 	if (cmp->op != SLO_EQ || (flags & SLO_M_EQUAL))
 		return 0;
 	if ((flags & SLO_M_ALL_OR_NONE) && cmp->limit_kind == SLO_LIMIT_ABSOLUTE &&
 	    (cmp->limit == 0 || cmp->limit == 1))
 		return 0;
 	if (flags & SLO_M_ALL_OR_NONE)
-		return slo_err_at(err, cmp->op_col, "'==' is for %s of 0%% and 100%%; use <= or >=", name);
+		return slo_err_at(err, cmp->op_col,
+				  "'==' is for %s of 0%% and 100%%; use <= or >=", name);
 	return slo_err_at(err, cmp->op_col, "'==' makes no sense for %s; use <= or >=", name);
 }
 
@@ -78,7 +89,8 @@ int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 			known |= strcmp(*w, cmp->cls) == 0;
 		if (!known)
 			return slo_err_at(err, cmp->selector_col, "unknown class '%s'%s", cmp->cls,
-					  bo_nearest_hint(cmp->cls, slo_class_names(), hint, sizeof(hint)));
+					  bo_nearest_hint(cmp->cls, slo_class_names(), hint,
+							  sizeof(hint)));
 	}
 	r = shape_scope(cmp, err);
 	if (r == 0)
@@ -86,7 +98,8 @@ int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 	if (r < 0)
 		return r;
 	if (cmp->over_ns && !(flags & SLO_M_OVER))
-		return slo_err_at(err, cmp->over_col, "'over' is for goroutines.growth and goroutines.slope");
+		return slo_err_at(err, cmp->over_col,
+				  "'over' is for goroutines.growth and goroutines.slope");
 	if (cmp->window_ns && (!(flags & SLO_M_WINDOWS) || cmp->at))
 		return slo_err_at(err, cmp->window_col, "%s%s cannot be judged in windows", name,
 				  cmp->at ? " at an instant" : "");
@@ -106,9 +119,10 @@ static int check_phases(const struct slo_cmp *cmp, const struct bo_plan *plan, s
 
 		for (int i = 0; i < 2; i++) {
 			if (plan->phase_ns[ends[i]] <= 0)
-				return slo_err_at(err, cmp->scope_col,
-						  "phase '%s' does not happen in this scenario (it lasts 0s)",
-						  bo_phase_name(ends[i]));
+				return slo_err_at(
+					err, cmp->scope_col,
+					"phase '%s' does not happen in this scenario (it lasts 0s)",
+					bo_phase_name(ends[i]));
 		}
 	}
 	for (int i = 0; i < BO_PHASE_COUNT; i++) {
@@ -118,13 +132,16 @@ static int check_phases(const struct slo_cmp *cmp, const struct bo_plan *plan, s
 		longest = plan->phase_ns[i] > longest ? plan->phase_ns[i] : longest;
 	}
 	if (total <= 0)
-		return slo_err_at(err, cmp->metric_col, "none of the phases that %s is judged in happens",
+		return slo_err_at(err, cmp->metric_col,
+				  "none of the phases that %s is judged in happens",
 				  cmp->metric_text);
 	if ((relative || (flags & SLO_M_NEEDS_BASE)) && plan->phase_ns[BO_PHASE_BASE] <= 0)
-		return slo_err_at(err, cmp->metric_col, "%s is compared with base, but phase 'base' lasts 0s",
+		return slo_err_at(err, cmp->metric_col,
+				  "%s is compared with base, but phase 'base' lasts 0s",
 				  cmp->metric_text);
 	if (cmp->window_ns > longest)
-		return slo_err_at(err, cmp->window_col, "no phase that is judged lasts for one %s window",
+		return slo_err_at(err, cmp->window_col,
+				  "no phase that is judged lasts for one %s window",
 				  cmp->window_text);
 	return 0;
 }
@@ -136,8 +153,8 @@ static int check_load(const struct slo_cmp *cmp, const struct bo_plan *plan, str
 	char hint[80];
 
 	if (!plan->loads.len)
-		return slo_err_at(err, cmp->metric_col, "%s needs a load, and the scenario has none",
-				  cmp->metric_text);
+		return slo_err_at(err, cmp->metric_col,
+				  "%s needs a load, and the scenario has none", cmp->metric_text);
 	if (!cmp->load)
 		return 0;
 	bo_vec_foreach(load, &plan->loads) {
@@ -156,21 +173,25 @@ static bool has_memory_limit(const struct bo_plan *plan, int node)
 	if (plan->nodes.items[node].memory_bytes > 0)
 		return true;
 	bo_vec_foreach(fault, &plan->faults) {
-		if (fault->target == BO_TARGET_NODE && fault->index == node && strcmp(fault->kind, "memory") == 0)
+		if (fault->target == BO_TARGET_NODE && fault->index == node &&
+		    strcmp(fault->kind, "memory") == 0)
 			return true;
 	}
 	return false;
 }
 
-static int check_one_node(const struct slo_cmp *cmp, const struct bo_plan *plan, int node, struct bo_err *err)
+static int check_one_node(const struct slo_cmp *cmp, const struct bo_plan *plan, int node,
+			  struct bo_err *err)
 {
 	const struct bo_node_spec *spec = &plan->nodes.items[node];
 
 	if (strcmp(cmp->metric->series, BO_SERIES_GOROUTINES) == 0 && spec->probe.off)
-		return slo_err_at(err, cmp->metric_col, "goroutines of '%s' are not sampled: its probe is off",
+		return slo_err_at(err, cmp->metric_col,
+				  "goroutines of '%s' are not sampled: its probe is off",
 				  spec->name);
 	if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT && !has_memory_limit(plan, node))
-		return slo_err_at(err, cmp->limit_col, "'%s' has no memory limit; set memory = …", spec->name);
+		return slo_err_at(err, cmp->limit_col, "'%s' has no memory limit; set memory = …",
+				  spec->name);
 	return 0;
 }
 
@@ -200,10 +221,12 @@ static int check_node(const struct slo_cmp *cmp, const struct bo_plan *plan, str
 	if (any)
 		return 0;
 	if (!cmp->node)
-		return slo_err_at(err, cmp->metric_col, "%s needs a subject, and the scenario has none",
+		return slo_err_at(err, cmp->metric_col,
+				  "%s needs a subject, and the scenario has none",
 				  cmp->metric_text);
 	if (strcmp(cmp->node, "client") == 0)
-		return slo_err_at(err, cmp->selector_col, "the client is not sampled; name a subject or a dependency");
+		return slo_err_at(err, cmp->selector_col,
+				  "the client is not sampled; name a subject or a dependency");
 	return slo_err_at(err, cmp->selector_col, "unknown node '%s'%s", cmp->node,
 			  bo_nearest_hint(cmp->node, names, hint, sizeof(hint)));
 }
@@ -221,11 +244,11 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 	bool any = false;
 
 	if (!plan->faults.len)
-		return slo_err_at(err, cmp->metric_col, "%s needs a fault, and the scenario has none",
-				  cmp->metric_text);
+		return slo_err_at(err, cmp->metric_col,
+				  "%s needs a fault, and the scenario has none", cmp->metric_text);
 	if (!plan->loads.len)
-		return slo_err_at(err, cmp->metric_col, "%s needs a load, and the scenario has none",
-				  cmp->metric_text);
+		return slo_err_at(err, cmp->metric_col,
+				  "%s needs a load, and the scenario has none", cmp->metric_text);
 	bo_vec_foreach(spec, &plan->budgets) {
 		struct bo_budget *other = NULL;
 
@@ -234,9 +257,10 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 		bo_budget_free(other);
 	}
 	if (!any)
-		return slo_err_at(err, cmp->metric_col,
-				  "%s needs a latency or errors budget beside it that says what 'within budget' is",
-				  cmp->metric_text);
+		return slo_err_at(
+			err, cmp->metric_col,
+			"%s needs a latency or errors budget beside it that says what 'within budget' is",
+			cmp->metric_text);
 	if (strcmp(cmp->metric->name, "recovery") == 0) {
 		int64_t last = 0;
 
@@ -247,13 +271,15 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 			last = to > last ? to : last;
 		}
 		for (int i = BO_PHASE_BASE; i < BO_PHASE_COUNT; i++) {
-			int64_t end = bo_plan_phase_start(plan, (enum bo_phase)i) + plan->phase_ns[i];
+			int64_t end = bo_plan_phase_start(plan, (enum bo_phase)i) +
+				      plan->phase_ns[i];
 
 			if (bo_phase_has_load((enum bo_phase)i) && end > last)
 				return 0;
 		}
-		return slo_err_at(err, cmp->metric_col,
-				  "recovery needs load after the last fault: give phase 'heal' a duration");
+		return slo_err_at(
+			err, cmp->metric_col,
+			"recovery needs load after the last fault: give phase 'heal' a duration");
 	}
 	return 0;
 }

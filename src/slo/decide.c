@@ -28,7 +28,8 @@ bool slo_breaks(enum slo_op op, double value, double limit)
 	return value < limit || value > limit;
 }
 
-enum bo_outcome slo_decide(enum slo_op op, const struct slo_estimate *est, double limit_lower, double limit_upper)
+enum bo_outcome slo_decide(enum slo_op op, const struct slo_estimate *est, double limit_lower,
+			   double limit_upper)
 {
 	double lower = est->lower, upper = est->upper;
 	bool pass, fail;
@@ -62,6 +63,12 @@ bool slo_cmp_exact(const struct slo_cmp *cmp)
 	       (cmp->limit == 0 || cmp->limit == 1);
 }
 
+/* A limit of many times base may be beyond what the formatters of base/units.h take. */
+static int64_t clamped(double value)
+{
+	return fabs(value) < 9e18 ? (int64_t)value : value < 0 ? INT64_MIN : INT64_MAX;
+}
+
 const char *slo_format(enum slo_unit unit, double value, char buf[BO_UNIT_BUF])
 {
 	if (isnan(value) || isinf(value)) {
@@ -70,18 +77,20 @@ const char *slo_format(enum slo_unit unit, double value, char buf[BO_UNIT_BUF])
 	}
 	switch (unit) {
 	case SLO_UNIT_DURATION:
-		return bo_format_duration((int64_t)value, buf);
+		return bo_format_duration(clamped(value), buf);
 	case SLO_UNIT_RATIO:
 		return bo_format_ratio(value, buf);
 	case SLO_UNIT_SIZE:
-		return bo_format_size((int64_t)value, buf);
+		return bo_format_size(clamped(value), buf);
 	case SLO_UNIT_RATE:
 		snprintf(buf, BO_UNIT_BUF, "%.*f/s", fabs(value) < 100 ? 1 : 0, value);
 		return buf;
 	case SLO_UNIT_COUNT:
 		break;
 	}
-	if (value == floor(value))
+	if (fabs(value) >= 1e15)
+		snprintf(buf, BO_UNIT_BUF, "%.6g", value);
+	else if (value == floor(value))
 		snprintf(buf, BO_UNIT_BUF, "%.0f", value);
 	else
 		snprintf(buf, BO_UNIT_BUF, "%.2f", value);
@@ -109,12 +118,13 @@ static void describe_limit(const struct slo_cmp *cmp, double limit, char *buf, s
 	else if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT)
 		snprintf(relative, sizeof(relative), " of limit");
 	if (cmp->window_ns)
-		snprintf(windows, sizeof(windows), " in %.20s of %.20s windows", cmp->share_text, cmp->window_text);
+		snprintf(windows, sizeof(windows), " in %.20s of %.20s windows", cmp->share_text,
+			 cmp->window_text);
 	snprintf(buf, size, "%s %s%s%s", slo_op_text(cmp->op), l, relative, windows);
 }
 
-void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, double limit, const char *node,
-		  struct slo_result *ret)
+void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, double limit,
+		  const char *node, struct slo_result *ret)
 {
 	enum slo_unit unit = slo_cmp_unit(cmp);
 	char v[BO_UNIT_BUF];
@@ -128,14 +138,17 @@ void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, dou
 		snprintf(ret->measured, sizeof(ret->measured), "not measured");
 		return;
 	}
-	snprintf(ret->measured, sizeof(ret->measured), "%s%s%s %s%s%s%s%s", node ? node : "", node ? " " : "",
-		 label_of(cmp), est->at_least ? ">= " : "", slo_format(unit, est->value, v), est->detail[0] ? " (" : "",
-		 est->detail, est->detail[0] ? ")" : "");
+	snprintf(ret->measured, sizeof(ret->measured), "%s%s%s %s%s%s%s%s", node ? node : "",
+		 node ? " " : "", label_of(cmp), est->at_least ? ">= " : "",
+		 slo_format(unit, est->value, v), est->detail[0] ? " (" : "", est->detail,
+		 est->detail[0] ? ")" : "");
 	if (!isfinite(limit) || !isfinite(est->value) || !slo_breaks(cmp->op, est->value, limit))
 		return;
 	if (fabs(limit) > 0)
 		snprintf(ret->excess, sizeof(ret->excess), "by %s (%.0f%%)",
-			 slo_format(unit, fabs(est->value - limit), v), 100 * fabs(est->value - limit) / fabs(limit));
+			 slo_format(unit, fabs(est->value - limit), v),
+			 100 * fabs(est->value - limit) / fabs(limit));
 	else
-		snprintf(ret->excess, sizeof(ret->excess), "by %s", slo_format(unit, fabs(est->value - limit), v));
+		snprintf(ret->excess, sizeof(ret->excess), "by %s",
+			 slo_format(unit, fabs(est->value - limit), v));
 }

@@ -9,12 +9,18 @@
 
 static const struct slo_span ALWAYS = { INT64_MIN, INT64_MAX };
 
-int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int node, double *ret_value,
-		     double *ret_lower, double *ret_upper, char *why, size_t size, struct bo_err *err)
+int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int node,
+		     double *ret_value, double *ret_lower, double *ret_upper, char *why,
+		     size_t size, struct bo_err *err)
 {
 	bool factor = cmp->limit_kind == SLO_LIMIT_FACTOR;
-	struct slo_ask ask = { .ctx = ctx, .cmp = cmp, .phases = SLO_PHASE_BIT(BO_PHASE_BASE), .clip = ALWAYS,
-			       .limit = NAN, .base = true, .node = node };
+	struct slo_ask ask = { .ctx = ctx,
+			       .cmp = cmp,
+			       .phases = SLO_PHASE_BIT(BO_PHASE_BASE),
+			       .clip = ALWAYS,
+			       .limit = NAN,
+			       .base = true,
+			       .node = node };
 	struct slo_estimate base;
 	char lo[BO_UNIT_BUF], hi[BO_UNIT_BUF];
 	int r;
@@ -40,7 +46,8 @@ int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int n
 		*ret_upper = INFINITY;
 	if (base.lower < base.upper)
 		snprintf(why, size, "base itself is only known to be %s to %s",
-			 slo_format(cmp->metric->unit, base.lower, lo), slo_format(cmp->metric->unit, base.upper, hi));
+			 slo_format(cmp->metric->unit, base.lower, lo),
+			 slo_format(cmp->metric->unit, base.upper, hi));
 	return 0;
 }
 
@@ -62,7 +69,8 @@ struct tally {
 	char why[400];
 };
 
-static int judge_window(const struct slo_ask *ask, struct slo_span window, struct tally *t, struct bo_err *err)
+static int judge_window(const struct slo_ask *ask, struct slo_span window, struct tally *t,
+			struct bo_err *err)
 {
 	struct slo_ask in = *ask;
 	struct slo_estimate est;
@@ -84,14 +92,16 @@ static int judge_window(const struct slo_ask *ask, struct slo_span window, struc
 	if (outcome == BO_INCONCLUSIVE && !t->why[0])
 		snprintf(t->why, sizeof(t->why), "%s", est.why);
 	if (!isnan(est.value) &&
-	    (isnan(t->worst) || (slo_op_caps(ask->cmp->op) ? est.value > t->worst : est.value < t->worst))) {
+	    (isnan(t->worst) ||
+	     (slo_op_caps(ask->cmp->op) ? est.value > t->worst : est.value < t->worst))) {
 		t->worst = est.value;
 		t->at_least = est.at_least;
 	}
 	return 0;
 }
 
-/* Windows do not straddle phases; the rest at the end of a phase counts when it is at least half a window. */
+/* Windows do not straddle phases; the rest at the end of a phase counts when it is at least half a
+ * window. */
 static int judge_windows(const struct slo_ask *ask, struct tally *t, struct bo_err *err)
 {
 	int64_t length = ask->cmp->window_ns;
@@ -100,9 +110,11 @@ static int judge_windows(const struct slo_ask *ask, struct tally *t, struct bo_e
 	for (int i = 0; i < BO_PHASE_COUNT; i++) {
 		struct slo_span span[BO_PHASE_COUNT];
 
-		if (!(ask->phases & SLO_PHASE_BIT(i)) || !slo_spans(ask->ctx->run, SLO_PHASE_BIT(i), span))
+		if (!(ask->phases & SLO_PHASE_BIT(i)) ||
+		    !slo_spans(ask->ctx->run, SLO_PHASE_BIT(i), span))
 			continue;
-		for (int64_t at = span[0].from_ns; span[0].to_ns - at >= (length + 1) / 2; at += length) {
+		for (int64_t at = span[0].from_ns; span[0].to_ns - at >= (length + 1) / 2;
+		     at += length) {
 			int64_t end = span[0].to_ns - at < length ? span[0].to_ns : at + length;
 			int r = judge_window(ask, (struct slo_span){ at, end }, t, err);
 
@@ -113,7 +125,8 @@ static int judge_windows(const struct slo_ask *ask, struct tally *t, struct bo_e
 	return 0;
 }
 
-static int eval_windows(const struct slo_ask *ask, const char *node, struct slo_result *ret, struct bo_err *err)
+static int eval_windows(const struct slo_ask *ask, const char *node, struct slo_result *ret,
+			struct bo_err *err)
 {
 	const struct slo_cmp *cmp = ask->cmp;
 	struct slo_estimate est;
@@ -137,8 +150,9 @@ static int eval_windows(const struct slo_ask *ask, const char *node, struct slo_
 	} else {
 		ret->outcome = BO_INCONCLUSIVE;
 		if (total > 0)
-			snprintf(ret->reason, sizeof(ret->reason), "%zu of %.0f windows cannot be told: %.180s",
-				 t.unknown, total, t.why);
+			snprintf(ret->reason, sizeof(ret->reason),
+				 "%zu of %.0f windows cannot be told: %.180s", t.unknown, total,
+				 t.why);
 		else
 			snprintf(ret->reason, sizeof(ret->reason), "there was no whole window");
 	}
@@ -148,10 +162,12 @@ static int eval_windows(const struct slo_ask *ask, const char *node, struct slo_
 
 /* ---- one comparison ---- */
 
-static int eval_at_node(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsigned phases, int node,
-			const char *name, struct slo_result *ret, struct bo_err *err)
+static int eval_at_node(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsigned phases,
+			int node, const char *name, struct slo_result *ret, struct bo_err *err)
 {
-	struct slo_ask ask = { .ctx = ctx, .cmp = cmp, .phases = phases, .clip = ALWAYS, .node = node };
+	struct slo_ask ask = {
+		.ctx = ctx, .cmp = cmp, .phases = phases, .clip = ALWAYS, .node = node
+	};
 	struct slo_estimate est;
 	double lower, upper;
 	char why[256] = "";
@@ -188,8 +204,8 @@ static int severity(enum bo_outcome outcome)
 }
 
 /* Every subject must hold, unless one node was named. */
-static int eval_nodes(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsigned phases, struct slo_result *ret,
-		      struct bo_err *err)
+static int eval_nodes(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsigned phases,
+		      struct slo_result *ret, struct bo_err *err)
 {
 	const struct bo_plan *plan = ctx->plan;
 	size_t subjects = 0, seen = 0;
@@ -203,23 +219,26 @@ static int eval_nodes(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsi
 
 		if (cmp->node ? strcmp(spec->name, cmp->node) != 0 : spec->role != BO_ROLE_SUBJECT)
 			continue;
-		r = eval_at_node(ctx, cmp, phases, (int)i, cmp->node || subjects > 1 ? spec->name : NULL, &one, err);
+		r = eval_at_node(ctx, cmp, phases, (int)i,
+				 cmp->node || subjects > 1 ? spec->name : NULL, &one, err);
 		if (r < 0)
 			return r;
 		if (!seen++ || severity(one.outcome) > severity(ret->outcome))
 			*ret = one;
 	}
 	if (!seen) {
-		*ret = (struct slo_result){ .outcome = BO_INCONCLUSIVE, .first_breach_ns = SLO_NEVER,
-					    .measured_value = NAN, .limit_value = NAN };
+		*ret = (struct slo_result){ .outcome = BO_INCONCLUSIVE,
+					    .first_breach_ns = SLO_NEVER,
+					    .measured_value = NAN,
+					    .limit_value = NAN };
 		snprintf(ret->measured, sizeof(ret->measured), "not measured");
 		snprintf(ret->reason, sizeof(ret->reason), "no such node");
 	}
 	return 0;
 }
 
-static int eval_in(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsigned phases, struct slo_result *ret,
-		   struct bo_err *err)
+static int eval_in(const struct slo_ctx *ctx, const struct slo_cmp *cmp, unsigned phases,
+		   struct slo_result *ret, struct bo_err *err)
 {
 	if (cmp->metric->flags & SLO_M_NODE)
 		return eval_nodes(ctx, cmp, phases, ret, err);
@@ -238,21 +257,23 @@ static bool missing_phase(const struct slo_ctx *ctx, const struct slo_cmp *cmp, 
 		/* Without a scope of its own a budget asks for what the plan has. */
 		if (cmp->to == BO_PHASE_COUNT && ctx->plan->phase_ns[i] <= 0)
 			continue;
-		if (cmp->to != BO_PHASE_COUNT && ctx->plan->phase_ns[i] <= 0 && phase != cmp->from &&
-		    phase != cmp->to)
+		if (cmp->to != BO_PHASE_COUNT && ctx->plan->phase_ns[i] <= 0 &&
+		    phase != cmp->from && phase != cmp->to)
 			continue;
 		if (ret->outcome != BO_FAIL) {
 			ret->outcome = BO_INCONCLUSIVE;
 			ret->reason[0] = '\0';
 		}
 		if (ret->outcome == BO_INCONCLUSIVE)
-			snprintf(ret->reason, sizeof(ret->reason), "phase '%s' did not happen", bo_phase_name(phase));
+			snprintf(ret->reason, sizeof(ret->reason), "phase '%s' did not happen",
+				 bo_phase_name(phase));
 		return true;
 	}
 	return false;
 }
 
-int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct slo_result *ret, struct bo_err *err)
+int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct slo_result *ret,
+		 struct bo_err *err)
 {
 	const unsigned base = SLO_PHASE_BIT(BO_PHASE_BASE);
 	unsigned phases = slo_cmp_phases(cmp);
@@ -261,9 +282,10 @@ int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct sl
 
 	if (r < 0 || missing_phase(ctx, cmp, phases, ret))
 		return r;
-	/* What base already breaks cannot be blamed on a fault; a budget for base alone is judged as it stands. */
-	if (!(cmp->metric->flags & SLO_M_STEADY) || cmp->limit_kind != SLO_LIMIT_ABSOLUTE || !(phases & ~base) ||
-	    !slo_phase_happened(ctx->run, BO_PHASE_BASE))
+	/* What base already breaks cannot be blamed on a fault; a budget for base alone is judged
+	 * as it stands. */
+	if (!(cmp->metric->flags & SLO_M_STEADY) || cmp->limit_kind != SLO_LIMIT_ABSOLUTE ||
+	    !(phases & ~base) || !slo_phase_happened(ctx->run, BO_PHASE_BASE))
 		return 0;
 	r = eval_in(ctx, cmp, base, &before, err);
 	if (r < 0 || before.outcome != BO_FAIL)
@@ -274,7 +296,8 @@ int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct sl
 		ret->outcome = BO_INCONCLUSIVE;
 		ret->first_breach_ns = SLO_NEVER;
 		snprintf(ret->reason, sizeof(ret->reason),
-			 "base already breaks it (%s), so it cannot be blamed on the fault", before.measured);
+			 "base already breaks it (%s), so it cannot be blamed on the fault",
+			 before.measured);
 	}
 	return 0;
 }
@@ -290,11 +313,12 @@ static void decided_by(const struct slo_expr *expr, struct slo_result *ret)
 		return;
 	slo_cmp_print(&expr->cmp, &text);
 	snprintf(old, sizeof(old), "%s", ret->reason);
-	snprintf(ret->reason, sizeof(ret->reason), "decided by '%.90s'%s%.140s", bo_strbuf_str(&text),
-		 *old ? ": " : "", old);
+	snprintf(ret->reason, sizeof(ret->reason), "decided by '%.90s'%s%.140s",
+		 bo_strbuf_str(&text), *old ? ": " : "", old);
 }
 
-int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr, struct slo_result *ret, struct bo_err *err)
+int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr, struct slo_result *ret,
+	     struct bo_err *err)
 {
 	bool and = expr->kind == SLO_EXPR_AND, take_right;
 	struct slo_result left, right;
@@ -316,7 +340,8 @@ int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr, struct slo_
 	decided_by(take_right ? expr->right : expr->left, ret);
 	ret->base_broken = left.base_broken || right.base_broken;
 	if (ret->base_broken)
-		memcpy(ret->base_measured, left.base_broken ? left.base_measured : right.base_measured,
+		memcpy(ret->base_measured,
+		       left.base_broken ? left.base_measured : right.base_measured,
 		       sizeof(ret->base_measured));
 	return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/internal.h — what the files of slo/ share: the parsed budget, the table of metrics, estimates.
  *
- * Theory of operation.  A budget is a small tree of comparisons under and/or.  A comparison asks its metric for an
- * *estimate*: the value seen, and the bounds between which the truth lies given what the run can tell (a confidence
- * interval, a request that never ended, a gap in a series).  The comparison is PASS when the whole interval is
- * within the limit, FAIL when the whole interval is outside, else INCONCLUSIVE, so every kind of ignorance is
- * handled in one place (slo_decide()).  A metric is a row of a table in metric_*.c, listed in registry.c.
+ * Theory of operation.  A budget is a small tree of comparisons under and/or.  A comparison asks
+ * its metric for an *estimate*: the value seen, and the bounds between which the truth lies given
+ * what the run can tell (a confidence interval, a request that never ended, a gap in a series).
+ * The comparison is PASS when the whole interval is within the limit, FAIL when the whole interval
+ * is outside, else INCONCLUSIVE, so every kind of ignorance is handled in one place (slo_decide()).
+ * A metric is a row of a table in metric_*.c, listed in registry.c.
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #pragma once
@@ -28,10 +29,13 @@
 #define SLO_MAX_TEXT 1024
 #define SLO_MAX_DEPTH 16
 #define SLO_MAX_TERMS 32
+#define SLO_MIN_STRETCH_NS (10 * BO_NSEC_PER_MSEC)
+#define SLO_MAX_STRETCH_NS (86400 * BO_NSEC_PER_SEC)
 
 /* One-sided error probability of every confidence bound. */
 #define SLO_ALPHA 0.05
-/* "No request did X" says nothing when there were hardly any: with 30, at most 10 % do, at 95 % confidence. */
+/* "No request did X" says nothing when there were hardly any: with 30, at most 10 % do, at 95 %
+ * confidence. */
 #define SLO_MIN_CENSUS 30
 /* A sample stands for this many sampling intervals; beyond that nothing is known. */
 #define SLO_STALE_INTERVALS 3
@@ -63,7 +67,8 @@ enum slo_tok {
 	SLO_TOK_DOTDOT,
 };
 
-/** struct slo_token - a piece of the text; @col counts bytes from 1; a STRING's @start and @len leave the quotes out */
+/** struct slo_token - a piece of the text; @col counts bytes from 1; a STRING's @start and @len
+ * leave the quotes out */
 struct slo_token {
 	enum slo_tok kind;
 	const char *start;
@@ -72,7 +77,8 @@ struct slo_token {
 };
 
 /** slo_lex() - the token at @at; [out] @ret_next is where the next one may begin */
-BO_NODISCARD int slo_lex(const char *text, size_t at, struct slo_token *ret, size_t *ret_next, struct bo_err *err);
+BO_NODISCARD int slo_lex(const char *text, size_t at, struct slo_token *ret, size_t *ret_next,
+			 struct bo_err *err);
 
 /* ---- the parsed form ---- */
 
@@ -80,7 +86,7 @@ enum slo_unit { SLO_UNIT_DURATION, SLO_UNIT_RATIO, SLO_UNIT_COUNT, SLO_UNIT_SIZE
 
 enum slo_op { SLO_LE, SLO_LT, SLO_GE, SLO_GT, SLO_EQ };
 
-/** enum slo_limit_kind - ABSOLUTE value · FACTOR × base · base + OFFSET · share OF the node's memory LIMIT */
+/** enum slo_limit_kind - ABSOLUTE value · FACTOR × base · base + OFFSET · share OF the memory LIMIT */
 enum slo_limit_kind { SLO_LIMIT_ABSOLUTE, SLO_LIMIT_FACTOR, SLO_LIMIT_OFFSET, SLO_LIMIT_OF_LIMIT };
 
 struct slo_metric;
@@ -155,7 +161,8 @@ struct slo_span {
 	int64_t to_ns;
 };
 
-/** struct slo_ref - a latency or errors budget with its limit worked out: what "within budget" means for recovery */
+/** struct slo_ref - a latency or errors budget with its limit worked out: what "within budget" means
+ * for recovery */
 struct slo_ref {
 	const struct slo_cmp *cmp;
 	double limit;
@@ -164,7 +171,8 @@ struct slo_ref {
 /**
  * struct slo_ctx - one run while it is judged
  * @by_intended, @by_end: [owned] every request in these orders
- * @judged_errors: phases in which failures are judged by an errors budget, per load (or index plan->loads.len: all)
+ * @judged_errors: phases in which failures are judged by an errors budget, per load (or index
+ * plan->loads.len: all)
  * @refs: see struct slo_ref
  */
 struct slo_ctx {
@@ -180,11 +188,14 @@ struct slo_ctx {
 BO_NODISCARD int slo_ctx_init(struct slo_ctx *ctx, const struct bo_run *run, struct bo_err *err);
 void slo_ctx_done(struct slo_ctx *ctx);
 
-/** slo_cmp_phases() - the phases that a comparison looks at, as bits; only those that this metric can see */
+/** slo_cmp_phases() - the phases that a comparison looks at, as bits; only those that this metric
+ * can see */
 unsigned slo_cmp_phases(const struct slo_cmp *cmp);
-/** slo_spans() - the stretches of time of @phases that happened, adjoining phases merged; returns how many */
+/** slo_spans() - the stretches of time of @phases that happened, adjoining phases merged; returns
+ * how many */
 size_t slo_spans(const struct bo_run *run, unsigned phases, struct slo_span ret[BO_PHASE_COUNT]);
-/** slo_lower_bound() - index of the first request of @reqs (in order of @by_end ? end : intended) at or after @t_ns */
+/** slo_lower_bound() - index of the first request of @reqs (in order of @by_end ? end : intended) at
+ * or after @t_ns */
 size_t slo_lower_bound(const struct bo_req *const *reqs, size_t n, bool by_end, int64_t t_ns);
 /** slo_load_counts() - does a request of load @index belong to what @cmp asks about? */
 bool slo_load_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, unsigned index);
@@ -232,21 +243,23 @@ struct slo_estimate {
 };
 
 enum slo_metric_flag {
-	SLO_M_REQUESTS = 1 << 0,   /* over requests: takes {load}, sees only phases with load */
-	SLO_M_NODE = 1 << 1,       /* of a node: takes {node} */
-	SLO_M_CLASS = 1 << 2,      /* takes {class} */
-	SLO_M_PHASES = 1 << 3,     /* takes "in" */
-	SLO_M_AT = 1 << 4,         /* takes "at" */
-	SLO_M_OVER = 1 << 5,       /* takes "over" */
-	SLO_M_WINDOWS = 1 << 6,    /* takes "for … windows" */
-	SLO_M_BASE = 1 << 7,       /* the limit may be relative to base */
-	SLO_M_NEEDS_BASE = 1 << 8, /* the metric itself is relative to base */
-	SLO_M_OF_LIMIT = 1 << 9,   /* takes "% of limit" */
-	SLO_M_EQUAL = 1 << 10,     /* exact, so "==" means something */
+	SLO_M_REQUESTS = 1 << 0,     /* over requests: takes {load}, sees only phases with load */
+	SLO_M_NODE = 1 << 1,         /* of a node: takes {node} */
+	SLO_M_CLASS = 1 << 2,        /* takes {class} */
+	SLO_M_PHASES = 1 << 3,       /* takes "in" */
+	SLO_M_AT = 1 << 4,           /* takes "at" */
+	SLO_M_OVER = 1 << 5,         /* takes "over" */
+	SLO_M_WINDOWS = 1 << 6,      /* takes "for … windows" */
+	SLO_M_BASE = 1 << 7,         /* the limit may be relative to base */
+	SLO_M_NEEDS_BASE = 1 << 8,   /* the metric itself is relative to base */
+	SLO_M_OF_LIMIT = 1 << 9,     /* takes "% of limit" */
+	SLO_M_EQUAL = 1 << 10,       /* exact, so "==" means something */
 	SLO_M_ALL_OR_NONE = 1 << 11, /* a ratio: "==" means something at 0 and 100 % */
-	SLO_M_STEADY = 1 << 12,    /* latency or errors: a base phase that breaks it leaves nothing to judge */
-	SLO_M_ERRORS = 1 << 13,    /* judges failed requests */
-	SLO_M_FAULT = 1 << 14,     /* needs a fault, and budgets that say what "within budget" is */
+	SLO_M_STEADY =
+		1
+		<< 12, /* latency or errors: a base phase that breaks it leaves nothing to judge */
+	SLO_M_ERRORS = 1 << 13, /* judges failed requests */
+	SLO_M_FAULT = 1 << 14,  /* needs a fault, and budgets that say what "within budget" is */
 };
 
 enum slo_default_scope { SLO_SCOPE_LOADED, SLO_SCOPE_FROM_BASE, SLO_SCOPE_RUN };
@@ -287,17 +300,18 @@ bool slo_breaks(enum slo_op op, double value, double limit);
 /** slo_op_caps() - does @op bound from above (<=, <)? */
 bool slo_op_caps(enum slo_op op);
 
-/** slo_class_matches() - is @cls of the class named @name: a name of bo_req_class_name(), "4xx", "5xx" or "timeout"? */
+/** slo_class_matches() - is @cls of the class named @name: a name of bo_req_class_name(), "4xx",
+ * "5xx" or "timeout"? */
 bool slo_class_matches(const char *name, enum bo_req_class cls);
 /** slo_class_names() - what slo_class_matches() knows, ended by NULL */
 const char *const *slo_class_names(void);
 
 /* What one request says about latency (metric_latency.c). */
 enum slo_answer {
-	SLO_ANSWERED, /* a whole response, whatever its status */
-	SLO_WAITED,   /* gave up or still waiting: at least this long */
+	SLO_ANSWERED,  /* a whole response, whatever its status */
+	SLO_WAITED,    /* gave up or still waiting: at least this long */
 	SLO_NO_ANSWER, /* the connection failed: there is no answer whose time could be told */
-	SLO_UNSENT,   /* shed: nothing is known */
+	SLO_UNSENT,    /* shed: nothing is known */
 };
 enum slo_answer slo_answer_of(const struct bo_req *req);
 
@@ -306,12 +320,15 @@ enum slo_answer slo_answer_of(const struct bo_req *req);
 /** slo_interval() - how far apart samples of @series usually are, in ns; never 0 */
 int64_t slo_interval(const struct bo_plan *plan, const struct bo_series *series);
 /** slo_samples() - index range [*ret_first, *ret_end) of the samples within @span */
-void slo_samples(const struct bo_series *series, struct slo_span span, size_t *ret_first, size_t *ret_end);
-/** slo_hole() - first stretch of @span without samples that is too long to look past; false when there is none */
-bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct slo_span span, char *why, size_t size);
+void slo_samples(const struct bo_series *series, struct slo_span span, size_t *ret_first,
+		 size_t *ret_end);
+/** slo_hole() - first stretch of @span without samples that is too long to look past; false when
+ * there is none */
+bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct slo_span span,
+	      char *why, size_t size);
 /** slo_base_median() - NAN with @why filled when the base phase has too few samples */
-int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, double *ret, char *why, size_t size,
-		    struct bo_err *err);
+int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, double *ret,
+		    char *why, size_t size, struct bo_err *err);
 /** slo_ask_series() - the series asked about, or NULL with est->why filled */
 const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_estimate *est);
 /** slo_ask_spans() - the spans of ask->phases within ask->clip */
@@ -319,26 +336,30 @@ size_t slo_ask_spans(const struct slo_ask *ask, struct slo_span ret[BO_PHASE_COU
 
 /* ---- statistics (stats.c) ---- */
 
-/** slo_binomial_cdf() - P(X <= k) for X ~ Bin(n, p); n and k may be fractions (an effective sample size) */
+/** slo_binomial_cdf() - P(X <= k) for X ~ Bin(n, p); n and k may be fractions (an effective sample
+ * size) */
 double slo_binomial_cdf(double k, double n, double p);
 /**
  * slo_quantile_ranks() - distribution-free one-sided 95 % bounds of the @q-quantile of @n values
  * @deff_lower, @deff_upper: variance inflation (>= 1) of each side: n/deff values count
- * Return in @ret_lower and @ret_upper: 1-based ranks among the sorted values; 0 when there is no such bound
+ * @ret_lower, @ret_upper: [out] 1-based ranks among the sorted values; 0 when there is no such bound
  */
 void slo_quantile_ranks(double q, size_t n, double deff_lower, double deff_upper, size_t *ret_lower,
 			size_t *ret_upper);
 /** slo_share_bounds() - Clopper–Pearson one-sided 95 % bounds of the share behind @k of @n */
 void slo_share_bounds(double k, double n, double deff_lower, double deff_upper, double *ret_lower,
 		      double *ret_upper);
-/** slo_min_samples() - fewest values that can show with 95 % confidence that the @q-quantile is in bounds */
+/** slo_min_samples() - fewest values that can show with 95 % confidence that the @q-quantile is in
+ * bounds */
 size_t slo_min_samples(double q);
-/** slo_samples_needed() - how many would decide whether a share is above or below @limit, were it @share; 0: no number */
+/** slo_samples_needed() - how many would decide whether a share is above or below @limit, were it
+ * @share; 0: no number */
 size_t slo_samples_needed(double share, double limit);
 /** slo_t_quantile() - the one-sided 95 % quantile of Student's t with @df degrees of freedom */
 double slo_t_quantile(double df);
 
-/** struct slo_batch - one short stretch of time: @n requests, @k of them out of bounds, @sum of their latencies */
+/** struct slo_batch - one short stretch of time: @n requests, @k of them out of bounds, @sum of
+ * their latencies */
 struct slo_batch {
 	double n;
 	double k;
@@ -351,15 +372,17 @@ struct slo_batches {
 };
 /** slo_batches_init() - batches of 1 s, or shorter when @total_ns would give fewer than ten */
 void slo_batches_init(struct slo_batches *b, int64_t total_ns);
-BO_NODISCARD int slo_batches_add(struct slo_batches *b, int64_t t_ns, bool out, double value, struct bo_err *err);
+BO_NODISCARD int slo_batches_add(struct slo_batches *b, int64_t t_ns, bool out, double value,
+				 struct bo_err *err);
 void slo_batches_done(struct slo_batches *b);
-/** slo_dispersion() - how much more the share varies between batches than independent requests would; 1 when not
- * significantly more */
+/** slo_dispersion() - how much more the share varies between batches than independent requests
+ * would; 1 when not significantly more */
 double slo_dispersion(const struct slo_batches *b);
 
 /* ---- evaluation (decide.c, eval.c) ---- */
 
-/** enum bo_outcome of one comparison and what to say of it; strings as in struct bo_budget_result */
+/** enum bo_outcome of one comparison and what to say of it; strings as in struct bo_budget_result
+ */
 struct slo_result {
 	enum bo_outcome outcome;
 	char measured[96];
@@ -373,28 +396,35 @@ struct slo_result {
 	char base_measured[96];
 };
 
-/** slo_decide() - an estimate against a limit that itself lies between @limit_lower and @limit_upper */
-enum bo_outcome slo_decide(enum slo_op op, const struct slo_estimate *est, double limit_lower, double limit_upper);
+/** slo_decide() - an estimate against a limit that itself lies between @limit_lower and @limit_upper
+ */
+enum bo_outcome slo_decide(enum slo_op op, const struct slo_estimate *est, double limit_lower,
+			   double limit_upper);
 const char *slo_format(enum slo_unit unit, double value, char buf[BO_UNIT_BUF]);
 enum slo_unit slo_cmp_unit(const struct slo_cmp *cmp);
-/** slo_cmp_exact() - is this comparison about a fact of the run (none or all), not about a share behind it? */
+/** slo_cmp_exact() - is this comparison about a fact of the run (none or all), not about a share
+ * behind it? */
 bool slo_cmp_exact(const struct slo_cmp *cmp);
 /** slo_describe() - fill measured, limit, excess of @ret */
-void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, double limit, const char *node,
-		  struct slo_result *ret);
+void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, double limit,
+		  const char *node, struct slo_result *ret);
 /** slo_eval_cmp() - one comparison on the run */
-BO_NODISCARD int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct slo_result *ret,
-			      struct bo_err *err);
+BO_NODISCARD int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp,
+			      struct slo_result *ret, struct bo_err *err);
 /** slo_eval() - a whole budget; and/or in Kleene's three-valued logic */
-BO_NODISCARD int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr, struct slo_result *ret,
-			  struct bo_err *err);
-/** slo_limit_bounds() - work the limit out; NAN with @why filled when it hangs on a base that cannot be told */
-BO_NODISCARD int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int node, double *ret_value,
-				  double *ret_lower, double *ret_upper, char *why, size_t size, struct bo_err *err);
+BO_NODISCARD int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr,
+			  struct slo_result *ret, struct bo_err *err);
+/** slo_limit_bounds() - work the limit out; NAN with @why filled when it hangs on a base that cannot
+ * be told */
+BO_NODISCARD int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int node,
+				  double *ret_value, double *ret_lower, double *ret_upper,
+				  char *why, size_t size, struct bo_err *err);
 
 /* ---- the run as a whole (runrules.c) ---- */
 
-/** slo_run_rules() - append to run->verdict.reasons whatever keeps the run from a PASS, budgets aside */
-BO_NODISCARD int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx, double tightest_latency_ns,
-			       struct bo_err *err);
-BO_NODISCARD int slo_reason(struct bo_run *run, struct bo_err *err, const char *fmt, ...) BO_PRINTF(3, 4);
+/** slo_run_rules() - append to run->verdict.reasons whatever keeps the run from a PASS, budgets
+ * aside */
+BO_NODISCARD int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx,
+			       double tightest_latency_ns, struct bo_err *err);
+BO_NODISCARD int slo_reason(struct bo_run *run, struct bo_err *err, const char *fmt, ...)
+	BO_PRINTF(3, 4);

@@ -37,7 +37,8 @@ static int parse_all(struct judge *j, const struct bo_plan *plan, struct bo_err 
 	return 0;
 }
 
-/* An errors budget that must hold (not one arm of an "or") answers for failed requests of its phases and load. */
+/* An errors budget that must hold (not one arm of an "or") answers for failed requests of its
+ * phases and load. */
 static void note_errors(struct judge *j, const struct slo_cmp *cmp)
 {
 	const struct bo_plan *plan = j->ctx.plan;
@@ -64,12 +65,15 @@ static int note_reference(struct judge *j, const struct slo_cmp *cmp, struct bo_
 	r = slo_limit_bounds(&j->ctx, cmp, -1, &limit, &lower, &upper, why, sizeof(why), err);
 	if (r < 0 || isnan(limit))
 		return r;
-	/* Only what says "this good or better"; and a number of errors is no rate that a window could be held against. */
-	if (availability ? slo_op_caps(cmp->op) : !slo_op_caps(cmp->op) && !(cmp->op == SLO_EQ && cmp->limit == 0))
+	/* Only what says "this good or better"; and a number of errors is no rate that a window
+	 * could be held against. */
+	if (availability ? slo_op_caps(cmp->op)
+			 : !slo_op_caps(cmp->op) && !(cmp->op == SLO_EQ && cmp->limit == 0))
 		return 0;
 	if (cmp->metric->unit == SLO_UNIT_COUNT && limit > 0)
 		return 0;
-	if (cmp->metric->unit == SLO_UNIT_DURATION && (isnan(j->tightest_ns) || limit < j->tightest_ns))
+	if (cmp->metric->unit == SLO_UNIT_DURATION &&
+	    (isnan(j->tightest_ns) || limit < j->tightest_ns))
 		j->tightest_ns = limit;
 	if (!bo_vec_push(&j->ctx.refs, (struct slo_ref){ .cmp = cmp, .limit = limit }))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
@@ -126,8 +130,10 @@ static int judge_budget(struct judge *j, struct bo_run *run, size_t index, struc
 	if (!bo_vec_push(&run->verdict.budgets, out))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
 	if (res.base_broken)
-		return slo_reason(run, err, "the base phase already breaks '%s' (%s): nothing to judge the fault by",
-				  spec->text, res.base_measured);
+		return slo_reason(
+			run, err,
+			"the base phase already breaks '%s' (%s): nothing to judge the fault by",
+			spec->text, res.base_measured);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/lex.c — a budget's text to tokens.
- * Words may have dots and dashes inside ("latency.p99.9", "orders-db"), never two dots in a row, so "fault..heal" is
- * three tokens.  A number keeps its unit ("1m30s", "200/s"): only the metric knows how to read it.
+ * Words may have dots and dashes inside ("latency.p99.9", "orders-db"), never two dots in a row,
+ * so "fault..heal" is three tokens.  A number keeps its unit ("1m30s", "200/s"): only the metric
+ * knows how to read it.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <ctype.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static size_t number_length(const char *s)
 		if (is_alnum(s[n]) || s[n] == '%' || (s[n] == '/' && is_alpha(s[n + 1])) ||
 		    (s[n] == '.' && s[n + 1] != '.'))
 			n++;
-		else if ((s[n] == '+' || s[n] == '-') && (s[n - 1] == 'e' || s[n - 1] == 'E') && n >= 2 &&
-			 is_digit(s[n - 2]) && is_digit(s[n + 1]))
+		else if ((s[n] == '+' || s[n] == '-') && (s[n - 1] == 'e' || s[n - 1] == 'E') &&
+			 n >= 2 && is_digit(s[n - 2]) && is_digit(s[n + 1]))
 			n++;
 		else if (micro_length(s + n))
 			n += micro_length(s + n);
@@ -61,10 +62,11 @@ static const struct {
 	enum slo_tok kind;
 } symbols[] = {
 	/* longest first */
-	{ "<=", SLO_TOK_LE },    { ">=", SLO_TOK_GE },    { "==", SLO_TOK_EQ },    { "..", SLO_TOK_DOTDOT },
-	{ "<", SLO_TOK_LT },     { ">", SLO_TOK_GT },     { "=", SLO_TOK_ASSIGN }, { "*", SLO_TOK_STAR },
-	{ "+", SLO_TOK_PLUS },   { ",", SLO_TOK_COMMA },  { "{", SLO_TOK_LBRACE }, { "}", SLO_TOK_RBRACE },
-	{ "(", SLO_TOK_LPAREN }, { ")", SLO_TOK_RPAREN },
+	{ "<=", SLO_TOK_LE },     { ">=", SLO_TOK_GE },    { "==", SLO_TOK_EQ },
+	{ "..", SLO_TOK_DOTDOT }, { "<", SLO_TOK_LT },     { ">", SLO_TOK_GT },
+	{ "=", SLO_TOK_ASSIGN },  { "*", SLO_TOK_STAR },   { "+", SLO_TOK_PLUS },
+	{ ",", SLO_TOK_COMMA },   { "{", SLO_TOK_LBRACE }, { "}", SLO_TOK_RBRACE },
+	{ "(", SLO_TOK_LPAREN },  { ")", SLO_TOK_RPAREN },
 };
 
 static int lex_string(const char *s, struct slo_token *token, size_t *ret_len, struct bo_err *err)
@@ -73,6 +75,12 @@ static int lex_string(const char *s, struct slo_token *token, size_t *ret_len, s
 
 	if (!end)
 		return slo_err_at(err, token->col, "this string has no closing quote");
+	/* Names are shown in messages and reports, a line each. */
+	for (const char *c = s; c < end; c++) {
+		if (iscntrl((unsigned char)*c))
+			return slo_err_at(err, token->col,
+					  "this string has a control character in it");
+	}
 	token->kind = SLO_TOK_STRING;
 	token->start = s + 1;
 	token->len = (size_t)(end - s) - 1;
@@ -83,8 +91,10 @@ static int lex_string(const char *s, struct slo_token *token, size_t *ret_len, s
 static int unexpected(const char *s, int col, struct bo_err *err)
 {
 	if (*s == ';')
-		return slo_err_at(err, col, "one budget per line: write what follows ';' as a budget of its own, "
-					    "or join the two with 'and'");
+		return slo_err_at(
+			err, col,
+			"one budget per line: write what follows ';' as a budget of its own, "
+			"or join the two with 'and'");
 	if (*s == '!')
 		return slo_err_at(err, col, "unexpected '!'; comparisons are <= < >= > ==");
 	if (isprint((unsigned char)*s))
@@ -92,7 +102,8 @@ static int unexpected(const char *s, int col, struct bo_err *err)
 	return slo_err_at(err, col, "unexpected byte 0x%02x", (unsigned char)*s);
 }
 
-int slo_lex(const char *text, size_t at, struct slo_token *ret, size_t *ret_next, struct bo_err *err)
+int slo_lex(const char *text, size_t at, struct slo_token *ret, size_t *ret_next,
+	    struct bo_err *err)
 {
 	struct slo_token token = { .kind = SLO_TOK_END };
 	const char *s;

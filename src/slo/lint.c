@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/lint.c — budgets that are valid and yet cannot do their work.
- * A 12.8 s query once sat unnoticed under a 15 s alert: a limit far above the declared timeout judges nothing.
+ * A 12.8 s query once sat unnoticed under a 15 s alert: a limit far above the declared timeout
+ * judges nothing.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* A timeout fires a little late and its answer takes a moment: a quarter more, and at least 100 ms, is not loose. */
+/* A timeout fires a little late and its answer takes a moment: a quarter more, and at least 100 ms,
+ * is not loose. */
 static double with_slack(int64_t timeout_ns)
 {
 	double slack = 0.25 * (double)timeout_ns;
@@ -15,7 +17,8 @@ static double with_slack(int64_t timeout_ns)
 	return (double)timeout_ns + (slack > 1e8 ? slack : 1e8);
 }
 
-static bool lint_latency(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf, size_t size)
+static bool lint_latency(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+			 size_t size)
 {
 	char l[BO_UNIT_BUF], t[BO_UNIT_BUF];
 
@@ -23,19 +26,24 @@ static bool lint_latency(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 	    cmp->limit_kind != SLO_LIMIT_ABSOLUTE || !slo_op_caps(cmp->op))
 		return false;
 	if (plan->timeout_ns > 0 && cmp->limit > with_slack(plan->timeout_ns)) {
-		snprintf(buf, size, "the limit %s is looser than the declared timeout %s: the service may ignore its "
-				    "timeout and still pass",
-			 slo_format(SLO_UNIT_DURATION, cmp->limit, l), bo_format_duration(plan->timeout_ns, t));
+		snprintf(
+			buf, size,
+			"the limit %s is looser than the declared timeout %s: the service may ignore its "
+			"timeout and still pass",
+			slo_format(SLO_UNIT_DURATION, cmp->limit, l),
+			bo_format_duration(plan->timeout_ns, t));
 		return true;
 	}
 	bo_vec_foreach(load, &plan->loads) {
 		if (cmp->load && strcmp(cmp->load, load->name) != 0)
 			continue;
 		if (load->timeout_ns > 0 && (double)load->timeout_ns <= cmp->limit) {
-			snprintf(buf, size, "load '%s' gives up after %s, before the limit %s: slower answers are never "
-					    "seen, so this cannot fail",
-				 load->name, bo_format_duration(load->timeout_ns, t),
-				 slo_format(SLO_UNIT_DURATION, cmp->limit, l));
+			snprintf(
+				buf, size,
+				"load '%s' gives up after %s, before the limit %s: slower answers are never "
+				"seen, so this cannot fail",
+				load->name, bo_format_duration(load->timeout_ns, t),
+				slo_format(SLO_UNIT_DURATION, cmp->limit, l));
 			return true;
 		}
 	}
@@ -53,13 +61,15 @@ static double planned_requests(const struct slo_cmp *cmp, const struct bo_plan *
 			continue;
 		for (int p = 0; p < BO_PHASE_COUNT; p++) {
 			if (phases & SLO_PHASE_BIT(p))
-				n += plan->loads.items[i].rate_per_s * (double)plan->phase_ns[p] / 1e9;
+				n += plan->loads.items[i].rate_per_s * (double)plan->phase_ns[p] /
+				     1e9;
 		}
 	}
 	return n;
 }
 
-static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf, size_t size)
+static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+			 size_t size)
 {
 	double have, need = 0;
 
@@ -67,18 +77,21 @@ static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 		return false;
 	if (!isnan(cmp->quantile))
 		need = (double)slo_min_samples(cmp->quantile);
-	else if (cmp->metric->unit == SLO_UNIT_RATIO && cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->limit > 0 &&
-		 cmp->limit < 1)
+	else if (cmp->metric->unit == SLO_UNIT_RATIO && cmp->limit_kind == SLO_LIMIT_ABSOLUTE &&
+		 cmp->limit > 0 && cmp->limit < 1)
 		need = (double)slo_min_samples(slo_op_caps(cmp->op) ? 1 - cmp->limit : cmp->limit);
 	have = planned_requests(cmp, plan);
 	if (need <= 0 || have <= 0 || have >= need)
 		return false;
-	snprintf(buf, size, "'%s %s %s' needs at least %.0f requests to pass, and the plan offers about %.0f there",
-		 cmp->metric_text, slo_op_text(cmp->op), cmp->limit_text, need, have);
+	snprintf(
+		buf, size,
+		"'%s %s %s' needs at least %.0f requests to pass, and the plan offers about %.0f there",
+		cmp->metric_text, slo_op_text(cmp->op), cmp->limit_text, need, have);
 	return true;
 }
 
-static bool lint_windows(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf, size_t size)
+static bool lint_windows(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+			 size_t size)
 {
 	unsigned phases = slo_cmp_phases(cmp);
 	int64_t n = 0;
@@ -91,8 +104,8 @@ static bool lint_windows(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 	}
 	if (n < 1 || (1 - cmp->share) * (double)n >= 1 - 1e-9)
 		return false;
-	snprintf(buf, size, "there are only %lld windows of %s, so %s of them means all of them", (long long)n,
-		 cmp->window_text, cmp->share_text);
+	snprintf(buf, size, "there are only %lld windows of %s, so %s of them means all of them",
+		 (long long)n, cmp->window_text, cmp->share_text);
 	return true;
 }
 
@@ -103,13 +116,17 @@ static bool lint_hold(const struct slo_cmp *cmp, const struct bo_plan *plan, cha
 	if (!cmp->at || cmp->to != BO_PHASE_HOLD || !(cmp->metric->flags & SLO_M_NEEDS_BASE) ||
 	    plan->timeout_ns <= 0 || plan->phase_ns[BO_PHASE_HOLD] > plan->timeout_ns)
 		return false;
-	snprintf(buf, size, "phase 'hold' (%s) is no longer than the declared timeout %s: requests that still wait in "
-			    "earnest would be taken for leaked",
-		 bo_format_duration(plan->phase_ns[BO_PHASE_HOLD], h), bo_format_duration(plan->timeout_ns, t));
+	snprintf(
+		buf, size,
+		"phase 'hold' (%s) is no longer than the declared timeout %s: requests that still wait in "
+		"earnest would be taken for leaked",
+		bo_format_duration(plan->phase_ns[BO_PHASE_HOLD], h),
+		bo_format_duration(plan->timeout_ns, t));
 	return true;
 }
 
-static bool lint_recovery(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf, size_t size)
+static bool lint_recovery(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+			  size_t size)
 {
 	int64_t last = 0, end = 0;
 	char l[BO_UNIT_BUF], h[BO_UNIT_BUF];
@@ -128,24 +145,30 @@ static bool lint_recovery(const struct slo_cmp *cmp, const struct bo_plan *plan,
 	}
 	if ((double)(end - last) >= cmp->limit)
 		return false;
-	snprintf(buf, size, "load goes on for only %s after the last fault, less than the limit %s: a service that never "
-			    "recovers would be inconclusive, not failed",
-		 bo_format_duration(end > last ? end - last : 0, h), slo_format(SLO_UNIT_DURATION, cmp->limit, l));
+	snprintf(
+		buf, size,
+		"load goes on for only %s after the last fault, less than the limit %s: a service that never "
+		"recovers would be inconclusive, not failed",
+		bo_format_duration(end > last ? end - last : 0, h),
+		slo_format(SLO_UNIT_DURATION, cmp->limit, l));
 	return true;
 }
 
-static bool lint_expr(const struct slo_expr *expr, const struct bo_plan *plan, char *buf, size_t size)
+static bool lint_expr(const struct slo_expr *expr, const struct bo_plan *plan, char *buf,
+		      size_t size)
 {
 	const struct slo_cmp *cmp = &expr->cmp;
 
 	if (expr->kind != SLO_EXPR_CMP)
-		return lint_expr(expr->left, plan, buf, size) || lint_expr(expr->right, plan, buf, size);
+		return lint_expr(expr->left, plan, buf, size) ||
+		       lint_expr(expr->right, plan, buf, size);
 	return lint_latency(cmp, plan, buf, size) || lint_samples(cmp, plan, buf, size) ||
 	       lint_windows(cmp, plan, buf, size) || lint_hold(cmp, plan, buf, size) ||
 	       lint_recovery(cmp, plan, buf, size);
 }
 
-bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf, size_t size)
+bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf,
+		    size_t size)
 {
 	return lint_expr(budget->root, plan, buf, size);
 }

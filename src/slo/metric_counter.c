@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_counter.c — counters that only rise: OOM kills, failed charges.
- * The value is the rise within the phases.  A gap in the middle loses nothing; one at the end may hide the last rise.
+ * The value is the rise within the phases.  A gap in the middle loses nothing; one at the end may
+ * hide the last rise.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 
 #include "internal.h"
 
-/* The counter as it was when @span began: the last sample before it, else nothing had been counted. */
+/* The counter as it was when @span began: the last sample before it, else nothing had been counted.
+ */
 static double value_before(const struct bo_series *series, size_t first)
 {
 	return first ? series->samples.items[first - 1].value : 0;
@@ -30,10 +32,12 @@ static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, str
 		double before;
 
 		slo_samples(series, spans[s], &first, &end);
-		/* The run as a whole counts from the cgroup's birth, whatever the time of the first sample. */
-		before = ask->cmp->metric->scope == SLO_SCOPE_RUN && ask->cmp->to == BO_PHASE_COUNT && s == 0 ?
-				 0 :
-				 value_before(series, first);
+		/* The run as a whole counts from the cgroup's birth, whatever the time of the first
+		 * sample. */
+		before = ask->cmp->metric->scope == SLO_SCOPE_RUN &&
+					 ask->cmp->to == BO_PHASE_COUNT && s == 0
+				 ? 0
+				 : value_before(series, first);
 		for (size_t i = first; i < end; i++) {
 			const struct bo_sample *sample = &series->samples.items[i];
 
@@ -62,11 +66,21 @@ static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, str
 #define COUNTER_FLAGS (SLO_M_NODE | SLO_M_PHASES | SLO_M_EQUAL)
 
 const struct slo_metric slo_counter_metrics[] = {
-	{ .name = "oom.kills", .help = "processes killed for want of memory", .label = "OOM kills",
-	  .series = BO_SERIES_OOM_KILLS, .unit = SLO_UNIT_COUNT, .flags = COUNTER_FLAGS, .scope = SLO_SCOPE_RUN,
+	{ .name = "oom.kills",
+	  .help = "processes killed for want of memory",
+	  .label = "OOM kills",
+	  .series = BO_SERIES_OOM_KILLS,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = COUNTER_FLAGS,
+	  .scope = SLO_SCOPE_RUN,
 	  .measure = measure_rise },
-	{ .name = "memory.failcnt", .help = "times the memory limit was hit", .label = "failcnt",
-	  .series = BO_SERIES_MEMORY_FAILCNT, .unit = SLO_UNIT_COUNT, .flags = COUNTER_FLAGS,
-	  .scope = SLO_SCOPE_FROM_BASE, .measure = measure_rise },
+	{ .name = "memory.failcnt",
+	  .help = "times the memory limit was hit",
+	  .label = "failcnt",
+	  .series = BO_SERIES_MEMORY_FAILCNT,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = COUNTER_FLAGS,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_rise },
 	{ 0 },
 };

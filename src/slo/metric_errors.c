@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_errors.c — errors, availability, throughput.
- * An error is whatever bo_req_class_is_error() says: 4xx, 5xx, every failed connection, timeouts, shed, still in
- * flight.  Requests that the client abandoned on purpose are neither good nor bad and are not counted.
+ * An error is whatever bo_req_class_is_error() says: 4xx, 5xx, every failed connection, timeouts,
+ * shed, still in flight. Requests that the client abandoned on purpose are neither good nor bad
+ * and are not counted.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -87,7 +88,8 @@ static int count(struct tally *t, const struct slo_ask *ask, struct bo_err *err)
 }
 
 /* The share of bad requests and its bounds into est; availability turns it round. */
-static void share(const struct tally *t, const struct slo_ask *ask, bool caps, struct slo_estimate *est)
+static void share(const struct tally *t, const struct slo_ask *ask, bool caps,
+		  struct slo_estimate *est)
 {
 	double n = (double)t->n, bad = (double)t->bad, deff = 1;
 	char lo[BO_UNIT_BUF], hi[BO_UNIT_BUF];
@@ -99,12 +101,14 @@ static void share(const struct tally *t, const struct slo_ask *ask, bool caps, s
 		return;
 	}
 	if (slo_cmp_exact(ask->cmp)) {
-		/* None or all: a fact of the run, no matter of confidence; but "none of three" is no fact. */
+		/* None or all: a fact of the run, no matter of confidence; but "none of three" is
+		 * no fact. */
 		est->lower = t->n < SLO_MIN_CENSUS && t->bad == t->n ? 0 : est->value;
 		est->upper = t->n < SLO_MIN_CENSUS ? 1 : est->value;
 		if (t->bad)
 			est->lower = est->value;
-		snprintf(est->why, sizeof(est->why), "%zu requests; at least %d are needed", t->n, SLO_MIN_CENSUS);
+		snprintf(est->why, sizeof(est->why), "%zu requests; at least %d are needed", t->n,
+			 SLO_MIN_CENSUS);
 		return;
 	}
 	deff = slo_dispersion(&t->batches);
@@ -116,7 +120,8 @@ static void share(const struct tally *t, const struct slo_ask *ask, bool caps, s
 			 "; errors come in bursts, as if %.0f requests", n / deff);
 }
 
-static void say_needed(const struct tally *t, const struct slo_ask *ask, double limit, struct slo_estimate *est)
+static void say_needed(const struct tally *t, const struct slo_ask *ask, double limit,
+		       struct slo_estimate *est)
 {
 	size_t need;
 
@@ -124,7 +129,8 @@ static void say_needed(const struct tally *t, const struct slo_ask *ask, double 
 		return;
 	need = slo_samples_needed((double)t->bad / (double)t->n, limit);
 	if (need > t->n)
-		snprintf(est->why + strlen(est->why), sizeof(est->why) - strlen(est->why), "; about %zu would do", need);
+		snprintf(est->why + strlen(est->why), sizeof(est->why) - strlen(est->why),
+			 "; about %zu would do", need);
 }
 
 static int measure_ratio(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
@@ -143,7 +149,8 @@ static int measure_ratio(const struct slo_ask *ask, struct slo_estimate *est, st
 	return r;
 }
 
-static int measure_availability(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+static int measure_availability(const struct slo_ask *ask, struct slo_estimate *est,
+				struct bo_err *err)
 {
 	struct tally t;
 	int r = count(&t, ask, err);
@@ -186,7 +193,8 @@ static int measure_count(const struct slo_ask *ask, struct slo_estimate *est, st
 }
 
 /* Throughput is what came back in that time, so here the end of a request says where it belongs. */
-static int measure_throughput(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+static int measure_throughput(const struct slo_ask *ask, struct slo_estimate *est,
+			      struct bo_err *err)
 {
 	const struct slo_ctx *ctx = ask->ctx;
 	struct slo_span spans[BO_PHASE_COUNT];
@@ -215,19 +223,31 @@ static int measure_throughput(const struct slo_ask *ask, struct slo_estimate *es
 	return 0;
 }
 
-#define SHARE_FLAGS \
-	(SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_STEADY | SLO_M_ERRORS | SLO_M_ALL_OR_NONE)
+#define SHARE_FLAGS                                                                  \
+	(SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_STEADY | \
+	 SLO_M_ERRORS | SLO_M_ALL_OR_NONE)
 
 const struct slo_metric slo_errors_metrics[] = {
-	{ .name = "errors.ratio", .help = "failed requests among all", .unit = SLO_UNIT_RATIO,
-	  .flags = SHARE_FLAGS | SLO_M_CLASS, .measure = measure_ratio },
-	{ .name = "errors.count", .help = "failed requests", .unit = SLO_UNIT_COUNT,
-	  .flags = SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_STEADY | SLO_M_ERRORS | SLO_M_EQUAL |
-		   SLO_M_CLASS,
+	{ .name = "errors.ratio",
+	  .help = "failed requests among all",
+	  .unit = SLO_UNIT_RATIO,
+	  .flags = SHARE_FLAGS | SLO_M_CLASS,
+	  .measure = measure_ratio },
+	{ .name = "errors.count",
+	  .help = "failed requests",
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_STEADY | SLO_M_ERRORS |
+		   SLO_M_EQUAL | SLO_M_CLASS,
 	  .measure = measure_count },
-	{ .name = "availability", .help = "requests that did not fail among all", .unit = SLO_UNIT_RATIO,
-	  .flags = SHARE_FLAGS, .measure = measure_availability },
-	{ .name = "throughput", .help = "good responses per second", .unit = SLO_UNIT_RATE,
-	  .flags = SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_BASE, .measure = measure_throughput },
+	{ .name = "availability",
+	  .help = "requests that did not fail among all",
+	  .unit = SLO_UNIT_RATIO,
+	  .flags = SHARE_FLAGS,
+	  .measure = measure_availability },
+	{ .name = "throughput",
+	  .help = "good responses per second",
+	  .unit = SLO_UNIT_RATE,
+	  .flags = SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_BASE,
+	  .measure = measure_throughput },
 	{ 0 },
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_gauge.c — sampled values of a node: goroutines, memory, RSS, CPU.
- * "in" asks for the worst sample of the phases; "at" for the last one of a phase.  A sample counts as current for three
- * sampling intervals; a longer silence may hide a peak, so nothing passes across it.
+ * "in" asks for the worst sample of the phases; "at" for the last one of a phase.  A sample counts
+ * as current for three sampling intervals; a longer silence may hide a peak, so nothing passes
+ * across it.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,8 @@ static double judged_value(const struct view *view, const struct bo_sample *s, b
 	return s->value - view->minus;
 }
 
-static void consider(const struct slo_ask *ask, const struct bo_sample *s, double v, struct slo_estimate *est)
+static void consider(const struct slo_ask *ask, const struct bo_sample *s, double v,
+		     struct slo_estimate *est)
 {
 	enum slo_op op = ask->cmp->op;
 	bool worse;
@@ -75,14 +77,20 @@ static int worst_in(const struct slo_ask *ask, const struct view *view, struct s
 		for (size_t i = first; i < end; i++) {
 			const struct bo_sample *sample = &view->series->samples.items[i];
 
-			consider(ask, sample, judged_value(view, sample, ask->cmp->limit_kind == SLO_LIMIT_OF_LIMIT),
+			consider(ask, sample,
+				 judged_value(view, sample,
+					      ask->cmp->limit_kind == SLO_LIMIT_OF_LIMIT),
 				 est);
 		}
 		hole = hole || slo_hole(ask, view->series, spans[s], est->why, sizeof(est->why));
 	}
 	if (isnan(est->value)) {
 		if (!est->why[0])
-			snprintf(est->why, sizeof(est->why), "no samples of %s", view->series->name);
+			snprintf(est->why, sizeof(est->why), "no samples of %s%s",
+				 view->series->name,
+				 ask->cmp->limit_kind == SLO_LIMIT_OF_LIMIT
+					 ? " while a memory limit was in force"
+					 : "");
 		return 0;
 	}
 	est->lower = est->upper = est->value;
@@ -105,13 +113,15 @@ static int last_at(const struct slo_ask *ask, const struct view *view, struct sl
 	size_t first, end;
 
 	if (!slo_ask_spans(ask, span)) {
-		snprintf(est->why, sizeof(est->why), "phase '%s' did not happen", bo_phase_name(ask->cmp->to));
+		snprintf(est->why, sizeof(est->why), "phase '%s' did not happen",
+			 bo_phase_name(ask->cmp->to));
 		return 0;
 	}
 	slo_samples(view->series, span[0], &first, &end);
 	if (end > first) {
 		s = &view->series->samples.items[end - 1];
-		consider(ask, s, judged_value(view, s, ask->cmp->limit_kind == SLO_LIMIT_OF_LIMIT), est);
+		consider(ask, s, judged_value(view, s, ask->cmp->limit_kind == SLO_LIMIT_OF_LIMIT),
+			 est);
 		span[0].from_ns = s->t_ns;
 	}
 	if (slo_hole(ask, view->series, span[0], est->why, sizeof(est->why)))
@@ -125,11 +135,14 @@ static int last_at(const struct slo_ask *ask, const struct view *view, struct sl
 	return 0;
 }
 
-static int measure(const struct slo_ask *ask, struct slo_estimate *est, struct view *view, struct bo_err *err)
+static int measure(const struct slo_ask *ask, struct slo_estimate *est, struct view *view,
+		   struct bo_err *err)
 {
 	/* The base reference of a peak is the base's own peak; of everything else, the median. */
-	if (ask->base && strcmp(ask->cmp->metric->label ? ask->cmp->metric->label : "", "peak") != 0) {
-		int r = slo_base_median(ask, view->series, &est->value, est->why, sizeof(est->why), err);
+	if (ask->base &&
+	    strcmp(ask->cmp->metric->label ? ask->cmp->metric->label : "", "peak") != 0) {
+		int r = slo_base_median(ask, view->series, &est->value, est->why, sizeof(est->why),
+					err);
 
 		if (!isnan(est->value))
 			est->lower = est->upper = est->value;
@@ -174,30 +187,63 @@ static int measure_delta(const struct slo_ask *ask, struct slo_estimate *est, st
 	return r;
 }
 
-#define GAUGE_FLAGS (SLO_M_NODE | SLO_M_PHASES | SLO_M_AT | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_EQUAL)
+#define GAUGE_FLAGS \
+	(SLO_M_NODE | SLO_M_PHASES | SLO_M_AT | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_EQUAL)
 
 const struct slo_metric slo_gauge_metrics[] = {
-	{ .name = "goroutines.count", .help = "goroutines, worst sample", .label = "goroutines",
-	  .series = BO_SERIES_GOROUTINES, .unit = SLO_UNIT_COUNT, .flags = GAUGE_FLAGS,
-	  .scope = SLO_SCOPE_FROM_BASE, .measure = measure_gauge },
-	{ .name = "goroutines.peak", .help = "most goroutines in the phases", .label = "peak",
-	  .series = BO_SERIES_GOROUTINES, .unit = SLO_UNIT_COUNT, .flags = GAUGE_FLAGS & ~(unsigned)SLO_M_AT,
-	  .scope = SLO_SCOPE_FROM_BASE, .measure = measure_gauge },
-	{ .name = "goroutines.delta", .help = "goroutines minus the median of base", .label = "delta",
-	  .series = BO_SERIES_GOROUTINES, .unit = SLO_UNIT_COUNT,
-	  .flags = (GAUGE_FLAGS & ~(unsigned)SLO_M_BASE) | SLO_M_NEEDS_BASE, .scope = SLO_SCOPE_FROM_BASE,
+	{ .name = "goroutines.count",
+	  .help = "goroutines, worst sample",
+	  .label = "goroutines",
+	  .series = BO_SERIES_GOROUTINES,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = GAUGE_FLAGS,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_gauge },
+	{ .name = "goroutines.peak",
+	  .help = "most goroutines in the phases",
+	  .label = "peak",
+	  .series = BO_SERIES_GOROUTINES,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = GAUGE_FLAGS & ~(unsigned)SLO_M_AT,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_gauge },
+	{ .name = "goroutines.delta",
+	  .help = "goroutines minus the median of base",
+	  .label = "delta",
+	  .series = BO_SERIES_GOROUTINES,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = (GAUGE_FLAGS & ~(unsigned)SLO_M_BASE) | SLO_M_NEEDS_BASE,
+	  .scope = SLO_SCOPE_FROM_BASE,
 	  .measure = measure_delta },
-	{ .name = "memory.usage", .help = "memory charged to the node's cgroup", .label = "usage",
-	  .series = BO_SERIES_MEMORY, .unit = SLO_UNIT_SIZE, .flags = GAUGE_FLAGS | SLO_M_OF_LIMIT,
-	  .scope = SLO_SCOPE_FROM_BASE, .measure = measure_gauge },
-	{ .name = "memory.peak", .help = "most memory charged in the phases", .label = "peak",
-	  .series = BO_SERIES_MEMORY, .unit = SLO_UNIT_SIZE,
-	  .flags = (GAUGE_FLAGS & ~(unsigned)SLO_M_AT) | SLO_M_OF_LIMIT, .scope = SLO_SCOPE_FROM_BASE,
+	{ .name = "memory.usage",
+	  .help = "memory charged to the node's cgroup",
+	  .label = "usage",
+	  .series = BO_SERIES_MEMORY,
+	  .unit = SLO_UNIT_SIZE,
+	  .flags = GAUGE_FLAGS | SLO_M_OF_LIMIT,
+	  .scope = SLO_SCOPE_FROM_BASE,
 	  .measure = measure_gauge },
-	{ .name = "rss", .help = "resident memory of the process tree", .series = BO_SERIES_RSS,
-	  .unit = SLO_UNIT_SIZE, .flags = GAUGE_FLAGS | SLO_M_OF_LIMIT, .scope = SLO_SCOPE_FROM_BASE,
+	{ .name = "memory.peak",
+	  .help = "most memory charged in the phases",
+	  .label = "peak",
+	  .series = BO_SERIES_MEMORY,
+	  .unit = SLO_UNIT_SIZE,
+	  .flags = (GAUGE_FLAGS & ~(unsigned)SLO_M_AT) | SLO_M_OF_LIMIT,
+	  .scope = SLO_SCOPE_FROM_BASE,
 	  .measure = measure_gauge },
-	{ .name = "cpu", .help = "CPUs used; 1 is one CPU", .series = BO_SERIES_CPU, .unit = SLO_UNIT_COUNT,
-	  .flags = GAUGE_FLAGS, .scope = SLO_SCOPE_FROM_BASE, .measure = measure_gauge },
+	{ .name = "rss",
+	  .help = "resident memory of the process tree",
+	  .series = BO_SERIES_RSS,
+	  .unit = SLO_UNIT_SIZE,
+	  .flags = GAUGE_FLAGS | SLO_M_OF_LIMIT,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_gauge },
+	{ .name = "cpu",
+	  .help = "CPUs used; 1 is one CPU",
+	  .series = BO_SERIES_CPU,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = GAUGE_FLAGS,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_gauge },
 	{ 0 },
 };

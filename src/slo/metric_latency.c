@@ -3,13 +3,17 @@
  *
  * What counts, so that nothing is judged from successes only:
  *  - answered (any status, errors too): its latency is known;
- *  - timed out, abandoned, still in flight: at least as long as it lasted; for the upper bound, for ever;
- *  - connection refused, reset, unreachable …: there is no answer to time.  One that lasted longer than the limit broke
- *    it; one that failed fast has no latency, and is left out *if an errors budget judges it*.  Otherwise it is an
- *    unknown, and too many unknowns never PASS: a service cannot meet its latency budget by failing fast unseen;
+ *  - timed out, abandoned, still in flight: at least as long as it lasted; for the upper bound,
+ *    for ever;
+ *  - connection refused, reset, unreachable …: there is no answer to time.  One that lasted longer
+ *    than the limit broke it; one that failed fast has no latency, and is left out *if an errors
+ *    budget judges it*.  Otherwise it is an unknown, and too many unknowns never PASS: a service
+ *    cannot meet its latency budget by failing fast unseen;
  *  - shed by the generator: unknown.
- * So there are two populations.  The lower bound (is it surely too slow?) knows the answered and those that waited; the
- * upper bound (is it surely fast enough?) also holds every unknown, as endless.
+ * So there are two populations.  The lower bound (is it surely too slow?) knows the answered and
+ * those that waited; the upper bound (is it surely fast enough?) also holds every unknown, as
+ * endless.
+ *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +55,7 @@ struct latency {
 /* What the requests of one question say. */
 struct population {
 	BO_VEC(struct latency) known; /* for the lower bound */
-	BO_VEC(double) answered;      /* for the upper bound, with @endless more above all of them */
+	BO_VEC(double) answered; /* for the upper bound, with @endless more above all of them */
 	size_t endless;
 	size_t unsent;
 	size_t unjudged; /* failed without an answer and no errors budget looks at them */
@@ -88,8 +92,8 @@ static bool errors_judged(const struct slo_ctx *ctx, const struct bo_req *req)
 	return phase != BO_PHASE_COUNT && (bits & SLO_PHASE_BIT(phase));
 }
 
-static int add_known(struct population *pop, const struct slo_ask *ask, const struct bo_req *req, bool at_least,
-		     struct bo_err *err)
+static int add_known(struct population *pop, const struct slo_ask *ask, const struct bo_req *req,
+		     bool at_least, struct bo_err *err)
 {
 	double ns = (double)(req->end_ns - req->intended_ns);
 	bool out = !isnan(ask->limit) && slo_breaks(ask->cmp->op, ns, ask->limit);
@@ -98,7 +102,8 @@ static int add_known(struct population *pop, const struct slo_ask *ask, const st
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
 	pop->sum += ns;
 	if (out && slo_op_caps(ask->cmp->op)) {
-		/* It was out of bounds from the moment at which it became overdue, not from its end. */
+		/* It was out of bounds from the moment at which it became overdue, not from its
+		 * end. */
 		int64_t due = req->intended_ns + (int64_t)ask->limit;
 
 		if (pop->breach_ns == SLO_NEVER || due < pop->breach_ns)
@@ -212,7 +217,8 @@ static void name_unknowns(const struct population *pop, char *buf, size_t size)
 		const char *what;
 	} parts[] = {
 		{ pop->waited, "never answered" },
-		{ pop->unjudged, "failed without an answer (an errors budget for this phase would judge them)" },
+		{ pop->unjudged,
+		  "failed without an answer (an errors budget for this phase would judge them)" },
 		{ pop->unsent, "were shed before sending" },
 	};
 	size_t used = 0;
@@ -223,7 +229,8 @@ static void name_unknowns(const struct population *pop, char *buf, size_t size)
 
 		if (!parts[i].n)
 			continue;
-		n = snprintf(buf + used, size - used, "%s%zu %s", used ? ", " : "; ", parts[i].n, parts[i].what);
+		n = snprintf(buf + used, size - used, "%s%zu %s", used ? ", " : "; ", parts[i].n,
+			     parts[i].what);
 		if (n < 0 || (size_t)n >= size - used)
 			return;
 		used += (size_t)n;
@@ -243,14 +250,16 @@ static void explain_quantile(const struct population *pop, const struct slo_ask 
 		return;
 	}
 	if (deff > 1)
-		snprintf(burst, sizeof(burst), "; slow ones come in bursts, as if %.0f requests", (double)n / deff);
+		snprintf(burst, sizeof(burst), "; slow ones come in bursts, as if %.0f requests",
+			 (double)n / deff);
 	if (isinf(est->upper)) {
-		snprintf(est->why, sizeof(est->why), "%zu requests leave the upper bound open%s%s", n, burst, unknown);
+		snprintf(est->why, sizeof(est->why), "%zu requests leave the upper bound open%s%s",
+			 n, burst, unknown);
 		return;
 	}
 	snprintf(est->why, sizeof(est->why), "%zu requests say %s to %s (95%%)%s%s", n,
-		 slo_format(SLO_UNIT_DURATION, est->lower, lo), slo_format(SLO_UNIT_DURATION, est->upper, hi), burst,
-		 unknown);
+		 slo_format(SLO_UNIT_DURATION, est->lower, lo),
+		 slo_format(SLO_UNIT_DURATION, est->upper, hi), burst, unknown);
 	if (!isnan(ask->limit) && deff <= 1 && !pop->endless) {
 		double over = 0;
 		size_t need;
@@ -271,9 +280,10 @@ static void finish(const struct population *pop, struct slo_estimate *est)
 {
 	est->breach_ns = pop->breach_ns;
 	if (pop->judged)
-		snprintf(est->remark, sizeof(est->remark),
-			 "%zu requests failed without an answer; the errors budget judges them, not this one",
-			 pop->judged);
+		snprintf(
+			est->remark, sizeof(est->remark),
+			"%zu requests failed without an answer; the errors budget judges them, not this one",
+			pop->judged);
 }
 
 /* Nothing to time: say what there was instead. */
@@ -285,8 +295,9 @@ static bool nothing(const struct population *pop, struct slo_estimate *est)
 		return false;
 	name_unknowns(pop, unknown, sizeof(unknown));
 	if (pop->judged)
-		snprintf(est->why, sizeof(est->why), "no request was answered (%zu failed without an answer)%s",
-			 pop->judged, unknown);
+		snprintf(est->why, sizeof(est->why),
+			 "no request was answered (%zu failed without an answer)%s", pop->judged,
+			 unknown);
 	else if (pop->endless)
 		snprintf(est->why, sizeof(est->why), "no request was answered%s", unknown);
 	else
@@ -301,14 +312,15 @@ static int measure_quantile(const struct slo_ask *ask, struct slo_estimate *est,
 	int r = collect(&pop, ask, err);
 
 	if (r == 0 && !nothing(&pop, est)) {
-		size_t n = pop.known.len, nu = pop.answered.len + pop.endless, lower = rank_of(q, n),
-		       upper = rank_of(q, nu), unused;
+		size_t n = pop.known.len, nu = pop.answered.len + pop.endless,
+		       lower = rank_of(q, n), upper = rank_of(q, nu), unused;
 		const struct latency *at = &pop.known.items[lower - 1];
 		bool caps = slo_op_caps(ask->cmp->op);
 
 		est->value = at->ns;
 		est->at_least = at->at_least;
-		/* A PASS promises, so bursts weaken it; a FAIL states what happened (see stats.c). */
+		/* A PASS promises, so bursts weaken it; a FAIL states what happened (see stats.c).
+		 */
 		deff = ask->census ? 1 : slo_dispersion(&pop.batches);
 		if (!ask->census) {
 			slo_quantile_ranks(q, n, caps ? 1 : deff, 1, &lower, &unused);
@@ -342,7 +354,8 @@ static int measure_max(const struct slo_ask *ask, struct slo_estimate *est, stru
 			snprintf(est->why, sizeof(est->why), "the slowest is not known%s", unknown);
 		if (!ask->census && pop.known.len < SLO_MIN_CENSUS) {
 			est->upper = INFINITY;
-			snprintf(est->why, sizeof(est->why), "%zu requests; 'max' needs at least %d%s", pop.known.len,
+			snprintf(est->why, sizeof(est->why),
+				 "%zu requests; 'max' needs at least %d%s", pop.known.len,
 				 SLO_MIN_CENSUS, unknown);
 		}
 		finish(&pop, est);
@@ -359,7 +372,8 @@ static void mean_bounds(const struct population *pop, struct slo_estimate *est)
 	if (pop->batches.v.len < 5) {
 		est->lower = 0;
 		est->upper = INFINITY;
-		snprintf(est->why, sizeof(est->why), "%zu stretches of time with requests; the mean needs 5",
+		snprintf(est->why, sizeof(est->why),
+			 "%zu stretches of time with requests; the mean needs 5",
 			 pop->batches.v.len);
 		return;
 	}
@@ -392,7 +406,8 @@ static int measure_mean(const struct slo_ask *ask, struct slo_estimate *est, str
 		if (!est->why[0])
 			snprintf(est->why, sizeof(est->why), "the mean is %s to %s (95%%)%s",
 				 slo_format(SLO_UNIT_DURATION, est->lower, lo),
-				 slo_format(SLO_UNIT_DURATION, pop.endless ? NAN : est->upper, hi), unknown);
+				 slo_format(SLO_UNIT_DURATION, pop.endless ? NAN : est->upper, hi),
+				 unknown);
 		if (pop.endless)
 			est->upper = INFINITY;
 		finish(&pop, est);
@@ -406,11 +421,20 @@ static int measure_mean(const struct slo_ask *ask, struct slo_estimate *est, str
 #define LATENCY_FLAGS (SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_STEADY)
 
 const struct slo_metric slo_latency_metrics[] = {
-	{ .name = "latency.p", .help = "latency percentile, from the intended send time", .unit = SLO_UNIT_DURATION,
-	  .flags = LATENCY_FLAGS, .measure = measure_quantile },
-	{ .name = "latency.max", .help = "slowest request", .unit = SLO_UNIT_DURATION, .flags = LATENCY_FLAGS,
+	{ .name = "latency.p",
+	  .help = "latency percentile, from the intended send time",
+	  .unit = SLO_UNIT_DURATION,
+	  .flags = LATENCY_FLAGS,
+	  .measure = measure_quantile },
+	{ .name = "latency.max",
+	  .help = "slowest request",
+	  .unit = SLO_UNIT_DURATION,
+	  .flags = LATENCY_FLAGS,
 	  .measure = measure_max },
-	{ .name = "latency.mean", .help = "mean latency", .unit = SLO_UNIT_DURATION, .flags = LATENCY_FLAGS,
+	{ .name = "latency.mean",
+	  .help = "mean latency",
+	  .unit = SLO_UNIT_DURATION,
+	  .flags = LATENCY_FLAGS,
 	  .measure = measure_mean },
 	{ 0 },
 };

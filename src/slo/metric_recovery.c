@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_recovery.c — time to recover and time to detect.
  *
- * Both look at short windows of requests (250 ms, or longer where the load is so thin that a window would hold fewer
- * than ten) and hold each against the plan's latency and errors budgets.  A window is out of budget when it holds
- * evidently more bad requests than the budget allows (one-sided binomial test at 1 %: a single slow request in a
- * window is no breach of a p99), and at all when the budget allows none.  A request without an answer is bad for a
- * latency budget too: there is no recovery while nobody answers.
+ * Both look at short windows of requests (250 ms, or longer where the load is so thin that a window
+ * would hold fewer than ten) and hold each against the plan's latency and errors budgets.  A window
+ * is out of budget when it holds evidently more bad requests than the budget allows (one-sided
+ * binomial test at 1 %: a single slow request in a window is no breach of a p99), and at all when
+ * the budget allows none.  A request without an answer is bad for a latency budget too: there is no
+ * recovery while nobody answers.
  *
- * recovery: from the end of the last fault to the first window within budget after which none is out of budget again,
- *           seen for at least 1 s.
- * detect:   from the start of the first fault to the moment at which the first window out of budget could be told.
+ * recovery: from the end of the last fault to the first window within budget after which none is
+ *           out of budget again, seen for at least 1 s.
+ * detect:   from the start of the first fault to the moment at which the first window out of budget
+ *           could be told.
+ *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +25,8 @@
 #define EVIDENT 0.01
 
 /* What a window did against one budget. */
-static bool window_breaks(const struct slo_ctx *ctx, const struct slo_ref *ref, size_t first, size_t end,
-			  int64_t *ret_known_ns)
+static bool window_breaks(const struct slo_ctx *ctx, const struct slo_ref *ref, size_t first,
+			  size_t end, int64_t *ret_known_ns)
 {
 	bool latency = ref->cmp->metric->unit == SLO_UNIT_DURATION;
 	bool mean = latency && strcmp(ref->cmp->metric->name, "latency.mean") == 0;
@@ -60,7 +63,8 @@ static bool window_breaks(const struct slo_ctx *ctx, const struct slo_ref *ref, 
 	if (latency)
 		allowed = isnan(ref->cmp->quantile) ? 0 : 1 - ref->cmp->quantile;
 	else
-		allowed = strcmp(ref->cmp->metric->name, "availability") == 0 ? 1 - ref->limit : ref->limit;
+		allowed = strcmp(ref->cmp->metric->name, "availability") == 0 ? 1 - ref->limit
+									      : ref->limit;
 	return allowed <= 0 || 1 - slo_binomial_cdf(bad - 1, n, allowed) <= EVIDENT;
 }
 
@@ -96,17 +100,21 @@ static int64_t window_length(const struct slo_ctx *ctx, int64_t from_ns, int64_t
 	return total / (int64_t)n * WINDOW_REQUESTS;
 }
 
-static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_ns, int64_t length_ns,
-			 struct scan *scan)
+static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_ns,
+			 int64_t length_ns, struct scan *scan)
 {
 	size_t i = slo_lower_bound(ctx->by_intended, ctx->nreqs, false, from_ns);
 
-	*scan = (struct scan){ .last_bad_ns = SLO_NEVER, .clean_from_ns = SLO_NEVER, .first_known_ns = SLO_NEVER };
+	*scan = (struct scan){ .last_bad_ns = SLO_NEVER,
+			       .clean_from_ns = SLO_NEVER,
+			       .first_known_ns = SLO_NEVER };
 	while (i < ctx->nreqs && ctx->by_intended[i]->intended_ns < to_ns) {
 		/* Windows without requests are skipped, however many there are. */
 		int64_t index = (ctx->by_intended[i]->intended_ns - from_ns) / length_ns;
-		int64_t start = from_ns + index * length_ns, end_ns = start + length_ns, known = SLO_NEVER;
-		size_t end = slo_lower_bound(ctx->by_intended, ctx->nreqs, false, end_ns < to_ns ? end_ns : to_ns);
+		int64_t start = from_ns + index * length_ns, end_ns = start + length_ns,
+			known = SLO_NEVER;
+		size_t end = slo_lower_bound(ctx->by_intended, ctx->nreqs, false,
+					     end_ns < to_ns ? end_ns : to_ns);
 		bool bad = false;
 
 		bo_vec_foreach(ref, &ctx->refs) {
@@ -129,7 +137,8 @@ static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_
 	}
 }
 
-/* First apply and last revert of all faults that took place; false with why when that cannot be told. */
+/* First apply and last revert of all faults that took place; false with why when that cannot be
+ * told. */
 static bool fault_span(const struct slo_ctx *ctx, struct slo_span *ret, char *why, size_t size)
 {
 	const struct bo_run *run = ctx->run;
@@ -145,7 +154,8 @@ static bool fault_span(const struct slo_ctx *ctx, struct slo_span *ret, char *wh
 				 i < ctx->plan->faults.len ? ctx->plan->faults.items[i].id : "?");
 			return false;
 		}
-		/* The call returned at applied_ns, so it took hold no later than then and no sooner than its cost before. */
+		/* The call returned at applied_ns, so it took hold no later than then and no sooner
+		 * than its cost before. */
 		int64_t began = f->applied_ns - f->apply_cost_ns;
 
 		ret->from_ns = any && ret->from_ns < began ? ret->from_ns : began;
@@ -169,7 +179,8 @@ static int measure_recovery(const struct slo_ask *ask, struct slo_estimate *est,
 	(void)err;
 	if (!fault_span(ctx, &fault, est->why, sizeof(est->why)))
 		return 0;
-	scan_windows(ctx, fault.to_ns, INT64_MAX, window_length(ctx, fault.to_ns, INT64_MAX), &scan);
+	scan_windows(ctx, fault.to_ns, INT64_MAX, window_length(ctx, fault.to_ns, INT64_MAX),
+		     &scan);
 	if (!scan.windows) {
 		snprintf(est->why, sizeof(est->why), "no requests after the last fault");
 		return 0;
@@ -179,23 +190,26 @@ static int measure_recovery(const struct slo_ask *ask, struct slo_estimate *est,
 		est->value = (double)(scan.clean_from_ns - fault.to_ns);
 		if (scan.last_seen_ns - scan.clean_from_ns >= CLEAN_NS) {
 			est->upper = est->value;
-			snprintf(est->why, sizeof(est->why), "it is only known to the window between %s and then",
+			snprintf(est->why, sizeof(est->why),
+				 "it is only known to the window between %s and then",
 				 bo_format_duration((int64_t)est->lower, buf));
 		} else {
 			est->at_least = true;
-			snprintf(est->why, sizeof(est->why),
-				 "within budget only for the last %s of load, too short to say that it is for good",
-				 bo_format_duration(scan.last_seen_ns - scan.clean_from_ns, buf));
+			snprintf(
+				est->why, sizeof(est->why),
+				"within budget only for the last %s of load, too short to say that it is for good",
+				bo_format_duration(scan.last_seen_ns - scan.clean_from_ns, buf));
 		}
 	} else {
 		est->value = (double)(scan.last_seen_ns - fault.to_ns);
 		est->lower = est->value;
 		est->at_least = true;
 		snprintf(est->detail, sizeof(est->detail), "never recovered");
-		snprintf(est->why, sizeof(est->why), "not back in budget when load ended, %s after the last fault",
+		snprintf(est->why, sizeof(est->why),
+			 "not back in budget when load ended, %s after the last fault",
 			 bo_format_duration((int64_t)est->value, buf));
 	}
-	if (!isnan(ask->limit) && slo_breaks(ask->cmp->op, est->value, ask->limit))
+	if (slo_op_caps(ask->cmp->op) && slo_breaks(ask->cmp->op, est->value, ask->limit))
 		est->breach_ns = fault.to_ns + (int64_t)ask->limit;
 	return 0;
 }
@@ -209,21 +223,31 @@ static int measure_detect(const struct slo_ask *ask, struct slo_estimate *est, s
 	(void)err;
 	if (!fault_span(ctx, &fault, est->why, sizeof(est->why)))
 		return 0;
-	scan_windows(ctx, fault.from_ns, fault.to_ns, window_length(ctx, fault.from_ns, fault.to_ns), &scan);
+	scan_windows(ctx, fault.from_ns, fault.to_ns,
+		     window_length(ctx, fault.from_ns, fault.to_ns), &scan);
 	if (scan.first_known_ns == SLO_NEVER) {
-		snprintf(est->why, sizeof(est->why), "no budget was broken while faults were on: nothing to detect");
+		snprintf(est->why, sizeof(est->why),
+			 "no budget was broken while faults were on: nothing to detect");
 		return 0;
 	}
 	est->value = est->lower = est->upper = (double)(scan.first_known_ns - fault.from_ns);
-	if (!isnan(ask->limit) && slo_breaks(ask->cmp->op, est->value, ask->limit))
+	if (slo_op_caps(ask->cmp->op) && slo_breaks(ask->cmp->op, est->value, ask->limit))
 		est->breach_ns = fault.from_ns + (int64_t)ask->limit;
 	return 0;
 }
 
 const struct slo_metric slo_recovery_metrics[] = {
-	{ .name = "recovery", .help = "from the end of the last fault until back in budget for good",
-	  .unit = SLO_UNIT_DURATION, .flags = SLO_M_FAULT, .scope = SLO_SCOPE_RUN, .measure = measure_recovery },
-	{ .name = "detect", .help = "from the start of the first fault until a budget is seen broken",
-	  .unit = SLO_UNIT_DURATION, .flags = SLO_M_FAULT, .scope = SLO_SCOPE_RUN, .measure = measure_detect },
+	{ .name = "recovery",
+	  .help = "from the end of the last fault until back in budget for good",
+	  .unit = SLO_UNIT_DURATION,
+	  .flags = SLO_M_FAULT,
+	  .scope = SLO_SCOPE_RUN,
+	  .measure = measure_recovery },
+	{ .name = "detect",
+	  .help = "from the start of the first fault until a budget is seen broken",
+	  .unit = SLO_UNIT_DURATION,
+	  .flags = SLO_M_FAULT,
+	  .scope = SLO_SCOPE_RUN,
+	  .measure = measure_detect },
 	{ 0 },
 };

@@ -10,14 +10,16 @@
 
 static void note_breach(const struct slo_ask *ask, double v, int64_t t_ns, struct slo_estimate *est)
 {
-	if (!isnan(ask->limit) && est->breach_ns == SLO_NEVER && slo_breaks(ask->cmp->op, v, ask->limit))
+	if (!isnan(ask->limit) && est->breach_ns == SLO_NEVER &&
+	    slo_breaks(ask->cmp->op, v, ask->limit))
 		est->breach_ns = t_ns;
 	if (isnan(est->value) || (slo_op_caps(ask->cmp->op) ? v > est->value : v < est->value))
 		est->value = v;
 }
 
-/* Growth at a sample: by how much it is above the lowest sample of the window before it.  A queue of rising values keeps
- * the lowest at hand, so that a long window costs no more than a short one. */
+/* Growth at a sample: by how much it is above the lowest sample of the window before it.  A queue
+ * of rising values keeps the lowest at hand, so that a long window costs no more than a short one.
+ */
 static int grow(const struct slo_ask *ask, const struct bo_series *series, struct slo_span span,
 		struct slo_estimate *est, struct bo_err *err)
 {
@@ -40,7 +42,8 @@ static int grow(const struct slo_ask *ask, const struct bo_series *series, struc
 		while (head < tail && queue[tail - 1]->value >= s->value)
 			tail--;
 		queue[tail++] = s;
-		/* No running Go program has less than one goroutine; a zero is a sampler's, not a divisor. */
+		/* No running Go program has less than one goroutine; a zero is a sampler's, not a
+		 * divisor. */
 		lowest = queue[head]->value < 1 ? 1 : queue[head]->value;
 		if (i > first)
 			note_breach(ask, s->value / lowest - 1, s->t_ns, est);
@@ -49,7 +52,8 @@ static int grow(const struct slo_ask *ask, const struct bo_series *series, struc
 	return 0;
 }
 
-/* Least-squares slope over every window of the span (or over all of it), by running sums about the first sample. */
+/* Least-squares slope over every window of the span (or over all of it), by running sums about the
+ * first sample. */
 static void climb(const struct slo_ask *ask, const struct bo_series *series, struct slo_span span,
 		  struct slo_estimate *est)
 {
@@ -76,7 +80,8 @@ static void climb(const struct slo_ask *ask, const struct bo_series *series, str
 			n -= 1, st -= ot, sv -= ov, stt -= ot * ot, stv -= ot * ov;
 			full = true;
 		}
-		/* Without a window one line through everything; with one, every full window, or all there is. */
+		/* Without a window one line through everything; with one, every full window, or all
+		 * there is. */
 		if (i + 1 < end && !(window && (full || from > first)))
 			continue;
 		d = n * stt - st * st;
@@ -85,7 +90,8 @@ static void climb(const struct slo_ask *ask, const struct bo_series *series, str
 	}
 }
 
-static int measure_trend(const struct slo_ask *ask, struct slo_estimate *est, bool slope, struct bo_err *err)
+static int measure_trend(const struct slo_ask *ask, struct slo_estimate *est, bool slope,
+			 struct bo_err *err)
 {
 	const struct bo_series *series = slo_ask_series(ask, est);
 	struct slo_span spans[BO_PHASE_COUNT];
@@ -137,11 +143,19 @@ static int measure_slope(const struct slo_ask *ask, struct slo_estimate *est, st
 #define TREND_FLAGS (SLO_M_NODE | SLO_M_PHASES | SLO_M_OVER)
 
 const struct slo_metric slo_trend_metrics[] = {
-	{ .name = "goroutines.growth", .help = "growth above the lowest sample of the last 10s (or 'over')",
-	  .series = BO_SERIES_GOROUTINES, .unit = SLO_UNIT_RATIO, .flags = TREND_FLAGS,
-	  .scope = SLO_SCOPE_FROM_BASE, .measure = measure_growth },
-	{ .name = "goroutines.slope", .help = "goroutines per second, least squares",
-	  .series = BO_SERIES_GOROUTINES, .unit = SLO_UNIT_RATE, .flags = TREND_FLAGS,
-	  .scope = SLO_SCOPE_FROM_BASE, .measure = measure_slope },
+	{ .name = "goroutines.growth",
+	  .help = "growth above the lowest sample of the last 10s (or 'over')",
+	  .series = BO_SERIES_GOROUTINES,
+	  .unit = SLO_UNIT_RATIO,
+	  .flags = TREND_FLAGS,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_growth },
+	{ .name = "goroutines.slope",
+	  .help = "goroutines per second, least squares",
+	  .series = BO_SERIES_GOROUTINES,
+	  .unit = SLO_UNIT_RATE,
+	  .flags = TREND_FLAGS,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = measure_slope },
 	{ 0 },
 };

@@ -6,10 +6,13 @@
  *   primary    = "(" budget ")" | comparison
  *   comparison = metric [ "{" key "=" value { "," key "=" value } "}" ] op limit { clause }
  *   op         = "<=" | "<" | ">=" | ">" | "=="
- *   limit      = QUANTITY | FACTOR "*" "base" | "base" [ "*" FACTOR | "+" QUANTITY ] | PERCENT "of" ( "limit" | "base" )
- *   clause     = "in" PHASE [ ".." PHASE ] | "at" PHASE | "over" DURATION | "for" PERCENT "of" DURATION "windows"
+ *   limit      = QUANTITY | FACTOR "*" "base" | "base" [ "*" FACTOR | "+" QUANTITY ]
+ *              | PERCENT "of" ( "limit" | "base" )
+ *   clause     = "in" PHASE [ ".." PHASE ] | "at" PHASE | "over" DURATION
+ *              | "for" PERCENT "of" DURATION "windows"
  *
  * Depth, length and number of comparisons are bounded, so that no input overflows the stack.
+ *
  * Owns: the parsed form's arena until it is handed over.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +113,8 @@ static int parse_quantity(struct parser *p, enum slo_unit unit, const char *s, d
 	return 0;
 }
 
-static int parse_duration_word(struct parser *p, const char *what, int64_t *ret_ns, const char **ret_text)
+static int parse_duration_word(struct parser *p, const char *what, int64_t *ret_ns,
+			       const char **ret_text)
 {
 	double ns;
 	int r;
@@ -122,8 +126,11 @@ static int parse_duration_word(struct parser *p, const char *what, int64_t *ret_
 		r = parse_quantity(p, SLO_UNIT_DURATION, *ret_text, &ns);
 	if (r < 0)
 		return r;
-	if (ns <= 0)
-		return slo_err_at(p->err, p->tok.col, "expected %s above 0, found '%s'", what, *ret_text);
+	/* Shorter stretches hold nothing to judge, and millions of them; longer ones outlast any
+	 * run. */
+	if (ns < SLO_MIN_STRETCH_NS || ns > SLO_MAX_STRETCH_NS)
+		return slo_err_at(p->err, p->tok.col, "expected %s from 10ms to 24h, found '%s'",
+				  what, *ret_text);
 	*ret_ns = (int64_t)ns;
 	return advance(p);
 }
@@ -158,7 +165,8 @@ static int parse_after_base(struct parser *p, struct slo_cmp *cmp)
 	if (r < 0)
 		return r;
 	if (p->tok.kind != SLO_TOK_NUMBER)
-		return expected(p, times ? "a number after 'base *'" : "a quantity after 'base +'", NULL);
+		return expected(p, times ? "a number after 'base *'" : "a quantity after 'base +'",
+				NULL);
 	r = token_text(p, &cmp->limit_text);
 	if (r == 0 && times)
 		r = parse_factor(p, cmp, cmp->limit_text);
@@ -181,7 +189,8 @@ static int parse_of(struct parser *p, struct slo_cmp *cmp, const char *number, s
 		return expected(p, "'limit' or 'base' after 'of'", words);
 	p->tok = at; /* what is wrong now is the number's fault */
 	if (number[strlen(number) - 1] != '%')
-		return slo_err_at(p->err, at.col, "expected a percentage before 'of', found '%s'", number);
+		return slo_err_at(p->err, at.col, "expected a percentage before 'of', found '%s'",
+				  number);
 	r = parse_quantity(p, SLO_UNIT_RATIO, number, &cmp->limit);
 	p->tok = here;
 	if (r < 0)
@@ -286,8 +295,10 @@ static int parse_windows(struct parser *p, struct slo_cmp *cmp)
 	if (r < 0)
 		return r;
 	if (cmp->share <= 0 || cmp->share > 1)
-		return slo_err_at(p->err, p->tok.col, "expected a share above 0%% and up to 100%% after 'for', found '%s'",
-				  cmp->share_text);
+		return slo_err_at(
+			p->err, p->tok.col,
+			"expected a share above 0%% and up to 100%% after 'for', found '%s'",
+			cmp->share_text);
 	r = advance(p);
 	if (r < 0)
 		return r;
@@ -295,7 +306,8 @@ static int parse_windows(struct parser *p, struct slo_cmp *cmp)
 		return expected(p, "'of' (as in 'for 95% of 1s windows')", of);
 	r = advance(p);
 	if (r == 0)
-		r = parse_duration_word(p, "the length of a window", &cmp->window_ns, &cmp->window_text);
+		r = parse_duration_word(p, "the length of a window", &cmp->window_ns,
+					&cmp->window_text);
 	if (r < 0)
 		return r;
 	if (!is_word(p, "windows") && !is_word(p, "window"))
@@ -306,15 +318,18 @@ static int parse_windows(struct parser *p, struct slo_cmp *cmp)
 static int parse_clauses(struct parser *p, struct slo_cmp *cmp)
 {
 	for (;;) {
-		bool in = is_word(p, "in"), at = is_word(p, "at"), over = is_word(p, "over"), windows = is_word(p, "for");
+		bool in = is_word(p, "in"), at = is_word(p, "at"), over = is_word(p, "over"),
+		     windows = is_word(p, "for");
 		int col = p->tok.col, r;
 
 		if (!in && !at && !over && !windows)
 			return 0;
 		if ((in || at) && cmp->scope_col)
-			return slo_err_at(p->err, col, "the phase was given already (column %d)", cmp->scope_col);
+			return slo_err_at(p->err, col, "the phase was given already (column %d)",
+					  cmp->scope_col);
 		if ((over && cmp->over_col) || (windows && cmp->window_col))
-			return slo_err_at(p->err, col, "'%s' was given already", over ? "over" : "for");
+			return slo_err_at(p->err, col, "'%s' was given already",
+					  over ? "over" : "for");
 		r = advance(p);
 		if (r < 0)
 			return r;
@@ -326,7 +341,8 @@ static int parse_clauses(struct parser *p, struct slo_cmp *cmp)
 				cmp->from = cmp->to;
 		} else if (over) {
 			cmp->over_col = col;
-			r = parse_duration_word(p, "a duration after 'over'", &cmp->over_ns, &cmp->over_text);
+			r = parse_duration_word(p, "a duration after 'over'", &cmp->over_ns,
+						&cmp->over_text);
 		} else {
 			cmp->window_col = col;
 			r = parse_windows(p, cmp);
@@ -358,7 +374,8 @@ static int parse_selector(struct parser *p, struct slo_cmp *cmp)
 	r = advance(p);
 	if (r < 0)
 		return r;
-	if ((p->tok.kind != SLO_TOK_STRING && p->tok.kind != SLO_TOK_WORD && p->tok.kind != SLO_TOK_NUMBER) ||
+	if ((p->tok.kind != SLO_TOK_STRING && p->tok.kind != SLO_TOK_WORD &&
+	     p->tok.kind != SLO_TOK_NUMBER) ||
 	    !p->tok.len)
 		return expected(p, "a name", NULL);
 	r = token_text(p, slots[which]);
@@ -394,12 +411,14 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 		return r;
 	cmp->metric = slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
 	if (!cmp->metric && strncmp(cmp->metric_text, "latency.p", 9) == 0)
-		return slo_err_at(p->err, cmp->metric_col,
-				  "unknown percentile '%s'; above 0 and below 100, such as latency.p99.9",
-				  cmp->metric_text);
+		return slo_err_at(
+			p->err, cmp->metric_col,
+			"unknown percentile '%s'; above 0 and below 100, such as latency.p99.9",
+			cmp->metric_text);
 	if (!cmp->metric)
-		return slo_err_at(p->err, cmp->metric_col, "unknown metric '%s'%s", cmp->metric_text,
-				  bo_nearest_hint(cmp->metric_text, slo_metric_names(), hint, sizeof(hint)));
+		return slo_err_at(
+			p->err, cmp->metric_col, "unknown metric '%s'%s", cmp->metric_text,
+			bo_nearest_hint(cmp->metric_text, slo_metric_names(), hint, sizeof(hint)));
 	return advance(p);
 }
 
@@ -433,7 +452,8 @@ static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
 	int r;
 
 	if (++p->terms > SLO_MAX_TERMS)
-		return slo_err_at(p->err, p->tok.col, "more than %d comparisons in one budget", SLO_MAX_TERMS);
+		return slo_err_at(p->err, p->tok.col, "more than %d comparisons in one budget",
+				  SLO_MAX_TERMS);
 	*cmp = (struct slo_cmp){ .from = BO_PHASE_COUNT, .to = BO_PHASE_COUNT };
 	r = parse_metric(p, cmp);
 	if (r == 0 && p->tok.kind == SLO_TOK_LBRACE)
@@ -469,7 +489,8 @@ static int parse_primary(struct parser *p, const struct slo_expr **ret)
 
 	if (p->tok.kind == SLO_TOK_LPAREN) {
 		if (++p->depth > SLO_MAX_DEPTH)
-			return slo_err_at(p->err, p->tok.col, "parentheses nested more than %d deep", SLO_MAX_DEPTH);
+			return slo_err_at(p->err, p->tok.col,
+					  "parentheses nested more than %d deep", SLO_MAX_DEPTH);
 		r = advance(p);
 		if (r == 0)
 			r = parse_or(p, ret);
@@ -544,7 +565,8 @@ int bo_budget_parse(struct bo_budget **ret, const char *text, struct bo_err *err
 	int r;
 
 	if (strnlen(text, SLO_MAX_TEXT + 1) > SLO_MAX_TEXT)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SLO, "a budget is at most %d bytes long", SLO_MAX_TEXT);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SLO, "a budget is at most %d bytes long",
+				  SLO_MAX_TEXT);
 	budget = calloc(1, sizeof(*budget));
 	if (!budget)
 		return out_of_memory(err);

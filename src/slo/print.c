@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slo/print.c — a parsed budget back to text, in canonical spelling: one blank between words, clauses in the order
- * in/at, over, for; numbers as they were written.  Parsing the result gives the same budget.
+/* slo/print.c — a parsed budget back to text, in canonical spelling: one blank between words,
+ * clauses in the order in/at, over, for; numbers as they were written.  Parsing the result gives
+ * the same budget.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,17 +13,19 @@ static const struct slo_metric *const families[] = {
 };
 
 /* For suggestions only: the percentiles that people use. */
-static const char *const examples[] = { "latency.p50",  "latency.p90",	 "latency.p95",
-					"latency.p99",	"latency.p99.9", "latency.p99.99" };
+static const char *const examples[] = { "latency.p50", "latency.p90",   "latency.p95",
+					"latency.p99", "latency.p99.9", "latency.p99.99" };
 
-/* "99.9" of "latency.p99.9" as 0.999; NAN unless 0 < p < 100 with at most three decimals, nothing else around. */
+/* "99.9" of "latency.p99.9" as 0.999; NAN unless 0 < p < 100 with at most three decimals, nothing
+ * else around. */
 static double percentile(const char *s, size_t len)
 {
 	char buf[12];
 	char *end;
 	double p;
 
-	if (len == 0 || len >= sizeof(buf) || strspn(s, "0123456789.") < len || s[0] == '.' || s[len - 1] == '.')
+	if (len == 0 || len >= sizeof(buf) || strspn(s, "0123456789.") < len || s[0] == '.' ||
+	    s[len - 1] == '.')
 		return NAN;
 	memcpy(buf, s, len);
 	buf[len] = '\0';
@@ -40,9 +42,11 @@ const struct slo_metric *slo_metric_find(const char *name, size_t len, double *r
 			size_t n = strlen(m->name);
 
 			*ret_quantile = NAN;
-			if (n == len && memcmp(m->name, name, n) == 0 && strcmp(m->name + n - 2, ".p") != 0)
+			if (n == len && memcmp(m->name, name, n) == 0 &&
+			    strcmp(m->name + n - 2, ".p") != 0)
 				return m;
-			if (n < len && strcmp(m->name + n - 2, ".p") == 0 && memcmp(m->name, name, n) == 0) {
+			if (n < len && strcmp(m->name + n - 2, ".p") == 0 &&
+			    memcmp(m->name, name, n) == 0) {
 				*ret_quantile = percentile(name + n, len - n);
 				if (!isnan(*ret_quantile))
 					return m;

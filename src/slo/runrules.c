@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slo/runrules.c — what keeps a run from a PASS whatever its budgets say: a fault that was not confirmed, a generator
- * that did not keep its schedule, phases without load, problems reported while it ran.
+/* slo/runrules.c — what keeps a run from a PASS whatever its budgets say: a fault that was not
+ * confirmed, a generator that did not keep its schedule, phases without load, problems reported
+ * while it ran.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,8 @@ static int rule_faults(struct bo_run *run, struct bo_err *err)
 	const struct bo_plan *plan = run->plan;
 
 	for (size_t i = 0; i < plan->faults.len; i++) {
-		const struct bo_fault_record *f = i < run->faults.len ? &run->faults.items[i] : NULL;
+		const struct bo_fault_record *f = i < run->faults.len ? &run->faults.items[i]
+								      : NULL;
 		const char *id = plan->faults.items[i].id;
 		int r;
 
@@ -42,13 +44,14 @@ static int rule_faults(struct bo_run *run, struct bo_err *err)
 		if (!f)
 			r = slo_reason(run, err, "fault '%s' left no record", id);
 		else if (f->confirm == BO_CONFIRM_PENDING)
-			r = slo_reason(run, err, "fault '%s' was never confirmed%s%s", id, *f->reason ? ": " : "",
-				       f->reason);
+			r = slo_reason(run, err, "fault '%s' was never confirmed%s%s", id,
+				       *f->reason ? ": " : "", f->reason);
 		else
 			r = slo_reason(run, err, "fault '%s' %s: requested %s, achieved %s%s%s", id,
-				       f->confirm == BO_CONFIRM_OFF ? "did not take effect as asked" :
-								      "could not be measured",
-				       *f->requested ? f->requested : "nothing", *f->achieved ? f->achieved : "nothing",
+				       f->confirm == BO_CONFIRM_OFF ? "did not take effect as asked"
+								    : "could not be measured",
+				       *f->requested ? f->requested : "nothing",
+				       *f->achieved ? f->achieved : "nothing",
 				       *f->reason ? ": " : "", f->reason);
 		if (r < 0)
 			return r;
@@ -79,7 +82,8 @@ static void tally_load(const struct bo_run *run, unsigned index, struct load_tal
 }
 
 /* Did the generator offer what the plan says?  A Poisson stream may miss its mean by chance. */
-static int rule_offered(struct bo_run *run, unsigned index, const struct load_tally *t, struct bo_err *err)
+static int rule_offered(struct bo_run *run, unsigned index, const struct load_tally *t,
+			struct bo_err *err)
 {
 	const struct bo_load_spec *spec = &run->plan->loads.items[index];
 	double due = 0, slack;
@@ -87,23 +91,28 @@ static int rule_offered(struct bo_run *run, unsigned index, const struct load_ta
 	for (int i = 0; i < BO_PHASE_COUNT; i++) {
 		double expected;
 
-		if (!bo_phase_has_load((enum bo_phase)i) || !slo_phase_happened(run, (enum bo_phase)i))
+		if (!bo_phase_has_load((enum bo_phase)i) ||
+		    !slo_phase_happened(run, (enum bo_phase)i))
 			continue;
-		expected = spec->rate_per_s * (double)(run->phases[i].end_ns - run->phases[i].start_ns) / 1e9;
+		expected = spec->rate_per_s *
+			   (double)(run->phases[i].end_ns - run->phases[i].start_ns) / 1e9;
 		due += expected;
 		/* Fewer than five: that none came may be chance. */
 		if (t->in_phase[i] == 0 && expected >= 5) {
-			int r = slo_reason(run, err, "load '%s' sent nothing in phase '%s'", spec->name,
-					   bo_phase_name((enum bo_phase)i));
+			int r = slo_reason(run, err, "load '%s' sent nothing in phase '%s'",
+					   spec->name, bo_phase_name((enum bo_phase)i));
 			if (r < 0)
 				return r;
 		}
 	}
 	slack = spec->arrivals == BO_ARRIVALS_POISSON ? 4 * sqrt(due) : 2;
 	if (due > 0 && (double)t->recorded > 0 && (double)t->recorded < 0.99 * due - slack)
-		return slo_reason(run, err, "load '%s' offered only %llu of %.0f requests (%.1f%%): the generator did "
-					    "not keep its rate",
-				  spec->name, (unsigned long long)t->recorded, due, 100 * (double)t->recorded / due);
+		return slo_reason(
+			run, err,
+			"load '%s' offered only %llu of %.0f requests (%.1f%%): the generator did "
+			"not keep its rate",
+			spec->name, (unsigned long long)t->recorded, due,
+			100 * (double)t->recorded / due);
 	return 0;
 }
 
@@ -118,10 +127,12 @@ static int rule_load(struct bo_run *run, unsigned index, double tightest_ns, str
 	if (!rec)
 		return slo_reason(run, err, "load '%s' left no record", spec->name);
 	if (!isnan(tightest_ns) && (double)rec->lag_p99_ns > 0.1 * tightest_ns) {
-		r = slo_reason(run, err, "load '%s' was late itself: lag p99 %s is more than a tenth of the tightest "
-					 "latency limit %s",
-			       spec->name, bo_format_duration(rec->lag_p99_ns, lag),
-			       bo_format_duration((int64_t)tightest_ns, limit));
+		r = slo_reason(
+			run, err,
+			"load '%s' was late itself: lag p99 %s is more than a tenth of the tightest "
+			"latency limit %s",
+			spec->name, bo_format_duration(rec->lag_p99_ns, lag),
+			slo_format(SLO_UNIT_DURATION, tightest_ns, limit));
 		if (r < 0)
 			return r;
 	}
@@ -129,19 +140,24 @@ static int rule_load(struct bo_run *run, unsigned index, double tightest_ns, str
 		return 0;
 	tally_load(run, index, &t);
 	if (rec->offered && (double)(t.recorded - t.local) < 0.99 * (double)rec->offered) {
-		r = slo_reason(run, err, "load '%s' achieved %llu of %llu offered requests; the rest failed in the "
-					 "generator",
-			       spec->name, (unsigned long long)(t.recorded - t.local),
-			       (unsigned long long)rec->offered);
+		r = slo_reason(
+			run, err,
+			"load '%s' achieved %llu of %llu offered requests; the rest failed in the "
+			"generator",
+			spec->name, (unsigned long long)(t.recorded - t.local),
+			(unsigned long long)rec->offered);
 		if (r < 0)
 			return r;
 	}
-	/* Not the generator's failing, but the service was not under the load that the plan says. */
+	/* Not the generator's failing, but the service was not under the load that the plan says.
+	 */
 	if (rec->offered && (double)rec->shed > 0.01 * (double)rec->offered) {
-		r = slo_reason(run, err, "load '%s' shed %llu of %llu requests: %lld in flight is its max_inflight, and "
-					 "the service did not keep up",
-			       spec->name, (unsigned long long)rec->shed, (unsigned long long)rec->offered,
-			       (long long)spec->max_inflight);
+		r = slo_reason(
+			run, err,
+			"load '%s' shed %llu of %llu requests: %lld in flight is its max_inflight, and "
+			"the service did not keep up",
+			spec->name, (unsigned long long)rec->shed, (unsigned long long)rec->offered,
+			(long long)spec->max_inflight);
 		if (r < 0)
 			return r;
 	}
@@ -160,7 +176,8 @@ static int rule_problems(struct bo_run *run, struct bo_err *err)
 			continue;
 		if (event->node > 0 && (size_t)event->node < run->plan->nodes.len)
 			node = run->plan->nodes.items[event->node].name;
-		r = slo_reason(run, err, "%s%s%s", node, *node ? ": " : "", event->text ? event->text : "a problem");
+		r = slo_reason(run, err, "%s%s%s", node, *node ? ": " : "",
+			       event->text ? event->text : "a problem");
 		if (r < 0)
 			return r;
 	}
@@ -169,7 +186,8 @@ static int rule_problems(struct bo_run *run, struct bo_err *err)
 	return 0;
 }
 
-int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx, double tightest_latency_ns, struct bo_err *err)
+int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx, double tightest_latency_ns,
+		  struct bo_err *err)
 {
 	int r = rule_faults(run, err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slo/samples.c — what every metric over a sampled series needs: the samples of a phase, the base median, and the
- * holes in between.  A hole is never filled in: a peak may hide in it, so it widens the estimate.
+/* slo/samples.c — what every metric over a sampled series needs: the samples of a phase, the base
+ * median, and the holes in between.  A hole is never filled in: a peak may hide in it, so it widens
+ * the estimate.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,13 +55,15 @@ static size_t first_at(const struct bo_series *series, int64_t t_ns)
 	return lo;
 }
 
-void slo_samples(const struct bo_series *series, struct slo_span span, size_t *ret_first, size_t *ret_end)
+void slo_samples(const struct bo_series *series, struct slo_span span, size_t *ret_first,
+		 size_t *ret_end)
 {
 	*ret_first = first_at(series, span.from_ns);
 	*ret_end = first_at(series, span.to_ns);
 }
 
-/* The gap that the sampler itself recorded for this stretch says why; the longest overlap is the one that matters. */
+/* The gap that the sampler itself recorded for this stretch says why; the longest overlap is the
+ * one that matters. */
 static const char *gap_reason(const struct bo_series *series, int64_t from_ns, int64_t to_ns)
 {
 	const char *reason = "the sampler says nothing about it";
@@ -78,9 +81,11 @@ static const char *gap_reason(const struct bo_series *series, int64_t from_ns, i
 	return reason;
 }
 
-bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct slo_span span, char *why, size_t size)
+bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct slo_span span,
+	      char *why, size_t size)
 {
-	int64_t tolerance = SLO_STALE_INTERVALS * slo_interval(ask->ctx->plan, series), before = span.from_ns;
+	int64_t tolerance = SLO_STALE_INTERVALS * slo_interval(ask->ctx->plan, series),
+		before = span.from_ns;
 	size_t first, end;
 
 	slo_samples(series, span, &first, &end);
@@ -91,8 +96,8 @@ bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct 
 			char at[BO_UNIT_BUF], len[BO_UNIT_BUF];
 
 			snprintf(why, size, "no samples of %s for %s from %s on: %s", series->name,
-				 bo_format_duration(t - before, len), bo_format_duration(before, at),
-				 gap_reason(series, before, t));
+				 bo_format_duration(t - before, len),
+				 bo_format_duration(before, at), gap_reason(series, before, t));
 			return true;
 		}
 		before = t;
@@ -117,8 +122,8 @@ const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_est
 	return NULL;
 }
 
-int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, double *ret, char *why, size_t size,
-		    struct bo_err *err)
+int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, double *ret,
+		    char *why, size_t size, struct bo_err *err)
 {
 	struct slo_span span[BO_PHASE_COUNT];
 	size_t first = 0, end = 0, n;
@@ -132,8 +137,8 @@ int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, d
 	slo_samples(series, span[0], &first, &end);
 	n = end - first;
 	if (n < SLO_MIN_BASE_SAMPLES) {
-		snprintf(why, size, "%zu samples of %s in base; its median needs %d", n, series->name,
-			 SLO_MIN_BASE_SAMPLES);
+		snprintf(why, size, "%zu samples of %s in base; its median needs %d", n,
+			 series->name, SLO_MIN_BASE_SAMPLES);
 		return 0;
 	}
 	v = malloc(n * sizeof(*v));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/scope.c — which requests and which stretches of time a question is about.
- * A request belongs to the phase in which it was *intended*, whenever it ended: what the fault made late counts for
- * the fault.  Warm-up is never judged, but for counters of the whole run (OOM kills).
+ * A request belongs to the phase in which it was *intended*, whenever it ended: what the fault
+ * made late counts for the fault.  Warm-up is never judged, but for counters of the whole run (OOM
+ * kills).
  * Owns: the sorted views of the run's requests.  Threads: none.  Privilege: none. */
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +16,16 @@ static int cmp_ns(int64_t a, int64_t b)
 
 static int order_intended(const void *a, const void *b)
 {
-	const struct bo_req *x = *(const struct bo_req *const *)a, *y = *(const struct bo_req *const *)b;
+	const struct bo_req *x = *(const struct bo_req *const *)a,
+			    *y = *(const struct bo_req *const *)b;
 
 	return cmp_ns(x->intended_ns, y->intended_ns);
 }
 
 static int order_end(const void *a, const void *b)
 {
-	const struct bo_req *x = *(const struct bo_req *const *)a, *y = *(const struct bo_req *const *)b;
+	const struct bo_req *x = *(const struct bo_req *const *)a,
+			    *y = *(const struct bo_req *const *)b;
 
 	return cmp_ns(x->end_ns, y->end_ns);
 }
@@ -95,7 +98,8 @@ size_t slo_spans(const struct bo_run *run, unsigned phases, struct slo_span ret[
 			join = false;
 			continue;
 		}
-		/* Spans are what really was, so the end of one and the start of the next may differ a little. */
+		/* Spans are what really was, so the end of one and the start of the next may differ
+		 * a little. */
 		if (join)
 			ret[n - 1].to_ns = s->end_ns;
 		else
@@ -147,7 +151,8 @@ bool slo_load_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, unsi
 		return strcmp(plan->loads.items[index].name, cmp->load) == 0;
 	if (plan->loads.items[index].kind == BO_LOAD_REQUESTS)
 		return true;
-	/* Long-lived connections ask once each: they speak only when there is nothing else to listen to. */
+	/* Long-lived connections ask once each: they speak only when there is nothing else to
+	 * listen to. */
 	bo_vec_foreach(load, &plan->loads) {
 		if (load->kind == BO_LOAD_REQUESTS)
 			return false;
@@ -157,5 +162,7 @@ bool slo_load_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, unsi
 
 void slo_estimate_none(struct slo_estimate *est)
 {
-	*est = (struct slo_estimate){ .value = NAN, .lower = -INFINITY, .upper = INFINITY, .breach_ns = SLO_NEVER };
+	*est = (struct slo_estimate){
+		.value = NAN, .lower = -INFINITY, .upper = INFINITY, .breach_ns = SLO_NEVER
+	};
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/stats.c — exact binomial bounds, and how far requests are from independent.
  *
- * Every bound here is Clopper–Pearson's: it rests on the binomial distribution itself, through the regularized
- * incomplete beta function (DLMF 8.17), so it holds for few and for many requests alike and takes fractions, which
- * an effective sample size n/D needs.  When requests differ in their chance of being slow (a fault that builds up, a
- * stall in the middle), counts vary *less* than a binomial of the mean chance (Hoeffding 1956), so such trends never
- * make a bound too narrow; only random bursts do, and the dispersion D is for those.
+ * Every bound here is Clopper–Pearson's: it rests on the binomial distribution itself, through the
+ * regularized incomplete beta function (DLMF 8.17), so it holds for few and for many requests alike
+ * and takes fractions, which an effective sample size n/D needs.  When requests differ in their
+ * chance of being slow (a fault that builds up, a stall in the middle), counts vary *less* than a
+ * binomial of the mean chance (Hoeffding 1956), so such trends never make a bound too narrow; only
+ * random bursts do, and the dispersion D is for those.
+ *
  * Owns: the batches.  Threads: any.  Privilege: none. */
 #include <string.h>
 
 #include "internal.h"
 
-/* Continued fraction of I_x(a, b) by Lentz's method (DLMF 8.17.22); converges fast for x < (a+1)/(a+b+2). */
+/* Continued fraction of I_x(a, b) by Lentz's method (DLMF 8.17.22); converges fast for x <
+ * (a+1)/(a+b+2). */
 static double beta_fraction(double a, double b, double x)
 {
 	const double tiny = 1e-300;
@@ -52,7 +55,8 @@ static double incomplete_beta(double a, double b, double x)
 	if (x >= 1)
 		return 1;
 	/* lgamma_r, not lgamma: the latter writes a global. */
-	front = exp(lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) + b * log1p(-x));
+	front = exp(lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) +
+		    b * log1p(-x));
 	if (x < (a + 1) / (a + b + 2))
 		return front * beta_fraction(a, b, x) / a;
 	return 1 - front * beta_fraction(b, a, 1 - x) / b;
@@ -80,7 +84,8 @@ void slo_quantile_ranks(double q, size_t n, double deff_lower, double deff_upper
 		for (lo = 0, hi = n; hi - lo > 1;) {
 			size_t mid = lo + (hi - lo) / 2;
 
-			if (slo_binomial_cdf((double)mid / deff_upper, (double)n / deff_upper, 1 - q) <= SLO_ALPHA)
+			if (slo_binomial_cdf((double)mid / deff_upper, (double)n / deff_upper,
+					     1 - q) <= SLO_ALPHA)
 				lo = mid;
 			else
 				hi = mid;
@@ -93,7 +98,8 @@ void slo_quantile_ranks(double q, size_t n, double deff_lower, double deff_upper
 		for (lo = 0, hi = n; hi - lo > 1;) {
 			size_t mid = lo + (hi - lo) / 2;
 
-			if (slo_binomial_cdf((double)mid / deff_lower, (double)n / deff_lower, q) <= SLO_ALPHA)
+			if (slo_binomial_cdf((double)mid / deff_lower, (double)n / deff_lower, q) <=
+			    SLO_ALPHA)
 				lo = mid;
 			else
 				hi = mid;
@@ -144,7 +150,10 @@ void slo_share_bounds(double k, double n, double deff_lower, double deff_upper, 
 
 size_t slo_min_samples(double q)
 {
-	return (size_t)ceil(log(SLO_ALPHA) / log(q) - 1e-9);
+	double n = ceil(log(SLO_ALPHA) / log(q) - 1e-9);
+
+	/* So close to 1 that log(q) is 0: more than anyone will ever send. */
+	return n > 0 && n < 1e15 ? (size_t)n : (size_t)1e15;
 }
 
 static bool decided(double share, double limit, double n)
@@ -167,7 +176,7 @@ size_t slo_samples_needed(double share, double limit)
 		if (hi > 1e7)
 			return 0;
 	}
-	while (hi - lo > 1 && hi - lo > hi / 100) {
+	while (hi - lo > 1 && hi - lo > hi / 1000) {
 		double mid = floor((lo + hi) / 2);
 
 		if (decided(share, limit, mid))
@@ -241,6 +250,7 @@ double slo_dispersion(const struct slo_batches *b)
 		sum += off * off / batch->n;
 	}
 	d = sum / (df * p * (1 - p));
-	/* Two standard deviations of chi²/df: what independence explains is not held against the run. */
+	/* Two standard deviations of chi²/df: what independence explains is not held against the
+	 * run. */
 	return d > 1 + 2 * sqrt(2 / df) ? d : 1;
 }

@@ -18,21 +18,26 @@ struct bo_budget;
  */
 BO_NODISCARD int bo_budget_parse(struct bo_budget **ret, const char *text, struct bo_err *err);
 void bo_budget_free(struct bo_budget *budget);
-/** bo_budget_print() - append the budget in canonical spelling; parsing that gives the same budget */
-void bo_budget_print(const struct bo_budget *budget, struct bo_strbuf *out);
-/** bo_budget_check() - does it fit the plan: phases that happen, nodes and loads that exist, a memory limit for "of limit" … */
-BO_NODISCARD int bo_budget_check(const struct bo_budget *budget, const struct bo_plan *plan, struct bo_err *err);
-/**
- * bo_budget_lint() - true with a one-line warning when the budget is valid but cannot do its work: looser than the
- * declared timeout, out of reach of the load's own timeout, more samples wanted than the plan offers …
+/** bo_budget_print() - append the budget in canonical spelling; parsing that gives the same budget
  */
-bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf, size_t size);
+void bo_budget_print(const struct bo_budget *budget, struct bo_strbuf *out);
+/** bo_budget_check() - does it fit the plan: phases that happen, nodes and loads that exist, a
+ * memory limit for "of limit" … */
+BO_NODISCARD int bo_budget_check(const struct bo_budget *budget, const struct bo_plan *plan,
+				 struct bo_err *err);
 /**
- * bo_slo_judge() - judge every budget of the plan and the run as a whole into run->verdict
- * FAIL if any budget FAILs; else INCONCLUSIVE if any budget or the run itself is (fault not confirmed, generator
- * late, base phase out of bounds, PROBLEM event); else PASS.  run->abort_reason makes it ABORTED whatever the rest.
- * A latency or errors budget that the base phase already breaks is INCONCLUSIVE and never FAIL: what was broken
- * before the fault cannot be blamed on it.  A plan without budgets is INCONCLUSIVE.
- * May be called again; the verdict is then made anew.
+ * bo_budget_lint() - true with a one-line warning when the budget is valid but cannot do its work:
+ * looser than the declared timeout, out of reach of the load's own timeout, more samples wanted
+ * than the plan offers …
+ */
+bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf,
+		    size_t size);
+/**
+ * bo_slo_judge() - judge every budget of the plan and the run as a whole into run->verdict FAIL if
+ * any budget FAILs; else INCONCLUSIVE if any budget or the run itself is (fault not confirmed,
+ * generator late, base phase out of bounds, PROBLEM event); else PASS.  run->abort_reason makes it
+ * ABORTED whatever the rest. A latency or errors budget that the base phase already breaks is
+ * INCONCLUSIVE and never FAIL: what was broken before the fault cannot be blamed on it.  A plan
+ * without budgets is INCONCLUSIVE. May be called again; the verdict is then made anew.
  */
 BO_NODISCARD int bo_slo_judge(struct bo_run *run, struct bo_err *err);

@@ -16,7 +16,7 @@ function M.web(extra)
 end
 
 function M.load(t)
-	t:load "get" { url = "http://web:8080/", rate = "100/s", timeout = "1s" }
+	t:load "get" { url = "http://web:8080/", rate = "250/s", timeout = "1s" } -- 1 % needs 300 samples
 	t:budget "errors.ratio <= 1% in base..fault"
 end
 

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every scenario of the catalogue with every variant of its service: see catalogue.sh.
+function(catalogue_test scenario variant outcome)
+	get_filename_component(name ${scenario} NAME)
+	add_test(NAME e2e.catalogue.${name}.${variant}
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh ${scenario} ${variant} ${outcome} ${ARGN})
+	set_tests_properties(e2e.catalogue.${name}.${variant} PROPERTIES LABELS e2e TIMEOUT 120
+		ENVIRONMENT "BROWNOUT=$<TARGET_FILE:brownout>;SERVICES=${BROWNOUT_SERVICES_DIR};CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios")
+endfunction()
+
+set(BROWNOUT_SERVICES_DIR ${PROJECT_BINARY_DIR}/services)
+catalogue_test(smoke/demo fixed PASS)
+catalogue_test(smoke/demo defective FAIL "latency.max" "goroutines.delta <= 5 at hold" "goroutines.delta <= 5 at settle")
+catalogue_test(smoke/demo wrongfix FAIL "goroutines.delta <= 5 at hold" "goroutines.delta <= 5 at settle")
+catalogue_test(timeouts/context-not-propagated fixed PASS)
+catalogue_test(timeouts/context-not-propagated defective FAIL "latency.max" "goroutines.delta <= 5 at hold")
+catalogue_test(timeouts/context-not-propagated wrongfix FAIL "goroutines.delta <= 5 at hold"
+	"goroutines.delta <= 5 at settle")
+catalogue_test(leaks/heartbeat-per-connection fixed PASS)
+catalogue_test(leaks/heartbeat-per-connection defective FAIL "goroutines.count <= 220 in fault"
+	"goroutines.count <= 20 at hold" "goroutines.count <= 20 at settle")
+catalogue_test(leaks/heartbeat-per-connection wrongfix FAIL "goroutines.count <= 20 at hold")
+catalogue_test(memory/limit-ramp fixed PASS)
+catalogue_test(memory/limit-ramp defective FAIL "oom.kills == 0" "memory.usage")
+catalogue_test(memory/limit-ramp wrongfix FAIL "oom.kills == 0" "memory.usage")
+
+# The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests,
+# and a second of slack beyond the timeout (the defective build is three seconds late).
+foreach(case "fixed PASS" "defective FAIL latency.max")
+	separate_arguments(case)
+	list(GET case 0 variant)
+	brownout_uml_test(NAME catalogue.demo.${variant} TIMEOUT 180
+		COMMAND ${CMAKE_COMMAND} -E env BROWNOUT=$<TARGET_FILE:brownout> SERVICES=${BROWNOUT_SERVICES_DIR}
+			CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios "ARGS=--driver netem --set rate=25 --set latest=2s"
+			${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh smoke/demo ${case})
+endforeach()

@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:budget "latenzy.p99 <= 250ms in fault"

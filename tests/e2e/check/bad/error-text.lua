@@ -1,0 +1,1 @@
+error "this machine is too old"

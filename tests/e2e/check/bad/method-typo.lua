@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:budgt "errors.ratio <= 1%"

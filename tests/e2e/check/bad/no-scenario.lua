@@ -1,0 +1,2 @@
+-- a file that declares nothing
+local answer = 42

@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+orders.memory = "1GiB"

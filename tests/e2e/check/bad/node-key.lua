@@ -1,0 +1,5 @@
+local bo, t, orders, db = require "base"()
+t:dependency "cache" {
+  command = { "cache" },
+  memroy = "64MiB",
+}

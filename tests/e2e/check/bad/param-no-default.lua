@@ -1,0 +1,2 @@
+local bo = require "brownout"
+local rate = bo.param("rate")

@@ -1,0 +1,4 @@
+local bo = require "brownout"
+local t = bo.scenario "spoiled" { phases = { base = 5 } }
+local db = t:dependency "db" (bo.stub { port = 80 })
+t:subject "orders" { command = { "orders" }, ready = bo.tcp(8080) }

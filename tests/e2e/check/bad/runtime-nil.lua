@@ -1,0 +1,3 @@
+local bo = require "brownout"
+local nothing
+nothing.more = 1

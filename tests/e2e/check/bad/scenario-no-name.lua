@@ -1,0 +1,2 @@
+local bo = require "brownout"
+bo.scenario { phases = { base = "1s" } }

@@ -1,0 +1,3 @@
+local bo, t, orders, db = require "base"()
+t:subject "web" {
+  command = { "web" },

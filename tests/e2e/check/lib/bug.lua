@@ -1,0 +1,5 @@
+-- fails when called
+return function()
+  local t
+  return t.field
+end

@@ -1,0 +1,2 @@
+-- requires a module that requires this one
+require "pool"

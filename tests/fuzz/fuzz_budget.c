@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/fuzz/fuzz_budget.c — any text as a budget: it is refused with a message, or it prints to a
+ * text that means the same, and can be checked, linted and judged on a run without crashing.
+ * Owns: one plan and run for the life of the process.  Threads: none.  Privilege: none. */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "brownout/slo/budget.h"
+#include "synth_run.h"
+
+/* Some of everything, and some of it missing. */
+static void fill(struct synth *s)
+{
+	synth_init(s, 1);
+	s->plan->timeout_ns = SYNTH_S;
+	synth_fault(s, BO_PHASE_FAULT, BO_PHASE_HOLD, BO_CONFIRM_OK);
+	synth_steady(s, synth_start(s, BO_PHASE_WARMUP), synth_end(s, BO_PHASE_FAULT), 10,
+		     20 * SYNTH_MS, BO_REQ_OK);
+	for (int c = 0; c < BO_REQ_CLASS_COUNT; c++)
+		synth_req(s, synth_start(s, BO_PHASE_FAULT) + c * SYNTH_MS, 2 * SYNTH_S,
+			  (enum bo_req_class)c);
+	synth_steady(s, synth_start(s, BO_PHASE_HEAL), synth_end(s, BO_PHASE_HEAL), 10,
+		     20 * SYNTH_MS, BO_REQ_OK);
+	synth_flat(s, BO_SERIES_GOROUTINES, SYNTH_ORDERS, 0, 20 * SYNTH_S, 20);
+	synth_gap(s, BO_SERIES_GOROUTINES, SYNTH_ORDERS, 20 * SYNTH_S, 30 * SYNTH_S, "down");
+	synth_flat(s, BO_SERIES_MEMORY, SYNTH_ORDERS, 0, 30 * SYNTH_S, 1 << 20);
+	synth_flat(s, BO_SERIES_OOM_KILLS, SYNTH_ORDERS, 0, 30 * SYNTH_S, 0);
+	synth_flat(s, BO_SERIES_CPU, SYNTH_DB, 0, 30 * SYNTH_S, 0.5);
+	synth_budget(s, "latency.max <= 1s in fault");
+	synth_budget(s, "");
+}
+
+static void require(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static char *printed(const struct bo_budget *b)
+{
+	struct bo_strbuf out = { 0 };
+
+	bo_budget_print(b, &out);
+	require(bo_strbuf_ok(&out) && out.len > 0);
+	return out.buf;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct synth s;
+	static unsigned runs;
+	struct bo_budget *b = NULL, *again = NULL;
+	struct bo_err err = { 0 };
+	char lint[128], *text, *first, *second;
+
+	/* Every verdict leaves its reasons in the run's arena: begin anew before that adds up. */
+	if (s.plan && runs++ % 4096 == 4095) {
+		synth_done(&s);
+		s.plan = NULL;
+	}
+	if (!s.plan)
+		fill(&s);
+	text = malloc(size + 1);
+	require(text != NULL);
+	memcpy(text, data, size);
+	text[size] = '\0';
+	if (bo_budget_parse(&b, text, &err) < 0) {
+		require(err.code > 0 && err.msg[0] && !strchr(err.msg, '\n') && !b);
+		free(text);
+		return 0;
+	}
+	first = printed(b);
+	/* What was written close to the bound may print longer, with its blanks and quotes. */
+	if (strlen(first) <= 1000) {
+		require(bo_budget_parse(&again, first, NULL) == 0);
+		second = printed(again);
+		require(strcmp(first, second) == 0);
+		free(second);
+	}
+	bo_budget_free(again);
+	if (bo_budget_lint(b, s.plan, lint, sizeof(lint)))
+		require(lint[0] != '\0');
+	s.plan->budgets.items[1].text = text;
+	if (bo_budget_check(b, s.plan, &err) == 0) {
+		const struct bo_budget_result *r;
+
+		synth_judge(&s, NULL);
+		r = &s.run->verdict.budgets.items[1];
+		require(r->measured[0] && r->limit[0]);
+		require(r->outcome != BO_INCONCLUSIVE || r->reason[0]);
+		require(r->outcome == BO_FAIL || r->first_breach_ns == INT64_MIN);
+		require(r->outcome != BO_FAIL || isfinite(r->measured_value));
+	}
+	s.plan->budgets.items[1].text = "";
+	bo_budget_free(b);
+	free(first);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/test_slo_parse.c — what the budget language takes, what it refuses, and in which
+ * words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "slo/internal.h"
+
+/* Every form there is; the second column is the canonical spelling, NULL for "the same". */
+/* clang-format off */
+static const struct {
+	const char *text;
+	const char *canonical;
+} accepted[] = {
+	{ "latency.p99 <= 250ms in fault", NULL },
+	{ "latency.p99<=250ms", "latency.p99 <= 250ms" },
+	{ "latency.p99.9 < 1.5s in fault..heal", NULL },
+	{ "latency.p99 <= 2.5 * base in fault", NULL },
+	{ "latency.p99 <= base*2.5 in fault", "latency.p99 <= 2.5 * base in fault" },
+	{ "latency.p99 <= base + 100ms in fault", NULL },
+	{ "latency.p99 <= 150% of base in fault", "latency.p99 <= 1.5 * base in fault" },
+	{ "latency.p50 <= base in fault", "latency.p50 <= 1 * base in fault" },
+	{ "latency.max <= 1m30s", NULL },
+	{ "latency.mean <= 100us in heal", NULL },
+	{ "errors.ratio <= 1% in fault for 95% of 1s windows", NULL },
+	{ "errors.ratio for", "!" },
+	{ "errors.ratio == 0", NULL },
+	{ "errors.ratio{class=reset} <= 0.1%", "errors.ratio{class=\"reset\"} <= 0.1%" },
+	{ "errors.count{load=\"checkout\", class=\"5xx\"} == 0 in heal", NULL },
+	{ "availability >= 99.9%", NULL },
+	{ "throughput >= 190/s in base", NULL },
+	{ "throughput >= 0.9 * base in heal", NULL },
+	{ "goroutines.count < 5000", NULL },
+	{ "goroutines.count{node=orders-v2} < 5000", "goroutines.count{node=\"orders-v2\"} < 5000" },
+	{ "goroutines.peak <= 3 * base", NULL },
+	{ "goroutines.delta <= 5 at hold", NULL },
+	{ "goroutines.delta == 0 at settle", NULL },
+	{ "goroutines.growth < 300% over 10s", NULL },
+	{ "goroutines.slope <= 5/s in fault over 5s", NULL },
+	{ "goroutines.slope over 5s", "!" },
+	{ "memory.usage <= 85% of limit", NULL },
+	{ "memory.peak <= 200MiB in fault", NULL },
+	{ "memory.failcnt == 0 in heal..settle", NULL },
+	{ "rss <= 1.2 * base at settle", NULL },
+	{ "cpu <= 1.5 in fault", NULL },
+	{ "oom.kills == 0", NULL },
+	{ "recovery <= 3s", NULL },
+	{ "detect <= 2s", NULL },
+	{ "goroutines.growth < 300% over 10s or goroutines.count < 5000", NULL },
+	{ "cpu < 1 and cpu > 0 or rss < 1GB", NULL },
+	{ "(cpu < 1 or cpu > 3) and rss < 1GB", NULL },
+	{ "((cpu < 1))", "cpu < 1" },
+	{ "cpu < 1 or (cpu > 3 and rss < 1GB)", "cpu < 1 or cpu > 3 and rss < 1GB" },
+	{ "  cpu\t<\n1  ", "cpu < 1" },
+};
+/* clang-format on */
+
+static char *canonical(const char *text)
+{
+	struct bo_strbuf out = { 0 };
+	struct bo_budget *b = NULL;
+	struct bo_err err = { 0 };
+
+	if (bo_budget_parse(&b, text, &err) < 0) {
+		assert_int_equal(err.code, EINVAL);
+		assert_null(b);
+		return NULL;
+	}
+	bo_budget_print(b, &out);
+	bo_budget_free(b);
+	return out.buf;
+}
+
+static void test_round_trip(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		const char *want = accepted[i].canonical ? accepted[i].canonical : accepted[i].text;
+		char *once = canonical(accepted[i].text), *twice;
+
+		if (strcmp(want, "!") == 0) {
+			assert_null(once);
+			continue;
+		}
+		if (!once)
+			fail_msg("refused: %s", accepted[i].text);
+		assert_string_equal(once, want);
+		twice = canonical(once);
+		assert_non_null(twice);
+		assert_string_equal(once, twice);
+		free(once);
+		free(twice);
+	}
+}
+
+/* clang-format off */
+static const struct {
+	const char *text;
+	const char *message;
+} refused[] = {
+	{ "", "column 1: expected a metric (such as latency.p99), found the end" },
+	{ "latncy.p99 <= 1s", "column 1: unknown metric 'latncy.p99'; did you mean 'latency.p99'?" },
+	{ "goroutine.count < 5", "column 1: unknown metric 'goroutine.count'; did you mean 'goroutines.count'?" },
+	{ "conns <= 20", "column 1: unknown metric 'conns'" },
+	{ "latency.p100 <= 1s", "column 1: unknown percentile 'latency.p100'; above 0 and below 100" },
+	{ "latency.p9x <= 1s", "column 1: unknown percentile 'latency.p9x'" },
+	{ "latency.p99 250ms", "column 13: expected a comparison (<= < >= > ==), found '250ms'" },
+	{ "latency.p99 = 250ms", "column 13: expected a comparison (<= < >= > ==), found '='" },
+	{ "latency.p99 != 250ms", "column 13: unexpected '!'; comparisons are <= < >= > ==" },
+	{ "latency.p99 <=", "column 15: expected a limit (a quantity, or 'base'), found the end" },
+	{ "latency.p99 <= bas", "did you mean 'base'?" },
+	{ "latency.p99 <= 250", "column 16: " },
+	{ "latency.p99 <= 250MiB", "column 16: " },
+	{ "errors.ratio <= 5ms", "column 17: " },
+	{ "latency.p99 <= -5ms", "column 16: a limit of '-5ms' is below 0" },
+	{ "errors.ratio <= 150%", "column 17: errors.ratio is between 0% and 100%, not '150%'" },
+	{ "goroutines.count < 5ms", "column 20: expected a plain number, found '5ms'" },
+	{ "goroutines.count < inf", "column 20: expected a limit (a quantity, or 'base'), found 'inf'" },
+	{ "latency.p99 <= 250ms in", "column 24: expected a phase (base, fault, hold, heal, settle) after 'in', found the end" },
+	{ "latency.p99 <= 250ms in fualt", "found 'fualt'; did you mean 'fault'?" },
+	{ "latency.p99 <= 250ms in heal..base", "column 22: phase 'heal' comes after 'base'" },
+	{ "latency.p99 <= 250ms in warmup", "column 22: warmup is never judged" },
+	{ "latency.p99 <= 250ms in hold", "column 22: no load runs in phase 'hold', so latency.p99 has nothing to judge there" },
+	{ "latency.p99 <= 250ms at fault", "column 22: 'at' wants a sampled value; write 'latency.p99 … in fault'" },
+	{ "latency.p99 <= 250ms in fault in heal", "column 31: the phase was given already (column 22)" },
+	{ "latency.p99 <= 250ms in fault over 5s", "column 31: 'over' is for goroutines.growth and goroutines.slope" },
+	{ "latency.p99 == 250ms", "column 13: '==' makes no sense for latency.p99; use <= or >=" },
+	{ "errors.ratio == 1%", "column 14: '==' is for errors.ratio of 0% and 100%; use <= or >=" },
+	{ "latency.p99 <= 2.5 * bose", "column 22: expected 'base' after '*', found 'bose'; did you mean 'base'?" },
+	{ "latency.p99 <= 250ms * base", "column 16: expected a plain number to multiply base with, found '250ms'" },
+	{ "latency.p99 <= 2 * base in base", "column 16: base is compared with itself; name a later phase" },
+	{ "latency.p99 <= 85% of limit", "column 16: 'of limit' is for memory.usage, memory.peak and rss" },
+	{ "memory.usage <= 85 of limit", "column 17: expected a percentage before 'of', found '85'" },
+	{ "memory.usage <= 85% of lmit", "found 'lmit'; did you mean 'limit'?" },
+	{ "goroutines.delta <= 2 * base", "column 21: goroutines.delta cannot be compared with base" },
+	{ "errors.count <= 2 * base in fault", "column 17: errors.count cannot be compared with base" },
+	{ "recovery <= 3s in heal", "column 16: recovery is about the whole run; it takes no phase" },
+	{ "recovery{node=x} <= 3s", "column 9: recovery has no {node=…}" },
+	{ "latency.p99{node=\"x\"} <= 3s", "column 12: latency.p99 has no {node=…}" },
+	{ "oom.kills{load=x} == 0", "column 10: oom.kills has no {load=…}" },
+	{ "errors.ratio{clas=x} == 0", "expected node, load or class, found 'clas'; did you mean 'class'?" },
+	{ "errors.ratio{class=rset} == 0", "column 13: unknown class 'rset'; did you mean 'reset'?" },
+	{ "errors.ratio{class=reset,class=ok} == 0", "'class' was given already" },
+	{ "errors.ratio{class=reset == 0", "column 26: expected ',' or '}', found '=='" },
+	{ "errors.ratio{class=\"reset} == 0", "column 20: this string has no closing quote" },
+	{ "errors.ratio{class=\"a\nb\"} == 0", "column 20: this string has a control character in it" },
+	{ "errors.ratio <= 1% for 0% of 1s windows", "expected a share above 0% and up to 100% after 'for', found '0%'" },
+	{ "errors.ratio <= 1% for 95% 1s windows", "column 28: expected 'of' (as in 'for 95% of 1s windows'), found '1s'" },
+	{ "errors.ratio <= 1% for 95% of 1s", "expected 'windows', found the end" },
+	{ "errors.ratio <= 1% for 95% of 0 windows", "expected the length of a window from 10ms to 24h, found '0'" },
+	{ "errors.ratio <= 1% for 95% of 1ns windows", "from 10ms to 24h, found '1ns'" },
+	{ "goroutines.delta <= 5 at hold for 95% of 1s windows", "column 31: goroutines.delta at an instant cannot be judged in windows" },
+	{ "recovery <= 3s for 95% of 1s windows", "column 16: recovery cannot be judged in windows" },
+	{ "cpu < 1 nad rss < 1GB", "column 9: expected 'in', 'at', 'over', 'for', 'and', 'or' or the end, found 'nad'; did you mean 'and'?" },
+	{ "cpu < 1 and", "column 12: expected a metric (such as latency.p99), found the end" },
+	{ "(cpu < 1", "column 9: expected ')', found the end" },
+	{ "cpu < 1; rss < 1GB", "column 8: one budget per line" },
+	{ "cpu < 1 $", "column 9: unexpected character '$'" },
+	{ "cpu < 1 \x01", "column 9: unexpected byte 0x01" },
+};
+/* clang-format on */
+
+static void test_messages(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct bo_budget *b = NULL;
+		struct bo_err err = { 0 };
+
+		if (bo_budget_parse(&b, refused[i].text, &err) != -EINVAL) {
+			bo_budget_free(b);
+			fail_msg("not refused: %s", refused[i].text);
+		}
+		if (!strstr(err.msg, refused[i].message))
+			fail_msg("'%s'\n  says      %s\n  expected  %s", refused[i].text, err.msg,
+				 refused[i].message);
+		assert_int_equal(err.subsys, BO_SUBSYS_SLO);
+	}
+}
+
+static void test_bounds(void **state)
+{
+	char text[SLO_MAX_TEXT + 64];
+	struct bo_budget *b = NULL;
+	struct bo_err err = { 0 };
+
+	(void)state;
+	memset(text, '(', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(bo_budget_parse(&b, text, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "at most 1024 bytes"));
+	text[500] = '\0';
+	assert_int_equal(bo_budget_parse(&b, text, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "nested more than 16 deep"));
+	text[0] = '\0';
+	for (int i = 0; i < 33; i++)
+		strcat(text, i ? " and cpu < 1" : "cpu < 1");
+	assert_int_equal(bo_budget_parse(&b, text, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "more than 32 comparisons"));
+	assert_null(b);
+	/* A NULL error is allowed, and freeing nothing too. */
+	assert_int_equal(bo_budget_parse(&b, "x", NULL), -EINVAL);
+	bo_budget_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

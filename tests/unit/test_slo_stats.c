@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/test_slo_stats.c — binomial bounds against sums done the long way, and coverage by
+ * trial. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "brownout/base/rng.h"
+#include "slo/internal.h"
+
+/* Term by term, each from the one before: slow, and no kin of the incomplete beta function. */
+static double cdf_by_sum(int k, int n, double p)
+{
+	long double term = powl(1 - (long double)p, n), sum = 0;
+
+	for (int i = 0; i <= k; i++) {
+		sum += term;
+		term *= (long double)(n - i) / (i + 1) * (long double)p / (1 - (long double)p);
+	}
+	return (double)sum;
+}
+
+static void test_cdf(void **state)
+{
+	static const double ps[] = { 0.001, 0.01, 0.05, 0.3, 0.5, 0.9 };
+	static const int ns[] = { 1, 2, 10, 59, 299, 2000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ps) / sizeof(ps[0]); i++) {
+		for (size_t j = 0; j < sizeof(ns) / sizeof(ns[0]); j++) {
+			for (int k = 0; k < ns[j] && cdf_by_sum(k, ns[j], ps[i]) > 1e-200;
+			     k += 1 + ns[j] / 7)
+				assert_float_equal(slo_binomial_cdf(k, ns[j], ps[i]),
+						   cdf_by_sum(k, ns[j], ps[i]), 1e-9);
+		}
+	}
+	assert_true(slo_binomial_cdf(-1, 10, 0.5) == 0);
+	assert_true(slo_binomial_cdf(10, 10, 0.5) == 1);
+	/* Large numbers converge too: the median of a binomial is its mean. */
+	assert_float_equal(slo_binomial_cdf(1e5, 1e7, 0.01), 0.5, 0.01);
+}
+
+static void test_min_samples(void **state)
+{
+	size_t lower, upper;
+
+	(void)state;
+	assert_int_equal(slo_min_samples(0.95), 59);
+	assert_int_equal(slo_min_samples(0.99), 299);
+	assert_int_equal(slo_min_samples(0.999), 2995);
+	assert_true(slo_min_samples(1) == (size_t)1e15);
+	slo_quantile_ranks(0.99, 298, 1, 1, &lower, &upper);
+	assert_int_equal(upper, 0);
+	slo_quantile_ranks(0.99, 299, 1, 1, &lower, &upper);
+	assert_int_equal(upper, 299);
+	/* Half as much is known when every request counts half. */
+	slo_quantile_ranks(0.99, 299, 1, 2, &lower, &upper);
+	assert_int_equal(upper, 0);
+	slo_quantile_ranks(0.99, 0, 1, 1, &lower, &upper);
+	assert_int_equal(upper, 0);
+	assert_int_equal(lower, 0);
+}
+
+/* The ranks are the tightest that hold. */
+static void test_ranks_tight(void **state)
+{
+	static const double qs[] = { 0.5, 0.9, 0.99 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		for (int n = 10; n <= 2000; n = n * 2 + 1) {
+			size_t lower, upper;
+
+			slo_quantile_ranks(qs[i], (size_t)n, 1, 1, &lower, &upper);
+			if (upper) {
+				assert_true(1 - cdf_by_sum((int)upper - 1, n, qs[i]) <=
+					    SLO_ALPHA + 1e-9);
+				assert_true(upper == 1 ||
+					    1 - cdf_by_sum((int)upper - 2, n, qs[i]) > SLO_ALPHA);
+			}
+			if (lower) {
+				assert_true(cdf_by_sum((int)lower - 1, n, qs[i]) <=
+					    SLO_ALPHA + 1e-9);
+				assert_true(cdf_by_sum((int)lower, n, qs[i]) > SLO_ALPHA);
+			}
+		}
+	}
+}
+
+static void test_share_bounds(void **state)
+{
+	double lower, upper;
+
+	(void)state;
+	/* Textbook: none of n has the upper bound 1 - 0.05^(1/n) */
+	slo_share_bounds(0, 299, 1, 1, &lower, &upper);
+	assert_true(lower == 0);
+	assert_float_equal(upper, 1 - pow(0.05, 1.0 / 299), 1e-9);
+	slo_share_bounds(10, 10, 1, 1, &lower, &upper);
+	assert_float_equal(lower, pow(0.05, 0.1), 1e-9);
+	assert_true(upper == 1);
+	slo_share_bounds(20, 1000, 1, 1, &lower, &upper);
+	assert_float_equal(cdf_by_sum(20, 1000, upper), 0.05, 1e-6);
+	assert_float_equal(1 - cdf_by_sum(19, 1000, lower), 0.05, 1e-6);
+}
+
+static void test_t_quantile(void **state)
+{
+	(void)state;
+	/* Tables: one-sided 95 % */
+	assert_float_equal(slo_t_quantile(1), 6.3138, 1e-3);
+	assert_float_equal(slo_t_quantile(4), 2.1318, 1e-3);
+	assert_float_equal(slo_t_quantile(9), 1.8331, 1e-3);
+	assert_float_equal(slo_t_quantile(100000), 1.6449, 1e-3);
+}
+
+static void test_samples_needed(void **state)
+{
+	size_t n;
+
+	(void)state;
+	n = slo_samples_needed(0, 0.01);
+	assert_in_range(n, 299, 302);
+	n = slo_samples_needed(0.009, 0.01);
+	assert_in_range(n, 20000, 40000);
+	assert_int_equal(slo_samples_needed(0.01, 0.01), 0);
+}
+
+static double dispersion_of(struct bo_rng *rng, int seconds, bool bursts)
+{
+	struct slo_batches b;
+	double d;
+
+	slo_batches_init(&b, seconds * BO_NSEC_PER_SEC);
+	for (int i = 0; i < seconds * 200; i++) {
+		/* 5 % slow: spread out, or one second in twenty */
+		bool slow = bursts ? (i / 200) % 20 == 7 : bo_rng_unit(rng) < 0.05;
+
+		assert_int_equal(slo_batches_add(&b, (int64_t)i * 5000000, slow, 0, NULL), 0);
+	}
+	d = slo_dispersion(&b);
+	slo_batches_done(&b);
+	return d;
+}
+
+static void test_dispersion(void **state)
+{
+	struct bo_rng rng;
+	int corrected = 0;
+
+	(void)state;
+	bo_rng_init(&rng, 1, 0);
+	for (int i = 0; i < 400; i++)
+		corrected += dispersion_of(&rng, 10, false) > 1;
+	/* Two standard deviations: independent requests are seldom held to be bursty. */
+	assert_true(corrected < 400 * 8 / 100);
+	assert_true(dispersion_of(&rng, 20, true) > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cdf),         cmocka_unit_test(test_min_samples),
+		cmocka_unit_test(test_ranks_tight), cmocka_unit_test(test_share_bounds),
+		cmocka_unit_test(test_t_quantile),  cmocka_unit_test(test_samples_needed),
+		cmocka_unit_test(test_dispersion),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
