@@ -281,7 +281,7 @@ static int lab_up(struct keeper *k, struct request *r, struct bo_err *err)
 {
 	struct kp_rep rep = { .kind = KP_REPLY, .seq = r->head.seq };
 	enum bo_driver driver = BO_DRIVER_AUTO;
-	struct kp_lab head;
+	struct kp_lab head = { 0 };
 	int rc = take(r, &head, sizeof(head), err);
 
 	if (rc == 0)
@@ -329,7 +329,7 @@ static int node_start(struct keeper *k, struct request *r, struct bo_err *err)
 	bo_auto_free const char **fixed = NULL, **argv = NULL, **env = NULL;
 	struct bo_node_start how = { .log_fd = r->fds.n ? r->fds.fd[0] : -1 };
 	struct bo_stub_spec stub;
-	struct kp_start head;
+	struct kp_start head = { 0 };
 	pid_t pid = 0;
 	int rc = take(r, &head, sizeof(head), err);
 

@@ -143,6 +143,8 @@ static enum bo_outcome overall(const struct bo_run *run)
 
 	if (run->abort_reason)
 		return BO_ABORTED;
+	if (run->failure)
+		return BO_FAIL;
 	bo_vec_foreach(b, &run->verdict.budgets) {
 		if (b->outcome == BO_FAIL)
 			return BO_FAIL;
@@ -162,6 +164,8 @@ int bo_slo_judge(struct bo_run *run, struct bo_err *err)
 	r = prepare(&j, run, err);
 	if (r == 0 && run->abort_reason)
 		r = slo_reason(run, err, "%s", run->abort_reason);
+	if (r == 0 && run->failure)
+		r = slo_reason(run, err, "%s", run->failure);
 	for (size_t i = 0; r == 0 && i < j.nbudgets; i++)
 		r = judge_budget(&j, run, i, err);
 	if (r == 0)

@@ -106,6 +106,17 @@ static void test_aborted(void **state)
 	assert_int_equal(s->run->verdict.outcome, BO_ABORTED);
 }
 
+static void test_subject_ended(void **state)
+{
+	struct synth *s = *state;
+
+	quiet(s);
+	s->run->failure = "orders exited with status 2 at +3.10s in phase fault";
+	expect(s, "throughput > 1/s in fault", BO_PASS, NULL, NULL);
+	assert_int_equal(s->run->verdict.outcome, BO_FAIL);
+	reason(s, "orders exited with status 2");
+}
+
 static void test_fault_off(void **state)
 {
 	struct synth *s = *state;
@@ -294,6 +305,7 @@ int main(void)
 		SYNTH_TEST(test_overall),
 		SYNTH_TEST(test_no_budget),
 		SYNTH_TEST(test_aborted),
+		SYNTH_TEST(test_subject_ended),
 		SYNTH_TEST(test_fault_off),
 		SYNTH_TEST(test_fault_unknown),
 		SYNTH_TEST(test_fault_confirmed),
