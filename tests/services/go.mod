@@ -1,0 +1,3 @@
+module brownout.example/services
+
+go 1.19
