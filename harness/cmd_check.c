@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/base/log.h"
 #include "harness/scenario.h"
 #include "harness/verbs.h"
 
@@ -38,8 +39,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "set", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
-		{ "strict", no_argument, NULL, 'x' },	 { "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },	 { NULL, 0, NULL, 0 },
+		{ "strict", no_argument, NULL, 'x' },    { "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },      { NULL, 0, NULL, 0 },
 	};
 	struct bo_err err = { 0 };
 	char what[160];
@@ -66,7 +67,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'h':
 			return -1;
 		default:
-			snprintf(what, sizeof(what), "%s \"%.80s\"", ch == ':' ? "a value is missing after" : "unknown option",
+			snprintf(what, sizeof(what), "%s \"%.80s\"",
+				 ch == ':' ? "a value is missing after" : "unknown option",
 				 argv[optind - 1]);
 			return bad_usage(what);
 		}
@@ -90,7 +92,9 @@ static void count(const char *word, size_t n, const char *end)
 
 static int check_one(const struct options *o, const char *path)
 {
-	struct bo_script_options so = { .seed = o->args.seed, .sets = o->args.sets, .nsets = o->args.nsets };
+	struct bo_script_options so = { .seed = o->args.seed,
+					.sets = o->args.sets,
+					.nsets = o->args.nsets };
 	struct bo_plan *plan = NULL;
 	struct bo_err err = { 0 };
 	int r = bo_scenario_load(&plan, path, &so, &err);
@@ -122,6 +126,7 @@ int cmd_check(int argc, char **argv)
 			help(stdout);
 		return r < 0 ? BO_EXIT_OK : r;
 	}
+	bo_log_setup(BO_LOG_INFO, "brownout"); /* so that print() in a scenario is seen */
 	for (int i = optind; i < argc; i++) {
 		fflush(stdout); /* so that both streams keep their order in one log */
 		if (check_one(&o, argv[i]))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "brownout/base/log.h"
 #include "brownout/base/strbuf.h"
 #include "brownout/base/units.h"
 #include "brownout/fault/fault.h"
@@ -46,8 +47,10 @@ static int bad_usage(const char *what)
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "set", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
-		{ "json", no_argument, NULL, 'j' },	 { "help", no_argument, NULL, 'h' },
+		{ "set", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'S' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct bo_err err = { 0 };
@@ -72,19 +75,22 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'h':
 			return -1;
 		default:
-			snprintf(what, sizeof(what), "%s \"%.80s\"", ch == ':' ? "a value is missing after" : "unknown option",
+			snprintf(what, sizeof(what), "%s \"%.80s\"",
+				 ch == ':' ? "a value is missing after" : "unknown option",
 				 argv[optind - 1]);
 			return bad_usage(what);
 		}
 	}
 	if (optind != argc - 1)
-		return bad_usage(optind < argc ? "expected one scenario file, found more" : "expected a scenario file");
+		return bad_usage(optind < argc ? "expected one scenario file, found more"
+					       : "expected a scenario file");
 	o->path = argv[optind];
 	return 0;
 }
 
 /* One row of the timeline: what, from, until, and a bar on the scale of the whole plan. */
-static void row(struct bo_strbuf *sb, const struct bo_plan *plan, const char *what, int64_t from, int64_t until, char ink)
+static void row(struct bo_strbuf *sb, const struct bo_plan *plan, const char *what, int64_t from,
+		int64_t until, char ink)
 {
 	double scale = (double)BAR_COLUMNS / (double)bo_plan_total(plan);
 	int a = (int)((double)from * scale + 0.5), b = (int)((double)until * scale + 0.5);
@@ -95,7 +101,8 @@ static void row(struct bo_strbuf *sb, const struct bo_plan *plan, const char *wh
 		a = BAR_COLUMNS - 1;
 	if (b <= a)
 		b = a + 1;
-	bo_strbuf_printf(sb, "  %-26.26s %7s %8s  |%*s", what, from ? bo_format_duration(from, start) : "0",
+	bo_strbuf_printf(sb, "  %-26.26s %7s %8s  |%*s", what,
+			 from ? bo_format_duration(from, start) : "0",
 			 bo_format_duration(until, end), a, "");
 	for (int i = a; i < b; i++)
 		bo_strbuf_add(sb, &ink, 1);
@@ -103,14 +110,16 @@ static void row(struct bo_strbuf *sb, const struct bo_plan *plan, const char *wh
 }
 
 /* Load is offered in stretches: neighbouring phases with load are one. */
-static void load_rows(struct bo_strbuf *sb, const struct bo_plan *plan, const struct bo_load_spec *load)
+static void load_rows(struct bo_strbuf *sb, const struct bo_plan *plan,
+		      const struct bo_load_spec *load)
 {
 	int64_t from = 0, until = 0;
 	char what[80];
 
 	snprintf(what, sizeof(what), "load %s", load->name);
 	for (int p = 0; p <= BO_PHASE_COUNT; p++) {
-		if (p < BO_PHASE_COUNT && (bo_phase_has_load((enum bo_phase)p) || !plan->phase_ns[p])) {
+		if (p < BO_PHASE_COUNT &&
+		    (bo_phase_has_load((enum bo_phase)p) || !plan->phase_ns[p])) {
 			until += plan->phase_ns[p];
 			continue;
 		}
@@ -125,12 +134,14 @@ static void timeline(struct bo_strbuf *sb, const struct bo_plan *plan)
 {
 	char total[BO_UNIT_BUF];
 
-	bo_strbuf_printf(sb, "\nTimeline (%s in all)\n", bo_format_duration(bo_plan_total(plan), total));
+	bo_strbuf_printf(sb, "\nTimeline (%s in all)\n",
+			 bo_format_duration(bo_plan_total(plan), total));
 	for (int p = 0; p < BO_PHASE_COUNT; p++) {
 		int64_t from = bo_plan_phase_start(plan, (enum bo_phase)p);
 
 		if (plan->phase_ns[p])
-			row(sb, plan, bo_phase_name((enum bo_phase)p), from, from + plan->phase_ns[p], '=');
+			row(sb, plan, bo_phase_name((enum bo_phase)p), from,
+			    from + plan->phase_ns[p], '=');
 	}
 	bo_vec_foreach(load, &plan->loads)
 		load_rows(sb, plan, load);
@@ -148,7 +159,8 @@ static void describe_load(struct bo_strbuf *sb, const struct bo_load_spec *load)
 
 	bo_strbuf_printf(sb, "  %-12s ", load->name);
 	if (load->kind == BO_LOAD_HOLD)
-		bo_strbuf_printf(sb, "%" PRId64 " held connections, %.10g/s new%s", load->hold_count, load->rate_per_s,
+		bo_strbuf_printf(sb, "%" PRId64 " held connections, %.10g/s new%s",
+				 load->hold_count, load->rate_per_s,
 				 load->vanish ? ", vanish without FIN" : "");
 	else
 		bo_strbuf_printf(sb, "%.10g/s %s", load->rate_per_s,
@@ -158,7 +170,8 @@ static void describe_load(struct bo_strbuf *sb, const struct bo_load_spec *load)
 	if (load->timeout_ns)
 		bo_strbuf_printf(sb, ", timeout %s", bo_format_duration(load->timeout_ns, timeout));
 	if (load->abandon_ns)
-		bo_strbuf_printf(sb, ", hangs up after %s", bo_format_duration(load->abandon_ns, timeout));
+		bo_strbuf_printf(sb, ", hangs up after %s",
+				 bo_format_duration(load->abandon_ns, timeout));
 	bo_strbuf_puts(sb, "\n");
 }
 
@@ -208,23 +221,29 @@ static void describe_ready(struct bo_strbuf *sb, const struct bo_ready_spec *rea
 
 static void describe_node(struct bo_strbuf *sb, const struct bo_node_spec *node)
 {
-	static const char *const modes[] = { "answers", "answers with errors", "resets", "stalls half-way" };
+	static const char *const modes[] = { "answers", "answers with errors", "resets",
+					     "stalls half-way" };
 	char buf[BO_UNIT_BUF];
 
 	bo_strbuf_printf(sb, "  %-12s %-10s ", node->name, bo_role_name(node->role));
 	if (node->kind == BO_NODE_STUB) {
-		bo_strbuf_printf(sb, "%s stub on port %d, %s", node->stub.proto == BO_STUB_HTTP ? "HTTP" : "TCP",
-				 node->stub.port, modes[node->stub.mode]);
+		bo_strbuf_printf(sb, "%s stub on port %d, %s",
+				 node->stub.proto == BO_STUB_HTTP ? "HTTP" : "TCP", node->stub.port,
+				 modes[node->stub.mode]);
 		if (node->stub.delay_ns)
-			bo_strbuf_printf(sb, " after %s", bo_format_duration(node->stub.delay_ns, buf));
+			bo_strbuf_printf(sb, " after %s",
+					 bo_format_duration(node->stub.delay_ns, buf));
 	}
-	for (const char *const *arg = node->kind == BO_NODE_COMMAND ? node->argv : NULL; arg && *arg; arg++) {
+	for (const char *const *arg = node->kind == BO_NODE_COMMAND ? node->argv : NULL;
+	     arg && *arg; arg++) {
 		bo_strbuf_puts(sb, arg == node->argv ? "" : " ");
 		bo_text_shell(sb, *arg);
 	}
 	bo_strbuf_puts(sb, "\n");
 	bo_strbuf_printf(sb, "  %-12s %-10s ", "", "");
-	bo_strbuf_printf(sb, "memory %s", node->memory_bytes ? bo_format_size(node->memory_bytes, buf) : "unlimited");
+	bo_strbuf_printf(sb, "memory %s",
+			 node->memory_bytes ? bo_format_size(node->memory_bytes, buf)
+					    : "unlimited");
 	if (node->cpus_milli)
 		bo_strbuf_printf(sb, ", %.10g CPUs", (double)node->cpus_milli / 1000);
 	if (node->pids)
@@ -245,7 +264,8 @@ static void topology(struct bo_strbuf *sb, const struct bo_plan *plan)
 		const struct bo_link_spec *link = &plan->links.items[i];
 		size_t n = 0;
 
-		bo_strbuf_printf(sb, "  %s - %s", plan->nodes.items[link->a].name, plan->nodes.items[link->b].name);
+		bo_strbuf_printf(sb, "  %s - %s", plan->nodes.items[link->a].name,
+				 plan->nodes.items[link->b].name);
 		bo_vec_foreach(fault, &plan->faults) {
 			if (fault->target != BO_TARGET_LINK || (size_t)fault->index != i)
 				continue;
@@ -276,9 +296,17 @@ struct need {
 /* Does some fault refuse a machine that can do everything but this?  The kinds themselves know best. */
 static bool fault_needs(const struct bo_plan *plan, const struct need *need)
 {
-	struct bo_machine machine = { .netns = true, .tun = true, .veth = true, .netem = true, .userns = true,
-				      .cgroup_memory = true, .cgroup_cpu = true, .cgroup_pids = true,
-				      .cgroup_freezer = true, .cgroup_memory_version = 2, .memory_high = true,
+	struct bo_machine machine = { .netns = true,
+				      .tun = true,
+				      .veth = true,
+				      .netem = true,
+				      .userns = true,
+				      .cgroup_memory = true,
+				      .cgroup_cpu = true,
+				      .cgroup_pids = true,
+				      .cgroup_freezer = true,
+				      .cgroup_memory_version = 2,
+				      .memory_high = true,
 				      .driver = BO_DRIVER_NETEM };
 
 	*(bool *)((char *)&machine + need->flag) = false;
@@ -310,15 +338,18 @@ static void needs(struct bo_strbuf *sb, const struct bo_plan *plan)
 		by_node[2] = by_node[2] || node->pids;
 	}
 	bo_strbuf_puts(sb, "\nNeeds\n  namespaces (root, or user namespaces)\n");
-	bo_strbuf_puts(sb, plan->driver == BO_DRIVER_NETEM ? "  links: veth and sch_netem\n" :
-			   plan->driver == BO_DRIVER_WIRE  ? "  links: /dev/net/tun\n" :
-							     "  links: veth and sch_netem, or else /dev/net/tun\n");
+	bo_strbuf_puts(sb, plan->driver == BO_DRIVER_NETEM ? "  links: veth and sch_netem\n"
+			   : plan->driver == BO_DRIVER_WIRE
+				   ? "  links: /dev/net/tun\n"
+				   : "  links: veth and sch_netem, or else /dev/net/tun\n");
 	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
 		bool by_fault = fault_needs(plan, &list[i]);
 
 		if (by_node[i] || by_fault)
 			bo_strbuf_printf(sb, "  %s (%s)\n", list[i].what,
-					 !by_fault ? "a node's limit" : by_node[i] ? "a node's limit, a fault" : "a fault");
+					 !by_fault    ? "a node's limit"
+					 : by_node[i] ? "a node's limit, a fault"
+						      : "a fault");
 	}
 	bo_strbuf_puts(sb, "  `brownout doctor` says whether this machine has them\n");
 }
@@ -334,9 +365,11 @@ static void print_plan(struct bo_strbuf *sb, const struct bo_plan *plan)
 	}
 	bo_strbuf_puts(sb, "\n");
 	bo_text_plain(sb, plan->scenario_path);
-	bo_strbuf_printf(sb, ", seed %" PRIu64 ", driver %s", plan->seed, bo_driver_name(plan->driver));
+	bo_strbuf_printf(sb, ", seed %" PRIu64 ", driver %s", plan->seed,
+			 bo_driver_name(plan->driver));
 	if (plan->timeout_ns)
-		bo_strbuf_printf(sb, ", declared timeout %s", bo_format_duration(plan->timeout_ns, timeout));
+		bo_strbuf_printf(sb, ", declared timeout %s",
+				 bo_format_duration(plan->timeout_ns, timeout));
 	bo_strbuf_puts(sb, "\n");
 	timeline(sb, plan);
 	if (plan->loads.len)
@@ -388,6 +421,7 @@ int cmd_plan(int argc, char **argv)
 			help(stdout);
 		return r < 0 ? BO_EXIT_OK : r;
 	}
+	bo_log_setup(BO_LOG_INFO, "brownout"); /* so that print() in a scenario is seen */
 	so.seed = o.args.seed;
 	so.sets = o.args.sets;
 	so.nsets = o.args.nsets;

@@ -126,24 +126,6 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return r;
 }
 
-/* the plan remembers what --set said, so that the reports can name the command that runs it again */
-static int keep_params(struct bo_plan *plan, const struct bo_scenario_args *args, struct bo_err *err)
-{
-	struct bo_param *params = bo_arena_alloc(&plan->arena, (args->nsets + 1) * sizeof(*params));
-
-	for (size_t i = 0; params && i < args->nsets; i++) {
-		params[i].key = bo_arena_strdup(&plan->arena, args->sets[i].key);
-		params[i].value = bo_arena_strdup(&plan->arena, args->sets[i].value);
-		if (!params[i].key || !params[i].value)
-			params = NULL;
-	}
-	if (!params)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
-	plan->params = params;
-	plan->nparams = args->nsets;
-	return 0;
-}
-
 static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_err *err)
 {
 	struct bo_script_options so = { .seed = o->args.seed, .sets = o->args.sets, .nsets = o->args.nsets };
@@ -152,8 +134,6 @@ static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_er
 
 	if (!r)
 		r = bo_scenario_resolve(plan, err);
-	if (!r)
-		r = keep_params(plan, &o->args, err);
 	if (r < 0) {
 		bo_plan_free(plan);
 		return r;

@@ -25,10 +25,11 @@ int bo_scenario_args_set(struct bo_scenario_args *args, char *arg, struct bo_err
 	char *eq = strchr(arg, '=');
 
 	if (!eq || eq == arg)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "--set expects KEY=VALUE, found \"%.60s\"", arg);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+				  "--set expects KEY=VALUE, found \"%.60s\"", arg);
 	if (args->nsets == BO_SCENARIO_MAX_SETS)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "--set may be given at most %d times",
-				  BO_SCENARIO_MAX_SETS);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+				  "--set may be given at most %d times", BO_SCENARIO_MAX_SETS);
 	*eq = '\0';
 	args->sets[args->nsets++] = (struct bo_script_set){ .key = arg, .value = eq + 1 };
 	return 0;
@@ -42,8 +43,8 @@ int bo_scenario_args_seed(struct bo_scenario_args *args, const char *arg, struct
 	errno = 0;
 	seed = strtoull(arg, &end, 0);
 	if (*arg < '0' || *arg > '9' || *end || errno || !seed)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "--seed expects a whole number from 1, found \"%.60s\"",
-				  arg);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+				  "--seed expects a whole number from 1, found \"%.60s\"", arg);
 	args->seed = seed;
 	return 0;
 }
@@ -88,7 +89,8 @@ static void library_folders(const char *path, char beside[PATH_MAX], char instal
 	char *end;
 	ssize_t n;
 
-	if (snprintf(beside, PATH_MAX, "%.*s../lib", slash ? (int)(slash - path + 1) : 0, path) >= PATH_MAX)
+	if (snprintf(beside, PATH_MAX, "%.*s../lib", slash ? (int)(slash - path + 1) : 0, path) >=
+	    PATH_MAX)
 		*beside = '\0';
 	n = readlink("/proc/self/exe", installed, PATH_MAX - 64);
 	installed[n > 0 ? n : 0] = '\0';
@@ -97,8 +99,26 @@ static void library_folders(const char *path, char beside[PATH_MAX], char instal
 		strcpy(end, "/../share/brownout/scenarios/lib");
 }
 
-int bo_scenario_load(struct bo_plan **ret, const char *path, const struct bo_script_options *options,
-		     struct bo_err *err)
+/* the plan remembers what --set said, so that the reports can name the command that runs it again */
+static int keep_params(struct bo_plan *plan, const struct bo_script_options *o, struct bo_err *err)
+{
+	struct bo_param *params = bo_arena_alloc(&plan->arena, (o->nsets + 1) * sizeof(*params));
+
+	for (size_t i = 0; params && i < o->nsets; i++) {
+		params[i].key = bo_arena_strdup(&plan->arena, o->sets[i].key);
+		params[i].value = bo_arena_strdup(&plan->arena, o->sets[i].value);
+		if (!params[i].key || !params[i].value)
+			params = NULL;
+	}
+	if (!params)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	plan->params = params;
+	plan->nparams = o->nsets;
+	return 0;
+}
+
+int bo_scenario_load(struct bo_plan **ret, const char *path,
+		     const struct bo_script_options *options, struct bo_err *err)
 {
 	struct bo_script_options o = options ? *options : (struct bo_script_options){ 0 };
 	char beside[PATH_MAX], installed[PATH_MAX];
@@ -115,6 +135,8 @@ int bo_scenario_load(struct bo_plan **ret, const char *path, const struct bo_scr
 		r = check_faults(plan, err);
 	if (!r)
 		r = check_budgets(plan, err);
+	if (!r)
+		r = keep_params(plan, &o, err);
 	if (r) {
 		bo_plan_free(plan);
 		return r;
@@ -152,14 +174,15 @@ static int search_path(const char *name, char **ret)
 	const char *path = getenv("PATH");
 	int best = ENOENT;
 
-	for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin", *end; at; at = *end ? end + 1 : NULL) {
+	for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin", *end; at;
+	     at = *end ? end + 1 : NULL) {
 		char candidate[PATH_MAX];
 		int r;
 
 		end = strchrnul(at, ':');
 		/* An empty or relative entry would make the meaning depend on where the command is called. */
-		if (*at != '/' || snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)(end - at), at, name) >=
-					  (int)sizeof(candidate))
+		if (*at != '/' || snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)(end - at),
+					   at, name) >= (int)sizeof(candidate))
 			continue;
 		r = check_program(candidate);
 		if (!r)
@@ -176,7 +199,8 @@ static int find_program(const struct bo_plan *plan, const char *name, char **ret
 	bo_auto_free char *beside = NULL;
 	int r, found;
 
-	if (asprintf(&beside, "%s%s%s", *name == '/' ? "" : plan->scenario_dir, *name == '/' ? "" : "/", name) < 0) {
+	if (asprintf(&beside, "%s%s%s", *name == '/' ? "" : plan->scenario_dir,
+		     *name == '/' ? "" : "/", name) < 0) {
 		beside = NULL;
 		return ENOMEM;
 	}
@@ -190,8 +214,8 @@ static int find_program(const struct bo_plan *plan, const char *name, char **ret
 	return found == ENOENT && r != EISDIR && r != ENOENT ? r : found;
 }
 
-static int program_error(const struct bo_plan *plan, const struct bo_node_spec *node, const char *what,
-			 const char *name, int code, struct bo_err *err)
+static int program_error(const struct bo_plan *plan, const struct bo_node_spec *node,
+			 const char *what, const char *name, int code, struct bo_err *err)
 {
 	struct bo_src src = node->src;
 	char where[PATH_MAX + 32] = "";
@@ -200,7 +224,8 @@ static int program_error(const struct bo_plan *plan, const struct bo_node_spec *
 	switch (code) {
 	case ENOENT:
 	case ENOTDIR:
-		snprintf(where, sizeof(where), "%s%s", strchr(name, '/') ? *name == '/' ? "" : " below " : " in ",
+		snprintf(where, sizeof(where), "%s%s",
+			 strchr(name, '/') ? *name == '/' ? "" : " below " : " in ",
 			 *name == '/' ? "" : plan->scenario_dir);
 		why = strchr(name, '/') ? "not found" : "not found in PATH nor";
 		break;
@@ -216,19 +241,21 @@ static int program_error(const struct bo_plan *plan, const struct bo_node_spec *
 	default:
 		why = strerrordesc_np(code);
 	}
-	return bo_err_set(err, code, BO_SUBSYS_HARNESS, "%s:%d: %s '%s': %s '%.100s' %s%s", src.file, src.line,
-			  bo_role_name(node->role), node->name, what, name, why, where);
+	return bo_err_set(err, code, BO_SUBSYS_HARNESS, "%s:%d: %s '%s': %s '%.100s' %s%s",
+			  src.file, src.line, bo_role_name(node->role), node->name, what, name, why,
+			  where);
 }
 
-int bo_scenario_find_command(const struct bo_plan *plan, const struct bo_node_spec *node, char **ret_exe,
-			     struct bo_err *err)
+int bo_scenario_find_command(const struct bo_plan *plan, const struct bo_node_spec *node,
+			     char **ret_exe, struct bo_err *err)
 {
 	int code = find_program(plan, node->argv[0], ret_exe);
 
 	return code ? program_error(plan, node, "command", node->argv[0], code, err) : 0;
 }
 
-static int resolve_node(const struct bo_plan *plan, const struct bo_node_spec *node, struct bo_err *err)
+static int resolve_node(const struct bo_plan *plan, const struct bo_node_spec *node,
+			struct bo_err *err)
 {
 	bo_auto_free char *exe = NULL, *ready = NULL;
 	struct stat st;
@@ -240,10 +267,12 @@ static int resolve_node(const struct bo_plan *plan, const struct bo_node_spec *n
 		int code = find_program(plan, node->ready.argv[0], &ready);
 
 		if (code)
-			r = program_error(plan, node, "ready: bo.command", node->ready.argv[0], code, err);
+			r = program_error(plan, node, "ready: bo.command", node->ready.argv[0],
+					  code, err);
 	}
 	if (!r && node->cwd && (stat(node->cwd, &st) || !S_ISDIR(st.st_mode)))
-		r = bo_err_set(err, ENOTDIR, BO_SUBSYS_HARNESS, "%s:%d: %s '%s': cwd: '%s' is no folder", node->src.file,
+		r = bo_err_set(err, ENOTDIR, BO_SUBSYS_HARNESS,
+			       "%s:%d: %s '%s': cwd: '%s' is no folder", node->src.file,
 			       node->src.line, bo_role_name(node->role), node->name, node->cwd);
 	return r;
 }
@@ -265,7 +294,8 @@ static size_t lint_budget(const struct bo_plan *plan, const struct bo_budget_spe
 	size_t n = 0;
 
 	/* It parsed before; only memory can be short now, and a lint may then keep silent. */
-	if (!bo_budget_parse(&budget, spec->text, NULL) && bo_budget_lint(budget, plan, text, sizeof(text))) {
+	if (!bo_budget_parse(&budget, spec->text, NULL) &&
+	    bo_budget_lint(budget, plan, text, sizeof(text))) {
 		snprintf(line, sizeof(line), "%s:%d: %s", spec->src.file, spec->src.line, text);
 		say(arg, line);
 		n = 1;
@@ -274,7 +304,8 @@ static size_t lint_budget(const struct bo_plan *plan, const struct bo_budget_spe
 	return n;
 }
 
-size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const char *line), void *arg)
+size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const char *line),
+			void *arg)
 {
 	char line[512];
 	size_t n = 0;
@@ -282,13 +313,16 @@ size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const
 	bo_vec_foreach(node, &plan->nodes) {
 		if (node->kind != BO_NODE_COMMAND || node->ready.kind != BO_READY_NONE)
 			continue;
-		snprintf(line, sizeof(line), "%s:%d: %s '%s' has no ready = …, so it counts as ready the moment it is started",
-			 node->src.file, node->src.line, bo_role_name(node->role), node->name);
+		snprintf(
+			line, sizeof(line),
+			"%s:%d: %s '%s' has no ready = …, so it counts as ready the moment it is started",
+			node->src.file, node->src.line, bo_role_name(node->role), node->name);
 		say(arg, line);
 		n++;
 	}
 	if (!plan->budgets.len) {
-		snprintf(line, sizeof(line), "%s:%d: no budget: the verdict can only be INCONCLUSIVE", plan->src.file,
+		snprintf(line, sizeof(line),
+			 "%s:%d: no budget: the verdict can only be INCONCLUSIVE", plan->src.file,
 			 plan->src.line);
 		say(arg, line);
 		n++;

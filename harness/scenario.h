@@ -22,7 +22,8 @@ struct bo_scenario_args {
  */
 BO_NODISCARD int bo_scenario_args_set(struct bo_scenario_args *args, char *arg, struct bo_err *err);
 /** bo_scenario_args_seed() - take the argument of --seed: a whole number from 1 */
-BO_NODISCARD int bo_scenario_args_seed(struct bo_scenario_args *args, const char *arg, struct bo_err *err);
+BO_NODISCARD int bo_scenario_args_seed(struct bo_scenario_args *args, const char *arg,
+				       struct bo_err *err);
 
 /**
  * bo_scenario_load() - run the scenario at @path and check its faults and budgets
@@ -39,8 +40,9 @@ BO_NODISCARD int bo_scenario_load(struct bo_plan **ret, const char *path,
  * @ret_exe: [out, owned] absolute path; free()
  * Return: 0; -ENOENT, -EACCES, -EISDIR, -ENOEXEC (neither ELF nor #!) with "FILE:LINE: " in front
  */
-BO_NODISCARD int bo_scenario_find_command(const struct bo_plan *plan, const struct bo_node_spec *node,
-					  char **ret_exe, struct bo_err *err);
+BO_NODISCARD int bo_scenario_find_command(const struct bo_plan *plan,
+					  const struct bo_node_spec *node, char **ret_exe,
+					  struct bo_err *err);
 
 /** bo_scenario_resolve() - are all programs and working folders there?  As bo_scenario_find_command() */
 BO_NODISCARD int bo_scenario_resolve(const struct bo_plan *plan, struct bo_err *err);
@@ -50,4 +52,5 @@ BO_NODISCARD int bo_scenario_resolve(const struct bo_plan *plan, struct bo_err *
  * @say: called for each;  @arg: handed on
  * Return: how many
  */
-size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const char *line), void *arg);
+size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const char *line),
+			void *arg);
