@@ -19,16 +19,17 @@ extern const struct bo_fault_kind bo_fault_kind_restart;
 extern const struct bo_fault_kind bo_fault_kind_pause;
 extern const struct bo_fault_kind bo_fault_kind_memory;
 
-/* --- arguments (schema.c) --------------------------------------------------------------------------------------- */
+/* --- arguments (schema.c) --------------------------------------------------------------------- */
 
 /** bo_fault_check_args() - every argument against the kind's schema */
 BO_NODISCARD int bo_fault_check_args(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 				     const struct bo_fault_kind *kind, struct bo_err *err);
-/** bo_fault_arg_given() - the argument of that key, also when it was given as the lone positional value, or NULL */
-const struct bo_arg *bo_fault_arg_given(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
-					const char *key);
+/** bo_fault_arg_given() - the argument of that key, also when it was given as the lone positional
+ * value, or NULL */
+const struct bo_arg *bo_fault_arg_given(const struct bo_fault_spec *spec,
+					const struct bo_fault_kind *kind, const char *key);
 
-/* --- what is said about a fault (text.c) ------------------------------------------------------------------------ */
+/* --- what is said about a fault (text.c) ------------------------------------------------------ */
 
 /** struct bo_text - a line put together piece by piece; what does not fit is cut */
 struct bo_text {
@@ -38,18 +39,22 @@ struct bo_text {
 };
 struct bo_text bo_text_of(char *buf, size_t size);
 void bo_text_add(struct bo_text *text, const char *fmt, ...) BO_PRINTF(2, 3);
-/** bo_fault_verdict() - fill the record's confirm and reason; a worse verdict is never replaced by a better one */
+/** bo_fault_verdict() - fill the record's confirm and reason; a worse verdict is never replaced by
+ * a better one */
 void bo_fault_verdict(struct bo_fault_record *record, enum bo_confirm confirm, const char *fmt, ...)
 	BO_PRINTF(3, 4);
-/** bo_fault_verdict_ok() - measured and within tolerance, unless something worse was found already */
+/** bo_fault_verdict_ok() - measured and within tolerance, unless something worse was found already
+ */
 void bo_fault_verdict_ok(struct bo_fault_record *record);
 const char *bo_fault_node_name(const struct bo_plan *plan, int node);
 /** bo_fault_target_name() - "orders-db" or "db" */
-void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size);
+void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+			  size_t size);
 
-/* --- the state of links (set.c) --------------------------------------------------------------------------------- */
+/* --- the state of links (set.c) --------------------------------------------------------------- */
 
-/** struct bo_fault_change - one direction was given @im: asked for at @before_ns, in force at @after_ns */
+/** struct bo_fault_change - one direction was given @im: asked for at @before_ns, in force at
+ * @after_ns */
 struct bo_fault_change {
 	int64_t before_ns;
 	int64_t after_ns;
@@ -70,9 +75,11 @@ struct bo_fault_lane {
 
 struct bo_fault_lane *bo_fault_lane_of(struct bo_fault_set *set, int link, enum bo_dir dir);
 /** bo_fault_lane_update() - give the direction the merge of all active faults */
-BO_NODISCARD int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir, struct bo_err *err);
+BO_NODISCARD int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir,
+				      struct bo_err *err);
 /** bo_fault_lane_probe() - begin probing the direction, if that is not so yet */
-BO_NODISCARD int bo_fault_lane_probe(struct bo_fault_set *set, int link, enum bo_dir dir, struct bo_err *err);
+BO_NODISCARD int bo_fault_lane_probe(struct bo_fault_set *set, int link, enum bo_dir dir,
+				     struct bo_err *err);
 
 /**
  * struct bo_fault_window - a stretch of time in which a direction had one state
@@ -84,12 +91,14 @@ struct bo_fault_window {
 	struct bo_impair im;
 };
 
-/** bo_fault_lane_window() - the longest window since @since_ns in which the direction was not changed, with @own in
- * force and not drowned in somebody else's blackhole; empty (from >= to) when there is none */
-struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane, const struct bo_impair *own,
-					    int64_t since_ns, int64_t now_ns);
+/** bo_fault_lane_window() - the longest window since @since_ns in which the direction was not
+ * changed, with @own in force and not drowned in somebody else's blackhole; empty (from >= to) when
+ * there is none */
+struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane,
+					    const struct bo_impair *own, int64_t since_ns,
+					    int64_t now_ns);
 
-/* --- judging links (judge.c) ------------------------------------------------------------------------------------ */
+/* --- judging links (judge.c) ------------------------------------------------------------------ */
 
 /**
  * bo_fault_judge() - is what the probes met what was asked for?  Pure
@@ -98,17 +107,19 @@ struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane, co
 void bo_fault_judge(struct bo_fault_record *record, struct bo_text *achieved, const char *name,
 		    const struct bo_impair *own, const struct bo_fault_window *window,
 		    const struct bo_link_measure *m, int64_t base_p50_ns);
-/** bo_fault_binomial_fits() - could @k of @n be chance when each has probability @p?  Two-sided, 99.9 % */
+/** bo_fault_binomial_fits() - could @k of @n be chance when each has probability @p?  Two-sided,
+ * 99.9 % */
 bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p);
 
-/* --- processes (process.c) -------------------------------------------------------------------------------------- */
+/* --- processes (process.c) -------------------------------------------------------------------- */
 
-BO_NODISCARD int bo_fault_check_process(const struct bo_plan *plan, const struct bo_fault_spec *spec,
-					struct bo_err *err);
+BO_NODISCARD int bo_fault_check_process(const struct bo_plan *plan,
+					const struct bo_fault_spec *spec, struct bo_err *err);
 uint32_t bo_fault_claims_process(const struct bo_plan *plan, const struct bo_fault_spec *spec);
 /** bo_fault_confirm_down() - the process is gone, as the kernel says */
 BO_NODISCARD int bo_fault_confirm_down(struct bo_fault *fault, struct bo_err *err);
 /** bo_fault_start_again() - unless it runs already; waits until it is ready */
 BO_NODISCARD int bo_fault_start_again(struct bo_fault *fault, struct bo_err *err);
-/** bo_fault_end_and_start() - the same, after SIGKILL to one that was told to end and still has not */
+/** bo_fault_end_and_start() - the same, after SIGKILL to one that was told to end and still has not
+ */
 BO_NODISCARD int bo_fault_end_and_start(struct bo_fault *fault, struct bo_err *err);

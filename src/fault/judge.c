@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fault/judge.c — is what the probes met what was asked for?
  *
- *   delay      p50 of the probes is not below the request, and not above request + base path + max(1 ms, 5 %).
- *              With jitter: p50 within delay - max(1 ms, jitter/2) … delay + jitter + tolerance, and the probes are
- *              spread (or sit near delay + jitter, where an order-keeping wire puts dense traffic).
- *   loss       the count of lost probes lies inside the 99.9 % interval of the binomial distribution, and there were
- *              enough probes to tell such a loss from none at all.
+ *   delay      p50 of the probes is not below the request, and not above request + base path +
+ *              max(1 ms, 5 %). With jitter: p50 within delay - max(1 ms, jitter/2) … delay + jitter
+ *              + tolerance, and the probes are spread (or sit near delay + jitter, where an
+ *              order-keeping wire puts dense traffic).
+ *   loss       the count of lost probes lies inside the 99.9 % interval of the binomial
+ *              distribution, and there were enough probes to tell such a loss from none at all.
  *   rate       goodput of packet trains within 15 %.
  *   blackhole  nothing of at least 20 probes arrived.
- * While a rate is in force the load may keep a queue standing: delay and loss are then judged only from below.
+ * While a rate is in force the load may keep a queue standing: delay and loss are then judged only
+ * from below.
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <math.h>
@@ -80,8 +82,10 @@ static void judge_blackhole(struct trial *t)
 	bo_text_add(t->achieved, "%llu of %llu probes arrived", (unsigned long long)t->m->received,
 		    (unsigned long long)t->m->sent);
 	if (t->m->received)
-		bo_fault_verdict(t->record, BO_CONFIRM_OFF, "%s: %llu of %llu probes came through the blackhole", t->name,
-				 (unsigned long long)t->m->received, (unsigned long long)t->m->sent);
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: %llu of %llu probes came through the blackhole", t->name,
+				 (unsigned long long)t->m->received,
+				 (unsigned long long)t->m->sent);
 	else
 		bo_fault_verdict_ok(t->record);
 }
@@ -102,14 +106,17 @@ static void judge_delay(struct trial *t)
 
 	slack = slack > DELAY_TOLERANCE_NS ? slack : DELAY_TOLERANCE_NS;
 	if (own->jitter_ns)
-		least -= own->jitter_ns / 2 > DELAY_TOLERANCE_NS ? own->jitter_ns / 2 : DELAY_TOLERANCE_NS;
+		least -= own->jitter_ns / 2 > DELAY_TOLERANCE_NS ? own->jitter_ns / 2
+								 : DELAY_TOLERANCE_NS;
 	most = own->delay_ns + own->jitter_ns + t->base_ns + slack;
 
 	add_item(t);
 	if (t->m->received < PROBES_MIN) {
 		bo_text_add(t->achieved, "delay not measured");
-		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN, "%s: only %llu of %llu probes arrived, delay needs %u",
-				 t->name, (unsigned long long)t->m->received, (unsigned long long)t->m->sent, PROBES_MIN);
+		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
+				 "%s: only %llu of %llu probes arrived, delay needs %u", t->name,
+				 (unsigned long long)t->m->received, (unsigned long long)t->m->sent,
+				 PROBES_MIN);
 		return;
 	}
 	bo_text_add(t->achieved, "delay p50 %s p99 %s", bo_format_duration(t->m->delay_p50_ns, p50),
@@ -117,13 +124,14 @@ static void judge_delay(struct trial *t)
 	bo_format_duration(least, low);
 	bo_format_duration(most, high);
 	if (t->m->delay_p50_ns < least)
-		bo_fault_verdict(t->record, BO_CONFIRM_OFF, "%s: delay p50 is %s, expected at least %s", t->name, p50,
-				 low);
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: delay p50 is %s, expected at least %s", t->name, p50, low);
 	else if (t->m->delay_p50_ns > most && !t->window->im.rate_bps)
-		bo_fault_verdict(t->record, BO_CONFIRM_OFF, "%s: delay p50 is %s, expected at most %s", t->name, p50,
-				 high);
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: delay p50 is %s, expected at most %s", t->name, p50, high);
 	else if (own->jitter_ns && !judge_jitter(t))
-		bo_fault_verdict(t->record, BO_CONFIRM_OFF, "%s: the probes show no jitter (all within %s)", t->name,
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: the probes show no jitter (all within %s)", t->name,
 				 bo_format_duration(t->m->delay_max_ns - t->m->delay_min_ns, low));
 	else
 		bo_fault_verdict_ok(t->record);
@@ -138,17 +146,20 @@ static void judge_loss(struct trial *t)
 	char takes[BO_UNIT_BUF];
 
 	add_item(t);
-	bo_text_add(t->achieved, "loss %.3g%% (%llu of %llu probes)", (double)lost / (double)n * 100,
-		    (unsigned long long)lost, (unsigned long long)n);
+	bo_text_add(t->achieved, "loss %.3g%% (%llu of %llu probes)",
+		    (double)lost / (double)n * 100, (unsigned long long)lost,
+		    (unsigned long long)n);
 	if (too_few(lost, n, p) || (too_many(lost, n, p) && !t->window->im.rate_bps))
-		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
-				 "%s: %llu of %llu probes were lost, outside the 99.9%% interval of %.4g%%", t->name,
-				 (unsigned long long)lost, (unsigned long long)n, p * 100);
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_OFF,
+			"%s: %llu of %llu probes were lost, outside the 99.9%% interval of %.4g%%",
+			t->name, (unsigned long long)lost, (unsigned long long)n, p * 100);
 	else if ((double)n < needed)
-		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
-				 "%s: %llu probes cannot tell a loss of %.4g%% from none: that takes %.0f, about %s", t->name,
-				 (unsigned long long)n, p * 100, needed,
-				 bo_format_duration((int64_t)(needed / PROBES_PER_S * 1e9), takes));
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_UNKNOWN,
+			"%s: %llu probes cannot tell a loss of %.4g%% from none: that takes %.0f, about %s",
+			t->name, (unsigned long long)n, p * 100, needed,
+			bo_format_duration((int64_t)(needed / PROBES_PER_S * 1e9), takes));
 	else
 		bo_fault_verdict_ok(t->record);
 }
@@ -163,17 +174,22 @@ static void judge_rate(struct trial *t)
 	bo_format_bitrate(t->own->rate_bps, want);
 	if (!t->m->goodput_bps) {
 		bo_text_add(t->achieved, "rate not measured");
-		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
-				 "%s: no packet train came through while the rate of %s was in force", t->name, want);
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_UNKNOWN,
+			"%s: no packet train came through while the rate of %s was in force",
+			t->name, want);
 		return;
 	}
 	bo_format_bitrate(t->m->goodput_bps, found);
 	bo_text_add(t->achieved, "rate %s", found);
 	if (2 * (double)t->window->im.jitter_ns > RATE_TOLERANCE * train_ns)
-		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
-				 "%s: jitter pulls packet trains apart, so a rate of %s cannot be measured", t->name, want);
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_UNKNOWN,
+			"%s: jitter pulls packet trains apart, so a rate of %s cannot be measured",
+			t->name, want);
 	else if (fabs((double)t->m->goodput_bps - asked) > RATE_TOLERANCE * asked)
-		bo_fault_verdict(t->record, BO_CONFIRM_OFF, "%s: the rate is %s, expected %s within %.0f%%", t->name, found,
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: the rate is %s, expected %s within %.0f%%", t->name, found,
 				 want, RATE_TOLERANCE * 100);
 	else
 		bo_fault_verdict_ok(t->record);
@@ -191,14 +207,17 @@ static bool enough(struct trial *t)
 	bo_text_add(t->achieved, " not measured");
 	bo_format_duration(tail_ns + (int64_t)(PROBES_MIN / PROBES_PER_S * 1e9), takes);
 	if (t->window->from_ns >= t->window->to_ns)
-		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
-				 "%s: never in force undisturbed long enough: that takes %s, for probes to arrive", t->name,
-				 takes);
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_UNKNOWN,
+			"%s: never in force undisturbed long enough: that takes %s, for probes to arrive",
+			t->name, takes);
 	else
-		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
-				 "%s: only %llu probes in %s, at least %u are needed, which takes %s", t->name,
-				 (unsigned long long)t->m->sent,
-				 bo_format_duration(t->window->to_ns - t->window->from_ns, had), PROBES_MIN, takes);
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_UNKNOWN,
+			"%s: only %llu probes in %s, at least %u are needed, which takes %s",
+			t->name, (unsigned long long)t->m->sent,
+			bo_format_duration(t->window->to_ns - t->window->from_ns, had), PROBES_MIN,
+			takes);
 	return false;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault/kill.c — SIGKILL to a node's whole process tree; at its end the node is started again and waited for.
+/* fault/kill.c — SIGKILL to a node's whole process tree; at its end the node is started again and
+ * waited for.
  * Owns: nothing.  Threads: the conductor's main thread.  Privilege: none (the hands have it). */
 #include <stdio.h>
 
@@ -7,7 +8,8 @@
 
 static const struct bo_arg_schema args[] = { { 0 } };
 
-static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size)
+static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		     size_t size)
 {
 	snprintf(buf, size, "SIGKILL to all processes of %s, started again at the end",
 		 bo_fault_node_name(plan, spec->index));

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fault/memory.c — squeeze a node by lowering its memory *limit*, at once or in steps.
- * Nothing is allocated to fill memory: a stressor misses its target or is itself the one that is killed, a limit is
- * exact.  What the kernel then does is recorded: usage, failed charges, reclaim above memory.high, OOM kills.
+ * Nothing is allocated to fill memory: a stressor misses its target or is itself the one that is
+ * killed, a limit is exact.  What the kernel then does is recorded: usage, failed charges, reclaim
+ * above memory.high, OOM kills.
  *
- *   knob = "max"   hard limit.  cgroup v2 reclaims, then kills; v1 refuses (EBUSY) what it cannot reclaim, so a
- *                  refused step is tried again until the next one, and a refused last step is reported as not achieved.
+ *   knob = "max"   hard limit.  cgroup v2 reclaims, then kills; v1 refuses (EBUSY) what it cannot
+ *                  reclaim, so a refused step is tried again until the next one, and a refused last
+ *                  step is reported as not achieved.
  *   knob = "high"  v2 only: reclaim and throttle above it, never kill.
- *   knob = "auto"  v2: high first, so that the kernel has reclaimed what it can, then max.  v1: max.
+ *   knob = "auto"  v2: high first, so that the kernel has reclaimed what it can, then max.  v1:
+ *                  max.
  *
  * Owns: its state.  Threads: the conductor's main thread.  Privilege: none (the hands have it). */
 #include <errno.h>
@@ -29,7 +32,8 @@ enum knob { KNOB_AUTO, KNOB_MAX, KNOB_HIGH };
 /**
  * struct squeeze -
  * @start_bytes: where the steps begin: the plan's limit, or usage where there is none
- * @step: next step to take, 0 … steps;  @refused: the present step was refused and is to be tried again
+ * @step: next step to take, 0 … steps;  @refused: the present step was refused and is to be tried
+ * again
  */
 struct squeeze {
 	struct bo_mem_stat before;
@@ -47,13 +51,26 @@ struct squeeze {
 };
 
 static const struct bo_arg_schema args[] = {
-	{ .key = "to", .unit = BO_UNIT_SIZE_OR_RATIO, .required = true, .positional = true, .min = LIMIT_MIN,
-	  .max = LIMIT_MAX, .help = "the limit at the end: a size, or a share of the node's limit" },
-	{ .key = "over", .unit = BO_UNIT_DURATION, .min = 0, .max = OVER_MAX,
+	{ .key = "to",
+	  .unit = BO_UNIT_SIZE_OR_RATIO,
+	  .required = true,
+	  .positional = true,
+	  .min = LIMIT_MIN,
+	  .max = LIMIT_MAX,
+	  .help = "the limit at the end: a size, or a share of the node's limit" },
+	{ .key = "over",
+	  .unit = BO_UNIT_DURATION,
+	  .min = 0,
+	  .max = OVER_MAX,
 	  .help = "how long the way there takes; default: at once" },
-	{ .key = "steps", .unit = BO_UNIT_COUNT, .min = 2, .max = 1000,
+	{ .key = "steps",
+	  .unit = BO_UNIT_COUNT,
+	  .min = 2,
+	  .max = 1000,
 	  .help = "how many steps that way has, the first at its start and the last at its end; default 10" },
-	{ .key = "knob", .unit = BO_UNIT_CHOICE, .choices = "auto|max|high",
+	{ .key = "knob",
+	  .unit = BO_UNIT_CHOICE,
+	  .choices = "auto|max|high",
 	  .help = "which limit of the kernel: max kills, high throttles, auto uses both where there are both" },
 	{ 0 },
 };
@@ -75,7 +92,8 @@ static int64_t target_of(const struct bo_plan *plan, const struct bo_fault_spec 
 
 	if (to >= 0)
 		return to;
-	return (int64_t)((double)plan->nodes.items[spec->index].memory_bytes * ((double)-to / BO_PPM_ALL));
+	return (int64_t)((double)plan->nodes.items[spec->index].memory_bytes *
+			 ((double)-to / BO_PPM_ALL));
 }
 
 static int check(const struct bo_plan *plan, const struct bo_fault_spec *spec, struct bo_err *err)
@@ -89,41 +107,51 @@ static int check(const struct bo_plan *plan, const struct bo_fault_spec *spec, s
 	if (r < 0)
 		return r;
 	if (arg(spec, "to", 0) < 0 && !limit)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-				  "memory: to: a share needs a memory limit, and '%s' has none (memory = \"256MiB\")",
-				  bo_fault_node_name(plan, spec->index));
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_FAULT,
+			"memory: to: a share needs a memory limit, and '%s' has none (memory = \"256MiB\")",
+			bo_fault_node_name(plan, spec->index));
 	if (target_of(plan, spec) < LIMIT_MIN)
-		return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT, "memory: to: expected at least %s, found %s",
-				  bo_format_size(LIMIT_MIN, a), bo_format_size(target_of(plan, spec), b));
+		return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT,
+				  "memory: to: expected at least %s, found %s",
+				  bo_format_size(LIMIT_MIN, a),
+				  bo_format_size(target_of(plan, spec), b));
 	if (limit && target_of(plan, spec) >= limit)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
 				  "memory: to: expected less than the node's limit of %s, found %s",
-				  bo_format_size(limit, a), bo_format_size(target_of(plan, spec), b));
+				  bo_format_size(limit, a),
+				  bo_format_size(target_of(plan, spec), b));
 	if (bo_fault_arg_given(spec, &bo_fault_kind_memory, "steps") && !over_ns)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "memory: steps need a time: over = \"10s\"");
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "memory: steps need a time: over = \"10s\"");
 	bo_plan_fault_window(plan, spec, &start_ns, &end_ns);
 	if (over_ns > 0 && over_ns >= end_ns - start_ns)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-				  "memory: over: expected less than the %s that the fault lasts, found %s",
-				  bo_format_duration(end_ns - start_ns, a), bo_format_duration(over_ns, b));
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_FAULT,
+			"memory: over: expected less than the %s that the fault lasts, found %s",
+			bo_format_duration(end_ns - start_ns, a), bo_format_duration(over_ns, b));
 	return 0;
 }
 
-static int supported(const struct bo_machine *machine, const struct bo_plan *plan, const struct bo_fault_spec *spec,
-		     struct bo_err *err)
+static int supported(const struct bo_machine *machine, const struct bo_plan *plan,
+		     const struct bo_fault_spec *spec, struct bo_err *err)
 {
 	(void)plan;
 	if (!machine->cgroup_memory)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_FAULT, "memory needs the cgroup memory controller: %s",
-				  machine->why_not_cgroup[0] ? machine->why_not_cgroup : "this kernel offers none");
-	if (knob_of(spec) == KNOB_HIGH && !machine->memory_high)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_FAULT,
-				  "memory with knob = \"high\" needs cgroup v2; here memory is on v%d (knob = \"max\" works)",
-				  machine->cgroup_memory_version);
+				  "memory needs the cgroup memory controller: %s",
+				  machine->why_not_cgroup[0] ? machine->why_not_cgroup
+							     : "this kernel offers none");
+	if (knob_of(spec) == KNOB_HIGH && !machine->memory_high)
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_FAULT,
+			"memory with knob = \"high\" needs cgroup v2; here memory is on v%d (knob = \"max\" works)",
+			machine->cgroup_memory_version);
 	return 0;
 }
 
-static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size)
+static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		     size_t size)
 {
 	static const char *const knobs[] = { "", " (memory.max)", " (memory.high)" };
 	struct bo_text text = bo_text_of(buf, size);
@@ -133,7 +161,8 @@ static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spe
 	bo_text_add(&text, "memory limit of %s down to %s%s", bo_fault_node_name(plan, spec->index),
 		    bo_format_size(target_of(plan, spec), bytes), knobs[knob_of(spec)]);
 	if (over_ns)
-		bo_text_add(&text, " in %lld steps over %s", (long long)arg(spec, "steps", STEPS_DEFAULT),
+		bo_text_add(&text, " in %lld steps over %s",
+			    (long long)arg(spec, "steps", STEPS_DEFAULT),
 			    bo_format_duration(over_ns, over));
 }
 
@@ -144,7 +173,8 @@ static bool uses_high(const struct bo_fault *fault)
 	return knob == KNOB_HIGH || (knob == KNOB_AUTO && fault->hands->machine->memory_high);
 }
 
-static int set_knob(struct bo_fault *fault, enum bo_mem_knob knob, int64_t bytes, struct bo_err *err)
+static int set_knob(struct bo_fault *fault, enum bo_mem_knob knob, int64_t bytes,
+		    struct bo_err *err)
 {
 	return fault->hands->memory_limit(fault->hands->self, fault->spec->index, knob, bytes, err);
 }
@@ -177,11 +207,11 @@ static int squeeze_step(struct bo_fault *fault, int64_t now_ns, struct bo_err *e
 	struct squeeze *sq = fault->state;
 
 	sq->step++;
-	sq->wanted_bytes = sq->step == sq->steps ?
-				   sq->target_bytes :
-				   sq->start_bytes -
-					   (int64_t)((double)(sq->start_bytes - sq->target_bytes) * (double)sq->step /
-						     (double)sq->steps);
+	sq->wanted_bytes =
+		sq->step == sq->steps
+			? sq->target_bytes
+			: sq->start_bytes - (int64_t)((double)(sq->start_bytes - sq->target_bytes) *
+						      (double)sq->step / (double)sq->steps);
 	return squeeze_try(fault, now_ns, err);
 }
 
@@ -214,10 +244,12 @@ static int tick(struct bo_fault *fault, int64_t now_ns, struct bo_err *err)
 	if (fault->hands->memory_stat(fault->hands->self, fault->spec->index, &stat, NULL) == 0 &&
 	    stat.usage_bytes > sq->peak_bytes)
 		sq->peak_bytes = stat.usage_bytes;
-	/* Step k of N is due at k / (N - 1) of the way; after a pause, the last that is due, not all of them. */
+	/* Step k of N is due at k / (N - 1) of the way; after a pause, the last that is due, not
+	 * all of them. */
 	if (sq->step < sq->steps) {
 		int64_t due = (int64_t)((double)(now_ns - sq->started_ns) / (double)sq->over_ns *
-					(double)(sq->steps - 1)) + 1;
+					(double)(sq->steps - 1)) +
+			      1;
 
 		if (due > sq->steps)
 			due = sq->steps;
@@ -253,8 +285,8 @@ static int confirm(struct bo_fault *fault, struct bo_err *err)
 		return r;
 	found = high ? now.high_bytes : now.limit_bytes;
 	bo_text_add(&achieved, "%s %s, usage %s (peak %s)", high ? "memory.high" : "limit",
-		    found == INT64_MAX ? "none" : bo_format_size(found, limit), bo_format_size(now.usage_bytes, usage),
-		    bo_format_size(sq->peak_bytes, peak));
+		    found == INT64_MAX ? "none" : bo_format_size(found, limit),
+		    bo_format_size(now.usage_bytes, usage), bo_format_size(sq->peak_bytes, peak));
 	add_counter(&achieved, "failed charges", sq->before.failcnt, now.failcnt);
 	add_counter(&achieved, "high events", sq->before.high_events, now.high_events);
 	add_counter(&achieved, "OOM kills", sq->before.oom_kills, now.oom_kills);
@@ -265,11 +297,14 @@ static int confirm(struct bo_fault *fault, struct bo_err *err)
 	if (found <= 0 && high)
 		bo_fault_verdict(record, BO_CONFIRM_UNKNOWN, "memory.high could not be read back");
 	else if (found > sq->target_bytes || found <= sq->target_bytes - PAGE_MAX)
-		bo_fault_verdict(record, BO_CONFIRM_OFF, "the limit is %s, expected %s%s",
-				 found == INT64_MAX ? "none" : bo_format_size(found, limit), target,
-				 sq->refused ? ": the kernel refused it (EBUSY), usage cannot be reclaimed" : "");
+		bo_fault_verdict(
+			record, BO_CONFIRM_OFF, "the limit is %s, expected %s%s",
+			found == INT64_MAX ? "none" : bo_format_size(found, limit), target,
+			sq->refused ? ": the kernel refused it (EBUSY), usage cannot be reclaimed"
+				    : "");
 	else if (!high && now.usage_bytes > found)
-		bo_fault_verdict(record, BO_CONFIRM_OFF, "usage of %s is above the limit of %s", usage, target);
+		bo_fault_verdict(record, BO_CONFIRM_OFF, "usage of %s is above the limit of %s",
+				 usage, target);
 	else
 		bo_fault_verdict_ok(record);
 	return 0;

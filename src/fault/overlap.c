@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault/overlap.c — two faults must not set the same thing at the same time: neither could be confirmed, and reverting
- * one would silently end or change the other.
+/* fault/overlap.c — two faults must not set the same thing at the same time: neither could be
+ * confirmed, and reverting one would silently end or change the other.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <errno.h>
 
@@ -51,10 +51,11 @@ int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index, struct
 				continue;
 			bo_fault_target_name(plan, b, target, sizeof(target));
 			*ret_index = later;
-			return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-					  "'%s' and '%s' both set %s of %s from %s to %s of the run", a->kind, b->kind,
-					  claim_phrase(both), target, bo_format_duration(start, from),
-					  bo_format_duration(end, to));
+			return bo_err_set(
+				err, EINVAL, BO_SUBSYS_FAULT,
+				"'%s' and '%s' both set %s of %s from %s to %s of the run", a->kind,
+				b->kind, claim_phrase(both), target,
+				bo_format_duration(start, from), bo_format_duration(end, to));
 		}
 	}
 	return 0;

@@ -9,18 +9,20 @@
 
 static const struct bo_arg_schema args[] = { { 0 } };
 
-static int supported(const struct bo_machine *machine, const struct bo_plan *plan, const struct bo_fault_spec *spec,
-		     struct bo_err *err)
+static int supported(const struct bo_machine *machine, const struct bo_plan *plan,
+		     const struct bo_fault_spec *spec, struct bo_err *err)
 {
 	(void)plan;
 	(void)spec;
 	if (machine->cgroup_freezer)
 		return 0;
 	return bo_err_set(err, ENOTSUP, BO_SUBSYS_FAULT, "pause needs the cgroup freezer: %s",
-			  machine->why_not_cgroup[0] ? machine->why_not_cgroup : "this kernel offers none");
+			  machine->why_not_cgroup[0] ? machine->why_not_cgroup
+						     : "this kernel offers none");
 }
 
-static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size)
+static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		     size_t size)
 {
 	snprintf(buf, size, "all processes of %s frozen", bo_fault_node_name(plan, spec->index));
 }
@@ -45,7 +47,8 @@ static int confirm(struct bo_fault *fault, struct bo_err *err)
 		bo_fault_verdict_ok(record);
 	else
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "%s is %s, expected frozen",
-				 bo_fault_node_name(fault->plan, fault->spec->index), record->achieved);
+				 bo_fault_node_name(fault->plan, fault->spec->index),
+				 record->achieved);
 	return 0;
 }
 

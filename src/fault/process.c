@@ -9,11 +9,13 @@
 #include "brownout/base/units.h"
 #include "fault-internal.h"
 
-int bo_fault_check_process(const struct bo_plan *plan, const struct bo_fault_spec *spec, struct bo_err *err)
+int bo_fault_check_process(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			   struct bo_err *err)
 {
 	if (plan->nodes.items[spec->index].kind != BO_NODE_NONE)
 		return 0;
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: expected a node that runs a process, found '%s'", spec->kind,
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+			  "%s: expected a node that runs a process, found '%s'", spec->kind,
 			  bo_fault_node_name(plan, spec->index));
 }
 
@@ -37,7 +39,8 @@ int bo_fault_confirm_down(struct bo_fault *fault, struct bo_err *err)
 	if (state.running) {
 		bo_text_add(&achieved, "still running (pid %d)", (int)state.pid);
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "%s did not end: pid %d is running",
-				 bo_fault_node_name(fault->plan, fault->spec->index), (int)state.pid);
+				 bo_fault_node_name(fault->plan, fault->spec->index),
+				 (int)state.pid);
 		return 0;
 	}
 	if (WIFSIGNALED(state.exit_status))
@@ -70,8 +73,8 @@ int bo_fault_end_and_start(struct bo_fault *fault, struct bo_err *err)
 	struct bo_node_state state = { 0 };
 	int r = fault->hands->node_state(fault->hands->self, fault->spec->index, &state, err);
 
-	/* It was told to end and has not: it may still do so at any moment, long after the fault.  Only if the signal
-	 * was really sent, or a failed apply would kill a healthy process. */
+	/* It was told to end and has not: it may still do so at any moment, long after the fault.
+	 * Only if the signal was really sent, or a failed apply would kill a healthy process. */
 	if (r == 0 && state.running && fault->record->applied_ns != INT64_MIN &&
 	    state.since_ns < fault->applied_mono_ns)
 		r = fault->hands->node_kill(fault->hands->self, fault->spec->index, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault/registry.c — the list of all faults, and what can be said about a declared one without a machine.
+/* fault/registry.c — the list of all faults, and what can be said about a declared one without a
+ * machine.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,9 +11,17 @@
 #include "fault-internal.h"
 
 static const struct bo_fault_kind *const kinds[] = {
-	&bo_fault_kind_delay,   &bo_fault_kind_loss,   &bo_fault_kind_rate, &bo_fault_kind_blackhole,
-	&bo_fault_kind_impair,  &bo_fault_kind_kill,   &bo_fault_kind_term, &bo_fault_kind_restart,
-	&bo_fault_kind_pause,   &bo_fault_kind_memory, NULL,
+	&bo_fault_kind_delay,
+	&bo_fault_kind_loss,
+	&bo_fault_kind_rate,
+	&bo_fault_kind_blackhole,
+	&bo_fault_kind_impair,
+	&bo_fault_kind_kill,
+	&bo_fault_kind_term,
+	&bo_fault_kind_restart,
+	&bo_fault_kind_pause,
+	&bo_fault_kind_memory,
+	NULL,
 };
 
 const struct bo_fault_kind *const *bo_fault_kinds(void)
@@ -41,17 +50,19 @@ static int unknown_kind(const struct bo_fault_spec *spec, struct bo_err *err)
 	size_t n = 0;
 
 	if (bo_fault_kind_find(spec->kind, other))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "fault '%s' goes %s, not %s", spec->kind,
-				  target_phrase(other), target_phrase(spec->target));
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "fault '%s' goes %s, not %s",
+				  spec->kind, target_phrase(other), target_phrase(spec->target));
 	for (size_t i = 0; kinds[i]; i++)
 		if (kinds[i]->target == spec->target)
 			names[n++] = kinds[i]->name;
 	names[n] = NULL;
 	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "unknown fault '%s' %s%s", spec->kind,
-			  target_phrase(spec->target), bo_nearest_hint(spec->kind, names, hint, sizeof(hint)));
+			  target_phrase(spec->target),
+			  bo_nearest_hint(spec->kind, names, hint, sizeof(hint)));
 }
 
-static int check_window(const struct bo_plan *plan, const struct bo_fault_spec *spec, struct bo_err *err)
+static int check_window(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			struct bo_err *err)
 {
 	int64_t start, end;
 	char after[BO_UNIT_BUF];
@@ -60,12 +71,15 @@ static int check_window(const struct bo_plan *plan, const struct bo_fault_spec *
 	if (end > start)
 		return 0;
 	if (spec->after_ns > 0)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-				  "%s would never be active: it starts %s after the start of '%s', when that is over",
-				  spec->kind, bo_format_duration(spec->after_ns, after), bo_phase_name(spec->from));
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-			  "%s would never be active: expected a phase that lasts, found '%s' with 0s", spec->kind,
-			  bo_phase_name(spec->from));
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_FAULT,
+			"%s would never be active: it starts %s after the start of '%s', when that is over",
+			spec->kind, bo_format_duration(spec->after_ns, after),
+			bo_phase_name(spec->from));
+	return bo_err_set(
+		err, EINVAL, BO_SUBSYS_FAULT,
+		"%s would never be active: expected a phase that lasts, found '%s' with 0s",
+		spec->kind, bo_phase_name(spec->from));
 }
 
 int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec, struct bo_err *err)
@@ -77,16 +91,17 @@ int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 	if (!kind)
 		return unknown_kind(spec, err);
 	if (spec->index < 0 || (size_t)spec->index >= ntargets)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: no such %s in this plan", spec->kind,
-				  spec->target == BO_TARGET_LINK ? "link" : "node");
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: no such %s in this plan",
+				  spec->kind, spec->target == BO_TARGET_LINK ? "link" : "node");
 	r = bo_fault_check_args(plan, spec, kind, err);
 	if (r == 0 && kind->check)
 		r = kind->check(plan, spec, err);
 	return r < 0 ? r : check_window(plan, spec, err);
 }
 
-int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan, const struct bo_fault_spec *spec,
-		  struct bo_hands *hands, struct bo_fault_record *record, struct bo_err *err)
+int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
+		  const struct bo_fault_spec *spec, struct bo_hands *hands,
+		  struct bo_fault_record *record, struct bo_err *err)
 {
 	const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
 	void *state = NULL;
@@ -96,7 +111,8 @@ int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan, const stru
 	if (kind->state_size) {
 		state = calloc(1, kind->state_size);
 		if (!state)
-			return bo_err_set(err, ENOMEM, BO_SUBSYS_FAULT, "%s: out of memory", spec->kind);
+			return bo_err_set(err, ENOMEM, BO_SUBSYS_FAULT, "%s: out of memory",
+					  spec->kind);
 	}
 	*fault = (struct bo_fault){
 		.plan = plan,

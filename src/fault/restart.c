@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault/restart.c — stop a node and start it again at once: a deployment, a crash with a supervisor.
- * It runs in steps, so that nobody waits for a slow stop: signal; when the process has ended (or the grace period
- * has, then SIGKILL), start it and wait until it is ready.
+/* fault/restart.c — stop a node and start it again at once: a deployment, a crash with a
+ * supervisor. It runs in steps, so that nobody waits for a slow stop: signal; when the process has
+ * ended (or the grace period has, then SIGKILL), start it and wait until it is ready.
  * Owns: its state.  Threads: the conductor's main thread.  Privilege: none (the hands have it). */
 #include <errno.h>
 #include <stdio.h>
@@ -23,9 +23,15 @@ struct restart {
 };
 
 static const struct bo_arg_schema args[] = {
-	{ .key = "signal", .unit = BO_UNIT_CHOICE, .choices = "term|kill", .positional = true,
+	{ .key = "signal",
+	  .unit = BO_UNIT_CHOICE,
+	  .choices = "term|kill",
+	  .positional = true,
 	  .help = "how it is stopped: SIGTERM to the main process (default) or SIGKILL to all" },
-	{ .key = "grace", .unit = BO_UNIT_DURATION, .min = 0, .max = GRACE_MAX_NS,
+	{ .key = "grace",
+	  .unit = BO_UNIT_DURATION,
+	  .min = 0,
+	  .max = GRACE_MAX_NS,
 	  .help = "after SIGTERM, SIGKILL when it has not ended by then; default 10s" },
 	{ 0 },
 };
@@ -40,15 +46,18 @@ static int64_t grace_of(const struct bo_fault_spec *spec)
 	return bo_fault_arg_int(spec, &bo_fault_kind_restart, "grace", GRACE_DEFAULT_NS);
 }
 
-static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size)
+static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		     size_t size)
 {
 	char grace[BO_UNIT_BUF];
 
 	if (by_kill(spec))
-		snprintf(buf, size, "%s killed and started again", bo_fault_node_name(plan, spec->index));
+		snprintf(buf, size, "%s killed and started again",
+			 bo_fault_node_name(plan, spec->index));
 	else
 		snprintf(buf, size, "%s stopped with SIGTERM (killed after %s) and started again",
-			 bo_fault_node_name(plan, spec->index), bo_format_duration(grace_of(spec), grace));
+			 bo_fault_node_name(plan, spec->index),
+			 bo_format_duration(grace_of(spec), grace));
 }
 
 static int apply(struct bo_fault *fault, struct bo_err *err)
@@ -66,8 +75,8 @@ static int apply(struct bo_fault *fault, struct bo_err *err)
 	st->old_pid = state.pid;
 	st->stage = STAGE_ENDING;
 	st->killed = by_kill(fault->spec);
-	return (st->killed ? fault->hands->node_kill : fault->hands->node_term)(fault->hands->self, fault->spec->index,
-										err);
+	return (st->killed ? fault->hands->node_kill
+			   : fault->hands->node_term)(fault->hands->self, fault->spec->index, err);
 }
 
 static int tick(struct bo_fault *fault, int64_t now_ns, struct bo_err *err)
@@ -87,7 +96,8 @@ static int tick(struct bo_fault *fault, int64_t now_ns, struct bo_err *err)
 		st->stage = STAGE_STARTED;
 		return fault->hands->node_start(fault->hands->self, fault->spec->index, true, err);
 	}
-	if (st->stage == STAGE_ENDING && !st->killed && now_ns - fault->applied_mono_ns >= grace_of(fault->spec)) {
+	if (st->stage == STAGE_ENDING && !st->killed &&
+	    now_ns - fault->applied_mono_ns >= grace_of(fault->spec)) {
 		st->stage = STAGE_KILLED;
 		st->killed = true;
 		return fault->hands->node_kill(fault->hands->self, fault->spec->index, err);
@@ -109,7 +119,8 @@ static int confirm(struct bo_fault *fault, struct bo_err *err)
 		return r;
 	if (st->stage != STAGE_STARTED) {
 		bo_text_add(&achieved, "not ended");
-		bo_fault_verdict(record, BO_CONFIRM_OFF, "%s (pid %d) had not ended when the fault was over", name,
+		bo_fault_verdict(record, BO_CONFIRM_OFF,
+				 "%s (pid %d) had not ended when the fault was over", name,
 				 (int)st->old_pid);
 		return 0;
 	}
@@ -120,8 +131,8 @@ static int confirm(struct bo_fault *fault, struct bo_err *err)
 		bo_text_add(&achieved, ", not running");
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "%s did not come back", name);
 	} else if (state.pid == st->old_pid) {
-		bo_fault_verdict(record, BO_CONFIRM_OFF, "%s still is pid %d: it was not restarted", name,
-				 (int)state.pid);
+		bo_fault_verdict(record, BO_CONFIRM_OFF, "%s still is pid %d: it was not restarted",
+				 name, (int)state.pid);
 	} else {
 		bo_text_add(&achieved, ", now pid %d", (int)state.pid);
 		bo_fault_verdict_ok(record);

@@ -27,7 +27,8 @@ _Static_assert(sizeof(unit_expected) / sizeof(unit_expected[0]) == BO_UNIT_SIZE_
 	       "every unit says what it expects");
 
 /** wrong_type() - "delay: expected a duration such as "250ms", found number 5" */
-static int wrong_type(const struct bo_arg_schema *schema, const struct bo_arg *arg, struct bo_err *err)
+static int wrong_type(const struct bo_arg_schema *schema, const struct bo_arg *arg,
+		      struct bo_err *err)
 {
 	char found[96];
 
@@ -37,8 +38,9 @@ static int wrong_type(const struct bo_arg_schema *schema, const struct bo_arg *a
 		break;
 	case BO_ARG_NUMBER:
 		snprintf(found, sizeof(found), "number %g without a unit", arg->num);
-		if (schema->unit == BO_UNIT_COUNT || schema->unit == BO_UNIT_BOOL || schema->unit == BO_UNIT_NODE ||
-		    schema->unit == BO_UNIT_CHOICE || schema->unit == BO_UNIT_RATIO)
+		if (schema->unit == BO_UNIT_COUNT || schema->unit == BO_UNIT_BOOL ||
+		    schema->unit == BO_UNIT_NODE || schema->unit == BO_UNIT_CHOICE ||
+		    schema->unit == BO_UNIT_RATIO)
 			snprintf(found, sizeof(found), "number %g", arg->num);
 		break;
 	case BO_ARG_BOOL:
@@ -50,7 +52,8 @@ static int wrong_type(const struct bo_arg_schema *schema, const struct bo_arg *a
 }
 
 /** whole() - a number that is an integer and fits */
-static int whole(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret, struct bo_err *err)
+static int whole(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret,
+		 struct bo_err *err)
 {
 	if (!(fabs(arg->num) < 0x1p53) || arg->num != trunc(arg->num))
 		return wrong_type(schema, arg, err);
@@ -65,13 +68,15 @@ static int64_t ratio_to_ppm(double ratio)
 
 	if (!(fabs(ppm) < 0x1p53))
 		return ppm > 0 ? INT64_MAX : INT64_MIN;
-	/* What is not zero must not become zero on the way: it is too small, and the range check says so then. */
+	/* What is not zero must not become zero on the way: it is too small, and the range check
+	 * says so then. */
 	if (ppm > 0 && ppm < 1)
 		return 0;
 	return (int64_t)llrint(ppm);
 }
 
-static int read_ratio(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret, struct bo_err *err)
+static int read_ratio(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret,
+		      struct bo_err *err)
 {
 	double ratio = arg->num;
 	int r = 0;
@@ -86,7 +91,8 @@ static int read_ratio(const struct bo_arg_schema *schema, const struct bo_arg *a
 	return 0;
 }
 
-static int read_choice(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret, struct bo_err *err)
+static int read_choice(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret,
+		       struct bo_err *err)
 {
 	const char *word = schema->choices;
 	size_t len = arg->type == BO_ARG_STRING ? strlen(arg->str) : 0;
@@ -102,12 +108,12 @@ static int read_choice(const struct bo_arg_schema *schema, const struct bo_arg *
 		}
 		word += n + (word[n] == '|');
 	}
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: expected one of %s, found \"%s\"", schema->key,
-			  schema->choices, arg->str);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: expected one of %s, found \"%s\"",
+			  schema->key, schema->choices, arg->str);
 }
 
-static int read_node(const struct bo_plan *plan, const struct bo_arg_schema *schema, const struct bo_arg *arg,
-		     int64_t *ret, struct bo_err *err)
+static int read_node(const struct bo_plan *plan, const struct bo_arg_schema *schema,
+		     const struct bo_arg *arg, int64_t *ret, struct bo_err *err)
 {
 	const char *names[64];
 	char hint[80];
@@ -121,13 +127,14 @@ static int read_node(const struct bo_plan *plan, const struct bo_arg_schema *sch
 	for (; n < plan->nodes.len && n < sizeof(names) / sizeof(names[0]) - 1; n++)
 		names[n] = plan->nodes.items[n].name;
 	names[n] = NULL;
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: no node is named \"%s\"%s", schema->key, arg->str,
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: no node is named \"%s\"%s",
+			  schema->key, arg->str,
 			  bo_nearest_hint(arg->str, names, hint, sizeof(hint)));
 }
 
 /** read_arg() - one argument in its unit's base; @plan is only needed for BO_UNIT_NODE */
-static int read_arg(const struct bo_plan *plan, const struct bo_arg_schema *schema, const struct bo_arg *arg,
-		    int64_t *ret, struct bo_err *err)
+static int read_arg(const struct bo_plan *plan, const struct bo_arg_schema *schema,
+		    const struct bo_arg *arg, int64_t *ret, struct bo_err *err)
 {
 	bool text = arg->type == BO_ARG_STRING;
 	int r = 0;
@@ -162,7 +169,8 @@ static int read_arg(const struct bo_plan *plan, const struct bo_arg_schema *sche
 	case BO_UNIT_RATIO:
 		return read_ratio(schema, arg, ret, err);
 	case BO_UNIT_COUNT:
-		return arg->type == BO_ARG_NUMBER ? whole(schema, arg, ret, err) : wrong_type(schema, arg, err);
+		return arg->type == BO_ARG_NUMBER ? whole(schema, arg, ret, err)
+						  : wrong_type(schema, arg, err);
 	case BO_UNIT_BOOL:
 		*ret = arg->boolean;
 		return arg->type == BO_ARG_BOOL ? 0 : wrong_type(schema, arg, err);
@@ -185,7 +193,8 @@ static const char *format_unit(enum bo_arg_unit unit, int64_t value, char buf[BO
 	case BO_UNIT_BITRATE:
 		return bo_format_bitrate(value, buf);
 	case BO_UNIT_RATIO:
-		/* bo_format_ratio() rounds for reading; a bound of 0.0001 % must not read as 0 %. */
+		/* bo_format_ratio() rounds for reading; a bound of 0.0001 % must not read as 0 %.
+		 */
 		snprintf(buf, BO_UNIT_BUF, "%.6g%%", (double)value / BO_PPM_ALL * 100);
 		return buf;
 	default:
@@ -209,15 +218,18 @@ static int check_range(const struct bo_arg_schema *schema, int64_t value, struct
 		if (value < 0 && value >= -BO_PPM_ALL)
 			return 0;
 		if (value < 0)
-			return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT, "%s: expected more than 0%% and at most 100%%, "
-					  "found %s", schema->key, format_unit(BO_UNIT_RATIO, -value, found));
+			return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT,
+					  "%s: expected more than 0%% and at most 100%%, "
+					  "found %s",
+					  schema->key, format_unit(BO_UNIT_RATIO, -value, found));
 		/* fall through */
 	default:
 		if (value >= schema->min && value <= schema->max)
 			return 0;
 	}
-	return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT, "%s: expected %s to %s, found %s", schema->key,
-			  format_unit(schema->unit, schema->min, min), format_unit(schema->unit, schema->max, max),
+	return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT, "%s: expected %s to %s, found %s",
+			  schema->key, format_unit(schema->unit, schema->min, min),
+			  format_unit(schema->unit, schema->max, max),
 			  format_unit(schema->unit, value, found));
 }
 
@@ -237,8 +249,8 @@ static int unknown_key(const struct bo_fault_kind *kind, const char *key, struct
 	size_t n = 0;
 
 	if (!key[0])
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s takes no positional value, only named options",
-				  kind->name);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s takes no positional value, only named options", kind->name);
 	for (; kind->args[n].key && n < MAX_KEYS - 1; n++)
 		keys[n] = kind->args[n].key;
 	keys[n] = NULL;
@@ -246,8 +258,8 @@ static int unknown_key(const struct bo_fault_kind *kind, const char *key, struct
 			  bo_nearest_hint(key, keys, hint, sizeof(hint)));
 }
 
-const struct bo_arg *bo_fault_arg_given(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
-					const char *key)
+const struct bo_arg *bo_fault_arg_given(const struct bo_fault_spec *spec,
+					const struct bo_fault_kind *kind, const char *key)
 {
 	const struct bo_arg_schema *schema = schema_of(kind, key);
 
@@ -269,8 +281,8 @@ int bo_fault_check_args(const struct bo_plan *plan, const struct bo_fault_spec *
 		if (!schema)
 			return unknown_key(kind, arg->key, err);
 		if (bo_fault_arg_given(spec, kind, schema->key) != arg)
-			return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: '%s' is given twice", kind->name,
-					  schema->key);
+			return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: '%s' is given twice",
+					  kind->name, schema->key);
 		r = read_arg(plan, schema, arg, &value, err);
 		if (r == 0)
 			r = check_range(schema, value, err);
@@ -279,13 +291,14 @@ int bo_fault_check_args(const struct bo_plan *plan, const struct bo_fault_spec *
 	}
 	for (const struct bo_arg_schema *s = kind->args; s->key; s++)
 		if (s->required && !bo_fault_arg_given(spec, kind, s->key))
-			return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: '%s' is missing: expected %s", kind->name,
-					  s->key, unit_expected[s->unit]);
+			return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+					  "%s: '%s' is missing: expected %s", kind->name, s->key,
+					  unit_expected[s->unit]);
 	return 0;
 }
 
-int64_t bo_fault_arg_int(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind, const char *key,
-			 int64_t dflt)
+int64_t bo_fault_arg_int(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
+			 const char *key, int64_t dflt)
 {
 	const struct bo_arg_schema *schema = schema_of(kind, key);
 	const struct bo_arg *arg = bo_fault_arg_given(spec, kind, key);

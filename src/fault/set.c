@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fault/set.c — all faults of a plan while it runs.
  *
- * Links.  A driver knows only whole impairments, one per direction.  So a direction ("lane") is always given the merge
- * of all faults that are active on it, and each change is logged with the time before and after the call.  Between two
- * changes a lane has one known state: such a stretch is what a fault is measured in.
+ * Links.  A driver knows only whole impairments, one per direction.  So a direction ("lane") is
+ * always given the merge of all faults that are active on it, and each change is logged with the
+ * time before and after the call.  Between two changes a lane has one known state: such a stretch
+ * is what a fault is measured in.
  *
- * Confirmation.  When a fault ends, its window is the longest stretch in which it was in force and the lane did not
- * change, less a tail: the last probes need the delay and 100 ms to arrive, or they would be counted as lost.  Probing
- * starts with bo_fault_set_watch(), so that the path is also known as it was before.
+ * Confirmation.  When a fault ends, its window is the longest stretch in which it was in force and
+ * the lane did not change, less a tail: the last probes need the delay and 100 ms to arrive, or
+ * they would be counted as lost.  Probing starts with bo_fault_set_watch(), so that the path is
+ * also known as it was before.
  *
  * Owns: faults and lanes.  Threads: the conductor's main thread.  Privilege: none. */
 #include <errno.h>
@@ -19,7 +21,7 @@
 /* How much of the time before the first fault is looked at for the unimpaired path. */
 #define BASE_WINDOW_NS (2 * BO_NSEC_PER_SEC)
 
-/* --- lanes ------------------------------------------------------------------------------------------------------ */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 struct bo_fault_lane *bo_fault_lane_of(struct bo_fault_set *set, int link, enum bo_dir dir)
 {
@@ -36,14 +38,15 @@ static uint32_t dir_claims(const struct bo_fault *fault, enum bo_dir dir)
 
 static bool fault_uses(const struct bo_fault *fault, int link, enum bo_dir dir)
 {
-	return fault->kind->target == BO_TARGET_LINK && fault->kind->impair && fault->spec->index == link &&
-	       dir_claims(fault, dir);
+	return fault->kind->target == BO_TARGET_LINK && fault->kind->impair &&
+	       fault->spec->index == link && dir_claims(fault, dir);
 }
 
 static bool impair_equal(const struct bo_impair *a, const struct bo_impair *b)
 {
-	return a->delay_ns == b->delay_ns && a->jitter_ns == b->jitter_ns && a->loss_ppm == b->loss_ppm &&
-	       a->rate_bps == b->rate_bps && a->limit_packets == b->limit_packets && a->blackhole == b->blackhole;
+	return a->delay_ns == b->delay_ns && a->jitter_ns == b->jitter_ns &&
+	       a->loss_ppm == b->loss_ppm && a->rate_bps == b->rate_bps &&
+	       a->limit_packets == b->limit_packets && a->blackhole == b->blackhole;
 }
 
 int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir, struct bo_err *err)
@@ -100,19 +103,27 @@ static void lane_measure_base(struct bo_fault_set *set, int link, enum bo_dir di
 		return;
 	if (from_ns < lane->probing_since_ns)
 		from_ns = lane->probing_since_ns;
-	if (from_ns < to_ns && set->hands->link_measure(set->hands->self, link, dir, from_ns, to_ns, &m, NULL) == 0 &&
+	if (from_ns < to_ns &&
+	    set->hands->link_measure(set->hands->self, link, dir, from_ns, to_ns, &m, NULL) == 0 &&
 	    m.received)
 		lane->base_p50_ns = m.delay_p50_ns;
 }
 
-struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane, const struct bo_impair *own,
-					    int64_t since_ns, int64_t now_ns)
+struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane,
+					    const struct bo_impair *own, int64_t since_ns,
+					    int64_t now_ns)
 {
 	struct bo_fault_window best = { .im = *own };
+	bool best_is_clear = false;
 
 	for (size_t i = 0; i < lane->changes.len; i++) {
 		const struct bo_fault_change *change = &lane->changes.items[i];
-		struct bo_fault_window w = { .from_ns = change->after_ns, .to_ns = now_ns, .im = change->im };
+		struct bo_fault_window w = { .from_ns = change->after_ns,
+					     .to_ns = now_ns,
+					     .im = change->im };
+		/* Somebody else's jitter pulls packet trains apart: a rate is better measured
+		 * without. */
+		bool clear = !own->rate_bps || own->jitter_ns || !change->im.jitter_ns;
 
 		if (change->before_ns < since_ns || (w.im.blackhole && !own->blackhole))
 			continue;
@@ -121,13 +132,16 @@ struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane, co
 		w.to_ns -= PROBE_GRACE_NS + lane->base_p50_ns;
 		if (!w.im.blackhole)
 			w.to_ns -= w.im.delay_ns + w.im.jitter_ns;
-		if (w.to_ns - w.from_ns > best.to_ns - best.from_ns)
+		if (w.to_ns <= w.from_ns || clear < best_is_clear)
+			continue;
+		if (clear > best_is_clear || w.to_ns - w.from_ns > best.to_ns - best.from_ns)
 			best = w;
+		best_is_clear = clear;
 	}
 	return best;
 }
 
-/* --- the set ---------------------------------------------------------------------------------------------------- */
+/* --- the set ---------------------------------------------------------------------------------- */
 
 static int64_t real_clock(void)
 {
@@ -139,7 +153,9 @@ int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan, stru
 {
 	int r = 0;
 
-	*set = (struct bo_fault_set){ .plan = plan, .hands = hands, .records = records, .clock = real_clock };
+	*set = (struct bo_fault_set){
+		.plan = plan, .hands = hands, .records = records, .clock = real_clock
+	};
 	set->faults = calloc(plan->faults.len + 1, sizeof(*set->faults));
 	set->lanes = calloc(plan->links.len * BO_DIR_COUNT + 1, sizeof(*set->lanes));
 	if (!set->faults || !set->lanes)
@@ -147,13 +163,15 @@ int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan, stru
 	for (size_t i = 0; r == 0 && i < plan->faults.len; i++) {
 		const struct bo_fault_spec *spec = &plan->faults.items[i];
 
-		records[i] = (struct bo_fault_record){ .applied_ns = INT64_MIN, .reverted_ns = INT64_MIN };
+		records[i] = (struct bo_fault_record){ .applied_ns = INT64_MIN,
+						       .reverted_ns = INT64_MIN };
 		r = bo_fault_init(&set->faults[i], plan, spec, hands, &records[i], err);
 		if (r < 0)
 			break;
 		set->faults[i].set = set;
 		set->nfaults++;
-		set->faults[i].kind->describe(plan, spec, records[i].requested, sizeof(records[i].requested));
+		set->faults[i].kind->describe(plan, spec, records[i].requested,
+					      sizeof(records[i].requested));
 	}
 	if (r < 0)
 		bo_fault_set_done(set);
@@ -164,9 +182,9 @@ int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index, struct b
 {
 	for (size_t i = 0; i < set->nfaults; i++) {
 		const struct bo_fault *fault = &set->faults[i];
-		int r = fault->kind->supported ?
-				fault->kind->supported(set->hands->machine, set->plan, fault->spec, err) :
-				0;
+		int r = fault->kind->supported ? fault->kind->supported(set->hands->machine,
+									set->plan, fault->spec, err)
+					       : 0;
 
 		if (r < 0) {
 			*ret_index = i;
@@ -215,7 +233,8 @@ int bo_fault_set_apply(struct bo_fault_set *set, size_t i, int64_t now_ns, struc
 	if (r < 0) {
 		fault->active = false;
 		(void)fault->kind->revert(fault, NULL);
-		bo_fault_verdict(fault->record, BO_CONFIRM_OFF, "could not be applied: %s", why.msg);
+		bo_fault_verdict(fault->record, BO_CONFIRM_OFF, "could not be applied: %s",
+				 why.msg);
 		if (err)
 			*err = why;
 		return r;
@@ -282,7 +301,8 @@ int bo_fault_set_revert(struct bo_fault_set *set, size_t i, struct bo_err *err)
 	fault->active = false;
 	r = fault->kind->revert(fault, err);
 	if (r < 0) {
-		fault->active = true; /* still in force as far as anybody knows: a second try must not be a no-op */
+		fault->active =
+			true; /* still in force as far as anybody knows: a second try must not be a no-op */
 		return r;
 	}
 	record->revert_cost_ns = set->clock() - before_ns;
@@ -291,7 +311,8 @@ int bo_fault_set_revert(struct bo_fault_set *set, size_t i, struct bo_err *err)
 	return 0;
 }
 
-/** latest_active() - of the active faults whose reverting was not tried yet the one applied last, or NULL */
+/** latest_active() - of the active faults whose reverting was not tried yet the one applied last,
+ * or NULL */
 static struct bo_fault *latest_active(struct bo_fault_set *set)
 {
 	struct bo_fault *latest = NULL;
@@ -299,7 +320,8 @@ static struct bo_fault *latest_active(struct bo_fault_set *set)
 	for (size_t i = 0; i < set->nfaults; i++) {
 		struct bo_fault *fault = &set->faults[i];
 
-		if (fault->active && !fault->revert_tried && (!latest || fault->applied_mono_ns >= latest->applied_mono_ns))
+		if (fault->active && !fault->revert_tried &&
+		    (!latest || fault->applied_mono_ns >= latest->applied_mono_ns))
 			latest = fault;
 	}
 	return latest;
@@ -313,7 +335,8 @@ int bo_fault_set_revert_all(struct bo_fault_set *set, struct bo_err *err)
 	for (size_t i = 0; i < set->nfaults; i++)
 		set->faults[i].revert_tried = false;
 	while ((fault = latest_active(set))) {
-		int r = bo_fault_set_revert(set, (size_t)(fault - set->faults), first < 0 ? NULL : err);
+		int r = bo_fault_set_revert(set, (size_t)(fault - set->faults),
+					    first < 0 ? NULL : err);
 
 		fault->revert_tried = true;
 		first = first < 0 ? first : r;
@@ -322,8 +345,10 @@ int bo_fault_set_revert_all(struct bo_fault_set *set, struct bo_err *err)
 		struct bo_fault_lane *lane = &set->lanes[i];
 
 		if (lane->probing)
-			lane->probing = set->hands->link_probe(set->hands->self, (int)(i / BO_DIR_COUNT),
-							       (enum bo_dir)(i % BO_DIR_COUNT), false, NULL) < 0;
+			lane->probing = set->hands->link_probe(set->hands->self,
+							       (int)(i / BO_DIR_COUNT),
+							       (enum bo_dir)(i % BO_DIR_COUNT),
+							       false, NULL) < 0;
 	}
 	return first;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault/term.c — SIGTERM to a node's main process, as an orderly stop; at its end the node is started again.
- * A process that does not end makes the fault OFF: the dependency was not down.  (restart has a grace period.)
+/* fault/term.c — SIGTERM to a node's main process, as an orderly stop; at its end the node is
+ * started again. A process that does not end makes the fault OFF: the dependency was not down.
+ * (restart has a grace period.)
  * Owns: nothing.  Threads: the conductor's main thread.  Privilege: none (the hands have it). */
 #include <stdio.h>
 
@@ -8,9 +9,11 @@
 
 static const struct bo_arg_schema args[] = { { 0 } };
 
-static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size)
+static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		     size_t size)
 {
-	snprintf(buf, size, "SIGTERM to %s, started again at the end", bo_fault_node_name(plan, spec->index));
+	snprintf(buf, size, "SIGTERM to %s, started again at the end",
+		 bo_fault_node_name(plan, spec->index));
 }
 
 static int apply(struct bo_fault *fault, struct bo_err *err)

@@ -65,7 +65,8 @@ const char *bo_fault_node_name(const struct bo_plan *plan, int node)
 	return node >= 0 && (size_t)node < plan->nodes.len ? plan->nodes.items[node].name : "?";
 }
 
-void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size)
+void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+			  size_t size)
 {
 	const struct bo_link_spec *link;
 
@@ -74,5 +75,6 @@ void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec
 		return;
 	}
 	link = &plan->links.items[spec->index];
-	snprintf(buf, size, "%s-%s", bo_fault_node_name(plan, link->a), bo_fault_node_name(plan, link->b));
+	snprintf(buf, size, "%s-%s", bo_fault_node_name(plan, link->a),
+		 bo_fault_node_name(plan, link->b));
 }

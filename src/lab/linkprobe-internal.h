@@ -22,7 +22,8 @@ struct probe_sent {
 	int64_t delay_ns;
 };
 
-/** struct probe_train - packets sent back to back; @bits: what arrived after the first one, IP header included */
+/** struct probe_train - packets sent back to back; @bits: what arrived after the first one, IP
+ * header included */
 struct probe_train {
 	int64_t sent_ns;
 	int64_t first_ns;
@@ -40,11 +41,15 @@ struct probe_log {
 	uint64_t next_train;
 };
 
-/** bo_probe_train_goodput() - bits per second seen at the receiving end; 0 when too little arrived to tell */
+/** bo_probe_train_goodput() - bits per second seen at the receiving end; 0 when too little arrived
+ * to tell */
 int64_t bo_probe_train_goodput(const struct probe_train *train);
-/** bo_probe_train_packets() - packets of a full train once a scout has seen @goodput_bps; 0: the scout must do */
+/** bo_probe_train_packets() - packets of a full train once a scout has seen @goodput_bps; 0: the
+ * scout must do */
 uint32_t bo_probe_train_packets(int64_t goodput_bps, int64_t packet_bits);
-/** bo_probe_gap_ns() - pause between packets of @bits so that they take at most 2 % of @goodput_bps (0: not known) */
+/** bo_probe_gap_ns() - pause between packets of @bits so that they take at most 2 % of @goodput_bps
+ * (0: not known) */
 int64_t bo_probe_gap_ns(int64_t goodput_bps, int64_t bits, int64_t least_ns, int64_t most_ns);
 /** bo_probe_summarise() - see bo_linkprobe_measure(); -ENOMEM */
-int bo_probe_summarise(const struct probe_log *log, int64_t from_ns, int64_t to_ns, struct bo_link_measure *ret);
+int bo_probe_summarise(const struct probe_log *log, int64_t from_ns, int64_t to_ns,
+		       struct bo_link_measure *ret);

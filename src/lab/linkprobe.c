@@ -2,19 +2,22 @@
 /* lab/linkprobe.c — measure each direction of a link with packets of our own.
  *
  * Theory of operation
- *   Both ends of a link have a UDP socket, and both sockets are in this process, so one clock stamps departure and
- *   arrival and delay is one-way.  Departure is read just before sendto(2); arrival is the kernel's own receive stamp
- *   (SO_TIMESTAMPNS), so a prober that is scheduled late does not make the link look slow.
+ *   Both ends of a link have a UDP socket, and both sockets are in this process, so one clock
+ *   stamps departure and arrival and delay is one-way.  Departure is read just before sendto(2);
+ *   arrival is the kernel's own receive stamp (SO_TIMESTAMPNS), so a prober that is scheduled late
+ *   does not make the link look slow.
  *
- *   Probes (52 bytes of IPv4) leave 200 times per second and direction, independent of what arrives.  A probe that
- *   could not be sent was not sent: local trouble is never called loss.  What matters of a probe stays here, in a
- *   ring; the packet carries only its number and a random tag, so a service cannot fake an arrival.
+ *   Probes (52 bytes of IPv4) leave 200 times per second and direction, independent of what
+ *   arrives.  A probe that could not be sent was not sent: local trouble is never called loss.
+ *   What matters of a probe stays here, in a ring; the packet carries only its number and a random
+ *   tag, so a service cannot fake an arrival.
  *
- *   Trains estimate the rate.  Once per second four large packets go out back to back (the scout); when they have
- *   arrived and the link looks fast enough, a full train of 16 to 96 follows, long enough in time to be measured.
- *   Goodput is what arrived after a train's first packet over the time that this took.  The two steps keep a slow
- *   link from being filled by its own measurement; for the same reason probes and trains thin out so that each takes
- *   about 2 % of the rate last seen, but never below 10 probes per second and one scout in 10 s.
+ *   Trains estimate the rate.  Once per second four large packets go out back to back (the scout);
+ *   when they have arrived and the link looks fast enough, a full train of 16 to 96 follows, long
+ *   enough in time to be measured. Goodput is what arrived after a train's first packet over the
+ *   time that this took.  The two steps keep a slow link from being filled by its own measurement;
+ *   for the same reason probes and trains thin out so that each takes about 2 % of the rate last
+ *   seen, but never below 10 probes per second and one scout in 10 s.
  *
  * Owns: both sockets of every link, one thread.  Threads: one; the rings are shared under one lock.
  * Privilege: none. */
@@ -98,20 +101,23 @@ struct bo_linkprobe {
 #define EVENT_TIMER UINT64_MAX
 #define EVENT_BELL (UINT64_MAX - 1)
 
-/* --- send ------------------------------------------------------------------------------------------------------- */
+/* --- send ------------------------------------------------------------------------------------- */
 
 static int64_t packet_bits(const struct lane *lane, size_t payload)
 {
 	return ((int64_t)payload + lane->header_bytes) * 8;
 }
 
-static bool lane_send(const struct bo_linkprobe *lp, const struct lane *lane, uint32_t link, enum bo_dir dir,
-		      enum packet_kind kind, uint64_t number)
+static bool lane_send(const struct bo_linkprobe *lp, const struct lane *lane, uint32_t link,
+		      enum bo_dir dir, enum packet_kind kind, uint64_t number)
 {
 	union {
 		struct packet packet;
 		uint8_t bytes[TRAIN_PAYLOAD];
-	} u = { .packet = { .tag = lp->tag, .number = number, .link = link, .dir = (uint8_t)dir,
+	} u = { .packet = { .tag = lp->tag,
+			    .number = number,
+			    .link = link,
+			    .dir = (uint8_t)dir,
 			    .kind = (uint8_t)kind } };
 	size_t len = kind == PACKET_PROBE ? sizeof(u.packet) : sizeof(u.bytes);
 
@@ -119,7 +125,8 @@ static bool lane_send(const struct bo_linkprobe *lp, const struct lane *lane, ui
 		      (const struct sockaddr *)&lane->to, lane->to_len) == (ssize_t)len;
 }
 
-static void lane_send_probe(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link, enum bo_dir dir)
+static void lane_send_probe(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link,
+			    enum bo_dir dir)
 {
 	struct probe_sent *probe = &lane->log.probes[lane->log.next_probe % PROBE_RING];
 
@@ -128,8 +135,8 @@ static void lane_send_probe(const struct bo_linkprobe *lp, struct lane *lane, ui
 		lane->log.next_probe++;
 }
 
-static void lane_send_train(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link, enum bo_dir dir,
-			    uint32_t packets)
+static void lane_send_train(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link,
+			    enum bo_dir dir, uint32_t packets)
 {
 	struct probe_train *train = &lane->log.trains[lane->log.next_train % TRAIN_RING];
 
@@ -141,16 +148,18 @@ static void lane_send_train(const struct bo_linkprobe *lp, struct lane *lane, ui
 }
 
 /** lane_tick() - send what is due; returns when the next is */
-static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link, enum bo_dir dir,
-			 int64_t now_ns)
+static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link,
+			 enum bo_dir dir, int64_t now_ns)
 {
 	if (now_ns >= lane->next_probe_ns) {
-		int64_t gap = bo_probe_gap_ns(lane->goodput_bps, packet_bits(lane, sizeof(struct packet)),
+		int64_t gap = bo_probe_gap_ns(lane->goodput_bps,
+					      packet_bits(lane, sizeof(struct packet)),
 					      PROBE_GAP_NS, PROBE_GAP_MOST_NS);
 
 		lane_send_probe(lp, lane, link, dir);
 		lane->next_probe_ns += gap;
-		/* Slots that were slept through are not made up for: a burst would measure itself. */
+		/* Slots that were slept through are not made up for: a burst would measure itself.
+		 */
 		if (lane->next_probe_ns <= now_ns)
 			lane->next_probe_ns = now_ns + gap;
 	}
@@ -159,21 +168,23 @@ static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint3
 
 		lane->scout = lane->log.next_train;
 		lane_send_train(lp, lane, link, dir, TRAIN_SCOUT_PACKETS);
-		lane->next_train_ns =
-			now_ns + bo_probe_gap_ns(lane->goodput_bps, bits, TRAIN_GAP_NS, TRAIN_GAP_MOST_NS);
+		lane->next_train_ns = now_ns + bo_probe_gap_ns(lane->goodput_bps, bits,
+							       TRAIN_GAP_NS, TRAIN_GAP_MOST_NS);
 	}
-	return lane->next_probe_ns < lane->next_train_ns ? lane->next_probe_ns : lane->next_train_ns;
+	return lane->next_probe_ns < lane->next_train_ns ? lane->next_probe_ns
+							 : lane->next_train_ns;
 }
 
-/* --- receive ---------------------------------------------------------------------------------------------------- */
+/* --- receive ---------------------------------------------------------------------------------- */
 
-static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane, const struct packet *packet,
-			       int64_t at_ns)
+static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane,
+			       const struct packet *packet, int64_t at_ns)
 {
 	struct probe_train *train = &lane->log.trains[packet->number % TRAIN_RING];
 	uint32_t more;
 
-	if (packet->number >= lane->log.next_train || packet->number + TRAIN_RING < lane->log.next_train)
+	if (packet->number >= lane->log.next_train ||
+	    packet->number + TRAIN_RING < lane->log.next_train)
 		return;
 	if (!train->received++) {
 		train->first_ns = at_ns;
@@ -192,26 +203,29 @@ static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane,
 		lane_send_train(lp, lane, packet->link, (enum bo_dir)packet->dir, more);
 }
 
-static void packet_arrived(const struct bo_linkprobe *lp, uint32_t link, int end, const struct packet *packet,
-			   int64_t at_ns, int64_t now_ns)
+static void packet_arrived(const struct bo_linkprobe *lp, uint32_t link, int end,
+			   const struct packet *packet, int64_t at_ns, int64_t now_ns)
 {
 	/* End 0 is a, so it receives what travels b → a. */
 	enum bo_dir dir = end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B;
 	struct lane *lane = &lp->links[link].lanes[dir];
 	struct probe_sent *probe;
 
-	if (packet->tag != lp->tag || packet->link != link || packet->dir != dir || !lane->log.probes)
+	if (packet->tag != lp->tag || packet->link != link || packet->dir != dir ||
+	    !lane->log.probes)
 		return;
 	if (packet->kind == PACKET_TRAIN) {
 		lane_train_arrived(lp, lane, packet, at_ns);
 		return;
 	}
-	if (packet->number >= lane->log.next_probe || packet->number + PROBE_RING < lane->log.next_probe)
+	if (packet->number >= lane->log.next_probe ||
+	    packet->number + PROBE_RING < lane->log.next_probe)
 		return;
 	probe = &lane->log.probes[packet->number % PROBE_RING];
 	if (probe->delay_ns >= 0)
 		return;
-	/* The stamp is of CLOCK_REALTIME: after a step of that clock it may lie before the departure or after now. */
+	/* The stamp is of CLOCK_REALTIME: after a step of that clock it may lie before the
+	 * departure or after now. */
 	if (at_ns < probe->sent_ns || at_ns > now_ns)
 		at_ns = now_ns;
 	probe->delay_ns = at_ns - probe->sent_ns;
@@ -234,7 +248,8 @@ static int64_t arrival_ns(struct msghdr *msg, int64_t now_ns)
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
 			continue;
 		memcpy(&ts, CMSG_DATA(c), sizeof(ts));
-		return now_ns - (realtime_ns() - ((int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec));
+		return now_ns -
+		       (realtime_ns() - ((int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec));
 	}
 	return now_ns;
 }
@@ -248,7 +263,9 @@ static void end_receive(const struct bo_linkprobe *lp, uint32_t link, int end)
 		} u;
 		_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct timespec)) + 64];
 		struct iovec iov = { .iov_base = u.bytes, .iov_len = sizeof(u.bytes) };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = control,
 				      .msg_controllen = sizeof(control) };
 		ssize_t n = recvmsg(lp->links[link].fd[end], &msg, MSG_DONTWAIT);
 		int64_t now_ns;
@@ -262,7 +279,7 @@ static void end_receive(const struct bo_linkprobe *lp, uint32_t link, int end)
 	}
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /** prober_tick() - send what is due on every lane and set the timer to what is next */
 static void prober_tick(struct bo_linkprobe *lp)
@@ -322,7 +339,7 @@ static void prober_ring(struct bo_linkprobe *lp)
 	(void)!write(lp->bell, &one, sizeof(one));
 }
 
-/* --- the outside ------------------------------------------------------------------------------------------------ */
+/* --- the outside ------------------------------------------------------------------------------ */
 
 static int prober_watch(struct bo_linkprobe *lp, int fd, uint64_t id, struct bo_err *err)
 {
@@ -355,7 +372,8 @@ static int prober_start(struct bo_linkprobe *lp, struct bo_err *err)
 	r = pthread_create(&lp->thread, NULL, prober_main, lp);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
-		return bo_err_set(err, r, BO_SUBSYS_LAB, "link probe: cannot start a thread: %s", strerror(r));
+		return bo_err_set(err, r, BO_SUBSYS_LAB, "link probe: cannot start a thread: %s",
+				  strerror(r));
 	lp->running = true;
 	return 0;
 }
@@ -404,7 +422,8 @@ int bo_linkprobe_add(struct bo_linkprobe *lp, int link, const struct bo_linkprob
 	int r = 0;
 
 	if (link < 0 || (size_t)link >= lp->nlinks || lp->links[link].added)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "link probe: no link %d, or added twice", link);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+				  "link probe: no link %d, or added twice", link);
 	l = &lp->links[link];
 	for (int end = 0; end < 2; end++) {
 		int on = 1, bytes = RECEIVE_BUFFER;
@@ -426,9 +445,11 @@ int bo_linkprobe_add(struct bo_linkprobe *lp, int link, const struct bo_linkprob
 }
 
 /** lane_find() - the lane of an added link, or NULL with @err filled */
-static struct lane *lane_find(struct bo_linkprobe *lp, int link, enum bo_dir dir, struct bo_err *err)
+static struct lane *lane_find(struct bo_linkprobe *lp, int link, enum bo_dir dir,
+			      struct bo_err *err)
 {
-	if (link < 0 || (size_t)link >= lp->nlinks || (unsigned int)dir >= BO_DIR_COUNT || !lp->links[link].added) {
+	if (link < 0 || (size_t)link >= lp->nlinks || (unsigned int)dir >= BO_DIR_COUNT ||
+	    !lp->links[link].added) {
 		(void)bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "link probe: no link %d", link);
 		return NULL;
 	}
@@ -451,7 +472,8 @@ static int lane_start(struct lane *lane, struct bo_err *err)
 	return 0;
 }
 
-int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on, struct bo_err *err)
+int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on,
+		     struct bo_err *err)
 {
 	struct lane *lane;
 	int r = 0;
@@ -469,8 +491,8 @@ int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on
 	return r;
 }
 
-int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
-			 struct bo_link_measure *ret, struct bo_err *err)
+int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns,
+			 int64_t to_ns, struct bo_link_measure *ret, struct bo_err *err)
 {
 	struct lane *lane;
 	int r = -EINVAL;

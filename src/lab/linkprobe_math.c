@@ -8,8 +8,9 @@
 #include "brownout/base/clock.h"
 #include "linkprobe-internal.h"
 
-/* A full train should last this long: the kernel's receive stamps jitter by some 50 µs when the wire's thread wakes
- * up late and writes several packets at once, and that must stay small against the whole. */
+/* A full train should last this long: the kernel's receive stamps jitter by some 50 µs when the
+ * wire's thread wakes up late and writes several packets at once, and that must stay small against
+ * the whole. */
 #define TRAIN_TARGET_NS (4 * BO_NSEC_PER_MSEC)
 /* Below this a train of 16 would keep the link busy for more than a tenth of a second. */
 #define TRAIN_FULL_FROM_BPS INT64_C(2000000)
@@ -62,13 +63,15 @@ static int64_t nearest_rank(const int64_t *sorted, size_t n, double q)
 	return sorted[rank ? rank - 1 : 0];
 }
 
-/** median_goodput() - over the full trains of the window, or over its scouts when there was no full one */
+/** median_goodput() - over the full trains of the window, or over its scouts when there was no full
+ * one */
 static int64_t median_goodput(const struct probe_log *log, int64_t from_ns, int64_t to_ns)
 {
 	int64_t full[TRAIN_RING], scout[TRAIN_RING];
 	size_t nfull = 0, nscout = 0;
 
-	for (uint64_t n = log->next_train > TRAIN_RING ? log->next_train - TRAIN_RING : 0; n < log->next_train; n++) {
+	for (uint64_t n = log->next_train > TRAIN_RING ? log->next_train - TRAIN_RING : 0;
+	     n < log->next_train; n++) {
 		const struct probe_train *train = &log->trains[n % TRAIN_RING];
 		int64_t goodput = bo_probe_train_goodput(train);
 
@@ -86,7 +89,8 @@ static int64_t median_goodput(const struct probe_log *log, int64_t from_ns, int6
 	return nfull ? nearest_rank(full, nfull, 0.5) : nearest_rank(scout, nscout, 0.5);
 }
 
-int bo_probe_summarise(const struct probe_log *log, int64_t from_ns, int64_t to_ns, struct bo_link_measure *ret)
+int bo_probe_summarise(const struct probe_log *log, int64_t from_ns, int64_t to_ns,
+		       struct bo_link_measure *ret)
 {
 	struct bo_link_measure m = { 0 };
 	uint64_t first = log->next_probe > PROBE_RING ? log->next_probe - PROBE_RING : 0;

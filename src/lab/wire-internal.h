@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lab/wire-internal.h — the parts of the userspace wire that stand on their own, so that each is tested on its own:
- * the due-time queue, the fate of packets, and the segmentation of super-packets.
- * Owns: see each part.  Threads: none of its own (each belongs to one wire's thread).  Privilege: none. */
+/* lab/wire-internal.h — the parts of the userspace wire that stand on their own, so that each is
+ * tested on its own: the due-time queue, the fate of packets, and the segmentation of
+ * super-packets.
+ * Owns: see each part.  Threads: none of its own (each belongs to one wire's thread).  Privilege:
+ * none. */
 #pragma once
 #include <linux/virtio_net.h>
 #include <stdbool.h>
@@ -11,12 +13,12 @@
 #include "brownout/base/err.h"
 #include "brownout/model/impair.h"
 
-/* Every read and write of the device carries the virtio header and one IP packet: at most 65535 bytes of IPv4, or
- * 40 + 65535 of IPv6 (BIG TCP is off unless somebody raises gso_max_size). */
+/* Every read and write of the device carries the virtio header and one IP packet: at most 65535
+ * bytes of IPv4, or 40 + 65535 of IPv6 (BIG TCP is off unless somebody raises gso_max_size). */
 #define BO_WIRE_HDR_LEN sizeof(struct virtio_net_hdr)
 #define BO_WIRE_FRAME_MAX (BO_WIRE_HDR_LEN + 40 + 65535)
 
-/* --- queue ------------------------------------------------------------------------------------------------------ */
+/* --- queue ------------------------------------------------------------------------------------ */
 
 #define BO_WIRE_CHUNK_BYTES ((size_t)1 << 20)
 #define BO_WIRE_QUEUE_BYTES ((size_t)256 << 20)
@@ -39,8 +41,9 @@ struct bo_wire_chunk;
 
 /**
  * struct bo_wire_queue - FIFO of frames in chunks of 1 MiB; zero-initialise and set @max_bytes
- * A frame is written in place (reserve, fill, commit) and read in place (head, pop).  Emptied chunks are kept for
- * reuse, so that a steady state allocates nothing; when the queue runs empty all but a few go back.
+ * A frame is written in place (reserve, fill, commit) and read in place (head, pop).  Emptied
+ * chunks are kept for reuse, so that a steady state allocates nothing; when the queue runs empty
+ * all but a few go back.
  * @max_bytes: memory bound; bo_wire_queue_reserve() says NULL beyond it
  */
 struct bo_wire_queue {
@@ -54,7 +57,8 @@ struct bo_wire_queue {
 	uint64_t packets;
 };
 
-/** bo_wire_queue_reserve() - room for one frame of BO_WIRE_FRAME_MAX bytes, not yet queued; NULL when full */
+/** bo_wire_queue_reserve() - room for one frame of BO_WIRE_FRAME_MAX bytes, not yet queued; NULL
+ * when full */
 struct bo_wire_frame *bo_wire_queue_reserve(struct bo_wire_queue *queue);
 /** bo_wire_queue_commit() - queue the frame last reserved; its due_ns, len and packets are set */
 void bo_wire_queue_commit(struct bo_wire_queue *queue, struct bo_wire_frame *frame);
@@ -62,11 +66,12 @@ void bo_wire_queue_commit(struct bo_wire_queue *queue, struct bo_wire_frame *fra
 struct bo_wire_frame *bo_wire_queue_head(const struct bo_wire_queue *queue);
 void bo_wire_queue_pop(struct bo_wire_queue *queue);
 /** bo_wire_queue_each() - call @fn on every frame, oldest first */
-void bo_wire_queue_each(struct bo_wire_queue *queue, void (*fn)(struct bo_wire_frame *frame, void *arg), void *arg);
+void bo_wire_queue_each(struct bo_wire_queue *queue,
+			void (*fn)(struct bo_wire_frame *frame, void *arg), void *arg);
 void bo_wire_queue_clear(struct bo_wire_queue *queue);
 void bo_wire_queue_done(struct bo_wire_queue *queue);
 
-/* --- fate ------------------------------------------------------------------------------------------------------- */
+/* --- fate ------------------------------------------------------------------------------------- */
 
 enum bo_wire_fate { BO_WIRE_PASS, BO_WIRE_LOST, BO_WIRE_BLACKHOLED, BO_WIRE_OVERFLOWED };
 
@@ -87,22 +92,25 @@ struct bo_wire_line {
 
 void bo_wire_line_init(struct bo_wire_line *line, uint64_t seed, uint64_t stream, enum bo_dir dir);
 /**
- * bo_wire_line_next() - decide what becomes of the next @packets packets, which travel as one frame of @bytes
+ * bo_wire_line_next() - decide what becomes of the next @packets packets, which travel as one frame
+ * of @bytes
  * @queued_packets: how many wait or are under way already
  * @ret_due_ns: [out] when the frame leaves; set only for BO_WIRE_PASS
  */
-enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets, size_t bytes,
-				    uint64_t queued_packets, int64_t *ret_due_ns);
-/** bo_wire_line_change() - put another impairment in force and re-time (or, on blackhole, drop) what is queued;
+enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets,
+				    size_t bytes, uint64_t queued_packets, int64_t *ret_due_ns);
+/** bo_wire_line_change() - put another impairment in force and re-time (or, on blackhole, drop)
+ * what is queued;
  * Return: packets dropped */
 uint64_t bo_wire_line_change(struct bo_wire_line *line, const struct bo_impair *im, int64_t now_ns,
 			     struct bo_wire_queue *queue);
 
-/* --- segmentation ----------------------------------------------------------------------------------------------- */
+/* --- segmentation ----------------------------------------------------------------------------- */
 
 /**
  * struct bo_wire_super - a TCP super-packet taken apart; points into the frame it was parsed from
- * @l4: offset of the TCP header;  @header_len: IP and TCP headers with options;  @count: segments it becomes
+ * @l4: offset of the TCP header;  @header_len: IP and TCP headers with options;  @count: segments
+ * it becomes
  */
 struct bo_wire_super {
 	const uint8_t *ip;
@@ -114,7 +122,8 @@ struct bo_wire_super {
 	bool v6;
 };
 
-/** bo_wire_packets() - how many packets a frame is worth on a real link; 1 unless it is a TCP super-packet */
+/** bo_wire_packets() - how many packets a frame is worth on a real link; 1 unless it is a TCP
+ * super-packet */
 uint32_t bo_wire_packets(const uint8_t *frame, size_t len);
 /**
  * bo_wire_super_parse() - is the frame a well-formed TCP super-packet?
@@ -122,12 +131,14 @@ uint32_t bo_wire_packets(const uint8_t *frame, size_t len);
  */
 bool bo_wire_super_parse(const uint8_t *frame, size_t len, struct bo_wire_super *ret);
 /**
- * bo_wire_super_segment() - build segment @index (0 … count - 1) as a frame of its own, checksums complete
+ * bo_wire_super_segment() - build segment @index (0 … count - 1) as a frame of its own, checksums
+ * complete
  * @out: room for BO_WIRE_HDR_LEN + header_len + mss bytes
  * Return: bytes written
  */
 size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, uint8_t *out);
-/** bo_wire_checksum() - Internet checksum (RFC 1071) over @len bytes, on top of @sum; not folded, not inverted */
+/** bo_wire_checksum() - Internet checksum (RFC 1071) over @len bytes, on top of @sum; not folded,
+ * not inverted */
 uint64_t bo_wire_checksum(uint64_t sum, const void *data, size_t len);
 /** bo_wire_checksum_fold() - as it goes into a header, network byte order */
 uint16_t bo_wire_checksum_fold(uint64_t sum);

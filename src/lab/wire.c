@@ -2,31 +2,37 @@
 /* lab/wire.c — the userspace wire: what joins two TUN devices where the kernel has no netem.
  *
  * Theory of operation
- *   A link is two TUN devices, each in its own network namespace.  What one kernel sends into its device is read here
- *   by one thread, gets its fate (wire_fate.c), waits its turn in a due-time queue (wire_queue.c), and is written into
- *   the other device.  There are two directions, each with its own impairment, queue and packet numbers.
+ *   A link is two TUN devices, each in its own network namespace.  What one kernel sends into its
+ *   device is read here by one thread, gets its fate (wire_fate.c), waits its turn in a due-time
+ *   queue (wire_queue.c), and is written into the other device.  There are two directions, each
+ *   with its own impairment, queue and packet numbers.
  *
- *   Offloads.  Both devices speak virtio headers with checksum and TCP segmentation offload, so an unimpaired or
- *   merely delayed TCP stream moves in super-packets of up to 64 KiB, one read and one write each, checksums never
- *   computed.  As soon as packets have fates of their own (loss, jitter, rate), super-packets are cut into the
- *   packets that a real link would carry (wire_segment.c).
+ *   Offloads.  Both devices speak virtio headers with checksum and TCP segmentation offload, so an
+ *   unimpaired or merely delayed TCP stream moves in super-packets of up to 64 KiB, one read and
+ *   one write each, checksums never computed.  As soon as packets have fates of their own (loss,
+ *   jitter, rate), super-packets are cut into the packets that a real link would carry
+ *   (wire_segment.c).
  *
- *   Time.  A timerfd with absolute times wakes the thread when the head of a queue is due.  timerfd is not subject to
- *   timer slack, and being absolute it does not add up the time that the thread spends elsewhere.
+ *   Time.  A timerfd with absolute times wakes the thread when the head of a queue is due.  timerfd
+ *   is not subject to timer slack, and being absolute it does not add up the time that the thread
+ *   spends elsewhere.
  *
- *   Order and bounds.  A direction never reorders.  Its queue holds at most BO_WIRE_QUEUE_BYTES (256 MiB) and, while
- *   impaired, the packets of bo_netem_limit(); beyond either, packets are dropped on arrival and counted in
- *   `overflowed`.  Memory comes in chunks of 1 MiB and only as the queue grows.
+ *   Order and bounds.  A direction never reorders.  Its queue holds at most BO_WIRE_QUEUE_BYTES
+ *   (256 MiB) and, while impaired, the packets of bo_netem_limit(); beyond either, packets are
+ *   dropped on arrival and counted in `overflowed`.  Memory comes in chunks of 1 MiB and only as
+ *   the queue grows.
  *
- *   Backpressure.  When the receiving device takes no more (EAGAIN), the frame stays at the head of the queue and this
- *   direction stops reading until the device is writable: what piles up then piles up in the sending kernel, as
- *   behind any full link.  A frame that the receiving kernel refuses for good (device down, out of memory) is counted
- *   in `refused`.
+ *   Backpressure.  When the receiving device takes no more (EAGAIN), the frame stays at the head of
+ *   the queue and this direction stops reading until the device is writable: what piles up then
+ *   piles up in the sending kernel, as behind any full link.  A frame that the receiving kernel
+ *   refuses for good (device down, out of memory) is counted in `refused`.
  *
- *   Changes.  bo_wire_impair() leaves an order under the mutex, rings the eventfd, and waits until the thread has put
- *   it in force, which it does only between two frames.  The data path itself takes no lock.
+ *   Changes.  bo_wire_impair() leaves an order under the mutex, rings the eventfd, and waits until
+ *   the thread has put it in force, which it does only between two frames.  The data path itself
+ *   takes no lock.
  *
- * Owns: both descriptors, the thread, the queues.  Threads: one per wire.  Privilege: none (descriptors only). */
+ * Owns: both descriptors, the thread, the queues.  Threads: one per wire.  Privilege: none
+ * (descriptors only). */
 #include "brownout/lab/wire.h"
 
 #include <errno.h>
@@ -46,14 +52,16 @@
 #include "brownout/base/clock.h"
 #include "wire-internal.h"
 
-/* Frames per visit to one device, so that neither direction nor an order waits long for the other. */
+/* Frames per visit to one device, so that neither direction nor an order waits long for the other.
+ */
 #define WIRE_BATCH 64
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
 /** struct wire_counters - written by the wire's thread alone, read by any */
 struct wire_counters {
-	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, refused, queued;
+	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed,
+		refused, queued;
 };
 
 /**
@@ -108,9 +116,10 @@ static uint64_t counted(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* --- out -------------------------------------------------------------------------------------------------------- */
+/* --- out -------------------------------------------------------------------------------------- */
 
-/** half_write() - false when the device takes no more for now; anything else is the end of this frame */
+/** half_write() - false when the device takes no more for now; anything else is the end of this
+ * frame */
 static bool half_write(struct wire_half *half, const uint8_t *data, size_t len, uint32_t packets)
 {
 	ssize_t n;
@@ -136,21 +145,24 @@ static void half_flush(struct wire_half *half, int64_t now_ns)
 {
 	struct bo_wire_frame *frame;
 
-	while (!half->blocked && (frame = bo_wire_queue_head(&half->queue)) && frame->due_ns <= now_ns)
+	while (!half->blocked && (frame = bo_wire_queue_head(&half->queue)) &&
+	       frame->due_ns <= now_ns)
 		if (half_write(half, frame->data, frame->len, frame->packets))
 			bo_wire_queue_pop(&half->queue);
 }
 
-/* --- in --------------------------------------------------------------------------------------------------------- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 /** half_fate() - decide and count; true when the frame goes on, with its due time */
-static bool half_fate(struct wire_half *half, int64_t now_ns, uint32_t packets, size_t bytes, int64_t *ret_due_ns)
+static bool half_fate(struct wire_half *half, int64_t now_ns, uint32_t packets, size_t bytes,
+		      int64_t *ret_due_ns)
 {
 	struct wire_counters *c = &half->counters;
 
 	count(&c->packets_in, packets);
 	count(&c->bytes_in, bytes);
-	switch (bo_wire_line_next(&half->line, now_ns, packets, bytes, half->queue.packets, ret_due_ns)) {
+	switch (bo_wire_line_next(&half->line, now_ns, packets, bytes, half->queue.packets,
+				  ret_due_ns)) {
 	case BO_WIRE_PASS:
 		return true;
 	case BO_WIRE_LOST:
@@ -166,8 +178,10 @@ static bool half_fate(struct wire_half *half, int64_t now_ns, uint32_t packets, 
 	return false;
 }
 
-/** half_pass() - a frame that has been read into @room of the queue, or into the scratch buffer when @room is NULL */
-static void half_pass(struct wire_half *half, struct bo_wire_frame *room, const uint8_t *data, size_t len)
+/** half_pass() - a frame that has been read into @room of the queue, or into the scratch buffer
+ * when @room is NULL */
+static void half_pass(struct wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
+		      size_t len)
 {
 	uint32_t packets = bo_wire_packets(data, len);
 	int64_t now_ns = bo_now_ns();
@@ -187,7 +201,8 @@ static void half_pass(struct wire_half *half, struct bo_wire_frame *room, const 
 	bo_wire_queue_commit(&half->queue, room);
 }
 
-/** half_queue_copy() - one packet with a fate of its own: a whole frame, or segment @index of @super */
+/** half_queue_copy() - one packet with a fate of its own: a whole frame, or segment @index of
+ * @super */
 static void half_queue_copy(struct wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
 			    const struct bo_wire_super *super, uint32_t index)
 {
@@ -197,7 +212,8 @@ static void half_queue_copy(struct wire_half *half, int64_t now_ns, const uint8_
 	if (super) {
 		size_t payload = super->len - super->header_len - (size_t)index * super->mss;
 
-		len = BO_WIRE_HDR_LEN + super->header_len + (payload < super->mss ? payload : super->mss);
+		len = BO_WIRE_HDR_LEN + super->header_len +
+		      (payload < super->mss ? payload : super->mss);
 	}
 	if (!half_fate(half, now_ns, 1, len - BO_WIRE_HDR_LEN, &due_ns))
 		return;
@@ -256,13 +272,15 @@ static void half_read(struct bo_wire *wire, struct wire_half *half)
 	}
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void wire_watch(struct bo_wire *wire)
 {
 	for (int end = 0; end < 2; end++) {
-		/* fd[0] is where direction A→B reads and where B→A writes; fd[1] the other way round. */
-		const struct wire_half *from = &wire->half[end == 0 ? BO_DIR_A_TO_B : BO_DIR_B_TO_A];
+		/* fd[0] is where direction A→B reads and where B→A writes; fd[1] the other way
+		 * round. */
+		const struct wire_half *from =
+			&wire->half[end == 0 ? BO_DIR_A_TO_B : BO_DIR_B_TO_A];
 		const struct wire_half *to = &wire->half[end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B];
 		struct epoll_event event = { .data.u32 = end == 0 ? EVENT_FROM_A : EVENT_FROM_B };
 
@@ -271,7 +289,8 @@ static void wire_watch(struct bo_wire *wire)
 		if (to->blocked && !to->dead)
 			event.events |= EPOLLOUT;
 		if (from->dead || to->dead) {
-			/* EPOLLERR and EPOLLHUP cannot be masked: a dead end would keep us spinning. */
+			/* EPOLLERR and EPOLLHUP cannot be masked: a dead end would keep us
+			 * spinning. */
 			if (wire->interest[end])
 				epoll_ctl(wire->epoll, EPOLL_CTL_DEL, wire->fd[end], NULL);
 			wire->interest[end] = 0;
@@ -289,7 +308,9 @@ static void wire_arm(struct bo_wire *wire)
 
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		const struct wire_half *half = &wire->half[dir];
-		const struct bo_wire_frame *frame = half->blocked ? NULL : bo_wire_queue_head(&half->queue);
+		const struct bo_wire_frame *frame = half->blocked
+							    ? NULL
+							    : bo_wire_queue_head(&half->queue);
 
 		if (frame && frame->due_ns < next_ns)
 			next_ns = frame->due_ns;
@@ -347,7 +368,8 @@ static bool wire_event(struct bo_wire *wire, const struct epoll_event *event)
 		to->blocked = false;
 	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		half_read(wire, from);
-	/* Only a device that is gone reports these, and it never stops: a half that may not read now would spin. */
+	/* Only a device that is gone reports these, and it never stops: a half that may not read
+	 * now would spin. */
 	if (event->events & (EPOLLERR | EPOLLHUP) && from->blocked)
 		from->dead = true;
 	return true;
@@ -379,7 +401,7 @@ static void *wire_main(void *arg)
 	return NULL;
 }
 
-/* --- the outside ------------------------------------------------------------------------------------------------ */
+/* --- the outside ------------------------------------------------------------------------------ */
 
 static int wire_epoll_add(struct bo_wire *wire, int fd, uint32_t id, struct bo_err *err)
 {
@@ -409,7 +431,8 @@ static int wire_open(struct bo_wire *wire, struct bo_err *err)
 	return r;
 }
 
-/** wire_spawn() - start the thread with every signal blocked: signals are the main thread's business */
+/** wire_spawn() - start the thread with every signal blocked: signals are the main thread's
+ * business */
 static int wire_spawn(struct bo_wire *wire, struct bo_err *err)
 {
 	sigset_t all, before;
@@ -420,12 +443,14 @@ static int wire_spawn(struct bo_wire *wire, struct bo_err *err)
 	r = pthread_create(&wire->thread, NULL, wire_main, wire);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
-		return bo_err_set(err, r, BO_SUBSYS_LAB, "wire: cannot start a thread: %s", strerror(r));
+		return bo_err_set(err, r, BO_SUBSYS_LAB, "wire: cannot start a thread: %s",
+				  strerror(r));
 	wire->running = true;
 	return 0;
 }
 
-int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_t stream, struct bo_err *err)
+int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_t stream,
+		struct bo_err *err)
 {
 	struct bo_wire *wire = calloc(1, sizeof(*wire));
 	int r;
@@ -469,13 +494,14 @@ static void wire_ring(struct bo_wire *wire)
 	(void)!write(wire->bell, &one, sizeof(one));
 }
 
-int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im, struct bo_err *err)
+int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
+		   struct bo_err *err)
 {
 	uint64_t ticket;
 
 	if ((unsigned int)dir >= BO_DIR_COUNT || im->delay_ns < 0 || im->jitter_ns < 0 ||
-	    im->jitter_ns > im->delay_ns || im->loss_ppm < 0 || im->loss_ppm > BO_PPM_ALL || im->rate_bps < 0 ||
-	    im->limit_packets < 0)
+	    im->jitter_ns > im->delay_ns || im->loss_ppm < 0 || im->loss_ppm > BO_PPM_ALL ||
+	    im->rate_bps < 0 || im->limit_packets < 0)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "wire: impairment out of range");
 	pthread_mutex_lock(&wire->lock);
 	wire->orders[dir] = (struct wire_order){ .pending = true, .im = *im };

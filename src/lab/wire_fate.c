@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lab/wire_fate.c — what becomes of a packet: lost, late, or queued behind others.  Pure arithmetic, no clock.
+/* lab/wire_fate.c — what becomes of a packet: lost, late, or queued behind others.  Pure
+ * arithmetic, no clock.
  *
  * A direction is a transmitter, a queue in front of it and a cable behind it:
  *   loss      decided on arrival, before the packet takes a place in the queue (as netem does);
  *   rate      the transmitter sends one packet after the other, each takes size × 8 / rate;
  *   delay     then the cable, delay ± jitter;
  *   limit     packets in queue and cable together; what comes beyond it is dropped (tail drop).
- * A cable does not reorder: a packet that drew a short jitter waits for the one before it.  With traffic so dense that
- * packets are closer than the jitter is wide, everything therefore drifts towards delay + jitter.
+ * A cable does not reorder: a packet that drew a short jitter waits for the one before it.  With
+ * traffic so dense that packets are closer than the jitter is wide, everything therefore drifts
+ * towards delay + jitter.
  *
- * Chance comes from a hash of (seed, stream, direction, packet number, purpose) and nothing else, so a run with the
- * same seed gives the n-th packet of a direction the same fate, whenever it comes.
+ * Chance comes from a hash of (seed, stream, direction, packet number, purpose) and nothing else,
+ * so a run with the same seed gives the n-th packet of a direction the same fate, whenever it
+ * comes.
  *
  * Owns: nothing.  Threads: one per line.  Privilege: none. */
 #include "brownout/base/clock.h"
@@ -26,7 +29,8 @@ enum chance { CHANCE_LOSS, CHANCE_JITTER, CHANCE_COUNT };
 /** chance() - uniform in [0, 1) for one purpose of packet @number */
 static double chance(const struct bo_wire_line *line, uint64_t number, enum chance purpose)
 {
-	return (double)(bo_mix64(line->key ^ bo_mix64(number * CHANCE_COUNT + purpose)) >> 11) * 0x1p-53;
+	return (double)(bo_mix64(line->key ^ bo_mix64(number * CHANCE_COUNT + purpose)) >> 11) *
+	       0x1p-53;
 }
 
 void bo_wire_line_init(struct bo_wire_line *line, uint64_t seed, uint64_t stream, enum bo_dir dir)
@@ -47,8 +51,9 @@ static int64_t serialise(struct bo_wire_line *line, int64_t now_ns, size_t bytes
 {
 	if (!line->im.rate_bps)
 		return now_ns;
-	line->free_ns = max64(line->free_ns, now_ns) +
-			(int64_t)((double)bytes * 8 * (double)BO_NSEC_PER_SEC / (double)line->im.rate_bps);
+	line->free_ns =
+		max64(line->free_ns, now_ns) +
+		(int64_t)((double)bytes * 8 * (double)BO_NSEC_PER_SEC / (double)line->im.rate_bps);
 	return line->free_ns;
 }
 
@@ -59,8 +64,8 @@ static int64_t keep_order(struct bo_wire_line *line, int64_t due_ns)
 	return line->last_due_ns;
 }
 
-enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets, size_t bytes,
-				    uint64_t queued_packets, int64_t *ret_due_ns)
+enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets,
+				    size_t bytes, uint64_t queued_packets, int64_t *ret_due_ns)
 {
 	const struct bo_impair *im = &line->im;
 	uint64_t number = line->number;
@@ -71,12 +76,14 @@ enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, u
 		return BO_WIRE_BLACKHOLED;
 	if (im->loss_ppm && chance(line, number, CHANCE_LOSS) * BO_PPM_ALL < (double)im->loss_ppm)
 		return BO_WIRE_LOST;
-	/* An unimpaired line has no queue of its own to overflow: what waits there waits for the receiver. */
+	/* An unimpaired line has no queue of its own to overflow: what waits there waits for the
+	 * receiver. */
 	if (!bo_impair_is_none(im) && queued_packets + packets > line->limit_packets)
 		return BO_WIRE_OVERFLOWED;
 	due = serialise(line, now_ns, bytes) + im->delay_ns;
 	if (im->jitter_ns)
-		due += (int64_t)((chance(line, number, CHANCE_JITTER) * 2 - 1) * (double)im->jitter_ns);
+		due += (int64_t)((chance(line, number, CHANCE_JITTER) * 2 - 1) *
+				 (double)im->jitter_ns);
 	*ret_due_ns = keep_order(line, due);
 	return BO_WIRE_PASS;
 }
@@ -104,9 +111,10 @@ static void retime_one(struct bo_wire_frame *frame, void *arg)
 }
 
 /*
- * Frames keep their due time unless the new impairment would deliver them sooner.  Without that, lifting a delay of
- * 10 s would leave the link slow for 10 s more, because the wire keeps order and everything new waits behind the old;
- * and a full queue of a lifted 64 kbit/s would take minutes to drain.
+ * Frames keep their due time unless the new impairment would deliver them sooner.  Without that,
+ * lifting a delay of 10 s would leave the link slow for 10 s more, because the wire keeps order and
+ * everything new waits behind the old; and a full queue of a lifted 64 kbit/s would take minutes to
+ * drain.
  */
 uint64_t bo_wire_line_change(struct bo_wire_line *line, const struct bo_impair *im, int64_t now_ns,
 			     struct bo_wire_queue *queue)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lab/wire_queue.c — FIFO of frames in fixed chunks.
- * Frames leave in the order in which they came (the wire keeps order), so a list of chunks with a read position at one
- * end and a write position at the other is all that is needed: no heap, no copying when it grows, no allocation per
- * packet.  A frame never straddles two chunks; the room lost at a chunk's end is at most one largest frame, 6 %.
+ * Frames leave in the order in which they came (the wire keeps order), so a list of chunks with a
+ * read position at one end and a write position at the other is all that is needed: no heap, no
+ * copying when it grows, no allocation per packet.  A frame never straddles two chunks; the room
+ * lost at a chunk's end is at most one largest frame, 6 %.
  * Owns: its chunks.  Threads: one.  Privilege: none. */
 #include <stdlib.h>
 
@@ -95,7 +96,8 @@ void bo_wire_queue_commit(struct bo_wire_queue *queue, struct bo_wire_frame *fra
 
 struct bo_wire_frame *bo_wire_queue_head(const struct bo_wire_queue *queue)
 {
-	return queue->frames ? (struct bo_wire_frame *)(queue->head->room + queue->head->read) : NULL;
+	return queue->frames ? (struct bo_wire_frame *)(queue->head->room + queue->head->read)
+			     : NULL;
 }
 
 void bo_wire_queue_pop(struct bo_wire_queue *queue)
@@ -107,8 +109,9 @@ void bo_wire_queue_pop(struct bo_wire_queue *queue)
 	queue->packets -= frame->packets;
 	chunk->read += frame_stride(frame);
 	if (!queue->frames) {
-		/* Start again at the front: an almost idle queue then stays in the same few cache lines.
-		 * An empty tail chunk (reserved, never committed) may still hang behind the head. */
+		/* Start again at the front: an almost idle queue then stays in the same few cache
+		 * lines. An empty tail chunk (reserved, never committed) may still hang behind the
+		 * head. */
 		bo_wire_queue_clear(queue);
 	} else if (chunk->read == chunk->write) {
 		queue->head = chunk->next;
@@ -116,7 +119,8 @@ void bo_wire_queue_pop(struct bo_wire_queue *queue)
 	}
 }
 
-void bo_wire_queue_each(struct bo_wire_queue *queue, void (*fn)(struct bo_wire_frame *frame, void *arg), void *arg)
+void bo_wire_queue_each(struct bo_wire_queue *queue,
+			void (*fn)(struct bo_wire_frame *frame, void *arg), void *arg)
 {
 	for (struct bo_wire_chunk *chunk = queue->head; chunk; chunk = chunk->next) {
 		for (size_t at = chunk->read; at < chunk->write;) {

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lab/wire_segment.c — cut a TCP super-packet into the packets that would travel on a real link.
  *
- * With segmentation offload the kernel hands a TUN device up to 64 KiB of TCP payload under one header, and asks
- * (struct virtio_net_hdr, virtio 1.2 § 5.1.6) that it be cut into pieces of gso_size and that the checksums be filled
- * in.  A loss of 1 % must hit one packet in a hundred and not one super-packet in a hundred, so when packets have
- * fates of their own the cutting happens here, as net/ipv4/tcp_offload.c does it:
+ * With segmentation offload the kernel hands a TUN device up to 64 KiB of TCP payload under one
+ * header, and asks (struct virtio_net_hdr, virtio 1.2 § 5.1.6) that it be cut into pieces of
+ * gso_size and that the checksums be filled in.  A loss of 1 % must hit one packet in a hundred and
+ * not one super-packet in a hundred, so when packets have fates of their own the cutting happens
+ * here, as net/ipv4/tcp_offload.c does it:
  *   sequence number += mss per segment;  FIN and PSH only on the last, CWR only on the first;
- *   IPv4 identification + 1 per segment, total length, header checksum;  IPv6 payload length;  TCP checksum.
- * Nothing in a frame is trusted: whatever does not parse is passed on as it came, and the receiving kernel judges it.
+ *   IPv4 identification + 1 per segment, total length, header checksum;  IPv6 payload length;  TCP
+ *   checksum.
+ * Nothing in a frame is trusted: whatever does not parse is passed on as it came, and the receiving
+ * kernel judges it.
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <arpa/inet.h>
@@ -58,8 +61,8 @@ static void put32(uint8_t *at, uint32_t value)
 	put16(at + 2, (uint16_t)value);
 }
 
-/* The sum is taken over words in host order: one's complement addition does not care, as long as the result is
- * stored the same way (RFC 1071 § 2B). */
+/* The sum is taken over words in host order: one's complement addition does not care, as long as
+ * the result is stored the same way (RFC 1071 § 2B). */
 uint64_t bo_wire_checksum(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *at = data;
@@ -104,8 +107,8 @@ bool bo_wire_super_parse(const uint8_t *frame, size_t len, struct bo_wire_super 
 		return false;
 	memcpy(&vnet, frame, sizeof(vnet));
 	type = vnet.gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
-	if ((type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6) || !vnet.gso_size ||
-	    !(vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+	if ((type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6) ||
+	    !vnet.gso_size || !(vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return false;
 
 	super = (struct bo_wire_super){
@@ -117,8 +120,8 @@ bool bo_wire_super_parse(const uint8_t *frame, size_t len, struct bo_wire_super 
 	};
 	if (super.ip[0] >> 4 != (super.v6 ? 6 : 4))
 		return false;
-	if (super.v6 ? super.l4 < IP6_HEADER :
-		       (super.l4 != (super.ip[0] & 0xfu) * 4 || super.l4 < IP4_HEADER_MIN ||
+	if (super.v6 ? super.l4 < IP6_HEADER
+		     : (super.l4 != (super.ip[0] & 0xfu) * 4 || super.l4 < IP4_HEADER_MIN ||
 			super.ip[IP4_PROTOCOL] != IPPROTO_TCP))
 		return false;
 	if (super.l4 + TCP_HEADER_MIN > super.len)
@@ -127,7 +130,8 @@ bool bo_wire_super_parse(const uint8_t *frame, size_t len, struct bo_wire_super 
 	super.header_len = super.l4 + tcp_len;
 	if (tcp_len < TCP_HEADER_MIN || super.header_len >= super.len)
 		return false;
-	/* A segment must fit where the caller makes room for one, and into IPv4's 16 bits of length. */
+	/* A segment must fit where the caller makes room for one, and into IPv4's 16 bits of
+	 * length. */
 	if (super.header_len + super.mss > 65535)
 		return false;
 	payload = super.len - super.header_len;
@@ -149,7 +153,8 @@ static uint64_t pseudo_sum(const struct bo_wire_super *super, size_t tcp_bytes)
 	uint32_t tail[2] = { htonl((uint32_t)tcp_bytes), htonl(IPPROTO_TCP) };
 	const uint8_t *addresses = super->ip + (super->v6 ? IP6_ADDRESSES : IP4_ADDRESSES);
 
-	return bo_wire_checksum(bo_wire_checksum(0, addresses, super->v6 ? 32 : 8), tail, sizeof(tail));
+	return bo_wire_checksum(bo_wire_checksum(0, addresses, super->v6 ? 32 : 8), tail,
+				sizeof(tail));
 }
 
 static void fix_ip(const struct bo_wire_super *super, uint32_t index, uint8_t *ip, size_t bytes)
@@ -186,7 +191,7 @@ size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, 
 	if (index > 0)
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_FLAG_CWR;
 	if (index + 1 < super->count)
-		tcp[TCP_FLAGS] &= (uint8_t)~(TCP_FLAG_FIN | TCP_FLAG_PSH);
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FLAG_FIN | TCP_FLAG_PSH);
 	put16(tcp + TCP_CHECKSUM, 0);
 	sum = bo_wire_checksum_fold(
 		bo_wire_checksum(pseudo_sum(super, bytes - super->l4), tcp, bytes - super->l4));

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sys/netem.c — the netem qdisc over rtnetlink: encode, install, change, remove, count.
  *
- * One rule governs the encoder: every message states the *whole* impairment.  netem keeps what a change does not
- * mention (a rate, a 64-bit delay), so a message that leaves out TCA_NETEM_RATE would heal everything but the rate.
- * A change goes to the same handle with NLM_F_REPLACE, which the kernel turns into qdisc_change(): one step between
- * two packets, and what is queued stays queued.
+ * One rule governs the encoder: every message states the *whole* impairment.  netem keeps what a
+ * change does not mention (a rate, a 64-bit delay), so a message that leaves out TCA_NETEM_RATE
+ * would heal everything but the rate. A change goes to the same handle with NLM_F_REPLACE, which
+ * the kernel turns into qdisc_change(): one step between two packets, and what is queued stays
+ * queued.
  *
- * Owns: nothing.  Threads: one per socket.  Privilege: CAP_NET_ADMIN over the socket's network namespace. */
+ * Owns: nothing.  Threads: one per socket.  Privilege: CAP_NET_ADMIN over the socket's network
+ * namespace. */
 #include "brownout/sys/netem.h"
 
 #include <errno.h>
@@ -28,14 +30,14 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 
-/* net/pkt_sched.h: PSCHED_SHIFT; the tick that struct tc_netem_qopt counts time in is 64 ns on every kernel
- * since 2.6.31 (/proc/net/psched says so to tc). */
+/* net/pkt_sched.h: PSCHED_SHIFT; the tick that struct tc_netem_qopt counts time in is 64 ns on
+ * every kernel since 2.6.31 (/proc/net/psched says so to tc). */
 #define PSCHED_TICK_NS 64
 
-#define NETEM_LIMIT_FLOOR 1000u       /* netem's own default */
+#define NETEM_LIMIT_FLOOR 1000u /* netem's own default */
 #define NETEM_LIMIT_CEILING (1u << 20)
 #define NETEM_GUESSED_BPS INT64_C(10000000000)
-#define NETEM_SMALL_PACKET 64         /* bytes: pure ACKs and SYNs fill a queue counted in packets first */
+#define NETEM_SMALL_PACKET 64 /* bytes: pure ACKs and SYNs fill a queue counted in packets first */
 
 uint32_t bo_netem_limit(const struct bo_impair *im, int mtu)
 {
@@ -51,9 +53,10 @@ uint32_t bo_netem_limit(const struct bo_impair *im, int mtu)
 	return packets > NETEM_LIMIT_CEILING ? NETEM_LIMIT_CEILING : (uint32_t)packets;
 }
 
-/* --- encode ----------------------------------------------------------------------------------------------------- */
+/* --- encode ----------------------------------------------------------------------------------- */
 
-/** struct netem_options - the payload of TCA_OPTIONS while it is built: struct tc_netem_qopt, then attributes */
+/** struct netem_options - the payload of TCA_OPTIONS while it is built: struct tc_netem_qopt, then
+ * attributes */
 struct netem_options {
 	unsigned char bytes[sizeof(struct tc_netem_qopt) + 128];
 	size_t len;
@@ -61,10 +64,11 @@ struct netem_options {
 
 static void options_put(struct netem_options *options, int type, const void *data, size_t len)
 {
-	struct nlattr attr = { .nla_len = (uint16_t)(NLA_HDRLEN + len), .nla_type = (uint16_t)type };
+	struct nlattr attr = { .nla_len = (uint16_t)(NLA_HDRLEN + len),
+			       .nla_type = (uint16_t)type };
 
-	/* Callers put a fixed set of attributes that fits by far; libnl's nest helpers cannot put the bare
-	 * struct that netem wants in front of them. */
+	/* Callers put a fixed set of attributes that fits by far; libnl's nest helpers cannot put
+	 * the bare struct that netem wants in front of them. */
 	memcpy(options->bytes + options->len, &attr, sizeof(attr));
 	memcpy(options->bytes + options->len + NLA_HDRLEN, data, len);
 	options->len += NLA_ALIGN(NLA_HDRLEN + len);
@@ -97,8 +101,9 @@ static void options_put_rate(struct netem_options *options, int64_t bps)
 
 static bool impair_is_valid(const struct bo_impair *im)
 {
-	return im->delay_ns >= 0 && im->jitter_ns >= 0 && im->jitter_ns <= im->delay_ns && im->loss_ppm >= 0 &&
-	       im->loss_ppm <= BO_PPM_ALL && im->rate_bps >= 0 && im->limit_packets >= 0;
+	return im->delay_ns >= 0 && im->jitter_ns >= 0 && im->jitter_ns <= im->delay_ns &&
+	       im->loss_ppm >= 0 && im->loss_ppm <= BO_PPM_ALL && im->rate_bps >= 0 &&
+	       im->limit_packets >= 0;
 }
 
 int bo_netem_encode(struct nl_msg *msg, const struct bo_impair *im, int mtu, struct bo_err *err)
@@ -107,10 +112,11 @@ int bo_netem_encode(struct nl_msg *msg, const struct bo_impair *im, int mtu, str
 	struct tc_netem_qopt qopt = { 0 };
 
 	if (!impair_is_valid(im))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS,
-				  "netem: delay %lld ns, jitter %lld ns, loss %lld ppm, rate %lld bit/s out of range",
-				  (long long)im->delay_ns, (long long)im->jitter_ns, (long long)im->loss_ppm,
-				  (long long)im->rate_bps);
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_SYS,
+			"netem: delay %lld ns, jitter %lld ns, loss %lld ppm, rate %lld bit/s out of range",
+			(long long)im->delay_ns, (long long)im->jitter_ns, (long long)im->loss_ppm,
+			(long long)im->rate_bps);
 	qopt.latency = ticks_of(im->delay_ns);
 	qopt.jitter = ticks_of(im->jitter_ns);
 	qopt.limit = bo_netem_limit(im, mtu);
@@ -127,7 +133,7 @@ int bo_netem_encode(struct nl_msg *msg, const struct bo_impair *im, int mtu, str
 	return 0;
 }
 
-/* --- talk to the kernel ----------------------------------------------------------------------------------------- */
+/* --- talk to the kernel ----------------------------------------------------------------------- */
 
 static void msg_free(struct nl_msg **msg)
 {
@@ -175,8 +181,8 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof(e->msg);
 	if (NLMSG_HDRLEN + skip >= nlh->nlmsg_len)
 		return NL_STOP;
-	text = nla_find((struct nlattr *)((char *)e + skip), (int)(nlh->nlmsg_len - NLMSG_HDRLEN - skip),
-			NLMSGERR_ATTR_MSG);
+	text = nla_find((struct nlattr *)((char *)e + skip),
+			(int)(nlh->nlmsg_len - NLMSG_HDRLEN - skip), NLMSGERR_ATTR_MSG);
 	if (text)
 		nla_strlcpy(answer->text, text, sizeof(answer->text));
 	return NL_STOP;
@@ -219,8 +225,10 @@ static int on_qdisc(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-/** netem_request() - send @msg and wait for the kernel's acknowledgement; what the kernel says is in @answer */
-static int netem_request(struct nl_sock *sock, struct nl_msg *msg, struct answer *answer, struct bo_err *err)
+/** netem_request() - send @msg and wait for the kernel's acknowledgement; what the kernel says is
+ * in @answer */
+static int netem_request(struct nl_sock *sock, struct nl_msg *msg, struct answer *answer,
+			 struct bo_err *err)
 {
 	bo_auto(cb_put) struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int on = 1;
@@ -260,19 +268,22 @@ static struct nl_msg *qdisc_message(int type, int flags, int ifindex)
 
 static int refused(const struct answer *answer, const char *what, int ifindex, struct bo_err *err)
 {
-	/* ENOENT is what the kernel says when it finds no such qdisc *kind* and could not load one. */
+	/* ENOENT is what the kernel says when it finds no such qdisc *kind* and could not load one.
+	 */
 	if (answer->error == -ENOENT && strcmp(what, "install") == 0)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
 				  "the kernel has no sch_netem ('modprobe sch_netem' may help)");
-	return bo_err_set(err, -answer->error, BO_SUBSYS_SYS, "cannot %s netem on interface %d: %s%s%s%s", what,
-			  ifindex, strerror(-answer->error), answer->text[0] ? " (" : "", answer->text,
+	return bo_err_set(err, -answer->error, BO_SUBSYS_SYS,
+			  "cannot %s netem on interface %d: %s%s%s%s", what, ifindex,
+			  strerror(-answer->error), answer->text[0] ? " (" : "", answer->text,
 			  answer->text[0] ? ")" : "");
 }
 
-static int netem_set(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im, const char *what,
-		     int flags, struct bo_err *err)
+static int netem_set(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im,
+		     const char *what, int flags, struct bo_err *err)
 {
-	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_NEWQDISC, NLM_F_REPLACE | flags, ifindex);
+	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_NEWQDISC, NLM_F_REPLACE | flags,
+							     ifindex);
 	struct answer answer = { 0 };
 	int r;
 
@@ -288,12 +299,15 @@ static int netem_set(struct nl_sock *sock, int ifindex, int mtu, const struct bo
 
 int bo_netem_install(struct nl_sock *sock, int ifindex, int mtu, struct bo_err *err)
 {
-	return netem_set(sock, ifindex, mtu, &(struct bo_impair){ 0 }, "install", NLM_F_CREATE, err);
+	return netem_set(sock, ifindex, mtu, &(struct bo_impair){ 0 }, "install", NLM_F_CREATE,
+			 err);
 }
 
-int bo_netem_change(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im, struct bo_err *err)
+int bo_netem_change(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im,
+		    struct bo_err *err)
 {
-	/* Without NLM_F_CREATE: a qdisc that somebody took away must be an error, not a silent new one. */
+	/* Without NLM_F_CREATE: a qdisc that somebody took away must be an error, not a silent new
+	 * one. */
 	return netem_set(sock, ifindex, mtu, im, "change", 0, err);
 }
 
@@ -308,16 +322,19 @@ int bo_netem_remove(struct nl_sock *sock, int ifindex, struct bo_err *err)
 	r = netem_request(sock, msg, &answer, err);
 	if (r < 0)
 		return r;
-	/* ENOENT: only the default qdisc; EINVAL: a root qdisc with another handle, so not ours; ENODEV: the
-	 * interface went and took its qdisc along. */
-	if (!answer.error || answer.error == -ENOENT || answer.error == -EINVAL || answer.error == -ENODEV)
+	/* ENOENT: only the default qdisc; EINVAL: a root qdisc with another handle, so not ours;
+	 * ENODEV: the interface went and took its qdisc along. */
+	if (!answer.error || answer.error == -ENOENT || answer.error == -EINVAL ||
+	    answer.error == -ENODEV)
 		return 0;
 	return refused(&answer, "remove", ifindex, err);
 }
 
-int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret, struct bo_err *err)
+int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret,
+		   struct bo_err *err)
 {
-	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_GETQDISC, 0, ifindex);
+	/* Without NLM_F_ECHO kernels before 6.4 tell the answer to the notification group only. */
+	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, ifindex);
 	struct bo_netem_stats stats = { 0 };
 	struct answer answer = { .stats = &stats };
 	int r;
@@ -327,9 +344,9 @@ int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret
 	r = netem_request(sock, msg, &answer, err);
 	if (r < 0)
 		return r;
-	if (answer.error)
+	if (answer.error && answer.error != -EINVAL && answer.error != -ENOENT)
 		return refused(&answer, "read", ifindex, err);
-	if (!answer.is_netem)
+	if (answer.error || !answer.is_netem)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_SYS, "no netem on interface %d", ifindex);
 	*ret = stats;
 	return 0;

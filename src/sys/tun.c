@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sys/tun.c — create the TUN devices that are the ends of a userspace wire.
- * Owns: nothing after return.  Threads: any.  Privilege: CAP_NET_ADMIN over the current network namespace. */
+ * Owns: nothing after return.  Threads: any.  Privilege: CAP_NET_ADMIN over the current network
+ * namespace. */
 #include "brownout/sys/tun.h"
 
 #include <errno.h>
@@ -19,8 +20,9 @@
 #define TUN_PATH "/dev/net/tun"
 #define TUN_FLAGS (IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)
 
-/* The kernel drops silently what does not fit between two reads of the wire's thread, and its default of
- * 500 packets is gone in 6 ms at 1 Gbit/s: less than what a busy machine may keep a thread waiting. */
+/* The kernel drops silently what does not fit between two reads of the wire's thread, and its
+ * default of 500 packets is gone in 6 ms at 1 Gbit/s: less than what a busy machine may keep a
+ * thread waiting. */
 #define TUN_QUEUE_PACKETS 10000
 
 static int tun_open_file(int *ret_fd, struct bo_err *err)
@@ -28,15 +30,18 @@ static int tun_open_file(int *ret_fd, struct bo_err *err)
 	int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
-				  "no %s: the kernel lacks TUN support, or 'modprobe tun' is needed", TUN_PATH);
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_SYS,
+			"no %s: the kernel lacks TUN support, or 'modprobe tun' is needed",
+			TUN_PATH);
 	if (fd < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "cannot open %s", TUN_PATH);
 	*ret_fd = fd;
 	return 0;
 }
 
-/** tun_attach() - make @fd the one queue of a new device; @name may hold "%d" and is replaced by the kernel's choice */
+/** tun_attach() - make @fd the one queue of a new device; @name may hold "%d" and is replaced by
+ * the kernel's choice */
 static int tun_attach(int fd, char name[IFNAMSIZ], struct bo_err *err)
 {
 	struct ifreq ifr = { .ifr_flags = TUN_FLAGS };
@@ -47,7 +52,8 @@ static int tun_attach(int fd, char name[IFNAMSIZ], struct bo_err *err)
 	if ((features & TUN_FLAGS) != TUN_FLAGS)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
 				  "%s lacks IFF_VNET_HDR (features %#x)", TUN_PATH, features);
-	/* A persistent device of that name may exist already; then we would share somebody else's. */
+	/* A persistent device of that name may exist already; then we would share somebody else's.
+	 */
 	ifr.ifr_flags = (short)(TUN_FLAGS | IFF_TUN_EXCL);
 	memcpy(ifr.ifr_name, name, IFNAMSIZ);
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
@@ -64,13 +70,16 @@ static int tun_tune(int fd, const char *name, struct bo_err *err)
 	bo_auto_fd int sock = -1;
 
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_len) < 0)
-		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: cannot set the virtio header size", name);
-	/* No UDP segmentation offload: the kernel then cuts UDP itself, and only TCP needs it in the wire. */
+		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: cannot set the virtio header size",
+				    name);
+	/* No UDP segmentation offload: the kernel then cuts UDP itself, and only TCP needs it in
+	 * the wire. */
 	if (ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN) < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: cannot switch offloads on", name);
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: no socket to set the queue length with", name);
+		return bo_err_errno(err, BO_SUBSYS_SYS,
+				    "%s: no socket to set the queue length with", name);
 	memcpy(ifr.ifr_name, name, IFNAMSIZ);
 	if (ioctl(sock, SIOCSIFTXQLEN, &ifr) < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: cannot set the queue length", name);
@@ -85,7 +94,8 @@ int bo_tun_open(const char *name, int *ret_fd, struct bo_err *err)
 
 	if (!name[0] || strlen(name) >= sizeof(device))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS,
-				  "interface name '%s': expected 1 to %d characters", name, IFNAMSIZ - 1);
+				  "interface name '%s': expected 1 to %d characters", name,
+				  IFNAMSIZ - 1);
 	memcpy(device, name, strlen(name) + 1);
 	r = tun_open_file(&fd, err);
 	if (r == 0)
@@ -105,8 +115,8 @@ int bo_tun_supported(struct bo_err *err)
 	struct bo_err why = { 0 };
 	int r;
 
-	/* Only doing it tells: device node, module, capability and LSM each have a say.  The device is gone
-	 * when the descriptor is closed. */
+	/* Only doing it tells: device node, module, capability and LSM each have a say.  The device
+	 * is gone when the descriptor is closed. */
 	r = tun_open_file(&fd, &why);
 	if (r == 0)
 		r = tun_attach(fd, device, &why);

@@ -54,6 +54,9 @@ BO_NODISCARD int bo_cgroup_make(const struct bo_cgroup *cg, bool inner, struct b
 BO_NODISCARD int bo_cgroup_remove(const struct bo_cgroup *cg, struct bo_err *err);
 /** bo_cgroup_rmtree() - the same for one directory and everything below it; @ret_killed may be NULL */
 BO_NODISCARD int bo_cgroup_rmtree(const char *path, size_t *ret_killed, struct bo_err *err);
+/** bo_cgroup_kill() - SIGKILL to everything in one directory and below it, thawed so that it takes effect.
+ * Return: how many processes were seen */
+size_t bo_cgroup_kill(const char *path);
 
 /** struct bo_cgroup_join - open files through which a process puts *itself* into the group; works without privilege
  * because the kernel checks who opened them */

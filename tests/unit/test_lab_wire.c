@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/test_lab_wire.c — the wire's parts on their own, and the whole wire between two socket
+ * pairs in place of TUN devices (both take and give one whole frame per call).  Privilege: none. */
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "brownout/base/clock.h"
+#include "brownout/base/rng.h"
+#include "brownout/lab/wire.h"
+#include "wire-internal.h"
+
+#define MS BO_NSEC_PER_MSEC
+
+/* --- queue ------------------------------------------------------------------------------------ */
+
+static void queue_put(struct bo_wire_queue *queue, uint32_t len, uint8_t fill)
+{
+	struct bo_wire_frame *frame = bo_wire_queue_reserve(queue);
+
+	assert_non_null(frame);
+	memset(frame->data, fill, len);
+	frame->due_ns = fill;
+	frame->len = len;
+	frame->packets = 1;
+	bo_wire_queue_commit(queue, frame);
+}
+
+static void queue_is_fifo_across_chunks(void **state)
+{
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	uint32_t put = 0, got = 0;
+
+	(void)state;
+	/* Several times round, with the queue always a little longer: chunks are taken, emptied and
+	 * reused. */
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < 100; i++, put++)
+			queue_put(&queue, 20 + put % 60000, (uint8_t)put);
+		for (int i = 0; i < 90; i++, got++) {
+			const struct bo_wire_frame *frame = bo_wire_queue_head(&queue);
+
+			assert_non_null(frame);
+			assert_int_equal(frame->len, 20 + got % 60000);
+			assert_int_equal(frame->data[0], (uint8_t)got);
+			assert_int_equal(frame->data[frame->len - 1], (uint8_t)got);
+			bo_wire_queue_pop(&queue);
+		}
+	}
+	assert_int_equal(queue.frames, put - got);
+	assert_int_equal(queue.packets, put - got);
+	while (bo_wire_queue_head(&queue))
+		bo_wire_queue_pop(&queue);
+	assert_int_equal(queue.frames, 0);
+	assert_true(queue.nchunks <= 4);
+	bo_wire_queue_done(&queue);
+	assert_int_equal(queue.nchunks, 0);
+}
+
+static void queue_is_bounded_in_bytes(void **state)
+{
+	struct bo_wire_queue queue = { .max_bytes = 3 * BO_WIRE_CHUNK_BYTES };
+	struct bo_wire_frame *frame;
+	size_t bytes = 0;
+
+	(void)state;
+	while ((frame = bo_wire_queue_reserve(&queue))) {
+		frame->len = 60000;
+		frame->packets = 1;
+		bo_wire_queue_commit(&queue, frame);
+		bytes += 60000;
+		assert_true(bytes <= queue.max_bytes);
+	}
+	assert_true(bytes > queue.max_bytes * 8 / 10);
+	bo_wire_queue_pop(&queue);
+	assert_null(bo_wire_queue_reserve(&queue)); /* one frame less does not free a chunk */
+	bo_wire_queue_clear(&queue);
+	assert_non_null(bo_wire_queue_reserve(&queue));
+	bo_wire_queue_done(&queue);
+}
+
+/* --- segmentation ----------------------------------------------------------------------------- */
+
+/** plain_checksum() - the textbook sum, byte by byte, to check the fast one against */
+static uint32_t plain_sum(uint32_t sum, const uint8_t *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static void checksum_is_rfc1071(void **state)
+{
+	/* The example of RFC 1071 § 3. */
+	static const uint8_t example[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
+	struct bo_rng rng;
+	uint8_t data[1501];
+	uint16_t sum = bo_wire_checksum_fold(bo_wire_checksum(0, example, sizeof(example)));
+	uint8_t wire[2];
+
+	(void)state;
+	memcpy(wire, &sum, 2);
+	assert_int_equal(wire[0], 0x22);
+	assert_int_equal(wire[1], 0x0d);
+
+	bo_rng_init(&rng, 1, 1);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)bo_rng_u64(&rng);
+	for (size_t len = 0; len <= sizeof(data); len++) {
+		sum = bo_wire_checksum_fold(bo_wire_checksum(0, data, len));
+		memcpy(wire, &sum, 2);
+		assert_int_equal(wire[0] << 8 | wire[1], (uint16_t)~plain_sum(0, data, len));
+	}
+	/* All ones: the most carries there can be. */
+	memset(data, 0xff, sizeof(data));
+	sum = bo_wire_checksum_fold(bo_wire_checksum(0, data, 1500));
+	assert_int_equal(sum, (uint16_t)~plain_sum(0, data, 1500));
+}
+
+#define TCP_OPTIONS 12
+#define MSS 1000
+
+/** build_super() - a super-packet as the kernel gives it: one header, checksum of the pseudo-header
+ * only */
+static size_t build_super(uint8_t *frame, bool v6, size_t payload, uint8_t flags)
+{
+	struct virtio_net_hdr vnet = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				       .gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6
+						      : VIRTIO_NET_HDR_GSO_TCPV4,
+				       .gso_size = MSS,
+				       .csum_start = v6 ? 40 : 24,
+				       .csum_offset = 16 };
+	size_t l4 = vnet.csum_start, header = l4 + 20 + TCP_OPTIONS, total = header + payload;
+	uint8_t *ip = frame + sizeof(vnet), *tcp = ip + l4;
+
+	vnet.hdr_len = (uint16_t)header;
+	memset(frame, 0, sizeof(vnet) + header);
+	memcpy(frame, &vnet, sizeof(vnet));
+	if (v6) {
+		ip[0] = 0x60;
+		ip[4] = (uint8_t)((total - 40) >> 8);
+		ip[5] = (uint8_t)(total - 40);
+		ip[6] = 6;
+		ip[7] = 64;
+		for (int i = 8; i < 40; i++)
+			ip[i] = (uint8_t)(i * 7);
+	} else {
+		ip[0] = 0x46; /* 24 bytes of header: 4 of options (no-operation) */
+		ip[2] = (uint8_t)(total >> 8);
+		ip[3] = (uint8_t)total;
+		ip[4] = 0xff; /* identification 0xfffe: it wraps at the third segment */
+		ip[5] = 0xfe;
+		ip[6] = 0x40;
+		ip[8] = 64;
+		ip[9] = 6;
+		memcpy(ip + 12, "\x0a\x63\x00\x01\x0a\x63\x00\x02", 8);
+		memset(ip + 20, 1, 4);
+	}
+	memcpy(tcp, "\x30\x39\xd4\x31", 4);
+	memcpy(tcp + 4, "\xff\xff\xfe\x00", 4); /* the sequence number wraps as well */
+	memcpy(tcp + 8, "\x01\x02\x03\x04", 4);
+	tcp[12] = (uint8_t)((20 + TCP_OPTIONS) / 4 << 4);
+	tcp[13] = flags;
+	tcp[14] = 0x20;
+	memcpy(tcp + 20, "\x01\x01\x08\x0a\xde\xad\xbe\xef\xca\xfe\xba\xbe", TCP_OPTIONS);
+	for (size_t i = 0; i < payload; i++)
+		ip[header + i] = (uint8_t)(i * 31 + i / 256);
+	return sizeof(vnet) + total;
+}
+
+/** check_sums() - the receiver's view: both sums come to all ones */
+static void check_sums(const uint8_t *ip, size_t len, bool v6, size_t l4)
+{
+	uint8_t pseudo[4] = { 0, 6, (uint8_t)((len - l4) >> 8), (uint8_t)(len - l4) };
+	uint32_t sum = plain_sum(0, ip + (v6 ? 8 : 12), v6 ? 32 : 8);
+
+	assert_int_equal(plain_sum(plain_sum(sum, pseudo, 4), ip + l4, len - l4), 0xffff);
+	if (!v6)
+		assert_int_equal(plain_sum(0, ip, l4), 0xffff);
+}
+
+static void check_segments(bool v6, size_t payload)
+{
+	static uint8_t frame[BO_WIRE_FRAME_MAX], out[BO_WIRE_FRAME_MAX];
+	const uint8_t flags = 0x80 | 0x10 | 0x08 | 0x01; /* CWR ACK PSH FIN */
+	size_t len = build_super(frame, v6, payload, flags), at = 0;
+	size_t l4 = v6 ? 40 : 24, header = l4 + 20 + TCP_OPTIONS;
+	struct bo_wire_super super;
+
+	assert_true(bo_wire_super_parse(frame, len, &super));
+	assert_int_equal(super.count, (payload + MSS - 1) / MSS);
+	assert_int_equal(bo_wire_packets(frame, len), super.count);
+	for (uint32_t i = 0; i < super.count; i++) {
+		size_t n = bo_wire_super_segment(&super, i, out), bytes = n - BO_WIRE_HDR_LEN;
+		const uint8_t *ip = out + BO_WIRE_HDR_LEN, *tcp = ip + l4;
+		uint32_t seq = 0xfffffe00u + (uint32_t)at;
+		uint8_t want = 0x10;
+
+		for (size_t b = 0; b < BO_WIRE_HDR_LEN; b++)
+			assert_int_equal(out[b], 0);
+		assert_int_equal(bytes - header,
+				 i + 1 < super.count ? MSS : payload - (size_t)i * MSS);
+		if (v6) {
+			assert_int_equal(ip[4] << 8 | ip[5], bytes - 40);
+		} else {
+			assert_int_equal(ip[2] << 8 | ip[3], bytes);
+			assert_int_equal(ip[4] << 8 | ip[5], (uint16_t)(0xfffe + i));
+			assert_int_equal(ip[6], 0x40);
+		}
+		assert_int_equal((uint32_t)tcp[4] << 24 | (uint32_t)tcp[5] << 16 |
+					 (uint32_t)tcp[6] << 8 | tcp[7],
+				 seq);
+		want |= i == 0 ? 0x80 : 0;
+		want |= i + 1 == super.count ? 0x08 | 0x01 : 0;
+		assert_int_equal(tcp[13], want);
+		assert_memory_equal(tcp + 20, frame + BO_WIRE_HDR_LEN + l4 + 20, TCP_OPTIONS);
+		assert_memory_equal(ip + header, frame + BO_WIRE_HDR_LEN + header + at,
+				    bytes - header);
+		check_sums(ip, bytes, v6, l4);
+		at += bytes - header;
+	}
+	assert_int_equal(at, payload);
+}
+
+static void segments_carry_the_same_payload_v4(void **state)
+{
+	(void)state;
+	check_segments(false, 10007);
+	check_segments(false, MSS);
+	check_segments(false, MSS + 1);
+	check_segments(false, 65000);
+}
+
+static void segments_carry_the_same_payload_v6(void **state)
+{
+	(void)state;
+	check_segments(true, 10007);
+	check_segments(true, 1);
+	check_segments(true, 65400);
+}
+
+static void malformed_frames_are_left_alone(void **state)
+{
+	static uint8_t frame[BO_WIRE_FRAME_MAX], out[BO_WIRE_FRAME_MAX];
+	size_t len = build_super(frame, false, 3000, 0x10);
+	struct bo_wire_super super;
+	struct bo_rng rng;
+	uint64_t parsed = 0;
+
+	(void)state;
+	for (size_t cut = 0; cut <= BO_WIRE_HDR_LEN + 24 + 20 + TCP_OPTIONS; cut++) {
+		/* Exactly as long as it says, so that a sanitizer sees a read behind the end. */
+		uint8_t *copy = malloc(cut ? cut : 1);
+
+		assert_non_null(copy);
+		memcpy(copy, frame, cut);
+		assert_false(bo_wire_super_parse(copy, cut, &super));
+		free(copy);
+	}
+	bo_rng_init(&rng, 7, 7);
+	for (int i = 0; i < 20000; i++) {
+		size_t n = len - bo_rng_u64(&rng) % 200;
+		uint8_t *copy = malloc(n);
+
+		assert_non_null(copy);
+		memcpy(copy, frame, n);
+		for (int k = 0; k < 3; k++)
+			copy[bo_rng_u64(&rng) % 60] = (uint8_t)bo_rng_u64(&rng);
+		if (bo_wire_super_parse(copy, n, &super)) {
+			parsed++;
+			for (uint32_t s = 0; s < super.count && s < 5; s++)
+				assert_true(bo_wire_super_segment(&super, s, out) <=
+					    BO_WIRE_FRAME_MAX);
+		}
+		free(copy);
+	}
+	assert_true(parsed > 100 && parsed < 19900);
+}
+
+/* --- fate ------------------------------------------------------------------------------------- */
+
+static uint64_t losses(uint64_t seed, uint64_t stream, enum bo_dir dir, int64_t loss_ppm, int n,
+		       uint8_t *ret_lost)
+{
+	struct bo_wire_line line;
+	uint64_t lost = 0;
+	int64_t due;
+
+	bo_wire_line_init(&line, seed, stream, dir);
+	line.im.loss_ppm = loss_ppm;
+	for (int i = 0; i < n; i++) {
+		/* The clock is no part of it. */
+		bool gone = bo_wire_line_next(&line, i * (int64_t)(seed + 3), 1, 100, 0, &due) ==
+			    BO_WIRE_LOST;
+
+		lost += gone;
+		if (ret_lost)
+			ret_lost[i] = gone;
+	}
+	return lost;
+}
+
+static void loss_is_seeded_and_as_asked(void **state)
+{
+	enum { N = 200000 };
+	uint8_t *a = calloc(N, 1), *b = calloc(N, 1);
+	int same[3] = { 0 };
+
+	(void)state;
+	assert_true(a && b);
+	/* 2 % of 200,000 is 4000, sigma 62.6; 99.9 % is ± 3.29 sigma. */
+	assert_in_range(losses(1, 2, BO_DIR_A_TO_B, 20000, N, a), 4000 - 206, 4000 + 206);
+	(void)losses(1, 2, BO_DIR_A_TO_B, 20000, N, b);
+	assert_memory_equal(a, b, N);
+	for (int k = 0; k < 3; k++) {
+		(void)losses(k == 0 ? 2 : 1, k == 1 ? 3 : 2, k == 2 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B,
+			     20000, N, b);
+		for (int i = 0; i < N; i++)
+			same[k] += a[i] && b[i];
+		/* Independent: 4 of 10,000 by chance, 80 in all. */
+		assert_in_range(same[k], 40, 130);
+	}
+	/* A higher loss takes the same packets and more. */
+	(void)losses(1, 2, BO_DIR_A_TO_B, 100000, N, b);
+	for (int i = 0; i < N; i++)
+		assert_true(!a[i] || b[i]);
+	assert_int_equal(losses(1, 2, BO_DIR_A_TO_B, BO_PPM_ALL, 1000, NULL), 1000);
+	assert_int_equal(losses(1, 2, BO_DIR_A_TO_B, 0, 1000, NULL), 0);
+	free(a);
+	free(b);
+}
+
+static void fate_counts_segments(void **state)
+{
+	struct bo_wire_line whole, cut;
+	int64_t due;
+
+	(void)state;
+	bo_wire_line_init(&whole, 5, 5, BO_DIR_A_TO_B);
+	cut = whole;
+	/* A super-packet of 44 that passed whole moves the numbering on as 44 packets would. */
+	assert_int_equal(bo_wire_line_next(&whole, 0, 44, 65000, 0, &due), BO_WIRE_PASS);
+	for (int i = 0; i < 44; i++)
+		assert_int_equal(bo_wire_line_next(&cut, 0, 1, 1500, 0, &due), BO_WIRE_PASS);
+	whole.im.loss_ppm = cut.im.loss_ppm = 500000;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(bo_wire_line_next(&whole, 0, 1, 100, 0, &due),
+				 bo_wire_line_next(&cut, 0, 1, 100, 0, &due));
+}
+
+static void rate_serialises_then_delays(void **state)
+{
+	struct bo_wire_line line;
+	int64_t due;
+
+	(void)state;
+	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
+	line.im = (struct bo_impair){ .rate_bps = 8000000, .delay_ns = 5 * MS }; /* 1 byte per µs */
+	for (int i = 1; i <= 10; i++) {
+		assert_int_equal(bo_wire_line_next(&line, 1000 * MS, 1, 1000, 0, &due),
+				 BO_WIRE_PASS);
+		assert_int_equal(due, 1005 * MS + i * MS);
+	}
+	/* Idle in between: the transmitter does not save up. */
+	assert_int_equal(bo_wire_line_next(&line, 2000 * MS, 1, 1000, 0, &due), BO_WIRE_PASS);
+	assert_int_equal(due, 2006 * MS);
+}
+
+static void jitter_is_uniform_and_keeps_order(void **state)
+{
+	struct bo_wire_line line;
+	int64_t due, last = 0, low = INT64_MAX, high = 0, sum = 0;
+
+	(void)state;
+	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
+	line.im = (struct bo_impair){ .delay_ns = 50 * MS, .jitter_ns = 10 * MS };
+	for (int64_t i = 0; i < 20000; i++) {
+		int64_t now = i * 100 * MS; /* far enough apart not to push each other */
+
+		assert_int_equal(bo_wire_line_next(&line, now, 1, 100, 0, &due), BO_WIRE_PASS);
+		low = due - now < low ? due - now : low;
+		high = due - now > high ? due - now : high;
+		sum += due - now;
+	}
+	assert_in_range(low, 40 * MS, 40 * MS + MS / 10);
+	assert_in_range(high, 60 * MS - MS / 10, 60 * MS);
+	assert_in_range(sum / 20000, 49800000, 50200000); /* sigma of the mean is 41 µs */
+	for (int64_t i = 0; i < 20000; i++) {
+		assert_int_equal(bo_wire_line_next(&line, INT64_C(3600000) * MS + i * 1000, 1, 100,
+						   0, &due),
+				 BO_WIRE_PASS);
+		assert_true(due >= last);
+		last = due;
+	}
+}
+
+static void limit_drops_the_tail(void **state)
+{
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	const struct bo_impair im = { .delay_ns = MS, .limit_packets = 10 };
+	struct bo_wire_line line;
+	int64_t due;
+
+	(void)state;
+	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
+	assert_int_equal(bo_wire_line_change(&line, &im, 0, &queue), 0);
+	assert_int_equal(bo_wire_line_next(&line, 0, 1, 100, 9, &due), BO_WIRE_PASS);
+	assert_int_equal(bo_wire_line_next(&line, 0, 1, 100, 10, &due), BO_WIRE_OVERFLOWED);
+}
+
+static void change_retimes_what_is_queued(void **state)
+{
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	const struct bo_impair slow = { .rate_bps = 8000, .delay_ns = 10 * MS }; /* 1 byte per ms */
+	const struct bo_impair fast = { .rate_bps = 8000000 };
+	const struct bo_impair late = { .delay_ns = 60000 * MS };
+	const struct bo_impair none = { 0 };
+	const struct bo_impair hole = { .blackhole = true };
+	struct bo_wire_line line;
+	struct bo_wire_frame *frame;
+	int64_t due, last = 0;
+
+	(void)state;
+	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
+	assert_int_equal(bo_wire_line_change(&line, &slow, 0, &queue), 0);
+	for (int i = 0; i < 10; i++) {
+		frame = bo_wire_queue_reserve(&queue);
+		assert_int_equal(bo_wire_line_next(&line, 0, 1, 1000, 0, &due), BO_WIRE_PASS);
+		assert_int_equal(due, (i + 1) * 1000 * MS + 10 * MS);
+		*frame = (struct bo_wire_frame){ .due_ns = due,
+						 .len = 1000 + BO_WIRE_HDR_LEN,
+						 .packets = 1 };
+		bo_wire_queue_commit(&queue, frame);
+	}
+	/* At 1000 ms the first has been sent and is on the cable; the others wait and go at 1 ms
+	 * each now. */
+	assert_int_equal(bo_wire_line_change(&line, &fast, 1000 * MS, &queue), 0);
+	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 1000 * MS);
+	bo_wire_queue_pop(&queue);
+	for (int i = 1; i < 10; i++) {
+		assert_int_equal(bo_wire_queue_head(&queue)->due_ns, (1000 + i) * MS);
+		if (i < 5)
+			bo_wire_queue_pop(&queue);
+		else
+			break;
+	}
+	/* Slower: what is under way keeps its time, what comes keeps its place behind it. */
+	assert_int_equal(bo_wire_line_change(&line, &late, 1001 * MS, &queue), 0);
+	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 1005 * MS);
+	assert_int_equal(bo_wire_line_next(&line, 1001 * MS, 1, 100, 5, &due), BO_WIRE_PASS);
+	assert_int_equal(due, 61001 * MS);
+	frame = bo_wire_queue_reserve(&queue);
+	*frame = (struct bo_wire_frame){ .due_ns = due, .len = 100, .packets = 1 };
+	bo_wire_queue_commit(&queue, frame);
+	/* Lifted: a link that has healed delivers at once, in order. */
+	assert_int_equal(bo_wire_line_change(&line, &none, 1002 * MS, &queue), 0);
+	while ((frame = bo_wire_queue_head(&queue)) && queue.frames > 1) {
+		assert_true(frame->due_ns >= last && frame->due_ns <= 1002 * MS);
+		last = frame->due_ns;
+		bo_wire_queue_pop(&queue);
+	}
+	assert_int_equal(frame->due_ns, 1002 * MS);
+	assert_int_equal(bo_wire_line_next(&line, 1003 * MS, 1, 100, 0, &due), BO_WIRE_PASS);
+	assert_int_equal(due, 1003 * MS);
+
+	assert_int_equal(bo_wire_line_change(&line, &hole, 1004 * MS, &queue), 1);
+	assert_null(bo_wire_queue_head(&queue));
+	assert_int_equal(bo_wire_line_next(&line, 1005 * MS, 1, 100, 0, &due), BO_WIRE_BLACKHOLED);
+	bo_wire_queue_done(&queue);
+}
+
+/* --- the whole, between socket pairs ---------------------------------------------------------- */
+
+/** struct rig - near[] are the kernels' sides; the wire has the far sides */
+struct rig {
+	int near[2];
+	struct bo_wire *wire;
+};
+
+static void rig_up(struct rig *rig, uint64_t seed)
+{
+	struct bo_err err = { 0 };
+	int far[2];
+
+	for (int i = 0; i < 2; i++) {
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
+					    0, pair),
+				 0);
+		rig->near[i] = pair[0];
+		far[i] = pair[1];
+	}
+	assert_int_equal(bo_wire_new(&rig->wire, far[0], far[1], seed, 1, &err), 0);
+}
+
+static void rig_down(struct rig *rig)
+{
+	bo_wire_free(rig->wire);
+	for (int i = 0; i < 2; i++)
+		if (rig->near[i] >= 0)
+			close(rig->near[i]);
+}
+
+static bool rig_send(const struct rig *rig, int end, uint32_t number, size_t payload)
+{
+	uint8_t frame[2000] = { 0 };
+
+	frame[BO_WIRE_HDR_LEN] = 0x45;
+	memcpy(frame + BO_WIRE_HDR_LEN + 20, &number, sizeof(number));
+	return send(rig->near[end], frame, BO_WIRE_HDR_LEN + 20 + payload, MSG_NOSIGNAL) > 0;
+}
+
+/** rig_receive() - the number of the next frame, or -1 when none comes in time */
+static int64_t rig_receive(const struct rig *rig, int end, int timeout_ms)
+{
+	struct pollfd p = { .fd = rig->near[end], .events = POLLIN };
+	uint8_t frame[2000];
+	uint32_t number;
+
+	if (poll(&p, 1, timeout_ms) != 1 || recv(rig->near[end], frame, sizeof(frame), 0) < 34)
+		return -1;
+	memcpy(&number, frame + BO_WIRE_HDR_LEN + 20, sizeof(number));
+	return number;
+}
+
+static void impair(const struct rig *rig, enum bo_dir dir, struct bo_impair im)
+{
+	struct bo_err err = { 0 };
+
+	assert_int_equal(bo_wire_impair(rig->wire, dir, &im, &err), 0);
+}
+
+static void wire_moves_frames_both_ways(void **state)
+{
+	struct bo_wire_stats stats;
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig, 1);
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_true(rig_send(&rig, 0, i, 100));
+		assert_int_equal(rig_receive(&rig, 1, 5000), i);
+		assert_true(rig_send(&rig, 1, 1000 + i, 100));
+		assert_int_equal(rig_receive(&rig, 0, 5000), 1000 + i);
+	}
+	/* An impairment passes through the thread, so after it the counters are those of all that
+	 * was sent. */
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ 0 });
+	bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+	assert_int_equal(stats.packets_in, 100);
+	assert_int_equal(stats.packets_out, 100);
+	assert_int_equal(stats.bytes_in, 100 * 120);
+	assert_int_equal(stats.bytes_out, 100 * 120);
+	rig_down(&rig);
+}
+
+static void wire_delays_one_direction(void **state)
+{
+	struct rig rig;
+	int64_t start;
+
+	(void)state;
+	rig_up(&rig, 1);
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = 50 * MS });
+	for (uint32_t i = 0; i < 3; i++) {
+		start = bo_now_ns();
+		assert_true(rig_send(&rig, 0, i, 100));
+		assert_int_equal(rig_receive(&rig, 1, 5000), i);
+		assert_true(bo_now_ns() - start >= 50 * MS);
+	}
+	/* The other way is not held up by frames that are: it answers while one is still under way.
+	 */
+	assert_true(rig_send(&rig, 0, 77, 100));
+	assert_true(rig_send(&rig, 1, 78, 100));
+	assert_int_equal(rig_receive(&rig, 0, 5000), 78);
+	assert_int_equal(rig_receive(&rig, 1, 5000), 77);
+	rig_down(&rig);
+}
+
+static void wire_loses_the_same_packets_for_the_same_seed(void **state)
+{
+	uint32_t seen[2][200];
+	size_t n[2] = { 0 };
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		struct bo_wire_stats stats = { 0 };
+		struct rig rig;
+		int64_t number;
+
+		rig_up(&rig, 42);
+		impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 300000 });
+		/* No more than the receiving buffer holds: a wire that is blocked reads no further.
+		 */
+		for (uint32_t i = 0; i < 200; i++)
+			while (!rig_send(&rig, 0, i, 100))
+				assert_int_equal(errno, EAGAIN);
+		while (stats.packets_in < 200)
+			bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+		impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ 0 });
+		assert_true(rig_send(&rig, 0, 9999, 100));
+		while ((number = rig_receive(&rig, 1, 5000)) >= 0 && number != 9999)
+			seen[round][n[round]++] = (uint32_t)number;
+		assert_int_equal(number, 9999);
+		rig_down(&rig);
+	}
+	assert_int_equal(n[0], n[1]);
+	assert_in_range(n[0], 115, 165); /* 140, sigma 6.5 */
+	assert_memory_equal(seen[0], seen[1], n[0] * sizeof(seen[0][0]));
+}
+
+static void wire_blackhole_drops_the_queue_too(void **state)
+{
+	struct bo_wire_stats stats = { 0 };
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig, 1);
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = 3600000 * MS });
+	for (uint32_t i = 0; i < 10; i++)
+		assert_true(rig_send(&rig, 0, i, 100));
+	while (stats.queued < 10)
+		bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .blackhole = true });
+	assert_true(rig_send(&rig, 0, 10, 100));
+	while (stats.blackholed < 11)
+		bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ 0 });
+	assert_true(rig_send(&rig, 0, 11, 100));
+	assert_int_equal(rig_receive(&rig, 1, 5000), 11);
+	rig_down(&rig);
+}
+
+/* Loss falls on packets, so super-packets are cut for it; a mere delay carries them whole. */
+static void wire_cuts_only_when_packets_have_fates(void **state)
+{
+	static const struct {
+		struct bo_impair im;
+		size_t frames;
+	} cases[] = {
+		{ { 0 }, 1 },
+		{ { .delay_ns = MS }, 1 },
+		{ { .delay_ns = MS, .jitter_ns = MS }, 11 },
+		{ { .loss_ppm = 1 }, 11 },
+		{ { .rate_bps = INT64_C(10000000000) }, 11 },
+	};
+	static uint8_t super[BO_WIRE_FRAME_MAX], frame[BO_WIRE_FRAME_MAX];
+	size_t len = build_super(super, false, 10007, 0x10);
+
+	(void)state;
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		size_t frames = 0, payload = 0;
+		struct rig rig;
+
+		rig_up(&rig, 1);
+		impair(&rig, BO_DIR_A_TO_B, cases[c].im);
+		assert_int_equal(send(rig.near[0], super, len, 0), len);
+		while (payload < 10007) {
+			struct pollfd p = { .fd = rig.near[1], .events = POLLIN };
+			ssize_t n;
+
+			assert_int_equal(poll(&p, 1, 5000), 1);
+			n = recv(rig.near[1], frame, sizeof(frame), 0);
+			assert_true(n > 0);
+			payload += (size_t)n - BO_WIRE_HDR_LEN - 24 - 20 - TCP_OPTIONS;
+			frames++;
+		}
+		assert_int_equal(payload, 10007);
+		assert_int_equal(frames, cases[c].frames);
+		rig_down(&rig);
+	}
+}
+
+/* With cut packets the frames go through the queue, without they are written through: both must
+ * stop and wait. */
+static void wire_full_receiver_loses_nothing(void **state)
+{
+	static const struct bo_impair cases[] = {
+		{ 0 }, { .rate_bps = INT64_C(100000000000), .limit_packets = 1000000 }
+	};
+
+	(void)state;
+	for (size_t c = 0; c < 2; c++) {
+		struct bo_wire_stats stats;
+		struct rig rig;
+		uint32_t sent = 0;
+
+		rig_up(&rig, 1);
+		impair(&rig, BO_DIR_A_TO_B, cases[c]);
+		/* Nobody reads at b: go on until the wire has stopped reading at a and a's own
+		 * buffer is full. */
+		for (;;) {
+			struct pollfd p = { .fd = rig.near[0], .events = POLLOUT };
+
+			if (rig_send(&rig, 0, sent, 1000))
+				sent++;
+			else if (poll(&p, 1, 200) == 0)
+				break;
+			assert_true(sent < 1000000);
+		}
+		assert_true(sent > 10);
+		for (uint32_t i = 0; i < sent; i++)
+			assert_int_equal(rig_receive(&rig, 1, 5000), i);
+		impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ 0 });
+		bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+		assert_int_equal(stats.packets_out, sent);
+		assert_int_equal(stats.overflowed + stats.refused + stats.lost, 0);
+		rig_down(&rig);
+	}
+}
+
+static void wire_survives_a_device_that_goes(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig, 1);
+	close(rig.near[1]);
+	rig.near[1] = -1;
+	(void)rig_send(&rig, 0, 1, 100);
+	/* Still takes orders, and ends when told. */
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 1 });
+	impair(&rig, BO_DIR_B_TO_A, (struct bo_impair){ .blackhole = true });
+	rig_down(&rig);
+}
+
+static void wire_refuses_nonsense(void **state)
+{
+	static const struct bo_impair bad[] = {
+		{ .delay_ns = -1 },
+		{ .delay_ns = 1, .jitter_ns = 2 },
+		{ .loss_ppm = BO_PPM_ALL + 1 },
+		{ .rate_bps = -1 },
+	};
+	struct bo_err err = { 0 };
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig, 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(bo_wire_impair(rig.wire, BO_DIR_A_TO_B, &bad[i], &err), -EINVAL);
+	rig_down(&rig);
+	bo_wire_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(queue_is_fifo_across_chunks),
+		cmocka_unit_test(queue_is_bounded_in_bytes),
+		cmocka_unit_test(checksum_is_rfc1071),
+		cmocka_unit_test(segments_carry_the_same_payload_v4),
+		cmocka_unit_test(segments_carry_the_same_payload_v6),
+		cmocka_unit_test(malformed_frames_are_left_alone),
+		cmocka_unit_test(loss_is_seeded_and_as_asked),
+		cmocka_unit_test(fate_counts_segments),
+		cmocka_unit_test(rate_serialises_then_delays),
+		cmocka_unit_test(jitter_is_uniform_and_keeps_order),
+		cmocka_unit_test(limit_drops_the_tail),
+		cmocka_unit_test(change_retimes_what_is_queued),
+		cmocka_unit_test(wire_moves_frames_both_ways),
+		cmocka_unit_test(wire_delays_one_direction),
+		cmocka_unit_test(wire_loses_the_same_packets_for_the_same_seed),
+		cmocka_unit_test(wire_blackhole_drops_the_queue_too),
+		cmocka_unit_test(wire_cuts_only_when_packets_have_fates),
+		cmocka_unit_test(wire_full_receiver_loses_nothing),
+		cmocka_unit_test(wire_survives_a_device_that_goes),
+		cmocka_unit_test(wire_refuses_nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
