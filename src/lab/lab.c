@@ -158,7 +158,9 @@ static int limits_up(struct lab_node *n, struct bo_err *err)
 		rc = bo_cgroup_cpu_max(&n->cgroup, n->cpus_milli, err);
 	if (rc == 0 && n->pids)
 		rc = bo_cgroup_pids_max(&n->cgroup, n->pids, err);
-	return rc < 0 ? bo_err_wrap(err, "limits of node %s", n->name) : 0;
+	if (rc < 0)
+		bo_err_wrap(err, "limits of node %s", n->name);
+	return rc;
 }
 
 static int cgroups_up(struct bo_lab *lab, struct bo_err *err)
@@ -286,7 +288,9 @@ int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob, int
 		return rc;
 	cg = &lab->nodes[node].cgroup;
 	rc = knob == BO_MEM_HIGH ? bo_cgroup_memory_high(cg, bytes, err) : bo_cgroup_memory_max(cg, bytes, err);
-	return rc < 0 ? bo_err_wrap(err, "memory of node %s", lab->nodes[node].name) : 0;
+	if (rc < 0)
+		bo_err_wrap(err, "memory of node %s", lab->nodes[node].name);
+	return rc;
 }
 
 int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const struct bo_impair *im, struct bo_err *err)
@@ -303,5 +307,7 @@ int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const stru
 	rc = dir == BO_DIR_A_TO_B ?
 		     bo_netem_change(lab->nodes[l->a].rtnl, l->ifindex_a, BO_LAB_MTU, im, err) :
 		     bo_netem_change(lab->nodes[l->b].rtnl, l->ifindex_b, BO_LAB_MTU, im, err);
-	return rc < 0 ? bo_err_wrap(err, "link %s-%s", lab->nodes[l->a].name, lab->nodes[l->b].name) : 0;
+	if (rc < 0)
+		bo_err_wrap(err, "link %s-%s", lab->nodes[l->a].name, lab->nodes[l->b].name);
+	return rc;
 }

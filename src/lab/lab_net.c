@@ -287,7 +287,9 @@ static int configure(struct bo_lab *lab, int i, struct bo_err *err)
 	if (rc == 0)
 		rc = after_batch(lab, i, err);
 	bo_rtnl_batch_done(&b);
-	return rc < 0 ? bo_err_wrap(err, "network of node %s", n->name) : 0;
+	if (rc < 0)
+		bo_err_wrap(err, "network of node %s", n->name);
+	return rc;
 }
 
 int lab_net_up(struct bo_lab *lab, struct bo_err *err)

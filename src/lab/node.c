@@ -134,8 +134,10 @@ static int end_tree(struct bo_lab *lab, int index, struct bo_lab_event *event, s
 		(void)!bo_cgroup_freeze(&n->cgroup, false, NULL);
 	if (rc == 0)
 		rc = bo_pidfd_wait_exit(n->init_pidfd, END_TIMEOUT_NS, err);
-	if (rc < 0)
-		return bo_err_wrap(err, "killing node %s", n->name);
+	if (rc < 0) {
+		bo_err_wrap(err, "killing node %s", n->name);
+		return rc;
+	}
 	return finish(lab, index, event, err);
 }
 
@@ -290,7 +292,8 @@ int bo_lab_node_start(struct bo_lab *lab, int node, const struct bo_node_start *
 		(void)end_tree(lab, node, &unused, NULL);
 	else
 		forget(lab, node);
-	return bo_err_wrap(err, "node %s", lab->nodes[node].name);
+	bo_err_wrap(err, "node %s", lab->nodes[node].name);
+	return rc;
 }
 
 int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int64_t timeout_ns, struct bo_err *err)
@@ -391,8 +394,10 @@ int bo_lab_node_pause(struct bo_lab *lab, int node, bool frozen, struct bo_err *
 	} else {
 		rc = pause_by_signals(lab, n, frozen, err);
 	}
-	if (rc < 0)
-		return bo_err_wrap(err, "%s node %s", frozen ? "pausing" : "resuming", n->name);
+	if (rc < 0) {
+		bo_err_wrap(err, "%s node %s", frozen ? "pausing" : "resuming", n->name);
+		return rc;
+	}
 	n->paused = frozen;
 	return 0;
 }

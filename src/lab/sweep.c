@@ -35,7 +35,6 @@ bool bo_sweep_parse(const char *name, struct bo_process_id *ret)
 }
 
 struct sweep {
-	bool dry_run;
 	struct bo_sweep_report report;
 };
 
@@ -54,8 +53,6 @@ static int consider(struct sweep *sweep, const char *base, const char *name)
 	bo_vec_foreach(old, &sweep->report.found)
 		if (strcmp(old->path, found.path) == 0)
 			return 0;
-	if (!sweep->dry_run)
-		found.code = -bo_cgroup_rmtree(found.path, &found.killed, NULL);
 	return bo_vec_push(&sweep->report.found, found) ? 0 : -ENOMEM;
 }
 
@@ -76,7 +73,7 @@ static int sweep_base(const char *base, int version, void *arg)
 
 int bo_sweep(bool dry_run, struct bo_sweep_report *ret, struct bo_err *err)
 {
-	struct sweep sweep = { .dry_run = dry_run };
+	struct sweep sweep = { 0 };
 	struct bo_err why = { 0 };
 	int rc = bo_cgroups_bases(sweep_base, &sweep, &why);
 
@@ -84,6 +81,13 @@ int bo_sweep(bool dry_run, struct bo_sweep_report *ret, struct bo_err *err)
 		bo_sweep_report_done(&sweep.report);
 		return bo_err_set(err, -rc, BO_SUBSYS_LAB, "looking for what dead runs left: %s",
 				  why.code ? why.msg : strerror(-rc));
+	}
+	/* All are killed before any is removed: what one hierarchy's freezer holds is busy in the others, too. */
+	if (!dry_run) {
+		bo_vec_foreach(s, &sweep.report.found)
+			s->killed = bo_cgroup_kill(s->path);
+		bo_vec_foreach(s, &sweep.report.found)
+			s->code = -bo_cgroup_rmtree(s->path, NULL, NULL);
 	}
 	*ret = sweep.report;
 	return 0;

@@ -2,15 +2,16 @@
 /* conn.c — one connection and the request on it, from connect(2) to the last byte.
  * Owns: the sockets.  Threads: the load's.  Privilege: none.
  *
- * Theory of operation.  A connection serves one request at a time.  Idle ones are taken last in, first out, so that
- * the pool shrinks to what the load needs; those unused for BO_CONN_IDLE_NS are closed, and all of them when load is
- * off, because each costs the service a goroutine and would be mistaken for a leak.
+ * Theory of operation.  A connection serves one request at a time.  Idle ones are taken last in,
+ * first out, so that the pool shrinks to what the load needs; those unused for BO_CONN_IDLE_NS are
+ * closed, and all of them when load is off, because each costs the service a goroutine and would be
+ * mistaken for a leak.
  *
- * A server may close an idle connection at any moment, so a request can be sent into one that is already dead.  Such
- * a request is sent once more on a fresh connection, as every client does, but only when it is idempotent and the
- * peer's TCP has not acknowledged one byte of it: once the service may have seen it, its loss is a result. */
+ * A server may close an idle connection at any moment, so a request can be sent into one that is
+ * already dead.  Such a request is sent once more on a fresh connection, as every client does, but
+ * only when it is idempotent and the peer's TCP has not acknowledged one byte of it: once the
+ * service may have seen it, its loss is a result. */
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -25,11 +26,8 @@
 #include "engine.h"
 
 #define BO_CONN_IDLE_NS (2 * BO_NSEC_PER_SEC)
-/* How long a polite close waits for the server's FIN before closing anyway. */
-#define BO_CONN_DRAIN_NS BO_NSEC_PER_SEC
 
 static void conn_request(struct bo_load *load, struct bo_conn *c, int64_t now_ns);
-static void conn_let_go(struct bo_load *load, struct bo_conn *c, int64_t now_ns);
 
 /* ---- slots and sockets ---- */
 
@@ -44,7 +42,7 @@ static bool is_inflight(enum bo_conn_state state)
 }
 
 /* The one place where a state changes, so that the counts are always right. */
-static void conn_set_state(struct bo_load *load, struct bo_conn *c, enum bo_conn_state state)
+void bo_conn_set_state(struct bo_load *load, struct bo_conn *c, enum bo_conn_state state)
 {
 	load->open += (size_t)is_open(state) - (size_t)is_open(c->state);
 	load->inflight += (size_t)is_inflight(state) - (size_t)is_inflight(c->state);
@@ -74,17 +72,17 @@ static struct bo_conn *slot_get(struct bo_load *load)
 	return c;
 }
 
-static void conn_close(struct bo_load *load, struct bo_conn *c)
+void bo_conn_close(struct bo_load *load, struct bo_conn *c)
 {
 	bo_deadline_cancel(&c->timer);
 	bo_deadline_cancel(&c->hangup);
 	bo_close(&c->fd); /* leaves the epoll set with its last descriptor */
-	conn_set_state(load, c, BO_CONN_FREE);
+	bo_conn_set_state(load, c, BO_CONN_FREE);
 	c->gen++;
 	load->free_slots.items[load->free_slots.len++] = c->slot;
 }
 
-static int conn_watch(struct bo_load *load, struct bo_conn *c, int op, bool want_out)
+int bo_conn_watch(struct bo_load *load, struct bo_conn *c, int op, bool want_out)
 {
 	struct epoll_event ev = {
 		.events = EPOLLIN | (want_out ? EPOLLOUT : 0u),
@@ -97,7 +95,7 @@ static int conn_watch(struct bo_load *load, struct bo_conn *c, int op, bool want
 
 /* ---- how a request ends ---- */
 
-static enum bo_req_class class_of_status(unsigned int status)
+enum bo_req_class bo_conn_class_of_status(unsigned int status)
 {
 	if (status >= 500)
 		return BO_REQ_HTTP_5XX;
@@ -133,7 +131,8 @@ static enum bo_req_class class_of_errno(const struct bo_conn *c, int code)
 }
 
 /* Record the request of @c; the connection is left to the caller. */
-static void conn_end_request(struct bo_load *load, struct bo_conn *c, enum bo_req_class cls, int64_t now_ns)
+void bo_conn_end_request(struct bo_load *load, struct bo_conn *c, enum bo_req_class cls,
+			 int64_t now_ns)
 {
 	c->req.status = c->http.head_done ? c->http.status : 0;
 	c->req.bytes = c->received > UINT32_MAX ? UINT32_MAX : (uint32_t)c->received;
@@ -142,10 +141,11 @@ static void conn_end_request(struct bo_load *load, struct bo_conn *c, enum bo_re
 	bo_deadline_cancel(&c->hangup);
 }
 
-static void conn_fail(struct bo_load *load, struct bo_conn *c, enum bo_req_class cls, int64_t now_ns)
+static void conn_fail(struct bo_load *load, struct bo_conn *c, enum bo_req_class cls,
+		      int64_t now_ns)
 {
-	conn_end_request(load, c, cls, now_ns);
-	conn_close(load, c);
+	bo_conn_end_request(load, c, cls, now_ns);
+	bo_conn_close(load, c);
 }
 
 /* ---- opening ---- */
@@ -161,14 +161,16 @@ static int conn_connect(struct bo_load *load, struct bo_conn *c)
 	/* Without it a body sent after the head would wait for the peer's delayed ACK (Nagle). */
 	if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
 		return -errno;
-	if (connect(c->fd, (const struct sockaddr *)&load->addr, load->addr_len) && errno != EINPROGRESS)
+	if (connect(c->fd, (const struct sockaddr *)&load->addr, load->addr_len) &&
+	    errno != EINPROGRESS)
 		return -errno;
-	rc = conn_watch(load, c, EPOLL_CTL_ADD, true);
+	rc = bo_conn_watch(load, c, EPOLL_CTL_ADD, true);
 	return rc;
 }
 
 /* Start connecting for the request described by @req; it is recorded here if that fails at once. */
-static struct bo_conn *conn_open(struct bo_load *load, const struct bo_req *req, int64_t taken_ns, int64_t now_ns)
+static struct bo_conn *conn_open(struct bo_load *load, const struct bo_req *req, int64_t taken_ns,
+				 int64_t now_ns)
 {
 	struct bo_conn *c = slot_get(load);
 	int rc;
@@ -179,7 +181,7 @@ static struct bo_conn *conn_open(struct bo_load *load, const struct bo_req *req,
 		bo_engine_record(load, &lost, BO_REQ_OTHER, now_ns);
 		return NULL;
 	}
-	conn_set_state(load, c, BO_CONN_CONNECTING);
+	bo_conn_set_state(load, c, BO_CONN_CONNECTING);
 	c->reused = c->retried = false;
 	c->taken_ns = taken_ns;
 	c->req = *req;
@@ -222,8 +224,8 @@ static void conn_send(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 			conn_fail(load, c, class_of_errno(c, errno), now_ns);
 			return;
 		}
-		/* The server closed.  It may have answered first (413 …), so let the reading side say how it
-		 * ended: a socket in this state is always readable. */
+		/* The server closed.  It may have answered first (413 …), so let the reading side
+		 * say how it ended: a socket in this state is always readable. */
 		c->send_failed = true;
 	}
 	if (n > 0) {
@@ -231,26 +233,28 @@ static void conn_send(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 			c->req.sent_ns = now_ns;
 			load->record.sent++;
 			if (load->spec->abandon_ns)
-				bo_deadline_set(&load->hangups, &c->hangup, now_ns + load->spec->abandon_ns, c);
+				bo_deadline_set(&load->hangups, &c->hangup,
+						now_ns + load->spec->abandon_ns, c);
 		}
 		c->sent += (size_t)n;
 	}
 	if (c->want_out != (c->sent < load->request_len && !c->send_failed))
-		rc = conn_watch(load, c, EPOLL_CTL_MOD, !c->want_out);
+		rc = bo_conn_watch(load, c, EPOLL_CTL_MOD, !c->want_out);
 	if (rc)
 		conn_fail(load, c, BO_REQ_OTHER, now_ns);
 }
 
 static void conn_request(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 {
-	conn_set_state(load, c, BO_CONN_BUSY);
+	bo_conn_set_state(load, c, BO_CONN_BUSY);
 	conn_send(load, c, now_ns);
 }
 
 static void conn_set_timeout(struct bo_load *load, struct bo_conn *c)
 {
 	if (load->spec->timeout_ns)
-		bo_deadline_set(&load->requests, &c->timer, c->taken_ns + load->spec->timeout_ns, c);
+		bo_deadline_set(&load->requests, &c->timer, c->taken_ns + load->spec->timeout_ns,
+				c);
 }
 
 void bo_conn_start(struct bo_load *load, int64_t intended_ns, int64_t now_ns)
@@ -295,7 +299,8 @@ static bool is_stale(const struct bo_load *load, const struct bo_conn *c)
 	return true;
 }
 
-/* The request moves to a fresh connection and keeps its intended time, its first sending and its deadlines. */
+/* The request moves to a fresh connection and keeps its intended time, its first sending and its
+ * deadlines. */
 static void conn_retry(struct bo_load *load, struct bo_conn *old, int64_t now_ns)
 {
 	struct bo_deadline timer = { 0 }, hangup = { 0 };
@@ -305,7 +310,7 @@ static void conn_retry(struct bo_load *load, struct bo_conn *old, int64_t now_ns
 
 	bo_deadline_move(&old->timer, &timer, NULL);
 	bo_deadline_move(&old->hangup, &hangup, NULL);
-	conn_close(load, old);
+	bo_conn_close(load, old);
 	c = conn_open(load, &req, taken_ns, now_ns);
 	if (!c) {
 		bo_deadline_cancel(&timer);
@@ -333,33 +338,16 @@ static void conn_answered(struct bo_load *load, struct bo_conn *c, bool leftover
 	bool reuse = load->spec->keepalive && load->load_on && c->http.keepalive && !leftover &&
 		     c->sent == load->request_len;
 
-	conn_end_request(load, c, leftover ? BO_REQ_PROTOCOL : class_of_status(c->http.status), now_ns);
+	bo_conn_end_request(load, c,
+			    leftover ? BO_REQ_PROTOCOL : bo_conn_class_of_status(c->http.status),
+			    now_ns);
 	if (!reuse) {
-		conn_close(load, c);
+		bo_conn_close(load, c);
 		return;
 	}
 	c->reused = true;
-	conn_set_state(load, c, BO_CONN_IDLE);
+	bo_conn_set_state(load, c, BO_CONN_IDLE);
 	bo_deadline_set(&load->idle, &c->timer, now_ns + BO_CONN_IDLE_NS, c);
-}
-
-/* HOLD: the head has come, now the connection just stays. */
-static void conn_hold(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
-{
-	enum bo_req_class cls = class_of_status(c->http.status);
-
-	conn_end_request(load, c, cls, now_ns);
-	if (cls != BO_REQ_OK || (c->want_out && conn_watch(load, c, EPOLL_CTL_MOD, false))) {
-		conn_close(load, c);
-		return;
-	}
-	conn_set_state(load, c, BO_CONN_HELD);
-	if (!load->load_on) {
-		conn_let_go(load, c, now_ns);
-		return;
-	}
-	bo_deadline_set(&load->holds, &c->timer,
-			load->spec->hold_ns ? now_ns + load->spec->hold_ns : INT64_MAX, c);
 }
 
 static void conn_take(struct bo_load *load, struct bo_conn *c, size_t n, int64_t now_ns)
@@ -373,7 +361,7 @@ static void conn_take(struct bo_load *load, struct bo_conn *c, size_t n, int64_t
 	if (used < 0)
 		conn_fail(load, c, BO_REQ_PROTOCOL, now_ns);
 	else if (load->spec->kind == BO_LOAD_HOLD && c->http.head_done)
-		conn_hold(load, c, now_ns);
+		bo_hold_begin(load, c, now_ns);
 	else if (c->http.done)
 		conn_answered(load, c, (size_t)used < n && !c->http.upgraded, now_ns);
 }
@@ -399,11 +387,12 @@ static void conn_readable(struct bo_load *load, struct bo_conn *c, int64_t now_n
 	case BO_CONN_HELD:
 	case BO_CONN_DRAINING:
 		if (n <= 0)
-			conn_close(load, c);
+			bo_conn_close(load, c);
 		return;
 	default:
-		/* Idle: the server closed, or says something that nobody asked for.  No request is on it. */
-		conn_close(load, c);
+		/* Idle: the server closed, or says something that nobody asked for.  No request is
+		 * on it. */
+		bo_conn_close(load, c);
 		return;
 	}
 }
@@ -425,46 +414,6 @@ void bo_conn_event(struct bo_load *load, struct bo_conn *c, uint32_t events)
 
 /* ---- deadlines and endings ---- */
 
-/*
- * conn_vanish() - from now on this end is dead to the other
- * A socket filter that drops everything is applied by tcp_v4_rcv() and tcp_v6_rcv() before TCP sees the segment: the
- * kernel acknowledges nothing, answers no keep-alive probe, and as nothing is sent or closed either, the peer meets
- * what it would meet if the client's machine had lost power.  It needs no privilege (socket(7), SO_ATTACH_FILTER).
- * The descriptor stays open until the load ends, since close(2) would send FIN.
- */
-static int conn_vanish(struct bo_load *load, struct bo_conn *c)
-{
-	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog prog = { .len = 1, .filter = &drop };
-
-	if (setsockopt(c->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)))
-		return -errno;
-	if (epoll_ctl(load->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL))
-		return -errno;
-	conn_set_state(load, c, BO_CONN_VANISHED);
-	return 0;
-}
-
-static void conn_let_go(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
-{
-	bo_deadline_cancel(&c->timer);
-	if (load->spec->vanish) {
-		int rc = conn_vanish(load, c);
-
-		/* A client that cannot vanish must not close instead: the run would test something else. */
-		if (rc)
-			bo_engine_fail(load, -rc, "cannot make a held connection vanish");
-		return;
-	}
-	/* close(2) with unread bytes would send RST; FIN and reading on is what a polite client does. */
-	if (shutdown(c->fd, SHUT_WR)) {
-		conn_close(load, c);
-		return;
-	}
-	conn_set_state(load, c, BO_CONN_DRAINING);
-	bo_deadline_set(&load->drains, &c->timer, now_ns + BO_CONN_DRAIN_NS, c);
-}
-
 static struct bo_conn *due(const struct bo_deadlines *q, int64_t now_ns)
 {
 	return bo_deadlines_next(q) <= now_ns ? q->first->owner : NULL;
@@ -479,11 +428,11 @@ void bo_conn_expire(struct bo_load *load, int64_t now_ns)
 	while ((c = due(&load->requests, now_ns)))
 		conn_fail(load, c, class_of_timeout(c), now_ns);
 	while ((c = due(&load->idle, now_ns)))
-		conn_close(load, c);
+		bo_conn_close(load, c);
 	while (!load->failed.code && (c = due(&load->holds, now_ns)))
-		conn_let_go(load, c, now_ns);
+		bo_hold_let_go(load, c, now_ns);
 	while ((c = due(&load->drains, now_ns)))
-		conn_close(load, c);
+		bo_conn_close(load, c);
 }
 
 static int64_t min64(int64_t a, int64_t b)
@@ -500,22 +449,16 @@ int64_t bo_conn_next_deadline(const struct bo_load *load)
 	return min64(next, bo_deadlines_next(&load->drains));
 }
 
-void bo_conn_load_off(struct bo_load *load, int64_t now_ns)
-{
-	while (load->idle.first)
-		conn_close(load, load->idle.first->owner);
-	while (load->holds.first && !load->failed.code)
-		conn_let_go(load, load->holds.first->owner, now_ns);
-}
-
 void bo_conn_finish_all(struct bo_load *load, int64_t now_ns)
 {
 	for (size_t i = 0; i < load->nconns; i++) {
 		struct bo_conn *c = load->conns[i];
 
 		if (is_inflight(c->state))
-			conn_end_request(load, c, BO_REQ_INFLIGHT, now_ns);
+			bo_conn_end_request(load, c, BO_REQ_INFLIGHT, now_ns);
+		if (c->state == BO_CONN_VANISHED)
+			bo_hold_bury(c);
 		if (c->state != BO_CONN_FREE)
-			conn_close(load, c);
+			bo_conn_close(load, c);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* deadline.h — deadlines that all lie the same time ahead need no heap: they are due in the order they were set.
- * A queue per kind of deadline; setting, cancelling and finding the earliest are each a few pointer writes.
+/* deadline.h — deadlines that all lie the same time ahead need no heap: they are due in the order
+ * they were set. A queue per kind of deadline; setting, cancelling and finding the earliest are
+ * each a few pointer writes.
  * Owns: nothing (intrusive).  Threads: one per queue.  Privilege: none. */
 #pragma once
 #include <stdbool.h>
@@ -28,7 +29,8 @@ static inline int64_t bo_deadlines_next(const struct bo_deadlines *q)
 }
 
 /** bo_deadline_set() - append; @at_ns must not lie before that of the last entry */
-static inline void bo_deadline_set(struct bo_deadlines *q, struct bo_deadline *d, int64_t at_ns, void *owner)
+static inline void bo_deadline_set(struct bo_deadlines *q, struct bo_deadline *d, int64_t at_ns,
+				   void *owner)
 {
 	d->at_ns = at_ns;
 	d->owner = owner;

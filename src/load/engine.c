@@ -2,10 +2,11 @@
 /* engine.c — the load's thread: due arrivals, socket events, deadlines, samples.
  * Owns: the epoll set, the timer, the records.  Threads: the load's.  Privilege: none.
  *
- * Theory of operation.  One absolute timerfd stands for whatever is due next; epoll_wait(2) sleeps without a timeout,
- * whose resolution would be a millisecond.  Arrivals go before events: a due request is sent even while responses wait
- * to be read, in bounded batches so that neither side starves the other when the machine is too slow.  How late each
- * arrival was taken up is measured, because a late generator judges itself and not the service. */
+ * Theory of operation.  One absolute timerfd stands for whatever is due next; epoll_wait(2) sleeps
+ * without a timeout, whose resolution would be a millisecond.  Arrivals go before events: a due
+ * request is sent even while responses wait to be read, in bounded batches so that neither side
+ * starves the other when the machine is too slow.  How late each arrival was taken up is measured,
+ * because a late generator judges itself and not the service. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -27,7 +28,8 @@ void bo_engine_fail(struct bo_load *load, int code, const char *what)
 {
 	if (!load->failed.code) {
 		errno = code;
-		bo_err_errno(&load->failed, BO_SUBSYS_LOAD, "load '%s': %s", load->spec->name, what);
+		bo_err_errno(&load->failed, BO_SUBSYS_LOAD, "load '%s': %s", load->spec->name,
+			     what);
 	}
 }
 
@@ -41,7 +43,8 @@ static int64_t relative(const struct bo_load *load, int64_t at_ns)
 	return at_ns == load->t0_ns ? 1 : at_ns - load->t0_ns;
 }
 
-void bo_engine_record(struct bo_load *load, struct bo_req *req, enum bo_req_class cls, int64_t now_ns)
+void bo_engine_record(struct bo_load *load, struct bo_req *req, enum bo_req_class cls,
+		      int64_t now_ns)
 {
 	struct bo_req_chunk *chunk = load->last_chunk;
 
@@ -84,11 +87,33 @@ static void sample(struct bo_load *load, int64_t now_ns)
 		return;
 	/* Instants missed while the thread was held up are left out, not made up. */
 	load->next_sample_ns += ((now_ns - load->next_sample_ns) / SAMPLE_NS + 1) * SAMPLE_NS;
-	if (!bo_vec_push(&load->conn_samples, conns) || !bo_vec_push(&load->inflight_samples, inflight))
+	if (!bo_vec_push(&load->conn_samples, conns) ||
+	    !bo_vec_push(&load->inflight_samples, inflight))
 		bo_engine_fail(load, ENOMEM, "no memory for samples");
 }
 
 /* ---- arrivals ---- */
+
+static void follow_windows(struct bo_load *load, int64_t now_ns)
+{
+	bool was_on = load->load_on;
+
+	while (load->window < load->nwindows && now_ns >= load->windows[load->window].until_ns)
+		load->window++;
+	load->load_on = load->window < load->nwindows &&
+			now_ns >= load->windows[load->window].from_ns &&
+			now_ns < atomic_load(&load->stop_ns);
+	if (was_on && !load->load_on)
+		bo_conn_load_off(load, now_ns);
+}
+
+/* HOLD: is there a place to take?  A full house is what it is for, so only a place that became free
+ * is offered again; and nobody comes once the window is over, however late the generator is. */
+static bool hold_wants(struct bo_load *load, int64_t now_ns)
+{
+	follow_windows(load, now_ns);
+	return load->load_on && load->open < load->max_conns;
+}
 
 static void dispatch(struct bo_load *load, size_t most)
 {
@@ -105,8 +130,7 @@ static void dispatch(struct bo_load *load, size_t most)
 		if (intended_ns > now_ns)
 			return;
 		load->next_arrival_ns = bo_schedule_next(&load->schedule);
-		/* A full house is what HOLD is for; only a place that became free is offered again. */
-		if (load->spec->kind == BO_LOAD_HOLD && load->open >= load->max_conns)
+		if (load->spec->kind == BO_LOAD_HOLD && !hold_wants(load, now_ns))
 			continue;
 		bo_live_roll(&load->live, now_ns);
 		load->live.offered++;
@@ -114,18 +138,6 @@ static void dispatch(struct bo_load *load, size_t most)
 		bo_hist_record(&load->lag, now_ns - intended_ns);
 		bo_conn_start(load, intended_ns, now_ns);
 	}
-}
-
-static void follow_windows(struct bo_load *load, int64_t now_ns)
-{
-	bool was_on = load->load_on;
-
-	while (load->window < load->nwindows && now_ns >= load->windows[load->window].until_ns)
-		load->window++;
-	load->load_on = load->window < load->nwindows && now_ns >= load->windows[load->window].from_ns &&
-			now_ns < atomic_load(&load->stop_ns);
-	if (was_on && !load->load_on)
-		bo_conn_load_off(load, now_ns);
 }
 
 static int64_t next_wake(const struct bo_load *load)
@@ -175,9 +187,11 @@ int bo_engine_open(struct bo_load *load, struct bo_err *err)
 	load->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	load->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (load->epoll_fd < 0 || load->timer_fd < 0 || load->wake_fd < 0)
-		return bo_err_errno(err, BO_SUBSYS_LOAD, "load '%s': cannot make an event loop", load->spec->name);
+		return bo_err_errno(err, BO_SUBSYS_LOAD, "load '%s': cannot make an event loop",
+				    load->spec->name);
 	if (watch(load, load->timer_fd) || watch(load, load->wake_fd))
-		return bo_err_errno(err, BO_SUBSYS_LOAD, "load '%s': cannot watch the timer", load->spec->name);
+		return bo_err_errno(err, BO_SUBSYS_LOAD, "load '%s': cannot watch the timer",
+				    load->spec->name);
 	return 0;
 }
 
@@ -214,7 +228,8 @@ static void wait_and_serve(struct bo_load *load)
 		if (id == NOT_A_CONN)
 			continue;
 		c = load->conns[id & UINT32_MAX];
-		/* The socket of this event may have been closed by an earlier one of the same batch. */
+		/* The socket of this event may have been closed by an earlier one of the same
+		 * batch. */
 		if (c->gen == id >> 32)
 			bo_conn_event(load, c, events[i].events);
 		dispatch(load, ARRIVALS_PER_EVENT);
@@ -225,7 +240,8 @@ void *bo_engine_main(void *arg)
 {
 	struct bo_load *load = arg;
 
-	/* The default slack of 50 µs would be the largest error of all (prctl(2)).  It is per thread. */
+	/* The default slack of 50 µs would be the largest error of all (prctl(2)).  It is per
+	 * thread. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	pthread_setname_np(pthread_self(), "bo-load");
 	load->next_sample_ns = bo_now_ns();

@@ -2,11 +2,12 @@
 /* http1.c — incremental, strict parser of one HTTP/1.1 response.
  * Owns: nothing.  Threads: one per parser.  Privilege: none.
  *
- * Theory of operation.  A state machine over single bytes, with a bulk path for content.  The service under test is
- * what is being judged, so nothing is forgiven that RFC 9112 forbids a server to send: bare LF, folded fields,
- * blanks before the colon, two different lengths, a length beside chunked.  What the RFC leaves to the recipient is
- * decided for the strict side, except identical repeated Content-Length lines, which §6.3 lets a client take as one.
- * The only bytes kept are a field's name and the value of the three fields that decide framing. */
+ * Theory of operation.  A state machine over single bytes, with a bulk path for content.  The
+ * service under test is what is being judged, so nothing is forgiven that RFC 9112 forbids a server
+ * to send: bare LF, folded fields, blanks before the colon, two different lengths, a length beside
+ * chunked.  What the RFC leaves to the recipient is decided for the strict side, except identical
+ * repeated Content-Length lines, which §6.3 lets a client take as one. The only bytes kept are a
+ * field's name and the value of the three fields that decide framing. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -44,10 +45,11 @@ enum field { F_OTHER, F_CONTENT_LENGTH, F_TRANSFER_ENCODING, F_CONNECTION };
 
 /* RFC 9110 §5.6.2 */
 static const bool is_tchar[256] = {
-	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
-	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true,
-	['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true,
-	['~'] = true,
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['!'] = true,
+	['#'] = true,         ['$'] = true,         ['%'] = true,         ['&'] = true,
+	['\''] = true,        ['*'] = true,         ['+'] = true,         ['-'] = true,
+	['.'] = true,         ['^'] = true,         ['_'] = true,         ['`'] = true,
+	['|'] = true,         ['~'] = true,
 };
 
 /* field-vchar, SP and HTAB; RFC 9110 §5.5 */
@@ -130,7 +132,8 @@ static bool take_field(struct bo_http1 *p)
 {
 	if (p->in_trailers)
 		return true;
-	while (p->value_len && (p->word[p->value_len - 1] == ' ' || p->word[p->value_len - 1] == '\t'))
+	while (p->value_len &&
+	       (p->word[p->value_len - 1] == ' ' || p->word[p->value_len - 1] == '\t'))
 		p->value_len--;
 	switch (p->field) {
 	case F_CONTENT_LENGTH:
@@ -162,8 +165,8 @@ static bool end_of_head(struct bo_http1 *p)
 	if (p->in_trailers)
 		return finish(p);
 	if (p->status < 200 && p->status != 101) {
-		/* Interim: forget its fields and read the next head.  Limits go on counting, so an endless row of
-		 * interim responses ends too. */
+		/* Interim: forget its fields and read the next head.  Limits go on counting, so an
+		 * endless row of interim responses ends too. */
 		p->state = S_PROTO;
 		p->pos = 0;
 		p->chunked = p->have_length = p->saw_close = p->saw_keepalive = false;
@@ -231,8 +234,8 @@ static bool step_status(struct bo_http1 *p, unsigned char ch)
 			p->state = S_STATUS_END;
 		return true;
 	case S_STATUS_END:
-		/* The blank before an empty reason is required, but leaving it out is so common that clients
-		 * take it; nothing is ambiguous about it. */
+		/* The blank before an empty reason is required, but leaving it out is so common
+		 * that clients take it; nothing is ambiguous about it. */
 		if (ch != ' ' && ch != '\r')
 			return bad(p, "status is not three digits");
 		p->state = ch == '\r' ? S_STATUS_LF : S_REASON;
@@ -416,7 +419,8 @@ ssize_t bo_http1_feed(struct bo_http1 *p, const char *buf, size_t len)
 	while (ok && i < len && p->state != S_END) {
 		unsigned char ch = (unsigned char)buf[i];
 
-		if (p->state == S_LENGTH_BODY || p->state == S_EOF_BODY || p->state == S_CHUNK_DATA) {
+		if (p->state == S_LENGTH_BODY || p->state == S_EOF_BODY ||
+		    p->state == S_CHUNK_DATA) {
 			i += skip_content(p, len - i);
 			continue;
 		}

@@ -2,8 +2,9 @@
 /* live.c — the last full second, for the status line.
  * Owns: nothing.  Threads: one writer, any readers.  Privilege: none.
  *
- * A sequence lock whose fields are atomics themselves: no data race in the language's sense, no fence (which the
- * thread sanitizer does not understand), and at one write per second the order of seq_cst costs nothing. */
+ * A sequence lock whose fields are atomics themselves: no data race in the language's sense, no
+ * fence (which the thread sanitizer does not understand), and at one write per second the order of
+ * seq_cst costs nothing. */
 #include <math.h>
 #include <string.h>
 
@@ -53,12 +54,14 @@ void bo_live_roll(struct bo_live *live, int64_t now_ns)
 {
 	if (now_ns < live->second_ends_ns)
 		return;
-	/* When the thread was held up for seconds, the last full one was empty; what is counted belongs before. */
+	/* When the thread was held up for seconds, the last full one was empty; what is counted
+	 * belongs before. */
 	if (now_ns >= live->second_ends_ns + BO_NSEC_PER_SEC) {
 		live->offered = live->done = live->errors = 0;
 		memset(live->counts, 0, sizeof(live->counts));
 	}
-	live->second_ends_ns += (now_ns - live->second_ends_ns) / BO_NSEC_PER_SEC * BO_NSEC_PER_SEC +
+	live->second_ends_ns += (now_ns - live->second_ends_ns) / BO_NSEC_PER_SEC *
+					BO_NSEC_PER_SEC +
 				BO_NSEC_PER_SEC;
 	atomic_fetch_add(&live->seq, 1);
 	atomic_store(&live->pub_offered, live->offered);
@@ -75,8 +78,8 @@ void bo_live_ended(struct bo_live *live, enum bo_req_class cls, int64_t latency_
 {
 	if (bo_req_class_is_error(cls))
 		live->errors++;
-	/* What was shed was never sent and what is still in flight has not ended: neither has a latency.  All
-	 * else has one, failures too: a percentile of successes only flatters. */
+	/* What was shed was never sent and what is still in flight has not ended: neither has a
+	 * latency.  All else has one, failures too: a percentile of successes only flatters. */
 	if (cls == BO_REQ_SHED || cls == BO_REQ_INFLIGHT)
 		return;
 	live->done++;

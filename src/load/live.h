@@ -9,7 +9,8 @@
 #include "brownout/load/load.h"
 #include "brownout/model/run.h"
 
-/* 32 steps per power of two: 3 % wide, enough for a line that people read; 1 ns … 2^42 ns (1.2 h). */
+/* 32 steps per power of two: 3 % wide, enough for a line that people read; 1 ns … 2^42 ns (1.2 h).
+ * */
 #define BO_LIVE_SUB 32
 #define BO_LIVE_BUCKETS (BO_LIVE_SUB * 38)
 
@@ -36,7 +37,8 @@ struct bo_live {
 
 /** bo_live_init() - @now_ns: the first second starts here */
 void bo_live_init(struct bo_live *live, int64_t now_ns);
-/** bo_live_roll() - publish the second if it is over; call before counting anything that happened at @now_ns */
+/** bo_live_roll() - publish the second if it is over; call before counting anything that happened
+ * at @now_ns */
 void bo_live_roll(struct bo_live *live, int64_t now_ns);
 /** bo_live_ended() - a request ended; @latency_ns from its intended time */
 void bo_live_ended(struct bo_live *live, enum bo_req_class cls, int64_t latency_ns);

@@ -21,7 +21,8 @@
 /* Keeps the streams of loads apart from those that other parts draw from the same seed. */
 #define RNG_STREAM UINT64_C(0x6c6f616400000000)
 
-/* Descriptors that the loads of this process may open; their limit is the process's, so they share the count. */
+/* Descriptors that the loads of this process may open; their limit is the process's, so they share
+ * the count. */
 static _Atomic uint64_t fds_promised;
 
 /* ---- new ---- */
@@ -57,13 +58,16 @@ static int check_spec(const struct bo_load_config *config, struct bo_err *err)
 }
 
 /* Windows that touch are one: load is not off between them. */
-static int copy_windows(struct bo_load *load, const struct bo_load_config *config, struct bo_err *err)
+static int copy_windows(struct bo_load *load, const struct bo_load_config *config,
+			struct bo_err *err)
 {
 	load->windows = calloc(config->nwindows + 1, sizeof(*load->windows));
 	if (!load->windows)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory", config->spec->name);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory",
+				  config->spec->name);
 	for (size_t i = 0; i < config->nwindows; i++) {
-		if (load->nwindows && load->windows[load->nwindows - 1].until_ns == config->windows[i].from_ns)
+		if (load->nwindows &&
+		    load->windows[load->nwindows - 1].until_ns == config->windows[i].from_ns)
 			load->windows[load->nwindows - 1].until_ns = config->windows[i].until_ns;
 		else
 			load->windows[load->nwindows++] = config->windows[i];
@@ -93,7 +97,8 @@ static size_t most_conns(const struct bo_load *load)
 		return (size_t)s->hold_count;
 	for (size_t i = 0; i < load->nwindows; i++)
 		on_s += (double)(load->windows[i].until_ns - load->windows[i].from_ns) / 1e9;
-	/* Each place can be taken anew once per hold_ns and once per window; never faster than the rate. */
+	/* Each place can be taken anew once per hold_ns and once per window; never faster than the
+	 * rate. */
 	gone = (double)load->nwindows;
 	if (s->hold_ns)
 		gone += on_s / ((double)s->hold_ns / 1e9);
@@ -112,16 +117,19 @@ static int load_init(struct bo_load *load, const struct bo_load_config *config, 
 	if (rc)
 		return rc;
 	set_port(load);
-	load->max_conns = load->spec->max_inflight ? (size_t)load->spec->max_inflight : DEFAULT_MAX_INFLIGHT;
+	load->max_conns = load->spec->max_inflight ? (size_t)load->spec->max_inflight
+						   : DEFAULT_MAX_INFLIGHT;
 	if (load->spec->kind == BO_LOAD_HOLD)
 		load->max_conns = (size_t)load->spec->hold_count;
 	load->conns_cap = most_conns(load);
 	load->conns = calloc(load->conns_cap, sizeof(*load->conns));
 	load->recv_buf = malloc(BO_LOAD_RECV_BYTES);
 	if (!load->conns || !load->recv_buf)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory", load->spec->name);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory",
+				  load->spec->name);
 	bo_schedule_init(&load->schedule, load->windows, load->nwindows, load->spec->arrivals,
-			 load->spec->rate_per_s, config->seed, RNG_STREAM + (uint64_t)config->index);
+			 load->spec->rate_per_s, config->seed,
+			 RNG_STREAM + (uint64_t)config->index);
 	return 0;
 }
 
@@ -134,7 +142,8 @@ int bo_load_new(struct bo_load **ret, const struct bo_load_config *config, struc
 		return rc;
 	load = calloc(1, sizeof(*load));
 	if (!load)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory", config->spec->name);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory",
+				  config->spec->name);
 	load->spec = config->spec;
 	load->index = config->index;
 	load->addr = config->addr;
@@ -166,7 +175,8 @@ static uint64_t count_open_fds(void)
 	return n;
 }
 
-/* Promise descriptors to this load, raising the soft limit to the hard one, which needs no privilege (getrlimit(2)). */
+/* Promise descriptors to this load, raising the soft limit to the hard one, which needs no
+ * privilege (getrlimit(2)). */
 static int reserve_fds(struct bo_load *load, struct bo_err *err)
 {
 	uint64_t wanted, others;
@@ -183,15 +193,17 @@ static int reserve_fds(struct bo_load *load, struct bo_err *err)
 	}
 	others = atomic_fetch_add(&fds_promised, load->conns_cap);
 	load->fds_reserved = load->conns_cap;
-	/* Sockets that other loads have open already are counted twice, which errs on the safe side. */
+	/* Sockets that other loads have open already are counted twice, which errs on the safe
+	 * side. */
 	wanted = count_open_fds() + FDS_FOR_OTHERS + others + load->conns_cap;
 	if (wanted > lim.rlim_cur)
-		return bo_err_set(err, EMFILE, BO_SUBSYS_LOAD,
-				  "load '%s': %zu connections need %llu descriptors but the limit is %llu; "
-				  "raise it with: ulimit -Hn %llu (as root), or lower %s",
-				  load->spec->name, load->conns_cap, (unsigned long long)wanted,
-				  (unsigned long long)lim.rlim_cur, (unsigned long long)wanted,
-				  load->spec->kind == BO_LOAD_HOLD ? "hold_count" : "max_inflight");
+		return bo_err_set(
+			err, EMFILE, BO_SUBSYS_LOAD,
+			"load '%s': %zu connections need %llu descriptors but the limit is %llu; "
+			"raise it with: ulimit -Hn %llu (as root), or lower %s",
+			load->spec->name, load->conns_cap, (unsigned long long)wanted,
+			(unsigned long long)lim.rlim_cur, (unsigned long long)wanted,
+			load->spec->kind == BO_LOAD_HOLD ? "hold_count" : "max_inflight");
 	return 0;
 }
 
@@ -207,7 +219,8 @@ int bo_load_start(struct bo_load *load, struct bo_err *err)
 	int rc;
 
 	if (load->started)
-		return bo_err_set(err, EALREADY, BO_SUBSYS_LOAD, "load '%s' was started before", load->spec->name);
+		return bo_err_set(err, EALREADY, BO_SUBSYS_LOAD, "load '%s' was started before",
+				  load->spec->name);
 	rc = reserve_fds(load, err);
 	if (!rc)
 		rc = bo_engine_open(load, err);
@@ -218,8 +231,9 @@ int bo_load_start(struct bo_load *load, struct bo_err *err)
 		rc = pthread_create(&load->thread, NULL, bo_engine_main, load);
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
 		if (rc)
-			rc = bo_err_set(err, rc, BO_SUBSYS_LOAD, "load '%s': cannot start a thread: %s",
-					load->spec->name, strerror(rc));
+			rc = bo_err_set(err, rc, BO_SUBSYS_LOAD,
+					"load '%s': cannot start a thread: %s", load->spec->name,
+					strerror(rc));
 	}
 	if (rc) {
 		bo_engine_close(load);
@@ -276,14 +290,15 @@ static int append_requests(struct bo_load *load, struct bo_run *run)
 	if (!bo_vec_reserve(&run->requests, n))
 		return -ENOMEM;
 	for (const struct bo_req_chunk *c = load->first_chunk; c; c = c->next) {
-		memcpy(run->requests.items + run->requests.len, c->items, c->len * sizeof(c->items[0]));
+		memcpy(run->requests.items + run->requests.len, c->items,
+		       c->len * sizeof(c->items[0]));
 		run->requests.len += c->len;
 	}
 	return 0;
 }
 
-static int add_series(struct bo_load *load, struct bo_run *run, const char *name, const struct bo_sample *items,
-		      size_t n)
+static int add_series(struct bo_load *load, struct bo_run *run, const char *name,
+		      const struct bo_sample *items, size_t n)
 {
 	char source[128];
 	struct bo_series *series;
@@ -310,7 +325,8 @@ int bo_load_finish(struct bo_load *load, struct bo_run *run, struct bo_err *err)
 		run->loads.items[load->index] = load->record;
 	rc = append_requests(load, run);
 	if (!rc)
-		rc = add_series(load, run, BO_SERIES_CONNS, load->conn_samples.items, load->conn_samples.len);
+		rc = add_series(load, run, BO_SERIES_CONNS, load->conn_samples.items,
+				load->conn_samples.len);
 	if (!rc)
 		rc = add_series(load, run, BO_SERIES_INFLIGHT, load->inflight_samples.items,
 				load->inflight_samples.len);

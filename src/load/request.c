@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* request.c — the bytes of a load's request, rendered once.
- * Owns: nothing; the load owns the result.  Threads: before the load's thread starts.  Privilege: none. */
+ * Owns: nothing; the load owns the result.  Threads: before the load's thread starts.  Privilege:
+ * none. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -8,11 +9,14 @@
 #include "brownout/base/strbuf.h"
 #include "engine.h"
 
-/* A scenario's text goes onto the wire, so a stray line break must not become a second header or request. */
+/* A scenario's text goes onto the wire, so a stray line break must not become a second header or
+ * request. */
 static bool is_token(const char *s)
 {
 	return s && *s &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~") == strlen(s);
+	       strspn(s,
+		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~") ==
+		       strlen(s);
 }
 
 static bool is_field_value(const char *s)
@@ -50,16 +54,20 @@ static int check_headers(const struct bo_load_spec *spec, struct bo_err *err)
 		const struct bo_header *h = &spec->headers[i];
 
 		if (!is_token(h->name))
-			return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': '%s' is not a header name",
-					  spec->name, h->name ? h->name : "");
+			return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD,
+					  "load '%s': '%s' is not a header name", spec->name,
+					  h->name ? h->name : "");
 		if (!h->value || !is_field_value(h->value))
-			return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD,
-					  "load '%s': the value of header '%s' holds a control character",
-					  spec->name, h->name);
-		if (!strcasecmp(h->name, "Content-Length") || !strcasecmp(h->name, "Transfer-Encoding"))
-			return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD,
-					  "load '%s': header '%s' is set from the body and cannot be given",
-					  spec->name, h->name);
+			return bo_err_set(
+				err, EINVAL, BO_SUBSYS_LOAD,
+				"load '%s': the value of header '%s' holds a control character",
+				spec->name, h->name);
+		if (!strcasecmp(h->name, "Content-Length") ||
+		    !strcasecmp(h->name, "Transfer-Encoding"))
+			return bo_err_set(
+				err, EINVAL, BO_SUBSYS_LOAD,
+				"load '%s': header '%s' is set from the body and cannot be given",
+				spec->name, h->name);
 	}
 	return 0;
 }
@@ -86,18 +94,22 @@ int bo_load_render(struct bo_load *load, const char *host_header, struct bo_err 
 	int rc;
 
 	if (!is_token(method))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': '%s' is not a method", spec->name, method);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': '%s' is not a method",
+				  spec->name, method);
 	if (!strcmp(method, "CONNECT"))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': method CONNECT is for proxies", spec->name);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD,
+				  "load '%s': method CONNECT is for proxies", spec->name);
 	if (!is_target(path))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD,
-				  "load '%s': path '%s' must begin with '/' and hold no blank", spec->name, path);
+				  "load '%s': path '%s' must begin with '/' and hold no blank",
+				  spec->name, path);
 	rc = check_headers(spec, err);
 	if (rc)
 		return rc;
-	if (!find_header(spec, "Host") && (!host_header || !*host_header || !is_field_value(host_header)))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': no host to name in the request",
-				  spec->name);
+	if (!find_header(spec, "Host") &&
+	    (!host_header || !*host_header || !is_field_value(host_header)))
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LOAD,
+				  "load '%s': no host to name in the request", spec->name);
 
 	bo_strbuf_printf(&sb, "%s %s HTTP/1.1\r\n", method, path);
 	if (!find_header(spec, "Host"))
@@ -105,7 +117,8 @@ int bo_load_render(struct bo_load *load, const char *host_header, struct bo_err 
 	if (!find_header(spec, "User-Agent"))
 		bo_strbuf_puts(&sb, "User-Agent: brownout\r\n");
 	if (!find_header(spec, "Connection")) {
-		/* Keep-alive is what HTTP/1.1 means anyway; said aloud where the connection is the point. */
+		/* Keep-alive is what HTTP/1.1 means anyway; said aloud where the connection is the
+		 * point. */
 		if (spec->kind == BO_LOAD_HOLD)
 			bo_strbuf_puts(&sb, "Connection: keep-alive\r\n");
 		else if (!spec->keepalive)
@@ -120,7 +133,8 @@ int bo_load_render(struct bo_load *load, const char *host_header, struct bo_err 
 		bo_strbuf_puts(&sb, body);
 	if (!bo_strbuf_ok(&sb)) {
 		bo_strbuf_done(&sb);
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory", spec->name);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory",
+				  spec->name);
 	}
 	load->request = sb.buf; /* steal the buffer */
 	load->request_len = sb.len;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schedule.c — constant and Poisson arrival schedules.
  * Owns: nothing.  Threads: one per schedule.  Privilege: none. */
-#include "brownout/base/clock.h"
 #include "brownout/load/schedule.h"
+#include "brownout/base/clock.h"
 
 void bo_schedule_init(struct bo_schedule *a, const struct bo_load_window *windows, size_t nwindows,
 		      enum bo_arrivals kind, double rate_per_s, uint64_t seed, uint64_t stream)
@@ -21,8 +21,8 @@ int64_t bo_schedule_next(struct bo_schedule *a)
 	for (; a->window < a->nwindows; a->window++, a->n = 0, a->offset_ns = 0) {
 		const struct bo_load_window *w = &a->windows[a->window];
 
-		/* The n-th arrival is computed from n and not from the one before it, so that rounding
-		 * cannot add up to a wrong rate. */
+		/* The n-th arrival is computed from n and not from the one before it, so that
+		 * rounding cannot add up to a wrong rate. */
 		if (a->kind == BO_ARRIVALS_CONSTANT)
 			a->offset_ns = (double)a->n * a->gap_ns;
 		else

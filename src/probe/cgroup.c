@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe/cgroup.c — memory of a node's cgroup, v1 and v2, through descriptors that the keeper opened.
- * A descriptor opened by the keeper stays readable here without any privilege; pread(2) at 0 makes the kernel
- * generate the text anew each time.
+/* probe/cgroup.c — memory of a node's cgroup, v1 and v2, through descriptors that the keeper
+ * opened.
+ * A descriptor opened by the keeper stays readable here without any privilege; pread(2) at 0
+ * makes the kernel generate the text anew each time.
  * Owns: nothing (the descriptors are the sampler's).  Threads: the sampler's.  Privilege: none. */
 #include <errno.h>
 #include <limits.h>
@@ -26,7 +27,8 @@ static int parse_number(const char *text, char end, int64_t *ret)
 	n = strtoll(text, &rest, 10);
 	if (*rest != end && *rest != '\0')
 		return -EBADMSG;
-	/* v1 limits are unsigned in the kernel; whatever does not fit is unlimited (strtoll gives LLONG_MAX then). */
+	/* v1 limits are unsigned in the kernel; whatever does not fit is unlimited (strtoll
+	 * gives LLONG_MAX then). */
 	*ret = n;
 	return 0;
 }
@@ -54,7 +56,8 @@ int bo_cgroup_parse_key(const char *text, const char *key, int64_t *ret)
 
 bool bo_cgroup_is_unlimited(int64_t limit_bytes)
 {
-	/* PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE pages (linux/page_counter.h); 64 KiB is the largest page. */
+	/* PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE pages (linux/page_counter.h); 64 KiB is the
+	 * largest page. */
 	return limit_bytes >= INT64_MAX - 64 * 1024;
 }
 
@@ -76,13 +79,15 @@ static int attach(struct bo_probe *probe, struct bo_err *err)
 	if (f->events >= 0)
 		probe->wanted |= 1u << OOM_KILLS;
 	if (!probe->wanted)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no file of the memory cgroup is open");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "no file of the memory cgroup is open");
 	snprintf(probe->source, sizeof(probe->source), "cgroup v%d", f->version);
 	return 0;
 }
 
 /* Read one file; on failure every series of @mask gets its gap.  false then. */
-static bool read_text(struct bo_probe *probe, int fd, uint32_t mask, int64_t now_ns, char *buf, size_t size)
+static bool read_text(struct bo_probe *probe, int fd, uint32_t mask, int64_t now_ns, char *buf,
+		      size_t size)
 {
 	ssize_t n;
 
@@ -121,7 +126,8 @@ static void take_value(struct bo_probe *probe, size_t index, int fd, int64_t now
 		bo_probe_emit(probe, index, now_ns, (double)value);
 }
 
-static void take_key(struct bo_probe *probe, size_t index, const char *text, const char *key, int64_t now_ns)
+static void take_key(struct bo_probe *probe, size_t index, const char *text, const char *key,
+		     int64_t now_ns)
 {
 	int64_t value;
 
@@ -134,7 +140,8 @@ static void take_key(struct bo_probe *probe, size_t index, const char *text, con
 static void sample(struct bo_probe *probe, int64_t now_ns)
 {
 	const struct bo_cgroup_files *f = &probe->target->files;
-	uint32_t of_events = probe->wanted & (1u << HIGH | 1u << OOM_KILLS | (f->version == 2 ? 1u << FAILCNT : 0));
+	uint32_t of_events = probe->wanted &
+			     (1u << HIGH | 1u << OOM_KILLS | (f->version == 2 ? 1u << FAILCNT : 0));
 	char text[512];
 
 	take_value(probe, USAGE, f->usage, now_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/expvar.c — goroutine count from an integer variable of expvar's JSON.
- * Stock expvar publishes none: the service must (expvar.Publish("goroutines", expvar.Func(…NumGoroutine…))).
+ * Stock expvar publishes none: the service must (expvar.Publish("goroutines",
+ * expvar.Func(…NumGoroutine…))).
  * Owns: one fetch and one bounded buffer per node.  Threads: the sampler's.  Privilege: none. */
 #include <jansson.h>
 #include <math.h>
@@ -42,7 +43,8 @@ static int on_body(void *self, const char *bytes, size_t n, struct bo_err *err)
 
 static int read_count(const struct expvar_state *st, double *ret, struct bo_err *err)
 {
-	json_t *root = json_loadb(bo_strbuf_str(&st->body), st->body.len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *root = json_loadb(bo_strbuf_str(&st->body), st->body.len, JSON_REJECT_DUPLICATES,
+				  NULL);
 	const json_t *value = json_object_get(root, st->key);
 	double number = json_is_number(value) ? json_number_value(value) : -1;
 	int r = 0;
@@ -52,7 +54,8 @@ static int read_count(const struct expvar_state *st, double *ret, struct bo_err 
 	else if (!value)
 		r = bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no variable '%s'", st->key);
 	else if (number < 0 || number != floor(number))
-		r = bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "variable '%s' is not a count", st->key);
+		r = bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "variable '%s' is not a count",
+			       st->key);
 	else
 		*ret = number;
 	json_decref(root);
@@ -89,7 +92,8 @@ static int make_url(const struct bo_node_spec *spec, char *url, size_t size, str
 			return r;
 		n = snprintf(url, size, "%s/debug/vars", origin);
 	} else {
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no URL given, and no HTTP readiness to guess it from");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "no URL given, and no HTTP readiness to guess it from");
 	}
 	if (n < 0 || (size_t)n >= size)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "the expvar URL is too long");
@@ -106,7 +110,8 @@ static int attach(struct bo_probe *probe, struct bo_err *err)
 	r = make_url(probe->target->spec, url, sizeof(url), err);
 	if (r < 0)
 		return r;
-	st->key = probe->target->spec->probe.expvar_key ? probe->target->spec->probe.expvar_key : DEFAULT_KEY;
+	st->key = probe->target->spec->probe.expvar_key ? probe->target->spec->probe.expvar_key
+							: DEFAULT_KEY;
 	snprintf(probe->source, sizeof(probe->source), "expvar %s", st->key);
 	return bo_fetch_new(&st->fetch, probe->fetcher, url, probe->target->address, &handler, err);
 }
@@ -131,7 +136,8 @@ static void sample(struct bo_probe *probe, int64_t now_ns)
 		probe->busy = true;
 }
 
-static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" }, { NULL, NULL } };
+static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" },
+						 { NULL, NULL } };
 
 const struct bo_probe_kind bo_probe_expvar = {
 	.name = "expvar",

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/http.c — requests over libcurl's multi interface.
- * One easy handle per target keeps its connection, so a probe costs the service no accept and no handshake.  Every
- * connection goes to the target's management address (CURLOPT_CONNECT_TO, numeric), so a URL can name no other
- * machine, and neither resolver nor proxy is ever asked.
+ * One easy handle per target keeps its connection, so a probe costs the service no accept and no
+ * handshake.  Every connection goes to the target's management address (CURLOPT_CONNECT_TO,
+ * numeric), so a URL can name no other machine, and neither resolver nor proxy is ever asked.
  * curl_multi_poll() counts in milliseconds; whoever needs better passes a timerfd as @timer_fd.
- * Owns: libcurl handles.  Threads: one per fetcher; bo_fetcher_wake() from any.  Privilege: none. */
+ * Owns: libcurl handles.  Threads: one per fetcher; bo_fetcher_wake() from any.  Privilege:
+ * none. */
 #include "brownout/probe/http.h"
 
 #include <curl/curl.h>
@@ -104,18 +105,21 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *self)
 		fetch->enough = true;
 	} else {
 		fetch->body_code = r;
-		snprintf(fetch->reason, sizeof(fetch->reason), "%.*s", (int)sizeof(fetch->reason) - 1, err.msg);
+		snprintf(fetch->reason, sizeof(fetch->reason), "%.*s",
+			 (int)sizeof(fetch->reason) - 1, err.msg);
 	}
 	return 0;
 }
 
-static int set_options(struct bo_fetch *fetch, const char *url, const char *address, struct bo_err *err)
+static int set_options(struct bo_fetch *fetch, const char *url, const char *address,
+		       struct bo_err *err)
 {
 	char connect_to[96];
 	CURL *e = fetch->easy;
 	CURLcode c;
 
-	snprintf(connect_to, sizeof(connect_to), strchr(address, ':') ? "::[%s]:" : "::%s:", address);
+	snprintf(connect_to, sizeof(connect_to),
+		 strchr(address, ':') ? "::[%s]:" : "::%s:", address);
 	fetch->connect_to = curl_slist_append(NULL, connect_to);
 	if (!fetch->connect_to)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
@@ -129,8 +133,8 @@ static int set_options(struct bo_fetch *fetch, const char *url, const char *addr
 	if (!c)
 		c = curl_easy_setopt(e, CURLOPT_USERAGENT, "brownout-probe");
 	if (c)
-		return bo_err_set(err, c == CURLE_OUT_OF_MEMORY ? ENOMEM : EINVAL, BO_SUBSYS_PROBE, "%s: %s", url,
-				  curl_easy_strerror(c));
+		return bo_err_set(err, c == CURLE_OUT_OF_MEMORY ? ENOMEM : EINVAL, BO_SUBSYS_PROBE,
+				  "%s: %s", url, curl_easy_strerror(c));
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L); /* threads: no SIGALRM for timeouts */
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
@@ -161,8 +165,8 @@ static int fetch_new(struct bo_fetch **ret, const char *url, const char *address
 	return 0;
 }
 
-int bo_fetch_new(struct bo_fetch **ret, struct bo_fetcher *fetcher, const char *url, const char *address,
-		 const struct bo_fetch_handler *handler, struct bo_err *err)
+int bo_fetch_new(struct bo_fetch **ret, struct bo_fetcher *fetcher, const char *url,
+		 const char *address, const struct bo_fetch_handler *handler, struct bo_err *err)
 {
 	struct bo_fetch *fetch;
 	int r = fetch_new(&fetch, url, address, handler, err);
@@ -238,7 +242,8 @@ static int explain(struct bo_fetch *fetch, CURLcode c)
 			snprintf(fetch->reason, sizeof(fetch->reason), "connection refused");
 			return -ECONNREFUSED;
 		}
-		snprintf(fetch->reason, sizeof(fetch->reason), "cannot connect: %s", strerrordesc_np((int)os_errno));
+		snprintf(fetch->reason, sizeof(fetch->reason), "cannot connect: %s",
+			 strerrordesc_np((int)os_errno));
 		return -(int)os_errno;
 	case CURLE_GOT_NOTHING:
 		snprintf(fetch->reason, sizeof(fetch->reason), "closed without an answer");
@@ -298,7 +303,8 @@ static bool reap(struct bo_fetcher *fetcher)
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &self);
 		fetch = (struct bo_fetch *)(void *)self;
 		result = conclude(fetch, c);
-		/* @msg dies here; the connection stays with the multi handle for the next request. */
+		/* @msg dies here; the connection stays with the multi handle for the next
+		 *          request. */
 		bo_fetch_cancel(fetch);
 		fetch->handler.done(fetch->handler.self, &result);
 		any = true;
@@ -321,8 +327,8 @@ int bo_fetcher_run(struct bo_fetcher *fetcher, int timer_fd, int timeout_ms, str
 	if (!c)
 		c = curl_multi_perform(fetcher->multi, &running);
 	if (c)
-		return bo_err_set(err, c == CURLM_OUT_OF_MEMORY ? ENOMEM : EIO, BO_SUBSYS_PROBE, "%s",
-				  curl_multi_strerror(c));
+		return bo_err_set(err, c == CURLM_OUT_OF_MEMORY ? ENOMEM : EIO, BO_SUBSYS_PROBE,
+				  "%s", curl_multi_strerror(c));
 	reap(fetcher);
 	return 0;
 }
@@ -337,7 +343,8 @@ static int drain(void *self, const char *bytes, size_t n, struct bo_err *err)
 	return *seen > GET_BODY_MAX;
 }
 
-int bo_http_get(const char *url, const char *address, int64_t timeout_ns, int *ret_status, struct bo_err *err)
+int bo_http_get(const char *url, const char *address, int64_t timeout_ns, int *ret_status,
+		struct bo_err *err)
 {
 	size_t seen = 0;
 	struct bo_fetch_handler handler = { .self = &seen, .body = drain };
@@ -382,12 +389,15 @@ int bo_http_origin(const char *url, char *buf, size_t size, struct bo_err *err)
 
 	if (!u)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
-	if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+	if (curl_url_set(u, CURLUPART_URL, url, 0) ||
+	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) ||
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) || strcmp(scheme, "http") != 0)
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+	    strcmp(scheme, "http") != 0)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "'%s' is not an http URL", url);
 	n = snprintf(buf, size, "http://%s:%s", host, port);
 	if (n < 0 || (size_t)n >= size)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "URL of %d characters is too long", n);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "URL of %d characters is too long",
+				  n);
 	return 0;
 }

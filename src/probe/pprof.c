@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/pprof.c — goroutine count from net/http/pprof.
- * The count stands in the first line of the profile.  A short profile is read to its end and checked, so that the
- * connection can be used again; of a long one (a leak of a hundred thousand goroutines) the rest is not waited for.
+ * The count stands in the first line of the profile.  A short profile is read to its end and
+ * checked, so that the connection can be used again; of a long one (a leak of a hundred thousand
+ * goroutines) the rest is not waited for.
  * Owns: one fetch and one parser per node.  Threads: the sampler's.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 #include "brownout/probe/pprof.h"
 #include "probe-internal.h"
 
-/* Reading on costs less than a new connection up to about here: loopback moves this in well under a millisecond. */
+/* Reading on costs less than a new connection up to about here: loopback moves this in well
+ * under a millisecond. */
 #define READ_ON_BYTES (256 * 1024)
 
 struct pprof_state {
@@ -71,7 +73,8 @@ static int make_url(const struct bo_node_spec *spec, char *url, size_t size, str
 			return r;
 		n = snprintf(url, size, "%s/debug/pprof/goroutine?debug=1", origin);
 	} else {
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no URL given, and no HTTP readiness to guess it from");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "no URL given, and no HTTP readiness to guess it from");
 	}
 	if (n < 0 || (size_t)n >= size)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "the pprof URL is too long");
@@ -114,7 +117,8 @@ static void sample(struct bo_probe *probe, int64_t now_ns)
 		probe->busy = true;
 }
 
-static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" }, { NULL, NULL } };
+static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" },
+						 { NULL, NULL } };
 
 const struct bo_probe_kind bo_probe_pprof = {
 	.name = "pprof",

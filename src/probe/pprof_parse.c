@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/pprof_parse.c — the text of a goroutine profile, line by line.
- * Pieces come cut anywhere, so a line that is not complete yet is kept; everything else is decided line by line in
- * one of four states.  The grammar is taken at its word: whatever else answers on that URL (an error page, a proxy's
- * login form) must not be read as a count.
+ * Pieces come cut anywhere, so a line that is not complete yet is kept; everything else is
+ * decided line by line in one of four states.  The grammar is taken at its word: whatever else
+ * answers on that URL (an error page, a proxy's login form) must not be read as a count.
  * Owns: the unfinished line.  Threads: none.  Privilege: none. */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "brownout/probe/pprof.h"
+
+/* An error page may well be one endless line: the header tells within its first few bytes. */
+#define HEADER_MAX 64
 
 /** struct span - text that is being eaten from the left */
 struct span {
@@ -34,7 +37,8 @@ static bool eat_decimal(struct span *s, int64_t *ret)
 	int64_t n = 0;
 
 	for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++) {
-		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *s->at - '0', &n))
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, *s->at - '0', &n))
 			return false;
 	}
 	*ret = n;
@@ -65,7 +69,8 @@ static bool eat_hex(struct span *s, uint64_t *ret)
 	return s->at > start;
 }
 
-/* Go aligns columns with text/tabwriter, whose padding here is tabs: one or more of them separate two columns. */
+/* Go aligns columns with text/tabwriter, whose padding here is tabs: one or more of them
+ * separate two columns. */
 static bool eat_tabs(struct span *s)
 {
 	const char *start = s->at;
@@ -122,8 +127,10 @@ static bool parse_labels(const struct bo_pprof *p, struct span s)
 	return true;
 }
 
-/* "FUNC+0xOFF", then tabs, "FILE:LINE": names may hold blanks, '+' and ':', so each is split at its last mark. */
-static bool parse_location(struct span s, struct span *ret_func, struct span *ret_file, int64_t *ret_line)
+/* "FUNC+0xOFF", then tabs, "FILE:LINE": names may hold blanks, '+' and ':', so each is split at
+ * its last mark. */
+static bool parse_location(struct span s, struct span *ret_func, struct span *ret_file,
+			   int64_t *ret_line)
 {
 	const char *tab = memchr(s.at, '\t', (size_t)(s.end - s.at));
 	struct span func, file, rest;
@@ -167,8 +174,8 @@ static bool parse_frame(const struct bo_pprof *p, struct span s)
 	if (s.at < s.end && (!eat_tabs(&s) || !parse_location(s, &func, &file, &line)))
 		return false;
 	if (p->visitor && p->visitor->frame)
-		p->visitor->frame(p->visitor->self, pc, func.at, (size_t)(func.end - func.at), file.at,
-				  (size_t)(file.end - file.at), line);
+		p->visitor->frame(p->visitor->self, pc, func.at, (size_t)(func.end - func.at),
+				  file.at, (size_t)(file.end - file.at), line);
 	return true;
 }
 
@@ -202,8 +209,8 @@ static int take_line(struct bo_pprof *p, const char *line, size_t len, struct bo
 	if (!parse_line(p, (struct span){ line, line + len })) {
 		if (p->lines == 1)
 			p->total = -1;
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "not a goroutine profile (line %" PRId64 ")",
-				  p->lines);
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "not a goroutine profile (line %" PRId64 ")", p->lines);
 	}
 	return 0;
 }
@@ -212,12 +219,6 @@ static int keep(struct bo_pprof *p, const char *bytes, size_t n, struct bo_err *
 {
 	size_t want = p->line_len + n;
 
-	/* An error page may well be one endless line: the header tells within its first few bytes. */
-	if (want > (p->state == BO_PPROF_HEADER ? 64 : BO_PPROF_LINE_MAX)) {
-		p->lines++;
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "not a goroutine profile (line %" PRId64 ")",
-				  p->lines);
-	}
 	if (want > p->line_cap) {
 		size_t cap = want < 512 ? 512 : 2 * want;
 		char *grown = realloc(p->line, cap);
@@ -261,6 +262,13 @@ int bo_pprof_feed(struct bo_pprof *p, const char *bytes, size_t n, struct bo_err
 		const char *nl = memchr(bytes, '\n', n);
 		size_t piece = nl ? (size_t)(nl - bytes) : n;
 
+		/* Judged here, so that the result never depends on how the text is cut. */
+		if (p->line_len + piece >
+		    (p->state == BO_PPROF_HEADER ? HEADER_MAX : BO_PPROF_LINE_MAX)) {
+			p->lines++;
+			return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+					  "not a goroutine profile (line %" PRId64 ")", p->lines);
+		}
 		if (!nl || p->line_len > 0) {
 			r = keep(p, bytes, piece, err);
 			if (r < 0)
@@ -268,7 +276,8 @@ int bo_pprof_feed(struct bo_pprof *p, const char *bytes, size_t n, struct bo_err
 		}
 		if (!nl)
 			return 0;
-		r = p->line_len > 0 ? take_line(p, p->line, p->line_len, err) : take_line(p, bytes, piece, err);
+		r = p->line_len > 0 ? take_line(p, p->line, p->line_len, err)
+				    : take_line(p, bytes, piece, err);
 		if (r < 0)
 			return r;
 		p->line_len = 0;
@@ -281,10 +290,11 @@ int bo_pprof_feed(struct bo_pprof *p, const char *bytes, size_t n, struct bo_err
 int bo_pprof_finish(struct bo_pprof *p, struct bo_err *err)
 {
 	if (p->state != BO_PPROF_BETWEEN || p->line_len > 0)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "goroutine profile cut short after line %" PRId64,
-				  p->lines);
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "goroutine profile cut short after line %" PRId64, p->lines);
 	if (p->grouped != p->total)
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
-				  "goroutine profile says %" PRId64 " but lists %" PRId64, p->total, p->grouped);
+				  "goroutine profile says %" PRId64 " but lists %" PRId64, p->total,
+				  p->grouped);
 	return 0;
 }

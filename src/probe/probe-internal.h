@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe/probe-internal.h — what the files of src/probe share: tracks with gaps, and parsers of kernel text.
+/* probe/probe-internal.h — what the files of src/probe share: tracks with gaps, and parsers of
+ * kernel text.
  * Owns: see each struct.  Threads: the sampler's.  Privilege: none. */
 #pragma once
 #include <stdatomic.h>
@@ -57,4 +58,3 @@ struct bo_proc_stat {
 BO_NODISCARD int bo_proc_parse_stat(const char *text, struct bo_proc_stat *ret);
 /** bo_proc_parse_statm() - resident pages, the second number */
 BO_NODISCARD int bo_proc_parse_statm(const char *text, int64_t *ret_pages);
-

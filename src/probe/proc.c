@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/proc.c — resident memory and CPU of a node's whole process tree, from /proc.
- * RSS comes from statm, not smaps_rollup: that walks the page tables under the target's mmap lock, and looking must
- * not disturb.  Pages shared between processes of the tree count once in each.
- * CPU counts waited-for children too: when one exits, its time moves from itself to its parent, so the sum over the
- * tree neither jumps nor loses what short-lived children used.  The kernel counts in ticks of 10 ms, so CPU is taken
- * over a window that slides over the last half second.
+ * RSS comes from statm, not smaps_rollup: that walks the page tables under the target's mmap
+ * lock, and looking must not disturb.  Pages shared between processes of the tree count once in
+ * each. CPU counts waited-for children too: when one exits, its time moves from itself to its
+ * parent, so the sum over the tree neither jumps nor loses what short-lived children used.  The
+ * kernel counts in ticks of 10 ms, so CPU is taken over a window that slides over the last half
+ * second.
  * Owns: the list of processes and the window.  Threads: the sampler's.  Privilege: none. */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,8 @@ enum { RSS, CPU };
 #define PIDS_MAX 1024
 #define WINDOW_NS (BO_NSEC_PER_SEC / 2)
 #define WINDOW_MAX 64
-/* One file of children per thread: past this many threads the tree is walked once a second, not at every sample. */
+/* One file of children per thread: past this many threads the tree is walked once a second, not
+ * at every sample. */
 #define THREADS_MANY 256
 
 struct cpu_point {
@@ -45,7 +47,8 @@ struct proc_state {
 
 int bo_proc_parse_stat(const char *text, struct bo_proc_stat *ret)
 {
-	/* The name, in parentheses, may itself hold blanks and parentheses: the last one ends it. */
+	/* The name, in parentheses, may itself hold blanks and parentheses: the last one ends
+	 * it. */
 	const char *at = strrchr(text, ')');
 	uint64_t utime, stime, cutime, cstime;
 	int n;
@@ -54,8 +57,8 @@ int bo_proc_parse_stat(const char *text, struct bo_proc_stat *ret)
 		return -EBADMSG;
 	/* Fields 3 (state), 14 to 17 (times), 20 (threads), 22 (start time). */
 	n = sscanf(at + 1,
-		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-		   " %*d %*d %" SCNd64 " %*d %" SCNu64,
+		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64
+		   " %" SCNu64 " %*d %*d %" SCNd64 " %*d %" SCNu64,
 		   &ret->state, &utime, &stime, &cutime, &cstime, &ret->threads, &ret->start_ticks);
 	if (n != 7)
 		return -EBADMSG;
@@ -133,7 +136,8 @@ static void add_children(struct proc_state *st, pid_t pid)
 	}
 }
 
-/* The list is worked through while it grows, so it ends up holding the tree in breadth-first order. */
+/* The list is worked through while it grows, so it ends up holding the tree in breadth-first
+ * order. */
 static void walk(struct proc_state *st, pid_t main_pid, int64_t now_ns)
 {
 	if (st->npids && st->threads > THREADS_MANY && now_ns - st->walked_ns < BO_NSEC_PER_SEC)
@@ -151,10 +155,12 @@ static bool cpu_used(struct proc_state *st, int64_t now_ns, uint64_t ticks, doub
 	struct cpu_point *w = st->window;
 	size_t old = 0;
 
-	/* A grandchild that was adopted away took its time with it: start afresh rather than show less than nothing. */
+	/* A grandchild that was adopted away took its time with it: start afresh rather than
+	 * show less than nothing. */
 	if (st->nwindow && ticks < w[st->nwindow - 1].ticks)
 		st->nwindow = 0;
-	while (old + 1 < st->nwindow && (now_ns - w[old + 1].t_ns >= WINDOW_NS || st->nwindow - old >= WINDOW_MAX))
+	while (old + 1 < st->nwindow &&
+	       (now_ns - w[old + 1].t_ns >= WINDOW_NS || st->nwindow - old >= WINDOW_MAX))
 		old++;
 	st->nwindow -= old;
 	memmove(w, w + old, st->nwindow * sizeof(*w));

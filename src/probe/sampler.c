@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/sampler.c — the thread that keeps all probes to their schedule.
- * Each probe is due at t0 + k × interval, counted from t0 and not from the last sample, so the schedule does not
- * drift; instants that were missed are left out, never made up for.  A timerfd wakes the same poll that waits for
- * the network, so a node that does not answer holds up nobody else: its probe is busy, and is passed over, until its
- * answer or its timeout.
- * Owns: the thread, the probes, the cgroup descriptors, the fetcher.
- * Threads: main makes, detects, starts and stops; the sampler's thread runs in between and is then the only one that
+ * Each probe is due at t0 + k × interval, counted from t0 and not from the last sample, so the
+ * schedule does not drift; instants that were missed are left out, never made up for.  A timerfd
+ * wakes the same poll that waits for the network, so a node that does not answer holds up nobody
+ * else: its probe is busy, and is passed over, until its answer or its timeout.
+ * Owns: the thread, the probes, the cgroup descriptors, the fetcher. Threads: main makes,
+ * detects, starts and stops; the sampler's thread runs in between and is then the only one that
  * touches probes and series; set_pid and latest are atomics.  Privilege: none. */
 #include "brownout/probe/sampler.h"
 
@@ -95,8 +95,9 @@ static void probe_free(struct bo_probe *probe)
 }
 
 /* -ENOENT: the kind does not apply to this node; @err says why. */
-static int probe_new(struct bo_probe **ret, struct bo_sampler *s, const struct bo_probe_target *target,
-		     const struct bo_probe_kind *kind, struct bo_err *err)
+static int probe_new(struct bo_probe **ret, struct bo_sampler *s,
+		     const struct bo_probe_target *target, const struct bo_probe_kind *kind,
+		     struct bo_err *err)
 {
 	struct bo_probe *probe = calloc(1, sizeof(*probe));
 	int r;
@@ -143,8 +144,8 @@ static int keep_probe(struct bo_sampler *s, struct bo_probe *probe, struct bo_er
 		if (!probe->tracks[i])
 			return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 		bo_track_begin(probe->tracks[i],
-			       bo_run_series_add(s->run, series[i].name, series[i].unit, probe->source,
-						 probe->target->node),
+			       bo_run_series_add(s->run, series[i].name, series[i].unit,
+						 probe->source, probe->target->node),
 			       0);
 		if (!probe->tracks[i]->series)
 			return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
@@ -172,7 +173,8 @@ static int add_node(struct bo_sampler *s, const struct bo_sampler_node *node, st
 		return 0;
 	target->files = node->files;
 	s->nnodes++;
-	snprintf(target->address, sizeof(target->address), "%s", node->address ? node->address : "");
+	snprintf(target->address, sizeof(target->address), "%s",
+		 node->address ? node->address : "");
 
 	for (const struct bo_probe_kind *const *kind = bo_probe_kinds(); *kind; kind++) {
 		struct bo_probe *probe;
@@ -186,13 +188,14 @@ static int add_node(struct bo_sampler *s, const struct bo_sampler_node *node, st
 		if (r == 0)
 			r = keep_probe(s, probe, err);
 		if (r < 0)
-			return bo_err_wrap(err, "sampling %s with %s", target->spec->name, (*kind)->name);
+			return bo_err_wrap(err, "sampling %s with %s", target->spec->name,
+					   (*kind)->name);
 	}
 	return 0;
 }
 
-int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_sampler_node *nodes, size_t nnodes,
-		   struct bo_err *err)
+int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_sampler_node *nodes,
+		   size_t nnodes, struct bo_err *err)
 {
 	struct bo_sampler *s = calloc(1, sizeof(*s));
 	size_t taken = 0;
@@ -206,7 +209,8 @@ int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_
 	}
 	s->run = run;
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	r = s->timer_fd < 0 ? bo_err_errno(err, BO_SUBSYS_PROBE, "timerfd") : bo_fetcher_new(&s->fetcher, err);
+	r = s->timer_fd < 0 ? bo_err_errno(err, BO_SUBSYS_PROBE, "timerfd")
+			    : bo_fetcher_new(&s->fetcher, err);
 	for (; r == 0 && taken < nnodes; taken++) {
 		size_t had = s->nnodes;
 
@@ -239,7 +243,8 @@ void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid)
 
 		if (sampler->nodes[i].target.node != node)
 			continue;
-		while (!atomic_compare_exchange_weak(word, &old, ((old >> 32) + 1) << 32 | (uint32_t)pid))
+		while (!atomic_compare_exchange_weak(word, &old,
+						     ((old >> 32) + 1) << 32 | (uint32_t)pid))
 			;
 	}
 }
@@ -263,8 +268,8 @@ static void take_sample(struct bo_probe *probe, int64_t now_ns)
 }
 
 /* 1: it answered and was kept; 0: it did not, and @why has the reason */
-static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target, const struct bo_probe_kind *kind,
-		    char *why, size_t size, struct bo_err *err)
+static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
+		    const struct bo_probe_kind *kind, char *why, size_t size, struct bo_err *err)
 {
 	struct bo_probe *probe;
 	int r;
@@ -290,13 +295,15 @@ static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target, 
 	return r;
 }
 
-static int detect_node(struct bo_sampler *s, const struct bo_probe_target *target, struct bo_err *err)
+static int detect_node(struct bo_sampler *s, const struct bo_probe_target *target,
+		       struct bo_err *err)
 {
 	const struct bo_probe_spec *spec = &target->spec->probe;
 	char said[256] = "";
 	size_t len = 0;
 
-	if (spec->off || (target->spec->role != BO_ROLE_SUBJECT && !spec->pprof_url && !spec->expvar_url))
+	if (spec->off ||
+	    (target->spec->role != BO_ROLE_SUBJECT && !spec->pprof_url && !spec->expvar_url))
 		return 0;
 	for (const struct bo_probe_kind *const *kind = bo_probe_kinds(); *kind; kind++) {
 		struct bo_err inner = { 0 };
@@ -309,17 +316,19 @@ static int detect_node(struct bo_sampler *s, const struct bo_probe_target *targe
 		if (r < 0) {
 			if (err)
 				*err = inner;
-			return bo_err_wrap(err, "looking for the goroutines of %s", target->spec->name);
+			return bo_err_wrap(err, "looking for the goroutines of %s",
+					   target->spec->name);
 		}
 		if (r > 0)
 			return 0;
 		if (len < sizeof(said))
-			len += (size_t)snprintf(said + len, sizeof(said) - len, "%s%s: %s", len ? "; " : "",
-						(*kind)->name, why);
+			len += (size_t)snprintf(said + len, sizeof(said) - len, "%s%s: %s",
+						len ? "; " : "", (*kind)->name, why);
 	}
-	/* Detection comes before the first phase, and mostly before anyone knows when that will be. */
-	bo_run_event(s->run, s->run->t0_ns ? bo_now_ns() - s->run->t0_ns : 0, BO_EVENT_NOTE, target->node,
-		     "%s: goroutines are not counted (%s)", target->spec->name, said);
+	/* Detection comes before the first phase, and mostly before anyone knows when that will
+	 * be. */
+	bo_run_event(s->run, s->run->t0_ns ? bo_now_ns() - s->run->t0_ns : 0, BO_EVENT_NOTE,
+		     target->node, "%s: goroutines are not counted (%s)", target->spec->name, said);
 	return 0;
 }
 
@@ -375,7 +384,8 @@ static void *sampler_main(void *self)
 
 			bo_vec_foreach(it, &s->probes) {
 				if ((*it)->busy)
-					bo_probe_fail(*it, BO_PROBE_ALL, bo_now_ns(), "%s", err.msg);
+					bo_probe_fail(*it, BO_PROBE_ALL, bo_now_ns(), "%s",
+						      err.msg);
 			}
 			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 		}
@@ -401,7 +411,8 @@ int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *e
 		(*it)->due_ns = behind_ns ? now_ns + interval_ns - behind_ns : now_ns;
 		for (size_t i = 0; i < BO_PROBE_SERIES_MAX; i++) {
 			if ((*it)->tracks[i])
-				bo_track_begin((*it)->tracks[i], (*it)->tracks[i]->series, now_ns - t0_ns);
+				bo_track_begin((*it)->tracks[i], (*it)->tracks[i]->series,
+					       now_ns - t0_ns);
 		}
 	}
 	sampler->t0_ns = t0_ns;
@@ -412,7 +423,8 @@ int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *e
 	r = pthread_create(&sampler->thread, NULL, sampler_main, sampler);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r)
-		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the sampler's thread: %s", strerror(r));
+		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the sampler's thread: %s",
+				  strerror(r));
 	sampler->running = true;
 	return 0;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/track.c — samples and gaps of one series, in the order of time.
- * A gap begins at the last good sample, not at the first failure: nothing is known of the time between.  It ends at
- * the next good sample.  When the reason changes half-way, the gap is split there.
+ * A gap begins at the last good sample, not at the first failure: nothing is known of the time
+ * between.  It ends at the next good sample.  When the reason changes half-way, the gap is split
+ * there.
  * Owns: reasons.  Threads: one writer; latest is read by any.  Privilege: none. */
 #include <math.h>
 #include <string.h>
 
 #include "probe-internal.h"
 
-/* A service can answer with any status code; past this many different reasons they are told no longer apart. */
+/* A service can answer with any status code; past this many different reasons they are told no
+ * longer apart. */
 #define REASONS_MAX 64
 
 static void set_latest(struct bo_track *track, double value)
@@ -41,7 +43,8 @@ static void close_gap(struct bo_track *track, int64_t t_ns)
 	if (!track->gap_open)
 		return;
 	track->gap.to_ns = t_ns;
-	/* With memory out the gap is lost, but so are the samples, and a budget without samples cannot pass. */
+	/* With memory out the gap is lost, but so are the samples, and a budget without samples
+	 * cannot pass. */
 	(void)bo_vec_push(&track->series->gaps, track->gap);
 	track->gap_open = false;
 }
@@ -49,7 +52,8 @@ static void close_gap(struct bo_track *track, int64_t t_ns)
 void bo_track_sample(struct bo_track *track, int64_t t_ns, double value)
 {
 	close_gap(track, t_ns);
-	if (!bo_vec_push(&track->series->samples, (struct bo_sample){ .t_ns = t_ns, .value = value })) {
+	if (!bo_vec_push(&track->series->samples,
+			 (struct bo_sample){ .t_ns = t_ns, .value = value })) {
 		bo_track_gap(track, t_ns, "out of memory");
 		return;
 	}

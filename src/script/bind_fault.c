@@ -38,7 +38,8 @@ static const char *node_name(const struct script *script, int node)
 }
 
 /* "db" or "orders-db" */
-static void target_name(const struct script *script, const struct bo_fault_spec *spec, char *buf, size_t size)
+static void target_name(const struct script *script, const struct bo_fault_spec *spec, char *buf,
+			size_t size)
 {
 	const struct bo_link_spec *link;
 
@@ -62,7 +63,8 @@ static struct bo_arg lx_fault_arg(lua_State *L, const char *kind, const char *ke
 	case LUA_TSTRING:
 		arg.type = BO_ARG_STRING;
 		if (strlen(lua_tolstring(L, -1, &len)) != len || len > BO_SCRIPT_MAX_STRING)
-			lx_fail(L, "%s: %s: a NUL byte or more than %d bytes", kind, key, BO_SCRIPT_MAX_STRING);
+			lx_fail(L, "%s: %s: a NUL byte or more than %d bytes", kind, key,
+				BO_SCRIPT_MAX_STRING);
 		arg.str = lx_strdup(L, lua_tostring(L, -1));
 		return arg;
 	case LUA_TNUMBER:
@@ -77,8 +79,8 @@ static struct bo_arg lx_fault_arg(lua_State *L, const char *kind, const char *ke
 		break;
 	}
 	if (!h || h->kind != HANDLE_NODE)
-		lx_fail(L, "%s: %s%sexpected text, a number, true, false or a node, found %s", kind, key, *key ? ": " : "",
-			lx_found(L, -1, found, sizeof(found)));
+		lx_fail(L, "%s: %s%sexpected text, a number, true, false or a node, found %s", kind,
+			key, *key ? ": " : "", lx_found(L, -1, found, sizeof(found)));
 	arg.type = BO_ARG_STRING;
 	arg.str = node_name(lx_script(L), h->index);
 	return arg;
@@ -96,8 +98,9 @@ static size_t lx_fault_table(lua_State *L, const char *kind, struct bo_arg *args
 
 		lua_rawgeti(L, at + 1, i);
 		if (lua_type(L, -1) != LUA_TSTRING)
-			lx_fail(L, "%s: expected key = value pairs, as in %s { key = value }, found %s as a key", kind, kind,
-				lx_found(L, -1, found, sizeof(found)));
+			lx_fail(L,
+				"%s: expected key = value pairs, as in %s { key = value }, found %s as a key",
+				kind, kind, lx_found(L, -1, found, sizeof(found)));
 		key = lua_tolstring(L, -1, &len);
 		if (!len || len > MAX_KIND || strlen(key) != len)
 			lx_fail(L, "%s: expected key = value pairs, found %s as a key", kind,
@@ -125,9 +128,12 @@ static int lx_fault_new(lua_State *L)
 	size_t n = 0;
 
 	if (!h || (h->kind != HANDLE_NODE && h->kind != HANDLE_LINK))
-		lx_fail(L, "%s: call it with a colon, on a node or a link, as in db:%s(…)", kind, kind);
+		lx_fail(L, "%s: call it with a colon, on a node or a link, as in db:%s(…)", kind,
+			kind);
 	if (h->kind == HANDLE_NODE && h->index == BO_NODE_CLIENT)
-		lx_fail(L, "%s: the client is the harness itself; faults go on other nodes, or on t:link(t.client, …)", kind);
+		lx_fail(L,
+			"%s: the client is the harness itself; faults go on other nodes, or on t:link(t.client, …)",
+			kind);
 	if (at <= top && !lua_istable(L, at)) {
 		lua_pushvalue(L, at++);
 		args[n++] = lx_fault_arg(L, kind, "");
@@ -139,7 +145,9 @@ static int lx_fault_new(lua_State *L)
 		lua_pop(L, 1);
 	}
 	if (at <= top)
-		lx_fail(L, "%s: expected at most one value and one table, as in %s(\"50ms\", { key = value })", kind, kind);
+		lx_fail(L,
+			"%s: expected at most one value and one table, as in %s(\"50ms\", { key = value })",
+			kind, kind);
 	fault.spec.kind = lx_strdup(L, kind);
 	fault.spec.target = h->kind == HANDLE_NODE ? BO_TARGET_NODE : BO_TARGET_LINK;
 	fault.spec.index = h->index;
@@ -165,9 +173,12 @@ static int lx_handle_index(lua_State *L)
 	size_t len;
 
 	if (!h || (h->kind != HANDLE_NODE && h->kind != HANDLE_LINK))
-		lx_fail(L, "%s has no methods; schedule it with t:during or hand it on", lx_found(L, 1, found, sizeof(found)));
-	if (lua_type(L, 2) != LUA_TSTRING || strlen(lua_tolstring(L, 2, &len)) != len || !len || len > MAX_KIND)
-		lx_fail(L, "expected the name of a fault, as in db:kill(), found %s", lx_found(L, 2, found, sizeof(found)));
+		lx_fail(L, "%s has no methods; schedule it with t:during or hand it on",
+			lx_found(L, 1, found, sizeof(found)));
+	if (lua_type(L, 2) != LUA_TSTRING || strlen(lua_tolstring(L, 2, &len)) != len || !len ||
+	    len > MAX_KIND)
+		lx_fail(L, "expected the name of a fault, as in db:kill(), found %s",
+			lx_found(L, 2, found, sizeof(found)));
 	if (h->kind == HANDLE_NODE && !strcmp(lua_tostring(L, 2), "name")) {
 		lua_pushstring(L, node_name(lx_script(L), h->index));
 		return 1;
@@ -181,7 +192,8 @@ static int lx_handle_newindex(lua_State *L)
 {
 	char found[96];
 
-	lx_fail(L, "%s cannot be changed once it is declared", lx_found(L, 1, found, sizeof(found)));
+	lx_fail(L, "%s cannot be changed once it is declared",
+		lx_found(L, 1, found, sizeof(found)));
 }
 
 static int lx_handle_tostring(lua_State *L)
@@ -229,8 +241,8 @@ static int lx_node_arg(lua_State *L, int at)
 	name = lua_tostring(L, at);
 	node = bo_plan_node(script->plan, name);
 	if (node < 0)
-		lx_fail(L, "t:link: unknown node '%.60s'%s (a node is declared before its links)", name,
-			bo_script_node_hint(script->plan, name, hint, sizeof(hint)));
+		lx_fail(L, "t:link: unknown node '%.60s'%s (a node is declared before its links)",
+			name, bo_script_node_hint(script->plan, name, hint, sizeof(hint)));
 	return node;
 }
 
@@ -242,11 +254,13 @@ static int lx_core_link(lua_State *L)
 	int a, b, link;
 
 	if (lua_gettop(L) > 2)
-		lx_fail(L, "t:link: expected two nodes, found %s as a third value", lx_found(L, 3, found, sizeof(found)));
+		lx_fail(L, "t:link: expected two nodes, found %s as a third value",
+			lx_found(L, 3, found, sizeof(found)));
 	a = lx_node_arg(L, 1);
 	b = lx_node_arg(L, 2);
 	if (a == b)
-		lx_fail(L, "t:link: '%s' cannot be linked with itself; expected two nodes", node_name(script, a));
+		lx_fail(L, "t:link: '%s' cannot be linked with itself; expected two nodes",
+			node_name(script, a));
 	link = bo_plan_link_add(script->plan, a, b, lx_src(L));
 	if (link < 0)
 		lx_fail_memory(L);
@@ -270,7 +284,8 @@ static bool lx_phase_arg(lua_State *L, int at, enum bo_phase *ret)
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		words[p] = bo_phase_name((enum bo_phase)p);
 	if (!*bo_nearest_hint(name, words, hint, sizeof(hint)))
-		snprintf(hint, sizeof(hint), "; phases are warmup, base, fault, hold, heal and settle");
+		snprintf(hint, sizeof(hint),
+			 "; phases are warmup, base, fault, hold, heal and settle");
 	lx_fail(L, "t:during: unknown phase \"%.60s\"%s", name, hint);
 }
 
@@ -285,29 +300,34 @@ static void lx_during_options(lua_State *L, int at, struct bo_fault_spec *when)
 }
 
 /* Does the schedule fit into the phases, which are known by now? */
-static void lx_check_window(lua_State *L, const struct bo_plan *plan, const struct bo_fault_spec *when)
+static void lx_check_window(lua_State *L, const struct bo_plan *plan,
+			    const struct bo_fault_spec *when)
 {
 	int64_t window = bo_plan_phase_start(plan, when->to) + plan->phase_ns[when->to] -
 			 bo_plan_phase_start(plan, when->from);
 	const char *from = bo_phase_name(when->from), *to = bo_phase_name(when->to);
 
 	if (when->from > when->to)
-		lx_fail(L, "t:during: expected the earlier phase first, found \"%s\" before \"%s\"", from, to);
+		lx_fail(L, "t:during: expected the earlier phase first, found \"%s\" before \"%s\"",
+			from, to);
 	for (int end = 0; end < 2; end++) {
 		enum bo_phase p = end ? when->to : when->from;
 
 		if (!plan->phase_ns[p])
-			lx_fail(L, "t:during: the phase \"%s\" does not happen, its length is 0; give it one in phases = { … }",
+			lx_fail(L,
+				"t:during: the phase \"%s\" does not happen, its length is 0; give it one in phases = { … }",
 				bo_phase_name(p));
 	}
 	if (when->after_ns >= window)
-		lx_fail(L, "t:during: after is %.10gs, but %s%s%s is over after %.10gs", (double)when->after_ns / 1e9,
-			from, when->from == when->to ? "" : " to ", when->from == when->to ? "" : to,
-			(double)window / 1e9);
-	if (when->lasts_ns > window - when->after_ns)
-		lx_fail(L, "t:during: after and lasts add up to %.10gs, but %s%s%s is over after %.10gs",
-			(double)(when->after_ns + when->lasts_ns) / 1e9, from, when->from == when->to ? "" : " to ",
+		lx_fail(L, "t:during: after is %.10gs, but %s%s%s is over after %.10gs",
+			(double)when->after_ns / 1e9, from, when->from == when->to ? "" : " to ",
 			when->from == when->to ? "" : to, (double)window / 1e9);
+	if (when->lasts_ns > window - when->after_ns)
+		lx_fail(L,
+			"t:during: after and lasts add up to %.10gs, but %s%s%s is over after %.10gs",
+			(double)(when->after_ns + when->lasts_ns) / 1e9, from,
+			when->from == when->to ? "" : " to ", when->from == when->to ? "" : to,
+			(double)window / 1e9);
 }
 
 static void lx_schedule(lua_State *L, struct fault_value *fault, const struct bo_fault_spec *when)
@@ -320,7 +340,8 @@ static void lx_schedule(lua_State *L, struct fault_value *fault, const struct bo
 
 	target_name(script, &spec, target, sizeof(target));
 	bo_vec_foreach(other, &plan->faults)
-		nth += !strcmp(other->kind, spec.kind) && other->target == spec.target && other->index == spec.index;
+		nth += !strcmp(other->kind, spec.kind) && other->target == spec.target &&
+		       other->index == spec.index;
 	spec.id = lx_printf(L, "%s %s #%d", spec.kind, target, nth);
 	spec.from = when->from;
 	spec.to = when->to;
@@ -342,7 +363,8 @@ static int lx_core_during(lua_State *L)
 	char found[96];
 
 	if (!lx_phase_arg(L, 1, &when.from))
-		lx_fail(L, "t:during: expected a phase first, as in t:during(\"fault\", db:kill()), found %s",
+		lx_fail(L,
+			"t:during: expected a phase first, as in t:during(\"fault\", db:kill()), found %s",
 			lx_found(L, 1, found, sizeof(found)));
 	when.to = when.from;
 	if (lx_phase_arg(L, at, &when.to))
@@ -350,13 +372,15 @@ static int lx_core_during(lua_State *L)
 	if (last >= at && lua_istable(L, last))
 		lx_during_options(L, last--, &when);
 	if (at > last)
-		lx_fail(L, "t:during: expected at least one fault after the phase, as in t:during(\"fault\", db:kill())");
+		lx_fail(L,
+			"t:during: expected at least one fault after the phase, as in t:during(\"fault\", db:kill())");
 	lx_check_window(L, script->plan, &when);
 	for (int i = at; i <= last; i++) {
 		const struct handle *h = lx_handle(L, i);
 
 		if (!h || h->kind != HANDLE_FAULT)
-			lx_fail(L, "t:during: expected faults such as db:kill(), found %s%s", lx_found(L, i, found, sizeof(found)),
+			lx_fail(L, "t:during: expected faults such as db:kill(), found %s%s",
+				lx_found(L, i, found, sizeof(found)),
 				lua_isfunction(L, i) ? "; call it, with ()" : "");
 	}
 	for (int i = at; i <= last; i++)

@@ -23,21 +23,24 @@ void lx_node_name_check(lua_State *L, const char *name)
 	int at;
 
 	/* It becomes a host name, a cgroup and a file name. */
-	if (!len || len > MAX_NAME || name[strspn(name, allowed)] || name[0] < 'a' || name[0] > 'z' ||
-	    name[len - 1] == '-')
-		lx_fail(L, "expected a node's name of small letters, digits and '-', 1 to %d long, found \"%.60s\"",
+	if (!len || len > MAX_NAME || name[strspn(name, allowed)] || name[0] < 'a' ||
+	    name[0] > 'z' || name[len - 1] == '-')
+		lx_fail(L,
+			"expected a node's name of small letters, digits and '-', 1 to %d long, found \"%.60s\"",
 			MAX_NAME, name);
 	if (!strcmp(name, "localhost"))
-		lx_fail(L, "a node cannot be named 'localhost': in every node that name means the node itself");
+		lx_fail(L,
+			"a node cannot be named 'localhost': in every node that name means the node itself");
 	at = bo_plan_node(plan, name);
 	if (at == BO_NODE_CLIENT)
 		lx_fail(L, "the name 'client' is taken: it is the node that the load comes from");
 	if (at > 0)
-		lx_fail(L, "the node '%s' was declared already, at %s:%d; names must be unique", name,
-			plan->nodes.items[at].src.file, plan->nodes.items[at].src.line);
+		lx_fail(L, "the node '%s' was declared already, at %s:%d; names must be unique",
+			name, plan->nodes.items[at].src.file, plan->nodes.items[at].src.line);
 }
 
-const char *bo_script_node_hint(const struct bo_plan *plan, const char *name, char *buf, size_t size)
+const char *bo_script_node_hint(const struct bo_plan *plan, const char *name, char *buf,
+				size_t size)
 {
 	const char *words[BO_SCRIPT_MAX_NODES + 2];
 	size_t n = 0, len;
@@ -63,7 +66,8 @@ static void lx_ready_options(lua_State *L, int at, const char *what, struct bo_r
 	ready->deadline_ns = DEFAULT_READY_NS;
 	ready->src = lx_src(L);
 	if (lua_gettop(L) > at)
-		lx_fail(L, "%s: expected one value and perhaps { deadline = \"5s\" }, found more", what);
+		lx_fail(L, "%s: expected one value and perhaps { deadline = \"5s\" }, found more",
+			what);
 	if (lua_isnoneornil(L, at))
 		return;
 	lx_table_open(L, at, &t, keys, "{ deadline = \"5s\" }", "%s", what);
@@ -95,9 +99,11 @@ static const char *lx_ready_text(lua_State *L, const char *what, const char *exa
 	size_t len;
 
 	if (lua_type(L, 1) != LUA_TSTRING)
-		lx_fail(L, "%s: expected text, as in %s, found %s", what, example, lx_found(L, 1, found, sizeof(found)));
+		lx_fail(L, "%s: expected text, as in %s, found %s", what, example,
+			lx_found(L, 1, found, sizeof(found)));
 	if (strlen(lua_tolstring(L, 1, &len)) != len || !len || len > 4096)
-		lx_fail(L, "%s: the text is empty, longer than 4096 bytes, or holds a NUL byte", what);
+		lx_fail(L, "%s: the text is empty, longer than 4096 bytes, or holds a NUL byte",
+			what);
 	return lx_strdup(L, lua_tostring(L, 1));
 }
 
@@ -129,8 +135,9 @@ static int lx_core_log(lua_State *L)
 	else
 		regfree(&re);
 	if (r)
-		lx_fail(L, "bo.log: expected a POSIX extended regular expression, found \"%.60s\": %s", ready.pattern,
-			why);
+		lx_fail(L,
+			"bo.log: expected a POSIX extended regular expression, found \"%.60s\": %s",
+			ready.pattern, why);
 	lx_ready_options(L, 2, "bo.log", &ready);
 	return lx_push_ready(L, &ready);
 }
@@ -142,7 +149,8 @@ static int lx_core_command(lua_State *L)
 
 	ready.argv = lx_strings(L, 1, "bo.command", "bo.command { \"pg_isready\", \"-q\" }", &n);
 	if (!n || !*ready.argv[0])
-		lx_fail(L, "bo.command: expected at least the name of a program, found an empty list");
+		lx_fail(L,
+			"bo.command: expected at least the name of a program, found an empty list");
 	lx_ready_options(L, 2, "bo.command", &ready);
 	return lx_push_ready(L, &ready);
 }
@@ -152,7 +160,8 @@ static int lx_core_stub(lua_State *L)
 	char found[96];
 
 	if (!lua_istable(L, 1))
-		lx_fail(L, "bo.stub: expected a table, as in bo.stub { protocol = \"http\", port = 8081 }, found %s",
+		lx_fail(L,
+			"bo.stub: expected a table, as in bo.stub { protocol = \"http\", port = 8081 }, found %s",
 			lx_found(L, 1, found, sizeof(found)));
 	lx_handle_push(L, HANDLE_STUB, 0);
 	lua_pushvalue(L, 1);
@@ -171,8 +180,9 @@ static void lx_read_env(const struct lx_table *t, struct bo_node_spec *node)
 	if (!lx_table_get(t, "env"))
 		return;
 	if (!lua_istable(L, -1))
-		lx_fail(L, "%s: env: expected a table, as in env = { GOMAXPROCS = \"2\" }, found %s", t->what,
-			lx_found(L, -1, found, sizeof(found)));
+		lx_fail(L,
+			"%s: env: expected a table, as in env = { GOMAXPROCS = \"2\" }, found %s",
+			t->what, lx_found(L, -1, found, sizeof(found)));
 	values = lua_gettop(L);
 	n = lx_sorted_keys(L, -1);
 	env = lx_alloc(L, ((size_t)n + 1) * sizeof(*env));
@@ -182,7 +192,8 @@ static void lx_read_env(const struct lx_table *t, struct bo_node_spec *node)
 
 		lua_rawgeti(L, values + 1, i);
 		key = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
-		if (!key || !*key || strlen(key) != len || strchr(key, '=') || (*key >= '0' && *key <= '9'))
+		if (!key || !*key || strlen(key) != len || strchr(key, '=') ||
+		    (*key >= '0' && *key <= '9'))
 			lx_fail(L, "%s: env: expected the name of a variable, found %s", t->what,
 				lx_found(L, -1, found, sizeof(found)));
 		lua_pushvalue(L, -1);
@@ -191,7 +202,8 @@ static void lx_read_env(const struct lx_table *t, struct bo_node_spec *node)
 			lx_fail(L, "%s: env: %.60s: expected text, found %s", t->what, key,
 				lx_found(L, -1, found, sizeof(found)));
 		if (strlen(lua_tolstring(L, -1, &len)) != len || len > BO_SCRIPT_MAX_STRING)
-			lx_fail(L, "%s: env: %.60s: a NUL byte or more than %d bytes", t->what, key, BO_SCRIPT_MAX_STRING);
+			lx_fail(L, "%s: env: %.60s: a NUL byte or more than %d bytes", t->what, key,
+				BO_SCRIPT_MAX_STRING);
 		env[i - 1] = lx_printf(L, "%s=%s", key, lua_tostring(L, -1));
 		lua_pop(L, 2);
 	}
@@ -213,7 +225,8 @@ static const char *lx_probe_url(const struct lx_table *t, const char *key)
 /* probes = false | true | { … }.  Without it subjects are probed and dependencies are not. */
 static void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node)
 {
-	static const char *const keys[] = { "pprof", "expvar", "expvar_goroutines", "interval", NULL };
+	static const char *const keys[] = { "pprof", "expvar", "expvar_goroutines", "interval",
+					    NULL };
 	struct bo_probe_spec *probe = &node->probe;
 	lua_State *L = t->L;
 	struct lx_table p;
@@ -228,13 +241,15 @@ static void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node)
 		lua_pop(L, 1);
 		return;
 	}
-	lx_table_open(L, -1, &p, keys, "probes = false or probes = { pprof = \"http://orders:6060/debug/pprof\" }",
+	lx_table_open(L, -1, &p, keys,
+		      "probes = false or probes = { pprof = \"http://orders:6060/debug/pprof\" }",
 		      "%s: probes", t->what);
 	probe->off = false;
 	probe->pprof_url = lx_probe_url(&p, "pprof");
 	probe->expvar_url = lx_probe_url(&p, "expvar");
 	(void)lx_read_string(&p, "expvar_goroutines", &probe->expvar_key);
-	(void)lx_read_duration(&p, "interval", 10 * BO_NSEC_PER_MSEC, 60 * BO_NSEC_PER_SEC, &probe->interval_ns);
+	(void)lx_read_duration(&p, "interval", 10 * BO_NSEC_PER_MSEC, 60 * BO_NSEC_PER_SEC,
+			       &probe->interval_ns);
 	lua_pop(L, 1);
 }
 
@@ -247,8 +262,10 @@ static void lx_read_ready(const struct lx_table *t, struct bo_node_spec *node)
 		return;
 	handle = lx_handle(t->L, -1);
 	if (!handle || handle->kind != HANDLE_READY)
-		lx_fail(t->L, "%s: ready: expected bo.tcp(PORT), bo.http \"URL\", bo.log \"REGEX\" or bo.command { … }, "
-			"found %s", t->what, lx_found(t->L, -1, found, sizeof(found)));
+		lx_fail(t->L,
+			"%s: ready: expected bo.tcp(PORT), bo.http \"URL\", bo.log \"REGEX\" or bo.command { … }, "
+			"found %s",
+			t->what, lx_found(t->L, -1, found, sizeof(found)));
 	node->ready = handle->ready;
 	lua_pop(t->L, 1);
 }
@@ -260,7 +277,8 @@ static void lx_read_cwd(const struct lx_table *t, struct bo_node_spec *node)
 	if (!*node->cwd)
 		lx_fail(t->L, "%s: cwd: expected a folder, found \"\"", t->what);
 	if (*node->cwd != '/')
-		node->cwd = lx_printf(t->L, "%s/%s", lx_script(t->L)->plan->scenario_dir, node->cwd);
+		node->cwd = lx_printf(t->L, "%s/%s", lx_script(t->L)->plan->scenario_dir,
+				      node->cwd);
 }
 
 /* What every kind of node may have. */
@@ -285,7 +303,7 @@ static void lx_read_common(const struct lx_table *t, struct bo_node_spec *node)
 
 static void lx_read_command_node(lua_State *L, int at, struct bo_node_spec *node)
 {
-	static const char *const keys[] = { "command", "env",	"cwd",	"ready", "memory",
+	static const char *const keys[] = { "command", "env",  "cwd",   "ready",  "memory",
 					    "cpus",    "pids", "after", "probes", NULL };
 	char what[160];
 	struct lx_table t;
@@ -295,11 +313,13 @@ static void lx_read_command_node(lua_State *L, int at, struct bo_node_spec *node
 		      bo_role_name(node->role), node->name);
 	snprintf(what, sizeof(what), "%s: command", t.what);
 	if (!lx_table_get(&t, "command"))
-		lx_fail(L, "%s: command is missing, as in command = { \"program\", \"argument\" }", t.what);
+		lx_fail(L, "%s: command is missing, as in command = { \"program\", \"argument\" }",
+			t.what);
 	node->kind = BO_NODE_COMMAND;
 	node->argv = lx_strings(L, -1, what, "command = { \"program\", \"argument\" }", &n);
 	if (!n || !*node->argv[0])
-		lx_fail(L, "%s: expected at least the name of a program, found an empty list", what);
+		lx_fail(L, "%s: expected at least the name of a program, found an empty list",
+			what);
 	lua_pop(L, 1);
 	lx_read_env(&t, node);
 	lx_read_cwd(&t, node);
@@ -308,8 +328,9 @@ static void lx_read_command_node(lua_State *L, int at, struct bo_node_spec *node
 
 static void lx_read_stub_node(lua_State *L, int at, struct bo_node_spec *node)
 {
-	static const char *const keys[] = { "protocol", "port",	  "delay", "mode", "status", "body",
-					    "ready",	"memory", "cpus",  "pids", "after",  "probes", NULL };
+	static const char *const keys[] = { "protocol", "port",   "delay",  "mode", "status",
+					    "body",     "ready",  "memory", "cpus", "pids",
+					    "after",    "probes", NULL };
 	static const char *const protocols[] = { "tcp", "http", NULL };
 	static const char *const modes[] = { "ok", "error", "reset", "stall", NULL };
 	int protocol = BO_STUB_HTTP, mode = BO_STUB_OK;
@@ -322,9 +343,14 @@ static void lx_read_stub_node(lua_State *L, int at, struct bo_node_spec *node)
 	(void)lx_read_choice(&t, "protocol", protocols, &protocol);
 	(void)lx_read_choice(&t, "mode", modes, &mode);
 	if (!lx_read_count(&t, "port", 1, 65535, &port))
-		lx_fail(L, "%s: port is missing, as in bo.stub { protocol = \"http\", port = 8081 }", t.what);
-	node->stub = (struct bo_stub_spec){ .proto = (enum bo_stub_proto)protocol, .mode = (enum bo_stub_mode)mode,
-					    .port = (int)port, .status = 200, .body = "ok" };
+		lx_fail(L,
+			"%s: port is missing, as in bo.stub { protocol = \"http\", port = 8081 }",
+			t.what);
+	node->stub = (struct bo_stub_spec){ .proto = (enum bo_stub_proto)protocol,
+					    .mode = (enum bo_stub_mode)mode,
+					    .port = (int)port,
+					    .status = 200,
+					    .body = "ok" };
 	(void)lx_read_duration(&t, "delay", 0, MAX_DELAY_NS, &node->stub.delay_ns);
 	if (lx_read_count(&t, "status", 100, 599, &status)) {
 		if (protocol != BO_STUB_HTTP)
@@ -332,8 +358,10 @@ static void lx_read_stub_node(lua_State *L, int at, struct bo_node_spec *node)
 		node->stub.status = (int)status;
 	}
 	(void)lx_read_string(&t, "body", &node->stub.body);
-	node->ready = (struct bo_ready_spec){ .kind = BO_READY_TCP, .port = (int)port,
-					      .deadline_ns = DEFAULT_READY_NS, .src = lx_src(L) };
+	node->ready = (struct bo_ready_spec){ .kind = BO_READY_TCP,
+					      .port = (int)port,
+					      .deadline_ns = DEFAULT_READY_NS,
+					      .src = lx_src(L) };
 	lx_read_common(&t, node);
 }
 
@@ -345,14 +373,17 @@ static int lx_core_node(lua_State *L)
 	struct bo_node_spec node = { .src = lx_src(L) };
 	const struct handle *stub = lx_handle(L, 3);
 
-	node.role = strcmp(luaL_checkstring(L, 1), "subject") ? BO_ROLE_DEPENDENCY : BO_ROLE_SUBJECT;
+	node.role = strcmp(luaL_checkstring(L, 1), "subject") ? BO_ROLE_DEPENDENCY
+							      : BO_ROLE_SUBJECT;
 	lx_node_name_check(L, luaL_checkstring(L, 2));
 	if (plan->nodes.len > BO_SCRIPT_MAX_NODES)
 		lx_fail(L, "more than %d nodes", BO_SCRIPT_MAX_NODES);
 	node.name = lx_strdup(L, lua_tostring(L, 2));
 	if (stub && stub->kind == HANDLE_STUB) {
 		if (node.role == BO_ROLE_SUBJECT)
-			lx_fail(L, "subject '%s': a stub cannot be the service under test; use t:dependency", node.name);
+			lx_fail(L,
+				"subject '%s': a stub cannot be the service under test; use t:dependency",
+				node.name);
 		lua_getiuservalue(L, 3, 1);
 		lx_read_stub_node(L, lua_gettop(L), &node);
 	} else {
@@ -372,6 +403,7 @@ static int lx_core_client(lua_State *L)
 }
 
 const luaL_Reg bo_script_node_funcs[] = {
-	{ "tcp", lx_core_tcp },	  { "http", lx_core_http }, { "log", lx_core_log },	  { "command", lx_core_command },
-	{ "stub", lx_core_stub }, { "node", lx_core_node }, { "client", lx_core_client }, { NULL, NULL },
+	{ "tcp", lx_core_tcp },         { "http", lx_core_http }, { "log", lx_core_log },
+	{ "command", lx_core_command }, { "stub", lx_core_stub }, { "node", lx_core_node },
+	{ "client", lx_core_client },   { NULL, NULL },
 };

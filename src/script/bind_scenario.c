@@ -15,7 +15,7 @@
 static const int64_t default_phases_ns[BO_PHASE_COUNT] = {
 	[BO_PHASE_WARMUP] = 1 * BO_NSEC_PER_SEC, [BO_PHASE_BASE] = 5 * BO_NSEC_PER_SEC,
 	[BO_PHASE_FAULT] = 10 * BO_NSEC_PER_SEC, [BO_PHASE_HOLD] = 0,
-	[BO_PHASE_HEAL] = 2 * BO_NSEC_PER_SEC,	 [BO_PHASE_SETTLE] = 3 * BO_NSEC_PER_SEC,
+	[BO_PHASE_HEAL] = 2 * BO_NSEC_PER_SEC,   [BO_PHASE_SETTLE] = 3 * BO_NSEC_PER_SEC,
 };
 
 /* core.fail(text): an error of the prelude's, with the user's line */
@@ -32,14 +32,16 @@ static int lx_core_unknown(lua_State *L)
 	size_t n = 0;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
-		lx_fail(L, "%s cannot be indexed with %s", what, lx_found(L, 2, found, sizeof(found)));
+		lx_fail(L, "%s cannot be indexed with %s", what,
+			lx_found(L, 2, found, sizeof(found)));
 	key = lua_tostring(L, 2);
 	/* The keys stay referenced by the table, so the texts outlive their place on the stack. */
 	for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1))
 		if (lua_type(L, -2) == LUA_TSTRING && n < 63)
 			words[n++] = lua_tostring(L, -2);
 	words[n] = NULL;
-	lx_fail(L, "%s has no '%.60s'%s", what, key, bo_nearest_hint(key, words, hint, sizeof(hint)));
+	lx_fail(L, "%s has no '%.60s'%s", what, key,
+		bo_nearest_hint(key, words, hint, sizeof(hint)));
 }
 
 /* core.open(what, name): a word whose table is still to come; returns its number */
@@ -52,8 +54,9 @@ static int lx_core_open(lua_State *L)
 	size_t len;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
-		lx_fail(L, "%s: expected a name and then a table, as in %s \"name\" { … }, found %s", what, what,
-			lx_found(L, 2, found, sizeof(found)));
+		lx_fail(L,
+			"%s: expected a name and then a table, as in %s \"name\" { … }, found %s",
+			what, what, lx_found(L, 2, found, sizeof(found)));
 	if (strlen(lua_tolstring(L, 2, &len)) != len)
 		lx_fail(L, "%s: the name holds a NUL byte", what);
 	if (len > 63)
@@ -84,7 +87,9 @@ static void lx_scenario_name_check(lua_State *L, const char *name)
 
 	/* It becomes part of the run folder's name. */
 	if (!*name || name[strspn(name, allowed)] || strchr(".-", *name))
-		lx_fail(L, "bo.scenario: expected a name of letters, digits, '.', '_' and '-', found \"%.60s\"", name);
+		lx_fail(L,
+			"bo.scenario: expected a name of letters, digits, '.', '_' and '-', found \"%.60s\"",
+			name);
 }
 
 static void lx_phases(const struct lx_table *t)
@@ -101,7 +106,8 @@ static void lx_phases(const struct lx_table *t)
 	}
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		keys[p] = bo_phase_name((enum bo_phase)p);
-	lx_table_open(L, -1, &phases, keys, "phases = { base = \"5s\", fault = \"10s\" }", "phases");
+	lx_table_open(L, -1, &phases, keys, "phases = { base = \"5s\", fault = \"10s\" }",
+		      "phases");
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		(void)lx_read_duration(&phases, keys[p], 0, MAX_PHASE_NS, &plan->phase_ns[p]);
 	lua_pop(L, 1);
@@ -120,10 +126,12 @@ static int lx_core_scenario(lua_State *L)
 	int64_t seed;
 
 	if (script->declared)
-		lx_fail(L, "bo.scenario: a file declares one scenario; the first is \"%s\" at %s:%d", plan->name,
-			plan->src.file, plan->src.line);
+		lx_fail(L,
+			"bo.scenario: a file declares one scenario; the first is \"%s\" at %s:%d",
+			plan->name, plan->src.file, plan->src.line);
 	lx_scenario_name_check(L, name);
-	lx_table_open(L, 2, &t, keys, "bo.scenario \"name\" { phases = { … } }", "scenario '%s'", name);
+	lx_table_open(L, 2, &t, keys, "bo.scenario \"name\" { phases = { … } }", "scenario '%s'",
+		      name);
 	plan->src = lx_src(L);
 	plan->name = lx_strdup(L, name);
 	plan->about = "";
@@ -148,10 +156,13 @@ static int lx_core_budget(lua_State *L)
 	size_t len;
 
 	if (lua_gettop(L) != 1 || lua_type(L, 1) != LUA_TSTRING)
-		lx_fail(L, "t:budget: expected one text such as \"latency.p99 <= 250ms in fault\", found %s",
-			lua_gettop(L) > 1 ? "more than one value" : lx_found(L, 1, found, sizeof(found)));
+		lx_fail(L,
+			"t:budget: expected one text such as \"latency.p99 <= 250ms in fault\", found %s",
+			lua_gettop(L) > 1 ? "more than one value"
+					  : lx_found(L, 1, found, sizeof(found)));
 	if (strlen(lua_tolstring(L, 1, &len)) != len || len > MAX_BUDGET_TEXT)
-		lx_fail(L, "t:budget: the text holds a NUL byte or more than %d bytes", MAX_BUDGET_TEXT);
+		lx_fail(L, "t:budget: the text holds a NUL byte or more than %d bytes",
+			MAX_BUDGET_TEXT);
 	if (script->plan->budgets.len >= BO_SCRIPT_MAX_BUDGETS)
 		lx_fail(L, "t:budget: more than %d budgets", BO_SCRIPT_MAX_BUDGETS);
 	budget.text = lx_strdup(L, lua_tostring(L, 1));
@@ -181,8 +192,10 @@ static void lx_push_bool(lua_State *L, const char *name, const char *value)
 {
 	bool yes = !strcmp(value, "true") || !strcmp(value, "yes") || !strcmp(value, "1");
 
-	if (!yes && strcmp(value, "false") != 0 && strcmp(value, "no") != 0 && strcmp(value, "0") != 0)
-		lx_fail(L, "parameter '%s': expected true or false, found \"%.60s\" (--set)", name, value);
+	if (!yes && strcmp(value, "false") != 0 && strcmp(value, "no") != 0 &&
+	    strcmp(value, "0") != 0)
+		lx_fail(L, "parameter '%s': expected true or false, found \"%.60s\" (--set)", name,
+			value);
 	lua_pushboolean(L, yes);
 }
 
@@ -193,13 +206,15 @@ static int lx_core_param(lua_State *L)
 	char found[96];
 
 	if (lua_type(L, 1) != LUA_TSTRING)
-		lx_fail(L, "bo.param: expected a name and a default, as in bo.param(\"rate\", 200), found %s",
+		lx_fail(L,
+			"bo.param: expected a name and a default, as in bo.param(\"rate\", 200), found %s",
 			lx_found(L, 1, found, sizeof(found)));
 	name = lua_tostring(L, 1);
 	value = lx_param_value(L, name);
 	lua_settop(L, 2);
 	if (!value && lua_isnil(L, 2))
-		lx_fail(L, "parameter '%.60s' has no default: give it with --set %.60s=VALUE", name, name);
+		lx_fail(L, "parameter '%.60s' has no default: give it with --set %.60s=VALUE", name,
+			name);
 	if (!value)
 		return 1;
 	switch (lua_type(L, 2)) {
@@ -212,7 +227,8 @@ static int lx_core_param(lua_State *L)
 		break;
 	case LUA_TNUMBER:
 		if (!lua_stringtonumber(L, value))
-			lx_fail(L, "parameter '%.60s': expected a number, found \"%.60s\" (--set)", name, value);
+			lx_fail(L, "parameter '%.60s': expected a number, found \"%.60s\" (--set)",
+				name, value);
 		break;
 	default:
 		lx_fail(L, "bo.param: expected a default of text, number or boolean, found %s",
@@ -242,7 +258,7 @@ static int lx_core_params(lua_State *L)
 }
 
 const luaL_Reg bo_script_scenario_funcs[] = {
-	{ "fail", lx_core_fail },	  { "unknown", lx_core_unknown }, { "open", lx_core_open },
-	{ "close", lx_core_close },	  { "scenario", lx_core_scenario }, { "budget", lx_core_budget },
-	{ "param", lx_core_param },	  { "params", lx_core_params },	  { NULL, NULL },
+	{ "fail", lx_core_fail },   { "unknown", lx_core_unknown },   { "open", lx_core_open },
+	{ "close", lx_core_close }, { "scenario", lx_core_scenario }, { "budget", lx_core_budget },
+	{ "param", lx_core_param }, { "params", lx_core_params },     { NULL, NULL },
 };

@@ -31,16 +31,19 @@ static int check_said(const struct script *script, struct bo_err *err)
 
 	bo_vec_foreach(word, &script->open)
 		if (!word->closed)
-			return fail(err, word->src, "%s \"%s\" has no table; write %s \"%s\" { … }", word->what, word->name,
-				    word->what, word->name);
+			return fail(err, word->src, "%s \"%s\" has no table; write %s \"%s\" { … }",
+				    word->what, word->name, word->what, word->name);
 	if (!script->declared)
-		return fail(err, (struct bo_src){ .file = plan->scenario_path, .line = 1 },
-			    "no scenario is declared; start with: local t = require(\"brownout\").scenario \"name\" { … }");
+		return fail(
+			err, (struct bo_src){ .file = plan->scenario_path, .line = 1 },
+			"no scenario is declared; start with: local t = require(\"brownout\").scenario \"name\" { … }");
 	bo_vec_foreach(node, &plan->nodes)
 		subject = subject || node->role == BO_ROLE_SUBJECT;
 	if (!subject)
-		return fail(err, plan->src, "scenario '%s' has no subject, the service under test; add t:subject \"name\" { … }",
-			    plan->name);
+		return fail(
+			err, plan->src,
+			"scenario '%s' has no subject, the service under test; add t:subject \"name\" { … }",
+			plan->name);
 	return 0;
 }
 
@@ -58,11 +61,14 @@ static int check_params(const struct script *script, struct bo_err *err)
 	for (size_t i = 0; i < o->nsets; i++) {
 		size_t p = 0;
 
-		while (p < script->params.len && strcmp(script->params.items[p], o->sets[i].key) != 0)
+		while (p < script->params.len &&
+		       strcmp(script->params.items[p], o->sets[i].key) != 0)
 			p++;
 		if (p == script->params.len)
-			return fail(err, script->plan->src, "--set %.60s: the scenario reads no such parameter%s",
-				    o->sets[i].key, bo_nearest_hint(o->sets[i].key, words, hint, sizeof(hint)));
+			return fail(err, script->plan->src,
+				    "--set %.60s: the scenario reads no such parameter%s",
+				    o->sets[i].key,
+				    bo_nearest_hint(o->sets[i].key, words, hint, sizeof(hint)));
 	}
 	return 0;
 }
@@ -71,9 +77,10 @@ static int check_faults(const struct script *script, struct bo_err *err)
 {
 	bo_vec_foreach(fault, &script->faults)
 		if (!fault->scheduled)
-			return fail(err, fault->spec.src,
-				    "the fault '%s' is made but never scheduled; write t:during(\"fault\", …:%s(…))",
-				    fault->spec.kind, fault->spec.kind);
+			return fail(
+				err, fault->spec.src,
+				"the fault '%s' is made but never scheduled; write t:during(\"fault\", …:%s(…))",
+				fault->spec.kind, fault->spec.kind);
 	return 0;
 }
 
@@ -88,24 +95,29 @@ static int check_phases(const struct script *script, struct bo_err *err)
 		load = load || (plan->phase_ns[p] && bo_phase_has_load((enum bo_phase)p));
 	}
 	if (!total)
-		return fail(err, plan->src, "phases: all are 0 long, so nothing would happen; give base = \"5s\"");
+		return fail(err, plan->src,
+			    "phases: all are 0 long, so nothing would happen; give base = \"5s\"");
 	if (total > MAX_TOTAL_NS)
-		return fail(err, plan->src, "phases: expected at most 24h in all, found %.10gh", (double)total / 3600e9);
+		return fail(err, plan->src, "phases: expected at most 24h in all, found %.10gh",
+			    (double)total / 3600e9);
 	if (plan->phase_ns[BO_PHASE_HOLD] && !plan->phase_ns[BO_PHASE_FAULT])
-		return fail(err, plan->src,
-			    "phases: hold keeps the faults of the fault phase, but fault is 0 long; give both or neither");
+		return fail(
+			err, plan->src,
+			"phases: hold keeps the faults of the fault phase, but fault is 0 long; give both or neither");
 	if (plan->faults.len && !plan->phase_ns[BO_PHASE_BASE])
-		return fail(err, plan->src,
-			    "phases: there are faults but base is 0 long; give base = \"5s\" to compare them with");
+		return fail(
+			err, plan->src,
+			"phases: there are faults but base is 0 long; give base = \"5s\" to compare them with");
 	if (plan->loads.len && !load)
-		return fail(err, plan->src,
-			    "phases: there is a load but none of warmup, base, fault and heal, in which it is offered");
+		return fail(
+			err, plan->src,
+			"phases: there is a load but none of warmup, base, fault and heal, in which it is offered");
 	return 0;
 }
 
 /* The node that a URL names. */
-static int resolve(const struct bo_plan *plan, struct bo_src src, const char *what, const char *text, int *ret,
-		   struct bo_err *err)
+static int resolve(const struct bo_plan *plan, struct bo_src src, const char *what,
+		   const char *text, int *ret, struct bo_err *err)
 {
 	struct bo_script_url url;
 	char hint[200];
@@ -115,18 +127,23 @@ static int resolve(const struct bo_plan *plan, struct bo_src src, const char *wh
 		return r;
 	*ret = bo_plan_node(plan, url.host);
 	if (*ret < 0 && (!strcmp(url.host, "localhost") || !strncmp(url.host, "127.", 4)))
-		return fail(err, src, "%s: '%s' would be the harness itself; name a node, as in \"http://%s:%d\"", what,
-			    url.host, plan->nodes.items[plan->nodes.len - 1].name, url.port);
+		return fail(
+			err, src,
+			"%s: '%s' would be the harness itself; name a node, as in \"http://%s:%d\"",
+			what, url.host, plan->nodes.items[plan->nodes.len - 1].name, url.port);
 	if (*ret < 0)
 		return fail(err, src, "%s: unknown node '%s'%s", what, url.host,
 			    bo_script_node_hint(plan, url.host, hint, sizeof(hint)));
 	if (*ret == BO_NODE_CLIENT)
-		return fail(err, src, "%s: 'client' is the harness itself and serves nothing; name another node", what);
+		return fail(
+			err, src,
+			"%s: 'client' is the harness itself and serves nothing; name another node",
+			what);
 	return 0;
 }
 
-static int resolve_own(const struct bo_plan *plan, int node, struct bo_src src, const char *key, const char *text,
-		       struct bo_err *err)
+static int resolve_own(const struct bo_plan *plan, int node, struct bo_src src, const char *key,
+		       const char *text, struct bo_err *err)
 {
 	const char *name = plan->nodes.items[node].name;
 	char what[96];
@@ -134,11 +151,14 @@ static int resolve_own(const struct bo_plan *plan, int node, struct bo_src src, 
 
 	if (!text)
 		return 0;
-	snprintf(what, sizeof(what), "%s '%s': %s", bo_role_name(plan->nodes.items[node].role), name, key);
+	snprintf(what, sizeof(what), "%s '%s': %s", bo_role_name(plan->nodes.items[node].role),
+		 name, key);
 	r = resolve(plan, src, what, text, &at, err);
 	if (!r && at != node)
-		return fail(err, src, "%s: expected a URL of the node itself, as in \"http://%s:…\", found \"%.60s\"", what,
-			    name, text);
+		return fail(
+			err, src,
+			"%s: expected a URL of the node itself, as in \"http://%s:…\", found \"%.60s\"",
+			what, name, text);
 	return r;
 }
 
@@ -148,19 +168,26 @@ static int check_node(struct bo_plan *plan, int index, struct bo_err *err)
 	int r = resolve_own(plan, index, node->ready.src, "ready", node->ready.url, err);
 
 	if (!r)
-		r = resolve_own(plan, index, node->src, "probes: pprof", node->probe.pprof_url, err);
+		r = resolve_own(plan, index, node->src, "probes: pprof", node->probe.pprof_url,
+				err);
 	if (!r)
-		r = resolve_own(plan, index, node->src, "probes: expvar", node->probe.expvar_url, err);
+		r = resolve_own(plan, index, node->src, "probes: expvar", node->probe.expvar_url,
+				err);
 	for (const char *const *after = node->after; !r && after && *after; after++) {
 		int at = bo_plan_node(plan, *after);
 		char hint[200];
 
 		if (at <= 0)
-			return fail(err, node->src, "%s '%s': after: unknown node '%.60s'%s", bo_role_name(node->role),
-				    node->name, *after, bo_script_node_hint(plan, *after, hint, sizeof(hint)));
-		if (node->role == BO_ROLE_DEPENDENCY && plan->nodes.items[at].role == BO_ROLE_SUBJECT)
-			return fail(err, node->src, "dependency '%s': after: '%s' is a subject; subjects start after "
-				    "all dependencies", node->name, *after);
+			return fail(err, node->src, "%s '%s': after: unknown node '%.60s'%s",
+				    bo_role_name(node->role), node->name, *after,
+				    bo_script_node_hint(plan, *after, hint, sizeof(hint)));
+		if (node->role == BO_ROLE_DEPENDENCY &&
+		    plan->nodes.items[at].role == BO_ROLE_SUBJECT)
+			return fail(
+				err, node->src,
+				"dependency '%s': after: '%s' is a subject; subjects start after "
+				"all dependencies",
+				node->name, *after);
 	}
 	return r;
 }
@@ -189,9 +216,10 @@ static int check_nodes(struct bo_plan *plan, struct bo_err *err)
 		r = check_node(plan, (int)i, err);
 	for (size_t i = 1; !r && i < plan->nodes.len; i++)
 		if (has_cycle(plan, (int)i, state))
-			return fail(err, plan->nodes.items[i].src,
-				    "'%s' waits, through after, for itself; nothing could start first",
-				    plan->nodes.items[i].name);
+			return fail(
+				err, plan->nodes.items[i].src,
+				"'%s' waits, through after, for itself; nothing could start first",
+				plan->nodes.items[i].name);
 	return r;
 }
 

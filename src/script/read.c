@@ -16,7 +16,8 @@
 
 const char *lx_found(lua_State *L, int at, char *buf, size_t size)
 {
-	static const char *const handles[] = { "a node", "a link", "a fault", "a readiness check", "a stub" };
+	static const char *const handles[] = { "a node", "a link", "a fault", "a readiness check",
+					       "a stub" };
 	const struct handle *handle = lx_handle(L, at);
 	size_t len;
 	const char *s;
@@ -48,28 +49,32 @@ _Noreturn static void lx_expected(const struct lx_table *t, const char *key, con
 {
 	char found[96];
 
-	lx_fail(t->L, "%s: %s: expected %s, found %s", t->what, key, want, lx_found(t->L, -1, found, sizeof(found)));
+	lx_fail(t->L, "%s: %s: expected %s, found %s", t->what, key, want,
+		lx_found(t->L, -1, found, sizeof(found)));
 }
 
 static void lx_unknown_key(const struct lx_table *t, const char *const *keys)
 {
-	char found[96], hint[160]; /* room for the longest list of keys there is, a command node's */
+	char found[96],
+		hint[160]; /* room for the longest list of keys there is, a command node's */
 
 	if (lua_type(t->L, -2) != LUA_TSTRING)
-		lx_fail(t->L, "%s: expected only keys with a name (key = value), found %s under %s", t->what,
-			lx_found(t->L, -1, hint, sizeof(hint)), lx_found(t->L, -2, found, sizeof(found)));
+		lx_fail(t->L, "%s: expected only keys with a name (key = value), found %s under %s",
+			t->what, lx_found(t->L, -1, hint, sizeof(hint)),
+			lx_found(t->L, -2, found, sizeof(found)));
 	bo_nearest_hint(lua_tostring(t->L, -2), keys, hint, sizeof(hint));
 	if (!*hint) {
 		size_t n = (size_t)snprintf(hint, sizeof(hint), "; known: ");
 
 		for (const char *const *k = keys; *k && n < sizeof(hint); k++)
-			n += (size_t)snprintf(hint + n, sizeof(hint) - n, "%s%s", k == keys ? "" : ", ", *k);
+			n += (size_t)snprintf(hint + n, sizeof(hint) - n, "%s%s",
+					      k == keys ? "" : ", ", *k);
 	}
 	lx_fail(t->L, "%s: unknown key '%.60s'%s", t->what, lua_tostring(t->L, -2), hint);
 }
 
-void lx_table_open(lua_State *L, int at, struct lx_table *ret, const char *const *keys, const char *example,
-		   const char *what_fmt, ...)
+void lx_table_open(lua_State *L, int at, struct lx_table *ret, const char *const *keys,
+		   const char *example, const char *what_fmt, ...)
 {
 	struct lx_table t = { .L = L, .at = lua_absindex(L, at) };
 	char found[96];
@@ -88,7 +93,8 @@ void lx_table_open(lua_State *L, int at, struct lx_table *ret, const char *const
 		lua_rawgeti(L, -1, i);
 		lua_pushvalue(L, -1);
 		lua_rawget(L, t.at);
-		while (*key && (lua_type(L, -2) != LUA_TSTRING || strcmp(*key, lua_tostring(L, -2)) != 0))
+		while (*key &&
+		       (lua_type(L, -2) != LUA_TSTRING || strcmp(*key, lua_tostring(L, -2)) != 0))
 			key++;
 		if (!*key)
 			lx_unknown_key(&t, keys);
@@ -144,8 +150,10 @@ int64_t lx_parse_duration(lua_State *L, int at, const char *what, int64_t min_ns
 	size_t len;
 
 	if (lua_type(L, at) == LUA_TNUMBER && lua_tonumber(L, at) != 0)
-		lx_fail(L, "%s: expected a duration with its unit, such as \"%.10gs\" or \"%.10gms\", found %s", what,
-			(double)lua_tonumber(L, at), (double)lua_tonumber(L, at), lx_found(L, at, found, sizeof(found)));
+		lx_fail(L,
+			"%s: expected a duration with its unit, such as \"%.10gs\" or \"%.10gms\", found %s",
+			what, (double)lua_tonumber(L, at), (double)lua_tonumber(L, at),
+			lx_found(L, at, found, sizeof(found)));
 	if (!lua_isstring(L, at) || strlen(lua_tolstring(L, at, &len)) != len)
 		lx_fail(L, "%s: expected a duration such as \"250ms\", found %s", what,
 			lx_found(L, at, found, sizeof(found)));
@@ -160,7 +168,8 @@ int64_t lx_parse_duration(lua_State *L, int at, const char *what, int64_t min_ns
 	return ns;
 }
 
-bool lx_read_duration(const struct lx_table *t, const char *key, int64_t min_ns, int64_t max_ns, int64_t *ret)
+bool lx_read_duration(const struct lx_table *t, const char *key, int64_t min_ns, int64_t max_ns,
+		      int64_t *ret)
 {
 	char what[200];
 
@@ -200,7 +209,8 @@ bool lx_read_frequency(const struct lx_table *t, const char *key, double max, do
 		return false;
 	if (lua_type(t->L, -1) == LUA_TNUMBER)
 		per_s = lua_tonumber(t->L, -1);
-	else if (bo_parse_frequency(lx_top_string(t, key, "a rate such as \"200/s\""), &per_s, &err))
+	else if (bo_parse_frequency(lx_top_string(t, key, "a rate such as \"200/s\""), &per_s,
+				    &err))
 		lx_fail(t->L, "%s: %s: %s", t->what, key, err.msg);
 	/* Also catches NaN. */
 	if (!(per_s > 0 && per_s <= max)) {
@@ -232,7 +242,8 @@ bool lx_read_number(const struct lx_table *t, const char *key, double min, doubl
 	return true;
 }
 
-bool lx_read_count(const struct lx_table *t, const char *key, int64_t min, int64_t max, int64_t *ret)
+bool lx_read_count(const struct lx_table *t, const char *key, int64_t min, int64_t max,
+		   int64_t *ret)
 {
 	char want[80];
 	lua_Integer v;
@@ -240,7 +251,8 @@ bool lx_read_count(const struct lx_table *t, const char *key, int64_t min, int64
 
 	if (!lx_table_get(t, key))
 		return false;
-	snprintf(want, sizeof(want), "a whole number from %lld to %lld", (long long)min, (long long)max);
+	snprintf(want, sizeof(want), "a whole number from %lld to %lld", (long long)min,
+		 (long long)max);
 	if (lua_type(t->L, -1) != LUA_TNUMBER)
 		lx_expected(t, key, want);
 	v = lua_tointegerx(t->L, -1, &ok);
@@ -281,8 +293,8 @@ bool lx_read_choice(const struct lx_table *t, const char *key, const char *const
 	if (!lx_table_get(t, key))
 		return false;
 	for (int w = 0; words[w]; w++)
-		n += (size_t)snprintf(want + n, sizeof(want) - n, "%s\"%s\"", w ? words[w + 1] ? ", " : " or " : "",
-				      words[w]);
+		n += (size_t)snprintf(want + n, sizeof(want) - n, "%s\"%s\"",
+				      w ? words[w + 1] ? ", " : " or " : "", words[w]);
 	word = lx_top_string(t, key, want);
 	while (words[i] && strcmp(words[i], word) != 0)
 		i++;
@@ -295,7 +307,8 @@ bool lx_read_choice(const struct lx_table *t, const char *key, const char *const
 	return true;
 }
 
-const char *const *lx_strings(lua_State *L, int at, const char *what, const char *example, size_t *ret_n)
+const char *const *lx_strings(lua_State *L, int at, const char *what, const char *example,
+			      size_t *ret_n)
 {
 	lua_Unsigned n;
 	const char **list;
@@ -308,11 +321,14 @@ const char *const *lx_strings(lua_State *L, int at, const char *what, const char
 			lua_type(L, at) == LUA_TSTRING ? "; no shell takes it apart" : "");
 	n = lua_rawlen(L, at);
 	if (n > 4096)
-		lx_fail(L, "%s: expected at most 4096 words, found %llu", what, (unsigned long long)n);
+		lx_fail(L, "%s: expected at most 4096 words, found %llu", what,
+			(unsigned long long)n);
 	for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1))
-		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || lua_tointeger(L, -2) > (lua_Integer)n)
-			lx_fail(L, "%s: expected a list of words without gaps, as in %s, found the key %s", what, example,
-				lx_found(L, -2, found, sizeof(found)));
+		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 ||
+		    lua_tointeger(L, -2) > (lua_Integer)n)
+			lx_fail(L,
+				"%s: expected a list of words without gaps, as in %s, found the key %s",
+				what, example, lx_found(L, -2, found, sizeof(found)));
 	list = lx_alloc(L, ((size_t)n + 1) * sizeof(*list));
 	for (lua_Unsigned i = 0; i < n; i++) {
 		size_t len = 0;
@@ -320,13 +336,13 @@ const char *const *lx_strings(lua_State *L, int at, const char *what, const char
 
 		lua_rawgeti(L, at, (lua_Integer)i + 1);
 		if (!lua_isstring(L, -1))
-			lx_fail(L, "%s: word %llu: expected text, found %s", what, (unsigned long long)i + 1,
-				lx_found(L, -1, found, sizeof(found)));
+			lx_fail(L, "%s: word %llu: expected text, found %s", what,
+				(unsigned long long)i + 1, lx_found(L, -1, found, sizeof(found)));
 		/* The value on the stack is a copy, so turning a number into text leaves the table alone. */
 		s = lua_tolstring(L, -1, &len);
 		if (strlen(s) != len || len > BO_SCRIPT_MAX_STRING)
-			lx_fail(L, "%s: word %llu: the text holds a NUL byte or more than %d bytes", what,
-				(unsigned long long)i + 1, BO_SCRIPT_MAX_STRING);
+			lx_fail(L, "%s: word %llu: the text holds a NUL byte or more than %d bytes",
+				what, (unsigned long long)i + 1, BO_SCRIPT_MAX_STRING);
 		list[i] = lx_strdup(L, s);
 		lua_pop(L, 1);
 	}
@@ -341,7 +357,8 @@ static int lx_key_less(lua_State *L)
 	int rank_a = a == LUA_TNUMBER ? 0 : a == LUA_TSTRING ? 1 : 2;
 	int rank_b = b == LUA_TNUMBER ? 0 : b == LUA_TSTRING ? 1 : 2;
 
-	lua_pushboolean(L, rank_a != rank_b ? rank_a < rank_b : rank_a < 2 && lua_compare(L, 1, 2, LUA_OPLT));
+	lua_pushboolean(L, rank_a != rank_b ? rank_a < rank_b
+					    : rank_a < 2 && lua_compare(L, 1, 2, LUA_OPLT));
 	return 1;
 }
 

@@ -44,7 +44,8 @@ static int check_text(const char *text, size_t len, const char *shown, struct bo
 		return 0;
 	for (const char *at = text; at < nul; at++)
 		line += *at == '\n';
-	return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:%d: a NUL byte; a scenario must be Lua text", shown, line);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
+			  "%s:%d: a NUL byte; a scenario must be Lua text", shown, line);
 }
 
 int bo_script_read(struct bo_arena *arena, const char *path, const char *shown, int64_t max_bytes,
@@ -62,11 +63,14 @@ int bo_script_read(struct bo_arena *arena, const char *path, const char *shown, 
 	if (fstat(fd, &st))
 		return bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s:1: fstat", shown);
 	if (S_ISDIR(st.st_mode))
-		return bo_err_set(err, EISDIR, BO_SUBSYS_SCRIPT, "%s:1: expected a Lua file, found a folder", shown);
+		return bo_err_set(err, EISDIR, BO_SUBSYS_SCRIPT,
+				  "%s:1: expected a Lua file, found a folder", shown);
 	if (!S_ISREG(st.st_mode))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:1: expected a regular file", shown);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:1: expected a regular file",
+				  shown);
 	if (st.st_size > max_bytes)
-		return bo_err_set(err, EFBIG, BO_SUBSYS_SCRIPT, "%s:1: expected at most %lld bytes, found %lld", shown,
+		return bo_err_set(err, EFBIG, BO_SUBSYS_SCRIPT,
+				  "%s:1: expected at most %lld bytes, found %lld", shown,
 				  (long long)max_bytes, (long long)st.st_size);
 	size = (size_t)st.st_size;
 	text = bo_arena_alloc(arena, size + 1);
@@ -74,7 +78,8 @@ int bo_script_read(struct bo_arena *arena, const char *path, const char *shown, 
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", shown);
 	r = read_all(fd, text, size, &len);
 	if (r)
-		return bo_err_set(err, -r, BO_SUBSYS_SCRIPT, "%s:1: cannot read: %s", shown, strerrordesc_np(-r));
+		return bo_err_set(err, -r, BO_SUBSYS_SCRIPT, "%s:1: cannot read: %s", shown,
+				  strerrordesc_np(-r));
 	r = check_text(text, len, shown, err);
 	if (r)
 		return r;
@@ -91,12 +96,14 @@ static int add_root(struct script *script, const char *shown, bool must_exist, s
 	const char *a, *b;
 
 	if (!realpath(shown, real))
-		return must_exist ? bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s:1: folder %s", script->files.items[0], shown) :
-				    0;
+		return must_exist ? bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s:1: folder %s",
+						 script->files.items[0], shown)
+				  : 0;
 	a = bo_arena_strdup(arena, real);
 	b = bo_arena_strdup(arena, shown);
 	if (!a || !b || !bo_vec_push(&script->roots, a) || !bo_vec_push(&script->roots, b))
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", script->files.items[0]);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory",
+				  script->files.items[0]);
 	return 0;
 }
 
@@ -107,7 +114,8 @@ int bo_script_roots(struct script *script, const char *path, struct bo_err *err)
 	int r;
 
 	if (slash)
-		dir = bo_arena_strndup(&script->plan->arena, path, slash == path ? 1 : (size_t)(slash - path));
+		dir = bo_arena_strndup(&script->plan->arena, path,
+				       slash == path ? 1 : (size_t)(slash - path));
 	if (!dir)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", path);
 	r = add_root(script, dir, true, err);
@@ -130,9 +138,10 @@ static const char *lx_module_file(lua_State *L, const char *name)
 	size_t len = strlen(name);
 	char *file;
 
-	if (!len || len > 200 || name[strspn(name, allowed)] || strstr(name, "..") || strstr(name, "//") ||
-	    strchr("./", name[0]) || strchr("./", name[len - 1]))
-		lx_fail(L, "require: expected a module's name such as \"lib.slow\" (for lib/slow.lua), found \"%.60s\"",
+	if (!len || len > 200 || name[strspn(name, allowed)] || strstr(name, "..") ||
+	    strstr(name, "//") || strchr("./", name[0]) || strchr("./", name[len - 1]))
+		lx_fail(L,
+			"require: expected a module's name such as \"lib.slow\" (for lib/slow.lua), found \"%.60s\"",
 			name);
 	file = lx_printf(L, "%s.lua", name);
 	for (size_t i = 0; i < len; i++)
@@ -142,7 +151,8 @@ static const char *lx_module_file(lua_State *L, const char *name)
 }
 
 /* The module's real path and its name for messages, in the first folder that has it. */
-static bool lx_find_module(lua_State *L, const char *file, char real[PATH_MAX], const char **ret_shown)
+static bool lx_find_module(lua_State *L, const char *file, char real[PATH_MAX],
+			   const char **ret_shown)
 {
 	struct script *script = lx_script(L);
 
@@ -151,10 +161,13 @@ static bool lx_find_module(lua_State *L, const char *file, char real[PATH_MAX], 
 		size_t n = strlen(root);
 		char path[PATH_MAX];
 
-		if (snprintf(path, sizeof(path), "%s/%s", root, file) >= (int)sizeof(path) || !realpath(path, real))
+		if (snprintf(path, sizeof(path), "%s/%s", root, file) >= (int)sizeof(path) ||
+		    !realpath(path, real))
 			continue;
 		if (strcmp(root, "/") != 0 && (strncmp(real, root, n) != 0 || real[n] != '/'))
-			lx_fail(L, "require: %s leads out of its folder; only files inside %s may be loaded", file, shown);
+			lx_fail(L,
+				"require: %s leads out of its folder; only files inside %s may be loaded",
+				file, shown);
 		*ret_shown = strcmp(shown, ".") ? lx_printf(L, "%s/%s", shown, file) : file;
 		return true;
 	}
@@ -165,7 +178,8 @@ static bool lx_find_module(lua_State *L, const char *file, char real[PATH_MAX], 
 static void lx_load_module(lua_State *L, const char *real, const char *shown)
 {
 	struct script *script = lx_script(L);
-	int64_t max = script->options->max_file_bytes > 0 ? script->options->max_file_bytes : INT64_C(4) << 20;
+	int64_t max = script->options->max_file_bytes > 0 ? script->options->max_file_bytes
+							  : INT64_C(4) << 20;
 	struct bo_err err = { 0 };
 	const char *text;
 	size_t len;
@@ -181,19 +195,26 @@ static void lx_load_module(lua_State *L, const char *real, const char *shown)
 
 int lx_require(lua_State *L)
 {
-	const char *name = luaL_checkstring(L, 1), *file, *shown = NULL;
+	const char *name, *file, *shown = NULL;
 	char real[PATH_MAX];
+	size_t len;
 
+	name = luaL_checklstring(L, 1, &len);
+	if (strlen(name) != len)
+		lx_fail(L, "require: the module's name holds a NUL byte");
 	lua_settop(L, 1);
 	lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 	if (lua_getfield(L, 2, name) != LUA_TNIL) {
 		if (lua_touserdata(L, -1) == lx_script(L))
-			lx_fail(L, "require: \"%s\" is being loaded already: two files require each other", name);
+			lx_fail(L,
+				"require: \"%s\" is being loaded already: two files require each other",
+				name);
 		return 1;
 	}
 	file = lx_module_file(L, name);
 	if (!lx_find_module(L, file, real, &shown))
-		lx_fail(L, "require: no %s beside the scenario or in scenarios/lib (this is all that a scenario may load)",
+		lx_fail(L,
+			"require: no %s beside the scenario or in scenarios/lib (this is all that a scenario may load)",
 			file);
 	lua_pushlightuserdata(L, lx_script(L));
 	lua_setfield(L, 2, name);

@@ -8,7 +8,7 @@
  *   setmetatable  no __gc: Lua runs finalizers with hooks off, where an endless loop could not be stopped
  *   string.rep, table.insert/remove/sort/move   they can loop for ever inside one call
  *   pairs         in the order of the keys: Lua's own order differs from run to run, and a plan must not
- *   print         to the log (brownout -v), since stdout belongs to the command
+ *   print         to the log at level info (check and plan show it), since stdout belongs to the command
  *   collectgarbage only "count";  math.random is seeded from the plan
  * This keeps honest mistakes and pasted code from doing harm.  It is not a wall against a hostile author: a scenario
  * names commands that will be run. */
@@ -21,10 +21,8 @@
 #define MAX_MOVE 1000000
 
 static const luaL_Reg libraries[] = {
-	{ LUA_GNAME, luaopen_base },
-	{ LUA_TABLIBNAME, luaopen_table },
-	{ LUA_STRLIBNAME, luaopen_string },
-	{ LUA_MATHLIBNAME, luaopen_math },
+	{ LUA_GNAME, luaopen_base },        { LUA_TABLIBNAME, luaopen_table },
+	{ LUA_STRLIBNAME, luaopen_string }, { LUA_MATHLIBNAME, luaopen_math },
 	{ LUA_UTF8LIBNAME, luaopen_utf8 },
 };
 
@@ -56,11 +54,26 @@ static int lx_pcall(lua_State *L)
 	return lua_gettop(L);
 }
 
+/* Upvalue 1 is the scenario's handler.  When a limit was hit, the error comes out of the hook, where Lua runs the
+ * handler with hooks off: nothing could stop it, so it is not called. */
+static int lx_xpcall_handler(lua_State *L)
+{
+	if (*lx_script(L)->stopped)
+		return 1;
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, 1);
+	return 1;
+}
+
 static int lx_xpcall(lua_State *L)
 {
 	int n = lua_gettop(L);
 
 	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, lx_xpcall_handler, 1);
+	lua_replace(L, 2);
 	lua_pushvalue(L, 1);
 	lua_rotate(L, 3, 1); /* f, handler, f, arguments … */
 	n = lx_protected_end(L, lua_pcall(L, n - 2, LUA_MULTRET, 2));
@@ -91,7 +104,12 @@ static int lx_load(lua_State *L)
 	lua_replace(L, 3);
 	if (!has_env)
 		lua_settop(L, 3); /* an explicit nil would be an empty environment */
-	return lx_call_original(L);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	/* Protected, because the compiler calls the message handler in force, which would put our place before its own. */
+	if (lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0) != LUA_OK)
+		lua_error(L);
+	return lua_gettop(L);
 }
 
 static int lx_setmetatable(lua_State *L)
@@ -118,7 +136,8 @@ static int lx_rep(lua_State *L)
 		return 1;
 	}
 	if ((lua_Unsigned)n > max / each)
-		lx_fail(L, "string.rep: the result does not fit in the memory limit of %zu MiB", max >> 20);
+		lx_fail(L, "string.rep: the result does not fit in the memory limit of %zu MiB",
+			max >> 20);
 	return lx_call_original(L);
 }
 
@@ -141,7 +160,8 @@ static int lx_move(lua_State *L)
 
 static int lx_randomseed(lua_State *L)
 {
-	lx_fail(L, "math.randomseed is not available: the plan's seed decides (seed = N in bo.scenario, or --seed N)");
+	lx_fail(L,
+		"math.randomseed is not available: the plan's seed decides (seed = N in bo.scenario, or --seed N)");
 }
 
 static int lx_collectgarbage(lua_State *L)
@@ -156,6 +176,7 @@ static int lx_print(lua_State *L)
 {
 	struct bo_src src = lx_src(L);
 	int n = lua_gettop(L);
+	char line[512];
 	luaL_Buffer b;
 
 	luaL_buffinit(L, &b);
@@ -166,7 +187,12 @@ static int lx_print(lua_State *L)
 		luaL_addvalue(&b);
 	}
 	luaL_pushresult(&b);
-	bo_log(BO_LOG_INFO, "%s:%d: %.400s", src.file, src.line, lua_tostring(L, -1));
+	snprintf(line, sizeof(line), "%s", lua_tostring(L, -1));
+	/* One line, and nothing that a terminal would obey. */
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	bo_log(BO_LOG_INFO, "%s:%d: %s", src.file, src.line, line);
 	return 0;
 }
 
@@ -213,14 +239,18 @@ static int lx_pairs(lua_State *L)
 /* Reading a global that was never set is nearly always a typo, and nil would travel far before it is noticed. */
 static int lx_unknown_global(lua_State *L)
 {
-	static const char *const gone[] = { "io",     "os",	  "debug", "package", "coroutine",
+	static const char *const gone[] = { "io",     "os",       "debug", "package", "coroutine",
 					    "dofile", "loadfile", "warn",  NULL };
 	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
 
 	for (const char *const *g = gone; *g; g++)
 		if (!strcmp(*g, name))
-			lx_fail(L, "'%s' is not available in a scenario, which declares and touches nothing", name);
-	lx_fail(L, "unknown name '%.60s': a misspelt variable, or one that is declared further down?", name);
+			lx_fail(L,
+				"'%s' is not available in a scenario, which declares and touches nothing",
+				name);
+	lx_fail(L,
+		"unknown name '%.60s': a misspelt variable, or one that is declared further down?",
+		name);
 }
 
 static void lx_wrap(lua_State *L, const char *table, const char *name, lua_CFunction fn)
@@ -241,12 +271,8 @@ static void lx_remove(lua_State *L, const char *table, const char *name)
 }
 
 static const luaL_Reg replaced[] = {
-	{ "pcall", lx_pcall },
-	{ "xpcall", lx_xpcall },
-	{ "collectgarbage", lx_collectgarbage },
-	{ "print", lx_print },
-	{ "pairs", lx_pairs },
-	{ "require", lx_require },
+	{ "pcall", lx_pcall }, { "xpcall", lx_xpcall }, { "collectgarbage", lx_collectgarbage },
+	{ "print", lx_print }, { "pairs", lx_pairs },   { "require", lx_require },
 	{ NULL, NULL },
 };
 

@@ -53,7 +53,8 @@ struct open_word {
 struct script {
 	struct bo_plan *plan;
 	const struct bo_script_options *options;
-	struct bo_src last; /* the line of the user's that ran last: for errors that leave no stack to look at */
+	struct bo_src
+		last; /* the line of the user's that ran last: for errors that leave no stack to look at */
 	size_t memory_used;
 	size_t memory_max;
 	int64_t instructions;
@@ -61,8 +62,10 @@ struct script {
 	int64_t deadline_ns;
 	char stopped[256]; /* why a limit ended the script; "" while it may run */
 	bool declared;     /* bo.scenario was called */
-	BO_VEC(const char *) files; /* scenario and required files, as shown to the user; [0] is the scenario */
-	BO_VEC(const char *) roots; /* where require looks: absolute path, then the same as shown, in pairs */
+	BO_VEC(const char *)
+	files; /* scenario and required files, as shown to the user; [0] is the scenario */
+	BO_VEC(const char *)
+	roots; /* where require looks: absolute path, then the same as shown, in pairs */
 	BO_VEC(struct fault_value) faults;
 	BO_VEC(struct open_word) open;
 	BO_VEC(const char *) params; /* names that the scenario asked for */
@@ -99,8 +102,9 @@ void lx_seed(lua_State *L, uint64_t seed);
  * @shown: the name for messages
  * Return: 0; -ENOENT, -EISDIR, -EFBIG, -EINVAL (NUL bytes or bytecode) … with "SHOWN:1: " in front
  */
-BO_NODISCARD int bo_script_read(struct bo_arena *arena, const char *path, const char *shown, int64_t max_bytes,
-				const char **ret, size_t *ret_len, struct bo_err *err);
+BO_NODISCARD int bo_script_read(struct bo_arena *arena, const char *path, const char *shown,
+				int64_t max_bytes, const char **ret, size_t *ret_len,
+				struct bo_err *err);
 /** bo_script_roots() - fill script->roots: the scenario's folder, then options->lib_dirs that exist */
 BO_NODISCARD int bo_script_roots(struct script *script, const char *path, struct bo_err *err);
 /** lx_load_text() - compile scenario text (a #! line is skipped); pushes the function or raises */
@@ -116,22 +120,26 @@ struct lx_table {
 };
 
 /** lx_table_open() - the table at @at; @example is shown when it is none; @keys (NULL-terminated) are all it may have */
-void lx_table_open(lua_State *L, int at, struct lx_table *ret, const char *const *keys, const char *example,
-		   const char *what_fmt, ...) BO_PRINTF(6, 7);
+void lx_table_open(lua_State *L, int at, struct lx_table *ret, const char *const *keys,
+		   const char *example, const char *what_fmt, ...) BO_PRINTF(6, 7);
 /** lx_table_get() - push the value of @key; false (and nothing pushed) when absent */
 bool lx_table_get(const struct lx_table *t, const char *key);
-bool lx_read_duration(const struct lx_table *t, const char *key, int64_t min_ns, int64_t max_ns, int64_t *ret);
-bool lx_read_size(const struct lx_table *t, const char *key, int64_t min, int64_t max, int64_t *ret);
+bool lx_read_duration(const struct lx_table *t, const char *key, int64_t min_ns, int64_t max_ns,
+		      int64_t *ret);
+bool lx_read_size(const struct lx_table *t, const char *key, int64_t min, int64_t max,
+		  int64_t *ret);
 bool lx_read_frequency(const struct lx_table *t, const char *key, double max, double *ret);
 bool lx_read_number(const struct lx_table *t, const char *key, double min, double max, double *ret);
-bool lx_read_count(const struct lx_table *t, const char *key, int64_t min, int64_t max, int64_t *ret);
+bool lx_read_count(const struct lx_table *t, const char *key, int64_t min, int64_t max,
+		   int64_t *ret);
 bool lx_read_bool(const struct lx_table *t, const char *key, bool *ret);
 /** lx_read_string() - copied; refuses NUL bytes */
 bool lx_read_string(const struct lx_table *t, const char *key, const char **ret);
 /** lx_read_choice() - index in @words (NULL-terminated) */
 bool lx_read_choice(const struct lx_table *t, const char *key, const char *const *words, int *ret);
 /** lx_strings() - the list of strings at @at, copied and NULL-terminated; @what and @example for messages */
-const char *const *lx_strings(lua_State *L, int at, const char *what, const char *example, size_t *ret_n);
+const char *const *lx_strings(lua_State *L, int at, const char *what, const char *example,
+			      size_t *ret_n);
 /** lx_sorted_keys() - push a list of the keys of the table at @at: numbers, then strings in order; Lua's own order
  * changes from run to run, a plan must not */
 lua_Integer lx_sorted_keys(lua_State *L, int at);
@@ -148,7 +156,8 @@ struct bo_script_url {
 	const char *path; /* [borrowed: from the text], "" for none */
 };
 /** bo_script_url_parse() - only http, the host must look like a node's name; @err without the text's place */
-BO_NODISCARD int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_err *err);
+BO_NODISCARD int bo_script_url_parse(const char *text, struct bo_script_url *ret,
+				     struct bo_err *err);
 
 /* bind_*.c: what the prelude calls */
 extern const luaL_Reg bo_script_scenario_funcs[];
@@ -164,7 +173,8 @@ struct handle *lx_handle(lua_State *L, int at);
 /** lx_node_name_check() - raise when @name cannot name a node or is taken */
 void lx_node_name_check(lua_State *L, const char *name);
 /** bo_script_node_hint() - "; did you mean 'db'?" or the list of nodes there are */
-const char *bo_script_node_hint(const struct bo_plan *plan, const char *name, char *buf, size_t size);
+const char *bo_script_node_hint(const struct bo_plan *plan, const char *name, char *buf,
+				size_t size);
 
 /* finish.c */
 /** bo_script_finish() - what can only be checked once the whole scenario has spoken; adds the implied links */

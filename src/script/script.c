@@ -22,7 +22,7 @@
 #define DEFAULT_MEMORY (INT64_C(64) << 20)
 #define DEFAULT_FILE (INT64_C(4) << 20)
 #define DEFAULT_SEED 1
-#define WALL_LIMIT_NS (10 * BO_NSEC_PER_SEC)
+#define WALL_LIMIT_S 30
 #define HOOK_EVERY 1000
 
 /* Lua shortens chunk names of LUA_IDSIZE bytes and more to "..." and their end, in its own messages. */
@@ -81,7 +81,8 @@ static void lx_push_caller(lua_State *L, struct bo_src src)
 	const struct script *script = lx_script(L);
 	lua_Debug ar;
 
-	for (int level = 0; src.file != script->files.items[0] && lua_getstack(L, level, &ar); level++) {
+	for (int level = 0; src.file != script->files.items[0] && lua_getstack(L, level, &ar);
+	     level++) {
 		lua_getinfo(L, "Sl", &ar);
 		if (ar.currentline > 0 && file_of(script, ar.source) == script->files.items[0]) {
 			lua_pushfstring(L, " (from %s:%d)", script->files.items[0], ar.currentline);
@@ -90,6 +91,9 @@ static void lx_push_caller(lua_State *L, struct bo_src src)
 	}
 	lua_pushliteral(L, "");
 }
+
+_Noreturn static void lx_fail_va(lua_State *L, struct bo_src src, const char *fmt, va_list ap)
+	BO_PRINTF(3, 0);
 
 _Noreturn static void lx_fail_va(lua_State *L, struct bo_src src, const char *fmt, va_list ap)
 {
@@ -124,7 +128,8 @@ _Noreturn static void lx_stop(lua_State *L, const char *why)
 	struct bo_src src = lx_src(L);
 
 	if (!*script->stopped)
-		snprintf(script->stopped, sizeof(script->stopped), "%s:%d: %s", src.file, src.line, why);
+		snprintf(script->stopped, sizeof(script->stopped), "%s:%d: %s", src.file, src.line,
+			 why);
 	lua_pushstring(L, script->stopped);
 	lua_error(L);
 	abort(); /* as above */
@@ -208,12 +213,17 @@ static void lx_hook(lua_State *L, lua_Debug *ar)
 	if (*script->stopped)
 		lx_stop(L, "");
 	if (script->instructions > script->instructions_max) {
-		snprintf(why, sizeof(why), "stopped after %lld Lua instructions: is this an endless loop?",
+		snprintf(why, sizeof(why),
+			 "stopped after %lld Lua instructions: is this an endless loop?",
 			 (long long)script->instructions_max);
 		lx_stop(L, why);
 	}
-	if (bo_now_ns() > script->deadline_ns)
-		lx_stop(L, "stopped after 10 s: a scenario only declares, it must be done at once");
+	if (bo_now_ns() > script->deadline_ns) {
+		snprintf(why, sizeof(why),
+			 "stopped after %d s: a scenario only declares, it must be done at once",
+			 WALL_LIMIT_S);
+		lx_stop(L, why);
+	}
 }
 
 /* Message handler: runs where the error was raised, while the stack still says which line that was. */
@@ -225,7 +235,8 @@ static int lx_message(lua_State *L)
 	const char *msg;
 
 	if (lua_type(L, 1) != LUA_TSTRING && !luaL_getmetafield(L, 1, "__tostring"))
-		lua_pushfstring(L, "error() was called with a %s; give it a text", luaL_typename(L, 1));
+		lua_pushfstring(L, "error() was called with a %s; give it a text",
+				luaL_typename(L, 1));
 	else
 		luaL_tolstring(L, 1, NULL);
 	msg = lua_tostring(L, -1);
@@ -259,7 +270,8 @@ static void make_one_line(char *msg)
 
 static int script_error(lua_State *L, const struct script *script, int status, struct bo_err *err)
 {
-	const char *msg = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in an error handler";
+	const char *msg = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+							 : "error in an error handler";
 	const struct bo_src *at = &script->last;
 	char buf[LUA_IDSIZE];
 	const char *rest;
@@ -267,8 +279,9 @@ static int script_error(lua_State *L, const struct script *script, int status, s
 	if (*script->stopped)
 		return bo_err_set(err, ETIME, BO_SUBSYS_SCRIPT, "%s", script->stopped);
 	if (status == LUA_ERRMEM)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:%d: stopped: more than %zu MiB of memory needed",
-				  at->file, at->line, script->memory_max >> 20);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT,
+				  "%s:%d: stopped: more than %zu MiB of memory needed", at->file,
+				  at->line, script->memory_max >> 20);
 	bo_vec_foreach(file, &script->files) {
 		rest = after_place(msg, short_name(*file, buf));
 		if (rest)
@@ -301,7 +314,10 @@ void lx_load_text(lua_State *L, const char *text, size_t len, const char *shown)
 }
 
 static const luaL_Reg *const bindings[] = {
-	bo_script_scenario_funcs, bo_script_node_funcs, bo_script_load_funcs, bo_script_fault_funcs,
+	bo_script_scenario_funcs,
+	bo_script_node_funcs,
+	bo_script_load_funcs,
+	bo_script_fault_funcs,
 };
 
 /* Everything in protected mode: library, prelude, scenario. */
@@ -337,7 +353,8 @@ static int run_lua(struct script *script, struct bo_err *err)
 	int status, r = 0;
 
 	if (!L)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", script->files.items[0]);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory",
+				  script->files.items[0]);
 	*(struct script **)lua_getextraspace(L) = script;
 	/* Pushing C functions without upvalues allocates nothing, so these cannot throw. */
 	lua_pushcfunction(L, lx_message);
@@ -363,7 +380,8 @@ static int load(struct script *script, const char *path, struct bo_err *err)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", path);
 	script->last = (struct bo_src){ .file = plan->scenario_path, .line = 1 };
 	plan->seed = o->seed ? o->seed : o->default_seed ? o->default_seed : DEFAULT_SEED;
-	r = bo_script_read(&plan->arena, path, path, o->max_file_bytes > 0 ? o->max_file_bytes : DEFAULT_FILE,
+	r = bo_script_read(&plan->arena, path, path,
+			   o->max_file_bytes > 0 ? o->max_file_bytes : DEFAULT_FILE,
 			   &plan->scenario_text, &len, err);
 	if (!r)
 		r = bo_script_roots(script, path, err);
@@ -383,7 +401,7 @@ int bo_script_load(struct bo_plan **ret, const char *path, const struct bo_scrip
 		.options = options ? options : &none,
 		.memory_max = DEFAULT_MEMORY,
 		.instructions_max = DEFAULT_INSTRUCTIONS,
-		.deadline_ns = bo_now_ns() + WALL_LIMIT_NS,
+		.deadline_ns = bo_now_ns() + WALL_LIMIT_S * BO_NSEC_PER_SEC,
 	};
 	struct bo_err fault = { 0 };
 	int r;
@@ -395,7 +413,8 @@ int bo_script_load(struct bo_plan **ret, const char *path, const struct bo_scrip
 	if (!script.plan)
 		r = bo_err_set(&fault, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", path);
 	else if (!script.options->prelude)
-		r = bo_err_set(&fault, EINVAL, BO_SUBSYS_SCRIPT, "%s:1: no prelude was given", path);
+		r = bo_err_set(&fault, EINVAL, BO_SUBSYS_SCRIPT, "%s:1: no prelude was given",
+			       path);
 	else
 		r = load(&script, path, &fault);
 	bo_vec_done(&script.files);

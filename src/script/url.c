@@ -20,16 +20,19 @@ static int parse_port(const char *text, size_t len, int *ret, struct bo_err *err
 	long port = 0;
 
 	if (!len || len > 5)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "expected a port from 1 to 65535, found '%.*s'",
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
+				  "expected a port from 1 to 65535, found '%.*s'",
 				  (int)(len > 20 ? 20 : len), text);
 	for (size_t i = 0; i < len; i++) {
 		if (!isdigit((unsigned char)text[i]))
 			return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
-					  "expected a port from 1 to 65535, found '%.*s'", (int)len, text);
+					  "expected a port from 1 to 65535, found '%.*s'", (int)len,
+					  text);
 		port = port * 10 + (text[i] - '0');
 	}
 	if (port < 1 || port > 65535)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "expected a port from 1 to 65535, found %ld", port);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
+				  "expected a port from 1 to 65535, found %ld", port);
 	*ret = (int)port;
 	return 0;
 }
@@ -42,15 +45,18 @@ int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_e
 	const char *at;
 
 	if (!strncmp(text, "https://", 8))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
-				  "https is not offered; serve plain http inside the lab, as in \"http://%.40s\"", text + 8);
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_SCRIPT,
+			"https is not offered; serve plain http inside the lab, as in \"http://%.40s\"",
+			text + 8);
 	if (strncmp(text, "http://", 7))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s, found \"%.60s\"", want, text);
 	at = text + 7;
 	authority = strcspn(at, "/?#");
 	if (memchr(at, '@', authority))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
-				  "a URL with a user name is not offered; give an Authorization header instead");
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_SCRIPT,
+			"a URL with a user name is not offered; give an Authorization header instead");
 	host = strcspn(at, ":/?#");
 	if (!host || host >= sizeof(url.host))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s, found \"%.60s\"", want, text);
@@ -64,7 +70,8 @@ int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_e
 	url.path = at + authority;
 	if (!path_is_clean(at) || strchr(url.path, '#'))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
-				  "%s without blanks, control characters or '#', found \"%.60s\"", want, text);
+				  "%s without blanks, control characters or '#', found \"%.60s\"",
+				  want, text);
 	*ret = url;
 	return 0;
 }

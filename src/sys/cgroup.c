@@ -146,31 +146,57 @@ static int remove_one(const char *dir, size_t *killed, struct bo_err *err)
 	return 0;
 }
 
-int bo_cgroup_rmtree(const char *path, size_t *ret_killed, struct bo_err *err)
+/* Call @fn for each directory below @path (not for @path itself) */
+static int each_below(const char *path, int (*fn)(const char *below, size_t *count, struct bo_err *err),
+		      size_t *count, struct bo_err *err)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *e;
-	size_t killed = 0;
 	int rc = 0;
 
-	while (dir && (e = readdir(dir))) {
+	while (dir && rc == 0 && (e = readdir(dir))) {
 		char below[BO_CGROUP_PATH];
 		int n;
 
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
 			continue;
 		n = snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
-		if (n > 0 && (size_t)n < sizeof(below) && rc == 0) {
-			size_t inside = 0;
-
-			rc = bo_cgroup_rmtree(below, &inside, err);
-			killed += inside;
-		}
+		if (n > 0 && (size_t)n < sizeof(below))
+			rc = fn(below, count, err);
 	}
 	if (dir)
 		closedir(dir);
-	if (rc == 0)
-		rc = remove_one(path, &killed, err);
+	return rc;
+}
+
+static int kill_tree(const char *path, size_t *killed, struct bo_err *err)
+{
+	int rc = each_below(path, kill_tree, killed, err);
+
+	*killed += kill_inside(path);
+	return rc;
+}
+
+size_t bo_cgroup_kill(const char *path)
+{
+	size_t killed = 0;
+
+	(void)!kill_tree(path, &killed, NULL);
+	return killed;
+}
+
+static int remove_tree(const char *path, size_t *killed, struct bo_err *err)
+{
+	int rc = each_below(path, remove_tree, killed, err);
+
+	return rc < 0 ? rc : remove_one(path, killed, err);
+}
+
+int bo_cgroup_rmtree(const char *path, size_t *ret_killed, struct bo_err *err)
+{
+	size_t killed = 0;
+	int rc = remove_tree(path, &killed, err);
+
 	if (ret_killed)
 		*ret_killed = killed;
 	return rc;
@@ -180,6 +206,10 @@ int bo_cgroup_remove(const struct bo_cgroup *cg, struct bo_err *err)
 {
 	int first = 0;
 
+	/* Through every hierarchy before the first is removed: what is frozen by one is busy in all of them. */
+	for (int i = 0; i < BO_CG_COUNT; i++)
+		if (cg->version[i] && !repeated(cg, i))
+			bo_cgroup_kill(cg->path[i]);
 	for (int i = 0; i < BO_CG_COUNT; i++) {
 		int rc;
 

@@ -19,9 +19,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Acknowledgements wait in the receive buffer while the kernel is still at work on the batch; at about 768 bytes
- * of truesize each, the default of 208 KiB holds some 270. */
+/* Acknowledgements wait in the receive buffer while the kernel is still at work on the batch, at about 768 bytes of
+ * truesize each; what does not fit is lost (ENOBUFS).  libnl makes the buffer 32 KiB, so it is made larger. */
 #define BATCH_MAX 128
+#define RECEIVE_BUFFER (256 * 1024)
 
 int bo_rtnl_open(struct nl_sock **ret, struct bo_err *err)
 {
@@ -35,6 +36,11 @@ int bo_rtnl_open(struct nl_sock **ret, struct bo_err *err)
 	if (rc < 0) {
 		nl_socket_free(sock);
 		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "opening rtnetlink: %s", nl_geterror(rc));
+	}
+	rc = nl_socket_set_buffer_size(sock, RECEIVE_BUFFER, 0);
+	if (rc < 0) {
+		nl_socket_free(sock);
+		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "sizing an rtnetlink buffer: %s", nl_geterror(rc));
 	}
 	/* Both are niceties of 4.3 and 4.12: without them only the text of an error is poorer. */
 	setsockopt(nl_socket_get_fd(sock), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));

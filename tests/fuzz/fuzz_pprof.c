@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/fuzz_pprof.c — the goroutine profile parser on any bytes, cut anywhere.
- * A service under fault may answer with anything at all.  The same text must give the same result however it is cut,
- * and what the visitor is shown must lie within the text.
+ * A service under fault may answer with anything at all.  The same text must give the same
+ * result however it is cut, and what the visitor is shown must lie within the text.
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +34,8 @@ static void on_labels(void *self, const char *text, size_t len)
 	mix(self, text, len);
 }
 
-static void on_frame(void *self, uint64_t pc, const char *func, size_t func_len, const char *file, size_t file_len,
-		     int64_t line)
+static void on_frame(void *self, uint64_t pc, const char *func, size_t func_len, const char *file,
+		     size_t file_len, int64_t line)
 {
 	mix(self, (const char *)&pc, sizeof(pc));
 	mix(self, func, func_len);
@@ -43,8 +43,10 @@ static void on_frame(void *self, uint64_t pc, const char *func, size_t func_len,
 	mix(self, (const char *)&line, sizeof(line));
 }
 
-/* @piece 0: all at once.  Each piece is a copy of its own size, so that a read past its end is seen. */
-static int parse(const uint8_t *data, size_t size, size_t piece, struct sum *sum, int64_t *ret_total)
+/* @piece 0: all at once.  Each piece is a copy of its own size, so that a read past its end is
+ *          seen. */
+static int parse(const uint8_t *data, size_t size, size_t piece, struct sum *sum,
+		 int64_t *ret_total)
 {
 	struct bo_pprof_visitor visitor = { sum, on_group, on_labels, on_frame };
 	struct bo_err err = { 0 };
@@ -84,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	r = parse(data + 1, size - 1, 0, &whole, &total);
-	/* The first byte says how it is cut.  Only the result is the same on failure: what was seen before may not be. */
+	/* The first byte says how it is cut.  Only the result is the same on failure: what was
+	 * seen before may not be. */
 	if (parse(data + 1, size - 1, 1 + data[0] % 37, &cut, &cut_total) != r)
 		abort();
 	if (r == 0 && (total != cut_total || whole.hash != cut.hash))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brownout/load/http1.h — incremental, strict parser of one HTTP/1.1 response (RFC 9112).
- * It only finds where the response ends and what its status is; nothing is stored but a few bytes of the line being
- * read, so memory never depends on what the server says.
+ * It only finds where the response ends and what its status is; nothing is stored but a few bytes
+ * of the line being read, so memory never depends on what the server says.
  * Owns: nothing (plain record).  Threads: one per parser.  Privilege: none. */
 #pragma once
 #include <stdbool.h>
@@ -11,7 +11,8 @@
 
 #include "brownout/base/err.h"
 
-/** Status lines, fields and trailers of a response (interim ones included), in bytes; more is a protocol error */
+/** Status lines, fields and trailers of a response (interim ones included), in bytes; more is a
+ * protocol error */
 #define BO_HTTP1_HEAD_MAX (64 * 1024)
 /** Fields of a response, trailers and interim responses included */
 #define BO_HTTP1_FIELDS_MAX 256
@@ -62,8 +63,8 @@ void bo_http1_init(struct bo_http1 *p, bool head_request);
 
 /**
  * bo_http1_feed() - take the next bytes of the connection
- * Return: how many were used (fewer than @len only at the end of the response: then @p->done, and what is left does
- * not belong to it), or -EPROTO with p->error
+ * Return: how many were used (fewer than @len only at the end of the response: then @p->done, and
+ * what is left does not belong to it), or -EPROTO with p->error
  */
 BO_NODISCARD ssize_t bo_http1_feed(struct bo_http1 *p, const char *buf, size_t len);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brownout/load/load.h — open-loop load on a thread of its own.
- * Arrivals are scheduled from the clock and never wait for a response; connections grow on demand up to
- * max_inflight, so a pile-up in the service becomes visible; what cannot be sent then is shed before sending and
- * recorded as shed; nothing in flight is ever killed by the generator but by the request's own timeout.
- * Owns: its thread, sockets and records until bo_load_finish().  Threads: one per load.  Privilege: none; runs in
- * the network namespace of the thread that calls bo_load_start(). */
+ * Arrivals are scheduled from the clock and never wait for a response; connections grow on demand
+ * up to max_inflight, so a pile-up in the service becomes visible; what cannot be sent then is shed
+ * before sending and recorded as shed; nothing in flight is ever killed by the generator but by the
+ * request's own timeout.
+ * Owns: its thread, sockets and records until bo_load_finish().  Threads: one per load.  Privilege:
+ * none; runs in the network namespace of the thread that calls bo_load_start(). */
 #pragma once
 #include <netinet/in.h>
 #include <stdint.h>
@@ -39,8 +40,10 @@ struct bo_load_config {
 	size_t nwindows;
 };
 
-BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *config, struct bo_err *err);
-/** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight cannot fit */
+BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *config,
+			     struct bo_err *err);
+/** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight
+ * cannot fit */
 BO_NODISCARD int bo_load_start(struct bo_load *load, struct bo_err *err);
 
 /**
@@ -64,8 +67,8 @@ void bo_load_live(struct bo_load *load, struct bo_load_live *ret);
 /** bo_load_stop() - offer no more from now on (any thread); requests in flight go on */
 void bo_load_stop(struct bo_load *load);
 /**
- * bo_load_finish() - end the thread; what is in flight becomes BO_REQ_INFLIGHT; append requests to run->requests,
- * add the connection series, fill run->loads.items[index] (the caller sized it)
+ * bo_load_finish() - end the thread; what is in flight becomes BO_REQ_INFLIGHT; append requests to
+ * run->requests, add the connection series, fill run->loads.items[index] (the caller sized it)
  */
 BO_NODISCARD int bo_load_finish(struct bo_load *load, struct bo_run *run, struct bo_err *err);
 void bo_load_free(struct bo_load *load);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* brownout/load/schedule.h — when each request is due: a function of the windows, the rate and the seed alone.
- * Nothing that happens in a run can move an arrival; that is what makes the loop open.
+/* brownout/load/schedule.h — when each request is due: a function of the windows, the rate and the
+ * seed alone. Nothing that happens in a run can move an arrival; that is what makes the loop open.
  * Owns: nothing; borrows the windows.  Threads: one per schedule.  Privilege: none. */
 #pragma once
 #include <stdint.h>
@@ -24,8 +24,9 @@ struct bo_schedule {
  * bo_schedule_init() - start the schedule
  * @windows: [borrowed: as long as the schedule] ascending, not overlapping
  * @rate_per_s: > 0
- * Constant: the first request at the start of each window, then every 1/rate.  Poisson: exponential gaps with that
- * mean, begun anew in each window (the process has no memory, so this changes nothing).
+ * Constant: the first request at the start of each window, then every 1/rate.  Poisson: exponential
+ * gaps with that mean, begun anew in each window (the process has no memory, so this changes
+ * nothing).
  */
 void bo_schedule_init(struct bo_schedule *a, const struct bo_load_window *windows, size_t nwindows,
 		      enum bo_arrivals kind, double rate_per_s, uint64_t seed, uint64_t stream);

@@ -12,7 +12,8 @@
 
 #include "brownout/base/err.h"
 
-/* Since Go 1.23 a stack has up to 128 program counters of at most 19 bytes; labels are the service's own. */
+/* Since Go 1.23 a stack has up to 128 program counters of at most 19 bytes; labels are the
+ * service's own. */
 #define BO_PPROF_LINE_MAX (64 * 1024)
 #define BO_PPROF_PCS_MAX 512
 
@@ -27,8 +28,8 @@ struct bo_pprof_visitor {
 	void *self;
 	void (*group)(void *self, int64_t count, const uint64_t *pcs, size_t npcs);
 	void (*labels)(void *self, const char *text, size_t len);
-	void (*frame)(void *self, uint64_t pc, const char *func, size_t func_len, const char *file, size_t file_len,
-		      int64_t line);
+	void (*frame)(void *self, uint64_t pc, const char *func, size_t func_len, const char *file,
+		      size_t file_len, int64_t line);
 };
 
 enum bo_pprof_state { BO_PPROF_HEADER, BO_PPROF_BETWEEN, BO_PPROF_LABELS, BO_PPROF_FRAMES };
@@ -56,7 +57,8 @@ void bo_pprof_init(struct bo_pprof *p, const struct bo_pprof_visitor *visitor);
  * Return: 0; -EBADMSG when it is not such a profile (@err names the line); -ENOMEM
  */
 BO_NODISCARD int bo_pprof_feed(struct bo_pprof *p, const char *bytes, size_t n, struct bo_err *err);
-/** bo_pprof_finish() - after the last piece: -EBADMSG when it was cut short or the groups do not add up to the total */
+/** bo_pprof_finish() - after the last piece: -EBADMSG when it was cut short or the groups do not
+ * add up to the total */
 BO_NODISCARD int bo_pprof_finish(struct bo_pprof *p, struct bo_err *err);
 /** bo_pprof_reset() - ready for the next profile; keeps the line buffer */
 void bo_pprof_reset(struct bo_pprof *p);

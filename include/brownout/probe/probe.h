@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brownout/probe/probe.h — a probe is a table of functions; the registry is the list of them.
- * Adding a probe: one file that defines a struct bo_probe_kind, one line in src/probe/registry.c.
- * Owns: nothing.  Threads: attach and detach on the main thread, sample and what follows on the sampler's.
- * Privilege: none; what needs any comes as a descriptor. */
+ * Adding a probe: one file that defines a struct bo_probe_kind, one line in
+ * src/probe/registry.c.
+ * Owns: nothing.  Threads: attach and detach on the main thread, sample and what follows on the
+ * sampler's. Privilege: none; what needs any comes as a descriptor. */
 #pragma once
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -30,7 +31,8 @@ struct bo_probe_series {
 /**
  * enum bo_probe_use -
  * EVERY: every kind that attaches to a node samples it
- * GOROUTINES: kinds that count goroutines are tried in the registry's order; the first that answers stays
+ * GOROUTINES: kinds that count goroutines are tried in the registry's order; the first that
+ *             answers stays
  */
 enum bo_probe_use { BO_PROBE_USE_EVERY, BO_PROBE_USE_GOROUTINES };
 
@@ -39,11 +41,13 @@ struct bo_probe;
 /**
  * struct bo_probe_kind -
  * @needs_process: not asked while the node is down; the sampler writes the gap
- * @attach: does it apply to probe->target?  Fill probe->source, and probe->wanted when not all series are there.
- *          -ENOENT with the reason when it does not apply; other errors end the set-up
+ * @attach: does it apply to probe->target?  Fill probe->source, and probe->wanted when not all
+ *          series are there.  -ENOENT with the reason when it does not apply; other errors end
+ *          the set-up
  * @detach: undo attach; @state itself is freed by the sampler; may be NULL
- * @sample: take one sample now, or start to: call bo_probe_emit() or bo_probe_fail() before return or later, from
- *          a handler of probe->fetcher.  Set probe->busy in between: it is not called again until that is false
+ * @sample: take one sample now, or start to: call bo_probe_emit() or bo_probe_fail() before return
+ *          or later, from a handler of probe->fetcher.  Set probe->busy in between: it is not
+ *          called again until that is false
  */
 struct bo_probe_kind {
 	const char *name;
@@ -96,7 +100,10 @@ const struct bo_probe_kind *const *bo_probe_kinds(void);
 
 /** bo_probe_emit() - a sample of series @index of the kind, true at @t_ns (CLOCK_MONOTONIC) */
 void bo_probe_emit(struct bo_probe *probe, size_t index, int64_t t_ns, double value);
-/** bo_probe_absent() - at @t_ns there rightly is no value (no limit is set): neither a sample nor a gap */
+/** bo_probe_absent() - at @t_ns there rightly is no value (no limit is set): neither a sample nor
+ * a gap */
 void bo_probe_absent(struct bo_probe *probe, size_t index, int64_t t_ns);
-/** bo_probe_fail() - no sample at @t_ns, and why; @index may be BO_PROBE_ALL.  The gap lasts from the last sample to the next */
-void bo_probe_fail(struct bo_probe *probe, size_t index, int64_t t_ns, const char *fmt, ...) BO_PRINTF(4, 5);
+/** bo_probe_fail() - no sample at @t_ns, and why; @index may be BO_PROBE_ALL.  The gap lasts from
+ * the last sample to the next */
+void bo_probe_fail(struct bo_probe *probe, size_t index, int64_t t_ns, const char *fmt, ...)
+	BO_PRINTF(4, 5);

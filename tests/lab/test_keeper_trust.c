@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/test_keeper_trust.c — the keeper against a conductor that has gone bad: garbage, wrong lengths, indices and counts;
+ * and who runs as whom under sudo and in a user namespace.
+ * Owns: its keepers.  Threads: none.  Privilege: root or user namespaces, else 77. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "brownout/base/clock.h"
+#include "brownout/base/rng.h"
+#include "brownout/sys/fdpass.h"
+#include "brownout/sys/netns.h"
+#include "brownout/sys/process.h"
+#include "harness/keeper_proto.h"
+#include "support/labkit.h"
+
+#define NOBODY 65534
+#define HELPER NODE_HELPER
+
+static int raw_keeper(pid_t *pid)
+{
+	struct bo_user nobody = { 0 };
+	int pair[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
+	*pid = fork();
+	if (*pid == 0) {
+		close(pair[0]);
+		bo_keeper_main(pair[1], &nobody);
+	}
+	close(pair[1]);
+	return pair[0];
+}
+
+/* Send, and take the one answer to it. */
+static int ask_raw(int sock, const void *msg, size_t len, int fd)
+{
+	struct bo_fds fds = { .fd = { fd }, .n = fd >= 0 };
+	struct kp_rep rep = { 0 };
+
+	OK(bo_fdpass_send(sock, msg, len, &fds, &err));
+	do {
+		CHECK(bo_fdpass_recv(sock, &rep, sizeof(rep), NULL, NULL, 0, NULL) == sizeof(rep), "no answer");
+	} while (rep.kind != KP_REPLY);
+	return rep.code;
+}
+
+static void say_hello(int sock)
+{
+	struct kp_req req = { .op = KP_HELLO };
+	int netns = -1;
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "cannot run here: not root\n");
+		exit(77);
+	}
+	OK(bo_netns_new(&netns, &err));
+	CHECK(ask_raw(sock, &req, sizeof(req), netns) == 0, "hello");
+	close(netns);
+}
+
+static void garbage(void)
+{
+	static char msg[4096];
+	struct bo_rng rng;
+	pid_t pid;
+	int sock = raw_keeper(&pid), status;
+
+	bo_rng_init(&rng, 7, 0);
+	say_hello(sock);
+	for (int i = 0; i < 3000; i++) {
+		struct kp_req req = { .op = (uint32_t)(bo_rng_u64(&rng) % (KP_OP_COUNT + 2)),
+				      .index = (int32_t)bo_rng_u64(&rng) >> (bo_rng_u64(&rng) % 32),
+				      .arg = (int32_t)bo_rng_u64(&rng) >> (bo_rng_u64(&rng) % 32),
+				      .value = (int64_t)bo_rng_u64(&rng) };
+		size_t len = bo_rng_u64(&rng) % sizeof(msg);
+
+		if (req.op == KP_STOP || req.op == KP_MACHINE)
+			continue;
+		for (size_t j = 0; j < len; j++)
+			msg[j] = bo_rng_u64(&rng) % 4 ? (char)bo_rng_u64(&rng) : '\0';
+		memcpy(msg, &req, sizeof(req));
+		if (len < sizeof(req))
+			len = sizeof(req);
+		CHECK(ask_raw(sock, msg, len, -1) != 0, "op %u was taken", req.op);
+	}
+	/* shorter than a head: not even an answer */
+	for (size_t len = 1; len < sizeof(struct kp_req); len++)
+		OK(bo_fdpass_send(sock, msg, len, NULL, &err));
+	close(sock);
+	waitpid(pid, &status, 0);
+	CHECK(status == 0, "the keeper ended with %x", status);
+}
+
+struct lab_up_msg {
+	struct kp_req req;
+	struct kp_lab lab;
+	struct kp_lab_node nodes[2];
+	struct kp_lab_link links[1];
+} __attribute__((packed));
+
+static void bad_indices(void)
+{
+	struct lab_up_msg up = { .req = { .op = KP_LAB_UP },
+				 .lab = { .nnodes = 2, .nlinks = 1 },
+				 .nodes = { { .name = "client" }, { .name = "svc" } },
+				 .links = { { 0, 1 } } };
+	pid_t pid;
+	int sock = raw_keeper(&pid), status, code;
+
+	CHECK(ask_raw(sock, &up, sizeof(up), -1) == EBADMSG, "a lab before hello");
+	say_hello(sock);
+	CHECK(ask_raw(sock, &up, sizeof(up) - 1, -1) == EBADMSG, "a link cut short");
+	up.lab.nnodes = UINT32_MAX;
+	CHECK(ask_raw(sock, &up, sizeof(up), -1) == EINVAL, "4 billion nodes");
+	up.lab.nnodes = 2;
+	memset(up.nodes[1].name, 'x', sizeof(up.nodes[1].name)); /* no NUL */
+	up.links[0].b = 7;
+	CHECK(ask_raw(sock, &up, sizeof(up), -1) == EINVAL, "a link to nowhere");
+	up.links[0].b = 1;
+	code = ask_raw(sock, &up, sizeof(up), -1);
+	CHECK(code == 0, "lab: %d", code);
+	CHECK(ask_raw(sock, &up, sizeof(up), -1) == EBUSY, "a second lab");
+	for (uint32_t op = KP_NODE_START; op < KP_STOP; op++)
+		for (int index = -3; index < 6; index++) {
+			/* enough of a payload for whatever the operation wants */
+			struct {
+				struct kp_req req;
+				char rest[512];
+			} msg = { .req = { .op = op, .index = index, .arg = 99, .value = INT64_MIN } };
+
+			code = ask_raw(sock, &msg, sizeof(msg), -1);
+			CHECK(code != 0 || (op == KP_NODE_KILL && index == 1), "op %u index %d: %d", op, index, code);
+		}
+	close(sock);
+	waitpid(pid, &status, 0);
+	CHECK(status == 0, "the keeper ended with %x", status);
+}
+
+/* Under sudo: the conductor and the nodes become the invoking user. */
+static void sudo(void)
+{
+	struct labkit kit;
+	gid_t groups[64];
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "cannot run here: not root\n");
+		exit(77);
+	}
+	setenv("SUDO_UID", "65534", 1);
+	setenv("SUDO_GID", "65534", 1);
+	labkit_open(&kit, labkit_plan());
+	CHECK(getuid() == NOBODY && geteuid() == NOBODY && getgid() == NOBODY, "uid %u", getuid());
+	for (int i = 0, n = getgroups(64, groups); i < n; i++)
+		CHECK(groups[i] != 0, "still in root's group");
+	CHECK(setuid(0) < 0, "root again");
+	labkit_sh(&kit, SVC, "echo uid $(id -u) gid $(id -g); exec sleep 1000");
+	CHECK(strstr(labkit_read_log(&kit, "\n"), "uid 65534 gid 65534"), "the node's uid");
+	CHECK(labkit_exec(&kit, SVC, "kill -9 1; test -d /proc/1") == 0, "init was killed from inside");
+	CHECK(labkit_exec(&kit, SVC, "touch /tmp/x && ! touch /etc/x 2>/dev/null") == 0, "what it may write");
+	OK(bo_keeper_node_pause(kit.keeper, SVC, true, &err));
+	OK(bo_keeper_node_pause(kit.keeper, SVC, false, &err));
+	OK(bo_keeper_node_term(kit.keeper, SVC, &err));
+	CHECK(WIFSIGNALED(labkit_wait_end(&kit, SVC, 5 * BO_NSEC_PER_SEC).exit_status), "term");
+	labkit_sh(&kit, SVC, "exec sleep 1000");
+	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
+	labkit_close(&kit);
+	setenv("SUDO_UID", "root", 1);
+}
+
+/* An ordinary user: a user namespace, in which the machine can at least be asked. */
+static void ordinary_user(void)
+{
+	struct bo_keeper *keeper = NULL;
+	struct bo_machine machine;
+	struct bo_err e = { 0 };
+	int rc;
+
+	if (geteuid() == 0)
+		CHECK(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+			      setresuid(NOBODY, NOBODY, NOBODY) == 0,
+		      "becoming nobody");
+	rc = bo_keeper_start(&keeper, &e);
+	if (rc == -ENOTSUP) {
+		/* one line that says what to do */
+		CHECK(strstr(e.msg, "root") && !strchr(e.msg, '\n'), "%s", e.msg);
+		return;
+	}
+	CHECK(rc == 0, "%d: %s", rc, e.msg);
+	OK(bo_keeper_machine(keeper, &machine, &err));
+	CHECK(machine.netns, "no network namespace");
+	CHECK(machine.tun || machine.why_not_tun[0], "no reason given for tun");
+	CHECK(machine.netem || machine.why_not_netem[0], "no reason given for netem");
+	CHECK(machine.cgroup_memory || machine.why_not_cgroup[0], "no reason given for cgroups");
+	OK(bo_keeper_stop(keeper, &err));
+	bo_keeper_free(keeper);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct labkit_test tests[] = {
+		{ "garbage", garbage },
+		{ "bad_indices", bad_indices },
+		{ "sudo", sudo },
+		{ "ordinary_user", ordinary_user },
+	};
+
+	return labkit_main(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_load_open_loop.c — no coordinated omission: a service that stalls is charged for all that
+ * was due meanwhile.
+ * Owns: nothing.  Threads: those of the helpers.  Privilege: none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "brownout/base/clock.h"
+#include "test_load_support.h"
+
+/* Answers at once, but from the moment the load is 100 ms old until stall_until_ns not at all. */
+static void stall_then_ok(struct tserver *s, int fd)
+{
+	while (tserver_request(s, fd, 0)) {
+		if (bo_now_ns() > s->stall_until_ns - 300 * MS)
+			tserver_wait(s, s->stall_until_ns);
+		tserver_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int64_t quantile_of(const struct trun *t, double q)
+{
+	int64_t values[1000];
+	size_t n = 0;
+
+	bo_vec_foreach(r, &t->run->requests) {
+		if (r->cls == BO_REQ_OK && n < sizeof(values) / sizeof(values[0]))
+			values[n++] = r->end_ns - r->intended_ns;
+	}
+	assert_true(n > 10);
+	qsort(values, n, sizeof(values[0]), by_value);
+	return values[(size_t)(q * (double)(n - 1))];
+}
+
+/* 500/s over 1 s with a stall of 300 ms: 150 requests are due in it, so their latencies run from
+ * 300 ms down to 0 and p85 of all is about 150 ms.  A closed loop with one connection would see one
+ * slow request in all. */
+static void test_stall_is_seen_in_full(void **state)
+{
+	struct tserver s;
+	struct trun t;
+	size_t slow = 0, late_sends = 0;
+
+	(void)state;
+	tserver_start(&s, stall_then_ok, 512);
+	trun_init(&t, &s, 500, 1000);
+	t.spec.max_inflight = 400;
+	s.stall_until_ns = t.windows[0].from_ns + 400 * MS;
+	trun_all(&t, 500);
+	assert_int_equal(trun_count(&t, BO_REQ_OK), 500);
+	bo_vec_foreach(r, &t.run->requests) {
+		int64_t due = r->intended_ns + t.t0_ns;
+
+		if (due < s.stall_until_ns - 300 * MS || due >= s.stall_until_ns)
+			continue;
+		slow++;
+		/* Sent when it was due, although nothing was being answered … */
+		late_sends += r->sent_ns - r->intended_ns > 100 * MS;
+		/* … and charged for the whole rest of the stall. */
+		assert_true(r->end_ns - r->intended_ns >= s.stall_until_ns - due);
+	}
+	assert_int_equal(slow, 150);
+	assert_true(late_sends < 15);
+	/* The service meets the pile-up: that is what makes a leak visible. */
+	assert_true(atomic_load(&s.peak) >= 140);
+	assert_true(quantile_of(&t, 0.85) >= 100 * MS);
+	tserver_stop(&s);
+	trun_done(&t);
+}
+
+/* When the generator itself is what is late, latency from the intended time shows it and from the
+ * sending does not: a load started 300 ms after its window began must catch up, in full, and say
+ * how late it was. */
+static void test_late_start_is_charged(void **state)
+{
+	int64_t from_intended = 0, from_send = 0, started;
+	struct tserver s;
+	struct trun t;
+
+	(void)state;
+	tserver_start(&s, tserver_ok, 512);
+	trun_init(&t, &s, 500, 600);
+	t.spec.max_inflight = 400;
+	started = bo_now_ns();
+	t.windows[0].from_ns = started - 300 * MS;
+	t.windows[0].until_ns = t.windows[0].from_ns + 600 * MS;
+	trun_all(&t, 300);
+	assert_int_equal(trun_count(&t, BO_REQ_OK), 300);
+	bo_vec_foreach(r, &t.run->requests) {
+		from_intended += r->end_ns - r->intended_ns;
+		from_send += r->end_ns - r->sent_ns;
+		assert_true(r->sent_ns + t.t0_ns >= started);
+	}
+	/* 150 requests were 300 ms to 0 ms late: 150 ms each, and that is the least that the two
+	 * must differ by. */
+	assert_true(from_intended - from_send >= 150 * 149 * MS);
+	assert_true(quantile_of(&t, 0.75) >= 140 * MS);
+	assert_true(t.run->loads.items[0].lag_max_ns >= 300 * MS);
+	assert_true(t.run->loads.items[0].lag_p99_ns >= 250 * MS);
+	tserver_stop(&s);
+	trun_done(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stall_is_seen_in_full),
+		cmocka_unit_test(test_late_start_is_charged),
+	};
+
+	return cmocka_run_group_tests_name("load/open_loop", tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_load_schedule.c — are arrivals constant or Poisson, and nothing else?
+ * Owns: nothing.  Threads: none.  Privilege: none. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "brownout/base/clock.h"
+#include "brownout/load/schedule.h"
+
+#define SEC BO_NSEC_PER_SEC
+
+static void test_constant_is_exact(void **state)
+{
+	const struct bo_load_window w = { 1000 * SEC, 1001 * SEC };
+	struct bo_schedule a;
+
+	(void)state;
+	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_CONSTANT, 200, 1, 1);
+	for (int64_t i = 0; i < 200; i++)
+		assert_int_equal(bo_schedule_next(&a), w.from_ns + i * 5000000);
+	assert_int_equal(bo_schedule_next(&a), INT64_MAX);
+	assert_int_equal(bo_schedule_next(&a), INT64_MAX);
+}
+
+/* A gap that is no whole number of nanoseconds must not add up to a wrong rate. */
+static void test_constant_does_not_drift(void **state)
+{
+	const struct bo_load_window w = { 5 * SEC, 5 * SEC + 3600 * SEC };
+	struct bo_schedule a;
+	int64_t at = 0;
+	int n = 0;
+
+	(void)state;
+	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_CONSTANT, 700, 1, 1);
+	for (int64_t next; (next = bo_schedule_next(&a)) != INT64_MAX; n++)
+		at = next;
+	assert_int_equal(n, 700 * 3600);
+	assert_in_range(at, w.until_ns - SEC / 700 - 2, w.until_ns - SEC / 700 + 2);
+}
+
+static void test_windows(void **state)
+{
+	const struct bo_load_window w[] = { { 0, SEC },
+					    { 3 * SEC, 3 * SEC },
+					    { 5 * SEC, 6 * SEC } };
+
+	(void)state;
+	for (int kind = BO_ARRIVALS_CONSTANT; kind <= BO_ARRIVALS_POISSON; kind++) {
+		int in[3] = { 0 };
+		struct bo_schedule a;
+		int64_t last = 0;
+
+		bo_schedule_init(&a, w, 3, (enum bo_arrivals)kind, 1000, 7, 1);
+		for (int64_t next; (next = bo_schedule_next(&a)) != INT64_MAX; last = next) {
+			assert_true(next >= last);
+			for (int i = 0; i < 3; i++)
+				in[i] += next >= w[i].from_ns && next < w[i].until_ns;
+		}
+		assert_int_equal(in[1], 0);
+		assert_in_range(in[0], 850, 1150);
+		assert_in_range(in[2], 850, 1150);
+		if (kind == BO_ARRIVALS_CONSTANT)
+			assert_int_equal(in[0] + in[2], 2000);
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Gaps against the exponential distribution (Kolmogorov–Smirnov) and counts per interval (index of
+ * dispersion). The seed is fixed, so this cannot fail by chance; the bounds are those of a 1 %
+ * test. */
+static void test_poisson_is_poisson(void **state)
+{
+	enum { N = 100000, CELLS = 1000 };
+	const double rate = 1000;
+	const struct bo_load_window w = { 0, 200 * SEC };
+	double *gaps = malloc(N * sizeof(*gaps));
+	int counts[CELLS] = { 0 };
+	double sum = 0, worst = 0, mean, var = 0;
+	struct bo_schedule a;
+	int64_t last = 0;
+
+	(void)state;
+	assert_non_null(gaps);
+	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_POISSON, rate, 42, 3);
+	for (int i = 0; i < N; i++) {
+		int64_t next = bo_schedule_next(&a);
+
+		gaps[i] = (double)(next - last) / 1e9;
+		sum += gaps[i];
+		last = next;
+		if (next / (SEC / 20) < CELLS)
+			counts[next / (SEC / 20)]++; /* 50 ms cells: mean 50 */
+	}
+	assert_true(fabs(sum / N * rate - 1) < 0.01);
+	qsort(gaps, N, sizeof(*gaps), by_value);
+	for (int i = 0; i < N; i++) {
+		double cdf = 1 - exp(-gaps[i] * rate);
+
+		worst = fmax(worst,
+			     fmax(fabs(cdf - (double)i / N), fabs(cdf - (double)(i + 1) / N)));
+	}
+	free(gaps);
+	assert_true(worst < 1.63 / sqrt(N));
+	mean = 50;
+	for (int i = 0; i < CELLS; i++)
+		var += (counts[i] - mean) * (counts[i] - mean) / CELLS;
+	assert_true(var / mean > 0.89 && var / mean < 1.12); /* a constant rate would give 0 */
+}
+
+static void test_seed_decides(void **state)
+{
+	const struct bo_load_window w = { 0, 10 * SEC };
+	struct bo_schedule a, same, other_seed, other_stream;
+	int equal = 0;
+
+	(void)state;
+	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_POISSON, 100, 1, 1);
+	bo_schedule_init(&same, &w, 1, BO_ARRIVALS_POISSON, 100, 1, 1);
+	bo_schedule_init(&other_seed, &w, 1, BO_ARRIVALS_POISSON, 100, 2, 1);
+	bo_schedule_init(&other_stream, &w, 1, BO_ARRIVALS_POISSON, 100, 1, 2);
+	for (int i = 0; i < 500; i++) {
+		int64_t at = bo_schedule_next(&a);
+
+		assert_int_equal(bo_schedule_next(&same), at);
+		equal += bo_schedule_next(&other_seed) == at;
+		equal += bo_schedule_next(&other_stream) == at;
+	}
+	assert_int_equal(equal, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_constant_is_exact),
+		cmocka_unit_test(test_constant_does_not_drift),
+		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_poisson_is_poisson),
+		cmocka_unit_test(test_seed_decides),
+	};
+
+	return cmocka_run_group_tests_name("load/schedule", tests, NULL, NULL);
+}
