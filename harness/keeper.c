@@ -212,8 +212,8 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 {
 	for (uint32_t i = 0; i < head->nnodes; i++) {
 		struct kp_rep rep = { .kind = KP_NODE, .seq = seq, .index = (int32_t)i };
-		struct bo_cgroup_memory_files m = { .usage = -1, .limit = -1, .events = -1, .failcnt = -1 };
-		int fd[6];
+		struct bo_cgroup_memory_files m = { 0, -1, -1, -1, -1, -1 };
+		int fd[7];
 
 		if (i != BO_NODE_CLIENT)
 			bo_lab_open_memory(k->lab, (int)i, &m);
@@ -221,10 +221,11 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 		fd[1] = m.limit;
 		fd[2] = m.events;
 		fd[3] = m.failcnt;
-		bo_lab_take_management(k->lab, (int)i, &fd[4], &fd[5]);
+		fd[4] = m.high;
+		bo_lab_take_management(k->lab, (int)i, &fd[5], &fd[6]);
 		bo_lab_address(k->lab, (int)i, &rep.address);
 		rep.version = m.version;
-		answer_fds(k, &rep, fd, 6);
+		answer_fds(k, &rep, fd, 7);
 	}
 	for (uint32_t i = 0; i < head->nlinks; i++) {
 		struct kp_rep rep = { .kind = KP_LINK, .seq = seq, .index = (int32_t)i };

@@ -265,7 +265,7 @@ static int empty_view(struct bo_lab_view *view, const struct bo_plan *plan, stru
 	view->nnodes = plan->nodes.len;
 	view->nlinks = plan->links.len;
 	for (size_t i = 0; i < view->nnodes; i++) {
-		view->nodes[i].cgroup = (struct bo_cgroup_files){ 0, -1, -1, -1, -1 };
+		view->nodes[i].cgroup = BO_CGROUP_FILES_NONE;
 		view->nodes[i].management_tun_client = view->nodes[i].management_tun_node = -1;
 	}
 	for (size_t i = 0; i < view->nlinks; i++) {
@@ -291,9 +291,10 @@ static void take_node(struct bo_lab_view *view, const struct kp_rep *rep, struct
 					      .usage = fd_of(fds, rep->fdmask, 0),
 					      .limit = fd_of(fds, rep->fdmask, 1),
 					      .events = fd_of(fds, rep->fdmask, 2),
-					      .failcnt = fd_of(fds, rep->fdmask, 3) };
-	n->management_tun_client = fd_of(fds, rep->fdmask, 4);
-	n->management_tun_node = fd_of(fds, rep->fdmask, 5);
+					      .failcnt = fd_of(fds, rep->fdmask, 3),
+					      .high = fd_of(fds, rep->fdmask, 4) };
+	n->management_tun_client = fd_of(fds, rep->fdmask, 5);
+	n->management_tun_node = fd_of(fds, rep->fdmask, 6);
 	memcpy(n->address4, rep->address.primary4, sizeof(n->address4));
 	memcpy(n->address6, rep->address.primary6, sizeof(n->address6));
 	memcpy(n->management4, rep->address.management4, sizeof(n->management4));
@@ -367,10 +368,7 @@ void bo_lab_view_done(struct bo_lab_view *view)
 	for (size_t i = 0; view->nodes && i < view->nnodes; i++) {
 		struct bo_lab_node *n = &view->nodes[i];
 
-		bo_close(&n->cgroup.usage);
-		bo_close(&n->cgroup.limit);
-		bo_close(&n->cgroup.events);
-		bo_close(&n->cgroup.failcnt);
+		bo_cgroup_files_close(&n->cgroup);
 		bo_close(&n->management_tun_client);
 		bo_close(&n->management_tun_node);
 	}

@@ -29,6 +29,7 @@ struct node_rt {
 	int log_wr; /* [borrowed: the pump] */
 	char *exe;
 	struct bo_cgroup_files files;
+	struct bo_wire *management; /* only where the kernel has no veth */
 };
 
 struct bo_labctl {
@@ -300,6 +301,23 @@ static int adopt_links(struct bo_labctl *lab, struct bo_err *err)
 	return 0;
 }
 
+/* Without veth the management link is a wire too, and is never impaired. */
+static int adopt_management(struct bo_labctl *lab, struct bo_err *err)
+{
+	for (size_t i = 1; i < lab->view.nnodes; i++) {
+		struct bo_lab_node *n = &lab->view.nodes[i];
+		int r;
+
+		if (n->management_tun_client < 0)
+			continue;
+		r = bo_wire_new(&lab->nodes[i].management, bo_steal_fd(&n->management_tun_client),
+				bo_steal_fd(&n->management_tun_node), 0, 0, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static struct bo_cgroup_files dup_files(const struct bo_cgroup_files *f)
 {
 	struct bo_cgroup_files out = { .version = f->version };
@@ -308,6 +326,7 @@ static struct bo_cgroup_files dup_files(const struct bo_cgroup_files *f)
 	out.limit = f->limit >= 0 ? fcntl(f->limit, F_DUPFD_CLOEXEC, 3) : -1;
 	out.events = f->events >= 0 ? fcntl(f->events, F_DUPFD_CLOEXEC, 3) : -1;
 	out.failcnt = f->failcnt >= 0 ? fcntl(f->failcnt, F_DUPFD_CLOEXEC, 3) : -1;
+	out.high = f->high >= 0 ? fcntl(f->high, F_DUPFD_CLOEXEC, 3) : -1;
 	return out;
 }
 
@@ -356,9 +375,10 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		goto fail;
 	}
 	for (size_t i = 0; i < plan->nodes.len; i++)
-		lab->nodes[i].files = (struct bo_cgroup_files){ 0, -1, -1, -1, -1 };
+		lab->nodes[i].files = BO_CGROUP_FILES_NONE;
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
 	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 || (r = adopt_links(lab, err)) < 0 ||
+	    (r = adopt_management(lab, err)) < 0 ||
 	    (r = bo_logpump_new(&lab->pump, plan->nodes.len, err)) < 0 ||
 	    (r = adopt_nodes(lab, nodes_dir, err)) < 0 || (r = bo_logpump_start(lab->pump, err)) < 0)
 		goto fail;
@@ -450,7 +470,7 @@ struct bo_cgroup_files bo_labctl_take_cgroup(struct bo_labctl *lab, int node)
 {
 	struct bo_cgroup_files out = lab->view.nodes[node].cgroup;
 
-	lab->view.nodes[node].cgroup = (struct bo_cgroup_files){ 0, -1, -1, -1, -1 };
+	lab->view.nodes[node].cgroup = BO_CGROUP_FILES_NONE;
 	return out;
 }
 
@@ -470,10 +490,8 @@ void bo_labctl_free(struct bo_labctl *lab)
 	for (size_t i = 0; lab->nodes && i < lab->plan->nodes.len; i++) {
 		struct node_rt *rt = &lab->nodes[i];
 
-		bo_close(&rt->files.usage);
-		bo_close(&rt->files.limit);
-		bo_close(&rt->files.events);
-		bo_close(&rt->files.failcnt);
+		bo_cgroup_files_close(&rt->files);
+		bo_wire_free(rt->management);
 		free(rt->exe);
 	}
 	bo_lab_view_done(&lab->view);

@@ -40,7 +40,7 @@ int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret
 	struct bo_mem_stat st = {
 		.usage_bytes = value_of(files->usage),
 		.limit_bytes = value_of(files->limit),
-		.high_bytes = -1,
+		.high_bytes = files->high >= 0 ? value_of(files->high) : -1,
 		.failcnt = files->version == 1 ? value_of(files->failcnt) : -1,
 		.high_events = -1,
 		.oom_kills = -1,

@@ -77,6 +77,7 @@ static void veth_of_link(const struct bo_lab *lab, struct lab_link *l, struct bo
 		.peer_ifindex = IFINDEX_LINK + l->a,
 		.peer_netns = lab->nodes[l->b].netns,
 		.mtu = BO_LAB_MTU,
+		.no_gso = true,
 	};
 
 	link_name(l->b, name);

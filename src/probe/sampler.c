@@ -153,14 +153,6 @@ static int keep_probe(struct bo_sampler *s, struct bo_probe *probe, struct bo_er
 	return 0;
 }
 
-static void close_files(struct bo_cgroup_files *files)
-{
-	bo_close(&files->usage);
-	bo_close(&files->limit);
-	bo_close(&files->events);
-	bo_close(&files->failcnt);
-}
-
 static int add_node(struct bo_sampler *s, const struct bo_sampler_node *node, struct bo_err *err)
 {
 	struct bo_probe_target *target = &s->nodes[s->nnodes].target;
@@ -218,7 +210,7 @@ int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_
 		if (s->nnodes == had) {
 			struct bo_cgroup_files files = nodes[taken].files;
 
-			close_files(&files);
+			bo_cgroup_files_close(&files);
 		}
 	}
 	if (r == 0) {
@@ -229,7 +221,7 @@ fail:
 	for (; taken < nnodes; taken++) {
 		struct bo_cgroup_files files = nodes[taken].files;
 
-		close_files(&files);
+		bo_cgroup_files_close(&files);
 	}
 	bo_sampler_free(s);
 	return r;
@@ -490,7 +482,7 @@ void bo_sampler_free(struct bo_sampler *sampler)
 		probe_free(*it);
 	bo_vec_done(&sampler->probes);
 	for (size_t i = 0; i < sampler->nnodes; i++)
-		close_files(&sampler->nodes[i].target.files);
+		bo_cgroup_files_close(&sampler->nodes[i].target.files);
 	bo_fetcher_free(sampler->fetcher);
 	bo_reasons_done(&sampler->reasons);
 	if (sampler->timer_fd > 0)

@@ -451,7 +451,7 @@ void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_f
 	const char *dir = cg->path[BO_CG_MEMORY];
 	int version = cg->version[BO_CG_MEMORY];
 
-	*ret = (struct bo_cgroup_memory_files){ .version = version, -1, -1, -1, -1 };
+	*ret = (struct bo_cgroup_memory_files){ .version = version, -1, -1, -1, -1, -1 };
 	if (version == 1) {
 		ret->usage = open_in(dir, "memory.usage_in_bytes", O_RDONLY);
 		ret->limit = open_in(dir, "memory.limit_in_bytes", O_RDONLY);
@@ -461,5 +461,6 @@ void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_f
 		ret->usage = open_in(dir, "memory.current", O_RDONLY);
 		ret->limit = open_in(dir, "memory.max", O_RDONLY);
 		ret->events = open_in(dir, "memory.events", O_RDONLY);
+		ret->high = open_in(dir, "memory.high", O_RDONLY);
 	}
 }

@@ -173,13 +173,16 @@ void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 	finish(b, msg, "adding a neighbour to device %d", ifindex);
 }
 
-static void put_end(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *name, const uint8_t *mac, int mtu)
+static void put_end(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *name, const uint8_t *mac,
+		    const struct bo_rtnl_veth *veth)
 {
-	uint32_t value = (uint32_t)mtu;
+	uint32_t value = (uint32_t)veth->mtu, one_segment = 1;
 
 	put(b, msg, IFLA_IFNAME, name, strlen(name) + 1);
 	put(b, msg, IFLA_ADDRESS, mac, BO_RTNL_MAC_LEN);
 	put(b, msg, IFLA_MTU, &value, sizeof(value));
+	if (veth->no_gso)
+		put(b, msg, IFLA_GSO_MAX_SEGS, &one_segment, sizeof(one_segment));
 }
 
 void bo_rtnl_veth_add(struct bo_rtnl_batch *b, const struct bo_rtnl_veth *veth)
@@ -191,7 +194,7 @@ void bo_rtnl_veth_add(struct bo_rtnl_batch *b, const struct bo_rtnl_veth *veth)
 
 	if (!msg)
 		return;
-	put_end(b, msg, veth->name, veth->mac, veth->mtu);
+	put_end(b, msg, veth->name, veth->mac, veth);
 	info = nla_nest_start(msg, IFLA_LINKINFO);
 	put(b, msg, IFLA_INFO_KIND, "veth", sizeof("veth"));
 	data = nla_nest_start(msg, IFLA_INFO_DATA);
@@ -202,7 +205,7 @@ void bo_rtnl_veth_add(struct bo_rtnl_batch *b, const struct bo_rtnl_veth *veth)
 		nlmsg_free(msg);
 		return;
 	}
-	put_end(b, msg, veth->peer_name, veth->peer_mac, veth->mtu);
+	put_end(b, msg, veth->peer_name, veth->peer_mac, veth);
 	if (veth->peer_netns >= 0) {
 		uint32_t fd = (uint32_t)veth->peer_netns;
 

@@ -21,8 +21,9 @@ catalogue_test(leaks/heartbeat-per-connection defective FAIL "goroutines.count <
 	"goroutines.count <= 20 at hold" "goroutines.count <= 20 at settle")
 catalogue_test(leaks/heartbeat-per-connection wrongfix FAIL "goroutines.count <= 20 at hold")
 catalogue_test(memory/limit-ramp fixed PASS)
-catalogue_test(memory/limit-ramp defective FAIL "oom.kills == 0" "memory.usage")
-catalogue_test(memory/limit-ramp wrongfix FAIL "oom.kills == 0" "memory.usage")
+# Cornered, the service is OOM-killed or stuck at its limit: the kernel decides, and on cgroup v1 it may refuse the limit.
+catalogue_test(memory/limit-ramp defective FAIL "memory.usage")
+catalogue_test(memory/limit-ramp wrongfix FAIL "memory.usage")
 
 # The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests,
 # and a second of slack beyond the timeout (the defective build is three seconds late).

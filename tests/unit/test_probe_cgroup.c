@@ -100,7 +100,8 @@ static struct bo_cgroup_files lend(const struct files *f, int version)
 					 .usage = dup(f->usage),
 					 .limit = dup(f->limit),
 					 .events = dup(f->events),
-					 .failcnt = f->failcnt >= 0 ? dup(f->failcnt) : -1 };
+					 .failcnt = f->failcnt >= 0 ? dup(f->failcnt) : -1,
+					 .high = -1 };
 }
 
 static void close_files(struct files *f)

@@ -409,7 +409,7 @@ static void test_client_and_unknown_nodes(void **state)
 	bo_sampler_set_pid(k->sampler, 17, 1);
 	assert_true(isnan(bo_sampler_latest(k->sampler, BO_SERIES_RSS, 17)));
 	k->nodes[0].node = 17;
-	k->nodes[0].files = (struct bo_cgroup_files){ 2, dup(0), -1, -1, -1 };
+	k->nodes[0].files = (struct bo_cgroup_files){ 2, dup(0), -1, -1, -1, -1 };
 	assert_int_equal(bo_sampler_new(&sampler, k->run, k->nodes, 1, &err), -EINVAL);
 	kit_free(k);
 }

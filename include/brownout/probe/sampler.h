@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "brownout/base/cleanup.h"
 #include "brownout/base/err.h"
 #include "brownout/model/run.h"
 
@@ -20,7 +21,20 @@ struct bo_cgroup_files {
 	int limit;        /* memory.max | memory.limit_in_bytes */
 	int events;       /* memory.events | memory.oom_control */
 	int failcnt;      /* -1 | memory.failcnt */
+	int high;         /* memory.high | -1 */
 };
+
+#define BO_CGROUP_FILES_NONE ((struct bo_cgroup_files){ 0, -1, -1, -1, -1, -1 })
+
+/** bo_cgroup_files_close() - close what is open; safe to call again */
+static inline void bo_cgroup_files_close(struct bo_cgroup_files *files)
+{
+	bo_close(&files->usage);
+	bo_close(&files->limit);
+	bo_close(&files->events);
+	bo_close(&files->failcnt);
+	bo_close(&files->high);
+}
 
 /**
  * struct bo_sampler_node - one node to sample

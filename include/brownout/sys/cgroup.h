@@ -91,5 +91,6 @@ struct bo_cgroup_memory_files {
 	int limit;
 	int events;
 	int failcnt;
+	int high;
 };
 void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_files *ret);

@@ -39,7 +39,9 @@ struct bo_rtnl_addr {
 	int prefix;
 };
 
-/** struct bo_rtnl_veth - a veth(4) pair; indices are chosen by the caller (> 1) so that they need not be asked for */
+/** struct bo_rtnl_veth - a veth(4) pair; indices are chosen by the caller (> 1) so that they need not be asked for
+ * @no_gso: one segment per packet (gso_max_segs 1), because a qdisc gives one fate to each packet that it sees and
+ *          TCP would hand it 64 KiB at a time */
 struct bo_rtnl_veth {
 	const char *name;
 	int ifindex;
@@ -49,6 +51,7 @@ struct bo_rtnl_veth {
 	uint8_t peer_mac[BO_RTNL_MAC_LEN];
 	int peer_netns; /* descriptor, or -1 for the same namespace */
 	int mtu;
+	bool no_gso;
 };
 
 /* Each appends one request; what went wrong while building is reported by bo_rtnl_batch_send(). */
