@@ -59,6 +59,8 @@ void bo_status_note(int64_t t_ns, const char *fmt, ...)
 		fprintf(stderr, "%6.1fs %s\n", (double)t_ns / 1e9, text);
 }
 
+static size_t put(char *buf, size_t size, size_t at, const char *fmt, ...) BO_PRINTF(4, 5);
+
 static size_t put(char *buf, size_t size, size_t at, const char *fmt, ...)
 {
 	va_list ap;

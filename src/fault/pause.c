@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fault/pause.c — freeze a node's whole process tree: connections stay open and nothing answers.
- * The freezer stops the tree at once and without a signal that the process could see.
+ * The freezer stops the tree at once and without a signal that the process could see; where there is none the keeper
+ * sends SIGSTOP to every process of the tree and waits until all of them have stopped.
  * Owns: nothing.  Threads: the conductor's main thread.  Privilege: none (the hands have it). */
 #include <errno.h>
 #include <stdio.h>
@@ -8,18 +9,6 @@
 #include "fault-internal.h"
 
 static const struct bo_arg_schema args[] = { { 0 } };
-
-static int supported(const struct bo_machine *machine, const struct bo_plan *plan,
-		     const struct bo_fault_spec *spec, struct bo_err *err)
-{
-	(void)plan;
-	(void)spec;
-	if (machine->cgroup_freezer)
-		return 0;
-	return bo_err_set(err, ENOTSUP, BO_SUBSYS_FAULT, "pause needs the cgroup freezer: %s",
-			  machine->why_not_cgroup[0] ? machine->why_not_cgroup
-						     : "this kernel offers none");
-}
 
 static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 		     size_t size)
@@ -29,7 +18,8 @@ static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spe
 
 static int apply(struct bo_fault *fault, struct bo_err *err)
 {
-	snprintf(fault->record->driver, sizeof(fault->record->driver), "cgroup freezer");
+	snprintf(fault->record->driver, sizeof(fault->record->driver), "%s",
+		 fault->hands->machine->cgroup_freezer ? "cgroup freezer" : "SIGSTOP");
 	return fault->hands->node_pause(fault->hands->self, fault->spec->index, err);
 }
 
@@ -63,7 +53,6 @@ const struct bo_fault_kind bo_fault_kind_pause = {
 	.target = BO_TARGET_NODE,
 	.args = args,
 	.check = bo_fault_check_process,
-	.supported = supported,
 	.apply = apply,
 	.confirm = confirm,
 	.revert = revert,

@@ -142,7 +142,7 @@ static void link_requests(const struct bo_lab *lab, int self, int peer, int ifin
 	uint8_t mac[BO_RTNL_MAC_LEN];
 
 	lab_mac(peer, self, false, mac);
-	bo_rtnl_link_up(b, ifindex, BO_LAB_MTU);
+	bo_rtnl_link_up(b, ifindex, BO_LAB_MTU, lab->driver == BO_DRIVER_WIRE ? BO_TUN_QUEUE_PACKETS : 0);
 	for (size_t f = 0; f < nfamilies(lab); f++) {
 		struct bo_rtnl_addr src, dst;
 
@@ -163,7 +163,7 @@ static void management_requests(const struct bo_lab *lab, int node, enum lab_add
 	uint8_t mac[BO_RTNL_MAC_LEN];
 
 	lab_mac(client ? node : BO_NODE_CLIENT, client ? BO_NODE_CLIENT : node, true, mac);
-	bo_rtnl_link_up(b, ifindex, BO_LAB_MTU);
+	bo_rtnl_link_up(b, ifindex, BO_LAB_MTU, lab->management_wire ? BO_TUN_QUEUE_PACKETS : 0);
 	for (size_t f = 0; f < nfamilies(lab); f++) {
 		struct bo_rtnl_addr own, peer;
 
@@ -258,7 +258,7 @@ static int fill_batch(struct bo_lab *lab, int i, struct bo_rtnl_batch *b, struct
 {
 	int rc = 0;
 
-	bo_rtnl_link_up(b, LO, 0);
+	bo_rtnl_link_up(b, LO, 0, 0);
 	for (size_t f = 0; f < nfamilies(lab); f++) {
 		struct bo_rtnl_addr own;
 

@@ -81,25 +81,16 @@ static void probe_network(struct bo_machine *m, int home_netns)
 
 static void describe_cgroups(struct bo_machine *m, const struct bo_cgroups *cgs)
 {
-	size_t at = 0;
-
 	m->cgroup_memory = cgs->hier[BO_CG_MEMORY].version != 0;
 	m->cgroup_cpu = cgs->hier[BO_CG_CPU].version != 0;
 	m->cgroup_pids = cgs->hier[BO_CG_PIDS].version != 0;
 	m->cgroup_freezer = cgs->hier[BO_CG_FREEZER].version != 0;
 	m->cgroup_memory_version = cgs->hier[BO_CG_MEMORY].version;
 	m->memory_high = m->cgroup_memory_version == 2;
-	for (int i = 0; i < BO_CG_COUNT && at < sizeof(m->why_not_cgroup); i++) {
-		const struct bo_cg_hier *h = &cgs->hier[i];
-		int n;
-
-		/* One reason is enough where all have the same. */
-		if (h->version || strstr(m->why_not_cgroup, h->why_not))
-			continue;
-		n = snprintf(m->why_not_cgroup + at, sizeof(m->why_not_cgroup) - at, "%s%s", at ? "; " : "",
-			     h->why_not);
-		at += n > 0 ? (size_t)n : 0;
-	}
+	/* One reason is enough: what is missing mostly is for the same one. */
+	for (int i = 0; i < BO_CG_COUNT && !m->why_not_cgroup[0]; i++)
+		if (!cgs->hier[i].version)
+			snprintf(m->why_not_cgroup, sizeof(m->why_not_cgroup), "%s", cgs->hier[i].why_not);
 }
 
 int bo_machine_probe(struct bo_machine *ret, int home_netns, const struct bo_cgroups *cgroups, struct bo_err *err)

@@ -100,14 +100,16 @@ static void finish(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *fmt,
 	nlmsg_free(msg);
 }
 
-void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu)
+void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu, int queue_packets)
 {
 	struct ifinfomsg ifi = { .ifi_index = ifindex, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	struct nl_msg *msg = begin(b, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	uint32_t value = (uint32_t)mtu;
+	uint32_t value = (uint32_t)mtu, queue = (uint32_t)queue_packets;
 
 	if (mtu > 0)
 		put(b, msg, IFLA_MTU, &value, sizeof(value));
+	if (queue_packets > 0)
+		put(b, msg, IFLA_TXQLEN, &queue, sizeof(queue));
 	finish(b, msg, "bringing device %d up", ifindex);
 }
 

@@ -50,7 +50,7 @@ static inline int kit_node(struct kit *k, const char *name, enum bo_role role)
 						   .probe.interval_ns = 20 * BO_NSEC_PER_MSEC }));
 	k->nodes[k->nnodes++] = (struct bo_sampler_node){ .node = node,
 							  .address = "127.0.0.1",
-							  .files = { 0, -1, -1, -1, -1 } };
+							  .files = { 0, -1, -1, -1, -1, -1 } };
 	return node;
 }
 

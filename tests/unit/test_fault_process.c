@@ -281,17 +281,20 @@ static void pause_that_does_nothing_is_found_out(void **state)
 	expect(BO_CONFIRM_OFF, "running", "db is running, expected frozen");
 }
 
-static void pause_needs_a_freezer(void **state)
+static void pause_without_a_freezer_uses_signals(void **state)
 {
 	struct bo_err err = { 0 };
-	size_t at = 99;
+	size_t at = 0;
 
 	(void)state;
 	fake->machine.cgroup_freezer = false;
 	begin("pause", NULL, 0);
-	assert_int_equal(bo_fault_set_supported(&set, &at, &err), -ENOTSUP);
-	assert_int_equal(at, 0);
-	assert_non_null(strstr(err.msg, "pause needs the cgroup freezer"));
+	assert_int_equal(bo_fault_set_supported(&set, &at, &err), 0);
+	apply();
+	pass(SEC);
+	revert();
+	expect(BO_CONFIRM_OK, "frozen", "");
+	assert_string_equal(fake->records[0].driver, "SIGSTOP");
 }
 
 #define SET_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, set_down)
@@ -314,7 +317,7 @@ int main(void)
 		SET_TEST(restart_needs_something_to_restart),
 		SET_TEST(pause_freezes_and_thaws),
 		SET_TEST(pause_that_does_nothing_is_found_out),
-		SET_TEST(pause_needs_a_freezer),
+		SET_TEST(pause_without_a_freezer_uses_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -403,7 +403,7 @@ static void test_client_and_unknown_nodes(void **state)
 	(void)state;
 	k->nodes[k->nnodes++] = (struct bo_sampler_node){ .node = BO_NODE_CLIENT,
 							  .address = "127.0.0.1",
-							  .files = { 2, dup(0), -1, -1, -1 } };
+							  .files = { 2, dup(0), -1, -1, -1, -1 } };
 	kit_sampler(k);
 	assert_int_equal(k->run->series.len, 0);
 	bo_sampler_set_pid(k->sampler, 17, 1);

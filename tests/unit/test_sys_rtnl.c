@@ -69,7 +69,7 @@ static void many_requests_at_once(void **state)
 	char text[32];
 
 	(void)state;
-	bo_rtnl_link_up(&b, 1, 0);
+	bo_rtnl_link_up(&b, 1, 0, 0);
 	/* more than fit into one chunk, more than the receive buffer holds answers for */
 	for (int i = 0; i < 1000; i++) {
 		struct bo_rtnl_addr a;
@@ -92,7 +92,7 @@ static void a_failure_is_named_and_the_rest_is_done(void **state)
 	struct bo_rtnl_addr a = v4("10.9.9.1", 32), c = v4("10.9.9.2", 32);
 
 	(void)state;
-	bo_rtnl_link_up(&b, 1, 0);
+	bo_rtnl_link_up(&b, 1, 0, 0);
 	bo_rtnl_addr_add(&b, 1, &a);
 	bo_rtnl_addr_add(&b, 77, &a); /* no such device */
 	bo_rtnl_link_del(&b, 78);
@@ -101,7 +101,7 @@ static void a_failure_is_named_and_the_rest_is_done(void **state)
 	assert_non_null(strstr(err.msg, "address to device 77"));
 	assert_true(bindable("10.9.9.1") && bindable("10.9.9.2"));
 	/* the socket is in step: the next batch hears only its own answers */
-	bo_rtnl_link_up(&b, 1, 0);
+	bo_rtnl_link_up(&b, 1, 0, 0);
 	assert_int_equal(bo_rtnl_batch_send(&b, sock, &err), 0);
 	bo_rtnl_batch_done(&b);
 }
@@ -127,9 +127,9 @@ static void veth_routes_and_neighbours(void **state)
 		fail_msg("%s", err.msg);
 	assert_int_equal(if_nametoindex("here"), 1234);
 	assert_int_equal(if_nametoindex("there"), 4321);
-	bo_rtnl_link_up(&b, 1, 0);
-	bo_rtnl_link_up(&b, 1234, 0);
-	bo_rtnl_link_up(&b, 4321, 0);
+	bo_rtnl_link_up(&b, 1, 0, 0);
+	bo_rtnl_link_up(&b, 1234, 0, 0);
+	bo_rtnl_link_up(&b, 4321, 0, 0);
 	bo_rtnl_addr_add(&b, 1, &src);
 	bo_rtnl_neigh_add(&b, 1234, &dst, veth.peer_mac);
 	bo_rtnl_route_add(&b, 1234, &dst, &src);

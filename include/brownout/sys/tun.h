@@ -8,10 +8,16 @@
 
 #include "brownout/base/err.h"
 
+/** Packets that the kernel queues toward the descriptor.  It drops silently what does not fit between two reads, and
+ * its default of 500 is gone in 6 ms at 1 Gbit/s: less than a busy machine may keep a thread waiting. */
+#define BO_TUN_QUEUE_PACKETS 10000
+
 /**
  * bo_tun_open() - create a layer-3 TUN device in the *current* network namespace
  * IFF_TUN | IFF_NO_PI | IFF_VNET_HDR with checksum and TSO offloads on, non-blocking, CLOEXEC: every read and write
  * carries a struct virtio_net_hdr first.
+ * Its queue is BO_TUN_QUEUE_PACKETS long; in a user namespace the kernel lets only rtnetlink set that: the caller
+ * gives it to bo_rtnl_link_up().
  * @name: interface name, < IFNAMSIZ
  */
 BO_NODISCARD int bo_tun_open(const char *name, int *ret_fd, struct bo_err *err);

@@ -125,6 +125,24 @@ verdict_on_a_busy_machine() {
 	rc=$?
 	[ $rc = 0 ] || { [ $rc = 3 ] && grep -q 'was late itself' "$work/$1"; } || die "exit code $rc"
 }
+# An ordinary user, with a /dev/net/tun that may be opened, in a mount namespace that ends with the command.
+as_ordinary_user() {
+	# shellcheck disable=SC2016 # the inner shell expands
+	unshare -m sh -c 'mount -t tmpfs none "$0" && mknod "$0/tun" c 10 200 && chmod 666 "$0/tun" &&
+		mount --bind "$0/tun" /dev/net/tun && cp "$1" "$0/brownout" && mkdir "$0/out" && chmod 777 "$0/out" &&
+		cp -r "$2" "$0/weather" && cd "$0" && shift 2 &&
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0/brownout" "$@"' \
+		"$work/user" "$BROWNOUT" "$here" "$@" >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+}
+case_ordinary_user() {
+	mkdir "$work/user"; chmod 755 "$work"
+	as_ordinary_user run --plain --out out weather/fine.lua; expect_rc 0
+	expect stdout PASS
+	# what needs a cgroup is refused by name and line before anything starts
+	as_ordinary_user run --plain --out out weather/long.lua; expect_rc 5; expect_one_line
+	expect stderr 'long\.lua:7: node db: this machine cannot limit memory: '
+}
 case_two_at_once() {
 	start "$here/fine.lua"; local one=$pid
 	"$BROWNOUT" run --plain --out "$out" --seed 2 "$here/fine.lua" >"$work/stdout2" 2>"$work/stderr2" & local two=$!
