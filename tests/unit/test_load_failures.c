@@ -387,6 +387,9 @@ static void test_stale_connection(void **state)
 	trun_init(&t, &s, 20000, 300);
 	t.spec.max_inflight = 1;
 	trun_all(&t, 6000);
+	for (int cls = 0; cls < BO_REQ_CLASS_COUNT; cls++)
+		if (cls != BO_REQ_OK && cls != BO_REQ_SHED && trun_count(&t, cls))
+			print_error("%zu are %s\n", trun_count(&t, cls), bo_req_class_name(cls));
 	assert_int_equal(trun_count(&t, BO_REQ_OK) + trun_count(&t, BO_REQ_SHED), 6000);
 	assert_true(trun_count(&t, BO_REQ_OK) > 2);
 	assert_int_equal(atomic_load(&s.requests), trun_count(&t, BO_REQ_OK));

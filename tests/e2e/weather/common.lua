@@ -16,8 +16,9 @@ function M.web(extra)
 end
 
 function M.load(t)
-	t:load "get" { url = "http://web:8080/", rate = "250/s", timeout = "1s" } -- 1 % needs 300 samples
-	t:budget "errors.ratio <= 1% in base..fault"
+	t:load "get" { url = "http://web:8080/", rate = "100/s", timeout = "1s" }
+	-- wide: busybox has a backlog of 9 and a fork per request, and neither is what these scenarios are about
+	t:budget "errors.ratio <= 20% in base..fault"
 end
 
 return M
