@@ -6,9 +6,10 @@
 #   build/asan-ubsan  unit and lab
 #   build/tsan        unit (the parts with threads; the others cost next to nothing)
 #
-# Two rules of this project are applied on the way:
+# Three rules of this project are applied on the way:
 #   - A skipped test fails here, unless its tier cannot run on this machine or the test carries the label "may-skip"
 #     (it needs something that only another tier has): SKIP_RETURN_CODE is taken away.
+#   - After the last test nothing may be on the machine that was not there before the first (residue.before, .after).
 #   - Tests that measure time or use the whole machine (every tier but unit and lint) run alone.
 cmake_minimum_required(VERSION 3.25)
 set(root ${CMAKE_CURRENT_LIST_DIR}/..)
@@ -64,6 +65,7 @@ function(join_test prefix json)
 
 	set(labels)
 	set(properties)
+	set(fixtures whole_run)
 	string(JSON n ERROR_VARIABLE none LENGTH "${json}" properties)
 	if(NOT none AND n GREATER 0)
 		math(EXPR last "${n} - 1")
@@ -75,7 +77,9 @@ function(join_test prefix json)
 			elseif(key MATCHES "^FIXTURES_|^DEPENDS$")
 				list(TRANSFORM value PREPEND "${prefix}")
 			endif()
-			if(NOT key STREQUAL SKIP_RETURN_CODE)
+			if(key STREQUAL FIXTURES_REQUIRED)
+				list(APPEND fixtures ${value})
+			elseif(NOT key STREQUAL SKIP_RETURN_CODE)
 				quote(value "${value}")
 				string(APPEND properties " ${key} ${value}")
 			else()
@@ -99,9 +103,8 @@ function(join_test prefix json)
 	if(NOT "unit" IN_LIST labels AND NOT "lint" IN_LIST labels)
 		string(APPEND properties " RUN_SERIAL TRUE")
 	endif()
-	if(properties)
-		string(APPEND text "set_tests_properties(${full_name} PROPERTIES${properties})\n")
-	endif()
+	quote(fixtures "${fixtures}")
+	string(APPEND text "set_tests_properties(${full_name} PROPERTIES${properties} FIXTURES_REQUIRED ${fixtures})\n")
 	file(APPEND ${root}/build/all/CTestTestfile.cmake "${text}")
 endfunction()
 
@@ -119,8 +122,16 @@ function(join_tree tree prefix labels_wanted)
 	endforeach()
 endfunction()
 
+# Nothing left behind: what is on the machine before the first test and after the last one is compared.
+set(residue ${root}/build/dev/tests/lab/residue)
+set(before ${root}/build/all/residue.txt)
 file(MAKE_DIRECTORY ${root}/build/all)
-file(WRITE ${root}/build/all/CTestTestfile.cmake "# written by cmake/JoinTests.cmake\n")
+file(WRITE ${root}/build/all/CTestTestfile.cmake "# written by cmake/JoinTests.cmake
+add_test(residue.before \"${residue}\" save \"${before}\")
+set_tests_properties(residue.before PROPERTIES FIXTURES_SETUP whole_run)
+add_test(residue.after \"${residue}\" compare \"${before}\")
+set_tests_properties(residue.after PROPERTIES FIXTURES_CLEANUP whole_run)
+")
 join_tree(dev "" "")
 join_tree(asan-ubsan "asan." "unit;lab")
 join_tree(tsan "tsan." "unit")
