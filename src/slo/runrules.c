@@ -186,16 +186,28 @@ static int rule_problems(struct bo_run *run, struct bo_err *err)
 	return 0;
 }
 
+static bool has_begun(const struct bo_run *run)
+{
+	for (int p = 0; p < BO_PHASE_COUNT; p++)
+		if (run->phases[p].start_ns != INT64_MIN)
+			return true;
+	return false;
+}
+
 int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx, double tightest_latency_ns,
 		  struct bo_err *err)
 {
-	int r = rule_faults(run, err);
+	/* what went wrong explains the rest, so it comes first */
+	int r = rule_problems(run, err);
 
 	(void)ctx;
+	/* a run that never began has nothing else to say than why */
+	if (r == 0 && run->verdict.reasons.len && !has_begun(run))
+		return 0;
+	if (r == 0)
+		r = rule_faults(run, err);
 	for (unsigned i = 0; r == 0 && i < run->plan->loads.len; i++)
 		r = rule_load(run, i, tightest_latency_ns, err);
-	if (r == 0)
-		r = rule_problems(run, err);
 	if (r == 0 && !run->plan->budgets.len)
 		r = slo_reason(run, err, "the scenario has no budget: nothing was judged");
 	return r;

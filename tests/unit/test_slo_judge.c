@@ -210,6 +210,22 @@ static void test_silent_phase(void **state)
 	open_run(s, "load 'checkout' sent nothing in phase 'heal'");
 }
 
+/* A lab that did not come up is the one reason; that its faults never came goes without saying. */
+static void test_never_began(void **state)
+{
+	struct synth *s = *state;
+
+	quiet(s);
+	synth_fault(s, BO_PHASE_FAULT, BO_PHASE_FAULT, BO_CONFIRM_PENDING);
+	for (int p = 0; p < BO_PHASE_COUNT; p++)
+		s->run->phases[p] = (struct bo_phase_span){ INT64_MIN, INT64_MIN };
+	bo_run_event(s->run, 0, BO_EVENT_PROBLEM, -1, "the lab did not come up: db exited");
+	synth_judge(s, NULL);
+	assert_int_equal(s->run->verdict.outcome, BO_INCONCLUSIVE);
+	assert_int_equal(s->run->verdict.reasons.len, 1);
+	reason(s, "the lab did not come up: db exited");
+}
+
 static void test_problems(void **state)
 {
 	struct synth *s = *state;
@@ -315,6 +331,7 @@ int main(void)
 		SYNTH_TEST(test_shed),
 		SYNTH_TEST(test_silent_phase),
 		SYNTH_TEST(test_problems),
+		SYNTH_TEST(test_never_began),
 		SYNTH_TEST(test_base_broken),
 		SYNTH_TEST(test_base_broken_fault_fine),
 		SYNTH_TEST(test_bad_budget_is_an_error),
