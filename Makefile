@@ -31,7 +31,8 @@ endef
 build: deps-demo
 	$(call cmake-build,release,brownout services)
 
-demo: build
+demo: deps-demo
+	$(call cmake-build,release,brownout demo-services)
 	@scenarios/smoke/demo.sh build/release
 
 # One run of ctest over all trees, so that its summary is the whole truth.

@@ -14,7 +14,7 @@ local latest = bo.param("latest", "1.25s")  -- T and a quarter of slack: its ans
 local t = bo.scenario "demo" {
   about   = "Under a slow backend, a memory squeeze and a dead backend, orders keeps its 1 s timeout and leaves nothing behind.",
   timeout = "1s",
-  phases  = { warmup = "1s", base = "4s", fault = "12s", hold = "3s", heal = "3s", settle = "2s" },
+  phases  = { warmup = "1s", base = "3s", fault = "10.5s", hold = "2s", heal = "2.5s", settle = "1.5s" },
 }
 
 local db = t:dependency "db" {
@@ -33,9 +33,9 @@ t:load "checkout" {
 
 -- Faults start a moment into their phase, so that no request of base is still under way.
 -- 1 s in each direction, so a query on an open connection takes 2 s: twice the timeout. Loss adds retransmissions.
-t:during("fault", t:link(orders, db):impair { delay = "1s", jitter = "20ms", loss = "5%" }, { after = "200ms", lasts = "4s" })
-t:during("fault", orders:memory { to = "48MiB", steps = 4, over = "2s" }, { after = "4.5s", lasts = "3.5s" })
-t:during("fault", db:kill(), { after = "8.5s", lasts = "1s" })
+t:during("fault", t:link(orders, db):impair { delay = "1s", jitter = "20ms", loss = "5%" }, { after = "200ms", lasts = "3.5s" })
+t:during("fault", orders:memory { to = "48MiB", steps = 4, over = "1.5s" }, { after = "4s", lasts = "3s" })
+t:during("fault", db:kill(), { after = "7.5s", lasts = "1s" })
 
 -- Without faults all is well.
 t:budget "latency.p95 <= 1s in base"
