@@ -131,7 +131,7 @@ const char *labkit_read_log(struct labkit *kit, const char *until)
 		struct pollfd p = { .fd = kit->log[0], .events = POLLIN };
 		ssize_t n;
 
-		CHECK(poll(&p, 1, 10000) == 1, "no \"%s\" in: %s", until, buf);
+		CHECK(poll(&p, 1, 60000) == 1, "no \"%s\" in: %s", until, buf);
 		n = read(kit->log[0], buf + len, sizeof(buf) - 1 - len);
 		CHECK(n > 0, "the log ended");
 		len += (size_t)n;

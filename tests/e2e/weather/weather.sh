@@ -113,9 +113,10 @@ case_disk_full() {
 case_no_privilege() {
 	need_root
 	# an ordinary user in a changed root may not create user namespaces (clone(2), EPERM)
-	mkdir "$work/root"; chmod 755 "$work"
+	# (the program is copied to where that user may read it: a checkout below /root is not)
+	mkdir "$work/root"; chmod 755 "$work"; cp "$BROWNOUT" "$work/brownout"; cp -r "$here" "$work/weather"
 	unshare -m sh -c "mount --rbind / '$work/root' && exec chroot --userspec=65534:65534 --groups= '$work/root' \
-		'$BROWNOUT' run --plain --out /tmp/never '$here/fine.lua'" >"$work/stdout" 2>"$work/stderr"
+		'$work/brownout' run --plain --out /tmp/never '$work/weather/fine.lua'" >"$work/stdout" 2>"$work/stderr"
 	rc=$?
 	expect_rc 5; expect_one_line
 	expect stderr '^brownout: .*(root|sudo)'
