@@ -285,7 +285,11 @@ static int start_sampler(struct conductor *c, struct bo_err *err)
 		if (!h->node_state(h->self, (int)i, &st, err))
 			bo_sampler_set_pid(c->sampler, (int)i, st.pid);
 	}
-	return bo_sampler_detect(c->sampler, err);
+	n = c->run->events.len;
+	r = bo_sampler_detect(c->sampler, err);
+	for (; n < c->run->events.len; n++)
+		bo_status_note(INT64_MIN, "%s", c->run->events.items[n].text);
+	return r;
 }
 
 static int start_loads(struct conductor *c, struct bo_err *err)

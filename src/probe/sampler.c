@@ -259,9 +259,11 @@ static void take_sample(struct bo_probe *probe, int64_t now_ns)
 		probe->kind->sample(probe, now_ns);
 }
 
-/* 1: it answered and was kept; 0: it did not, and @why has the reason */
+/* 1: it answered and was kept; 0: it did not, and @why has the reason.  *@ret_silent: the first one
+ * that did not answer, left to the caller. */
 static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
-		    const struct bo_probe_kind *kind, char *why, size_t size, struct bo_err *err)
+		    const struct bo_probe_kind *kind, struct bo_probe **ret_silent, char *why,
+		    size_t size, struct bo_err *err)
 {
 	struct bo_probe *probe;
 	int r;
@@ -283,19 +285,25 @@ static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
 		return r < 0 ? r : 1;
 	}
 	snprintf(why, size, "%s", probe->last_reason);
-	probe_free(probe);
-	return r;
+	if (r < 0 || *ret_silent) {
+		probe_free(probe);
+		return r;
+	}
+	probe->timeout_ns = BO_PROBE_TIMEOUT_NS;
+	*ret_silent = probe;
+	return 0;
 }
 
 static int detect_node(struct bo_sampler *s, const struct bo_probe_target *target,
 		       struct bo_err *err)
 {
 	const struct bo_probe_spec *spec = &target->spec->probe;
+	bool named = spec->pprof_url || spec->expvar_url;
+	struct bo_probe *silent = NULL;
 	char said[256] = "";
 	size_t len = 0;
 
-	if (spec->off ||
-	    (target->spec->role != BO_ROLE_SUBJECT && !spec->pprof_url && !spec->expvar_url))
+	if (spec->off || (target->spec->role != BO_ROLE_SUBJECT && !named))
 		return 0;
 	for (const struct bo_probe_kind *const *kind = bo_probe_kinds(); *kind; kind++) {
 		struct bo_err inner = { 0 };
@@ -304,7 +312,9 @@ static int detect_node(struct bo_sampler *s, const struct bo_probe_target *targe
 
 		if ((*kind)->use != BO_PROBE_USE_GOROUTINES)
 			continue;
-		r = try_kind(s, target, *kind, why, sizeof(why), &inner);
+		r = try_kind(s, target, *kind, &silent, why, sizeof(why), &inner);
+		if (r != 0)
+			probe_free(silent);
 		if (r < 0) {
 			if (err)
 				*err = inner;
@@ -320,7 +330,14 @@ static int detect_node(struct bo_sampler *s, const struct bo_probe_target *targe
 	/* Detection comes before the first phase, and mostly before anyone knows when that will
 	 * be. */
 	bo_run_event(s->run, s->run->t0_ns ? bo_now_ns() - s->run->t0_ns : 0, BO_EVENT_NOTE,
-		     target->node, "%s: goroutines are not counted (%s)", target->spec->name, said);
+		     target->node, "%s: goroutines are not counted%s (%s)", target->spec->name,
+		     named ? " yet" : "", said);
+	/* A guess that failed is given up.  An address that the scenario names is asked for as long as
+	 * the run lasts: a service whose readiness says nothing of that port (a log line, a command) may
+	 * still be about to listen on it, and a gap tells why better than a series that is not there. */
+	if (named && silent)
+		return keep_probe(s, silent, err);
+	probe_free(silent);
 	return 0;
 }
 

@@ -170,7 +170,9 @@ static void expect_note(struct service *s,
 
 	change(kit_spec(k, node), s);
 	begin(k, node);
-	assert_null(bo_run_series(k->run, BO_SERIES_GOROUTINES, node));
+	/* an address that was named is asked again during the run, one that was guessed is not */
+	assert_int_equal(bo_run_series(k->run, BO_SERIES_GOROUTINES, node) != NULL,
+			 !kit_spec(k, node)->probe.off && kit_spec(k, node)->probe.expvar_url != NULL);
 	assert_int_equal(k->run->events.len, text ? 1 : 0);
 	if (text) {
 		assert_int_equal(k->run->events.items[0].kind, BO_EVENT_NOTE);
@@ -225,15 +227,38 @@ static void test_nothing_answers_is_said(void **state)
 		"expvar: no variable 'goroutines')");
 	expect_note(
 		service_new(PPROF_7, VARS_9), bad_key,
-		"orders: goroutines are not counted (pprof: not asked for; expvar: variable 'bad' is not a count)");
+		"orders: goroutines are not counted yet (pprof: not asked for; expvar: variable 'bad' is not a count)");
 	expect_note(
 		service_new(PPROF_7, VARS_9), half_key,
-		"orders: goroutines are not counted (pprof: not asked for; expvar: variable 'half' is not a count)");
+		"orders: goroutines are not counted yet (pprof: not asked for; expvar: variable 'half' is not a count)");
 	expect_note(
 		service_new(PPROF_7, VARS_9), no_readiness,
 		"orders: goroutines are not counted (pprof: no URL given, and no HTTP readiness to guess it from; "
 		"expvar: no URL given, and no HTTP readiness to guess it from)");
 	expect_note(service_new(PPROF_7, VARS_9), probe_off, NULL);
+}
+
+/* Ready by its log line or by a command, a service may not listen yet when its goroutines are
+ * first asked for. */
+static void test_named_address_is_asked_again(void **state)
+{
+	struct service *s = service_new(NULL, VARS_9);
+	uint16_t port = httpd_port(s->httpd);
+	struct kit *k = kit_new();
+	int node = subject(k, "orders", s);
+
+	(void)state;
+	no_readiness(kit_spec(k, node), s);
+	kit_spec(k, node)->probe.expvar_url = s->vars;
+	httpd_stop(s->httpd);
+	begin(k, node);
+	assert_int_equal(k->run->events.len, 1);
+	kit_start(k);
+	s->httpd = httpd_start_at(port, answer, s);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, 9);
+	bo_sampler_stop(k->sampler);
+	kit_free(k);
+	service_free(s);
 }
 
 static void assert_no_sample_inside_gaps(const struct bo_series *s)
@@ -421,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_auto_falls_back_to_expvar),
 		cmocka_unit_test(test_explicit_urls_and_key),
 		cmocka_unit_test(test_nothing_answers_is_said),
+		cmocka_unit_test(test_named_address_is_asked_again),
 		cmocka_unit_test(test_gaps_say_why),
 		cmocka_unit_test(test_stalled_node_delays_no_other),
 		cmocka_unit_test(test_long_profile_is_counted_without_its_rest),
