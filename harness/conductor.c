@@ -52,6 +52,7 @@ struct conductor {
 	int64_t t0_ns; /* 0 until fixed */
 	int64_t shown_ns;
 	enum bo_phase phase;
+	int64_t reverted_ns; /* when the last fault was off, after t0 */
 	bool over;
 	bool tick_failed;
 };
@@ -197,7 +198,7 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 	else
 		snprintf(how, sizeof(how), "exited with status %d", WEXITSTATUS(state->exit_status));
 	if (asked) {
-		note(c, BO_EVENT_NODE, node, "%s ended as asked: %s", spec->name, how);
+		note(c, BO_EVENT_NODE, node, "%s %s, as asked", spec->name, how);
 		return;
 	}
 	if (hands->memory_stat(hands->self, node, &mem, &ignored) == 0 && mem.oom_kills > 0)
@@ -357,14 +358,21 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	return bo_timeline_init(&c->timeline, c->plan, err);
 }
 
+/*
+ * enter_phase() - from when on requests belong to @phase
+ * They are due by the plan, so a phase starts by the plan: if it started when this thread woke up, the request that is
+ * due first would be counted in the phase before.  Only a fault that took its time to go holds it up.
+ */
 static void enter_phase(struct conductor *c, enum bo_phase phase)
 {
-	int64_t now = since_t0(c);
+	int64_t now = since_t0(c), start = bo_plan_phase_start(c->plan, phase);
 
+	if (start < c->reverted_ns)
+		start = c->reverted_ns;
 	if (c->run->phases[c->phase].start_ns != INT64_MIN && c->run->phases[c->phase].end_ns == INT64_MIN)
-		c->run->phases[c->phase].end_ns = now;
+		c->run->phases[c->phase].end_ns = start;
 	c->phase = phase;
-	c->run->phases[phase].start_ns = now;
+	c->run->phases[phase].start_ns = start;
 	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
 	bo_status_note(now, "phase %s", bo_phase_name(phase));
 }
@@ -392,6 +400,7 @@ static void revert_fault(struct conductor *c, int i)
 	if (bo_fault_set_revert(&c->faults, (size_t)i, &err) < 0)
 		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1, "fault %s could not be reverted: %s", spec->id,
 		     err.msg);
+	c->reverted_ns = since_t0(c);
 	if (rec->confirm == BO_CONFIRM_OK)
 		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id, rec->achieved);
 	else
