@@ -195,7 +195,7 @@ const char *bo_format_duration(int64_t ns, char buf[BO_UNIT_BUF])
 	else if (a >= 1e3)
 		snprintf(buf, BO_UNIT_BUF, "%.3gus", v / 1e3);
 	else
-		snprintf(buf, BO_UNIT_BUF, "%.0fns", v);
+		snprintf(buf, BO_UNIT_BUF, ns ? "%.0fns" : "0s", v);
 	/* %.3g may round 999.6 up to "1e+03" */
 	if (strchr(buf, 'e'))
 		snprintf(buf, BO_UNIT_BUF, a >= 1e6 ? "%.0fms" : "%.0fus", a >= 1e6 ? v / 1e6 : v / 1e3);

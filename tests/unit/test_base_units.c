@@ -104,6 +104,7 @@ static void formats(void **state)
 	assert_string_equal(bo_format_duration(999960000 / 1000, b), "1000us");
 	assert_string_equal(bo_format_duration(999, b), "999ns");
 	assert_string_equal(bo_format_duration(300000000000, b), "5.0min");
+	assert_string_equal(bo_format_duration(0, b), "0s");
 	assert_string_equal(bo_format_size(268435456, b), "256MiB");
 	assert_string_equal(bo_format_size(1536, b), "1.5KiB");
 	assert_string_equal(bo_format_bitrate(10000000, b), "10Mbit/s");
