@@ -288,6 +288,8 @@ void bo_html_phases(struct bo_strbuf *sb, const json_t *run)
 			     *loads = bo_view_get(phase, "loads");
 		const char *name = bo_view_str(phase, "name");
 
+		if (bo_view_num(phase, "planned_s") == 0)
+			continue; /* not a part of this scenario */
 		phase_row(sb, phase, name, bo_view_get(phase, "all"), bo_view_get(goroutines, name),
 			  "");
 		for (size_t k = 0; json_array_size(loads) > 1 && k < json_array_size(loads); k++) {
