@@ -97,7 +97,8 @@ static void compare_budgets(const struct bo_console *con, const json_t *a, const
 		if (!same_budget(of_a, text, earlier(of_b, i)))
 			add_budget(&table, text, NULL, json_array_get(of_b, i));
 	}
-	fputc('\n', con->out);
+	if (table.cells.len)
+		fputc('\n', con->out);
 	bo_table_print(&table, con);
 }
 
@@ -154,7 +155,8 @@ static void compare_phases(const struct bo_console *con, const json_t *a, const 
 			   bo_view_num(bo_view_get(goroutines_a, name), "last"),
 			   bo_view_num(bo_view_get(goroutines_b, name), "last"), bo_view_count);
 	}
-	fputc('\n', con->out);
+	if (table.cells.len)
+		fputc('\n', con->out);
 	bo_table_print(&table, con);
 }
 

@@ -190,22 +190,28 @@ void bo_table_print(struct bo_table *table, const struct bo_console *con)
 	bo_vec_done(&table->cells);
 }
 
-void bo_console_text(const struct bo_console *con, const char *text)
+/* @bullet goes before the first line; the others are indented as far. */
+static void print_text(const struct bo_console *con, const char *bullet, const char *text)
 {
 	struct bo_strbuf sb = { 0 };
-	size_t width = (size_t)con->columns - INDENT;
+	int indent = (int)strlen(bullet);
 	const char *s;
 
 	bo_text_plain(&sb, text);
-	for (s = bo_strbuf_str(&sb); *s;) {
-		size_t len = line_len(s, width);
+	for (s = bo_strbuf_str(&sb); *s; bullet = "") {
+		size_t len = line_len(s, (size_t)(con->columns - indent));
 
-		fprintf(con->out, "%*s%.*s\n", INDENT, "", (int)len, s);
+		fprintf(con->out, "%-*s%.*s\n", indent, bullet, (int)len, s);
 		s += len;
 		while (*s == ' ')
 			s++;
 	}
 	bo_strbuf_done(&sb);
+}
+
+void bo_console_text(const struct bo_console *con, const char *text)
+{
+	print_text(con, "  ", text);
 }
 
 static void print_budgets(const struct bo_console *con, const json_t *run)
@@ -229,6 +235,8 @@ static void print_budgets(const struct bo_console *con, const json_t *run)
 					     ? bo_view_str(budget, "reason")
 					     : excess);
 	}
+	if (table.cells.len)
+		fputc('\n', con->out);
 	bo_table_print(&table, con);
 }
 
@@ -268,13 +276,8 @@ static void print_reasons(const struct bo_console *con, const json_t *run)
 	if (!json_array_size(reasons))
 		return;
 	fputs("\n  REASONS\n", con->out);
-	for (size_t i = 0; i < json_array_size(reasons); i++) {
-		struct bo_strbuf line = { 0 };
-
-		bo_strbuf_printf(&line, "- %s", json_string_value(json_array_get(reasons, i)));
-		bo_console_text(con, bo_strbuf_str(&line));
-		bo_strbuf_done(&line);
-	}
+	for (size_t i = 0; i < json_array_size(reasons); i++)
+		print_text(con, "  - ", json_string_value(json_array_get(reasons, i)));
 }
 
 /* Paths and commands are copied from the terminal: never wrapped. */
@@ -314,7 +317,6 @@ void bo_console_verdict_json(const struct bo_console *con, const json_t *run, co
 	bo_strbuf_done(&clean);
 	bo_strbuf_done(&line);
 	bo_console_text(con, bo_view_str(outcome, "headline"));
-	fputc('\n', con->out);
 	print_budgets(con, run);
 	print_faults(con, run);
 	print_reasons(con, run);

@@ -92,6 +92,45 @@ static void test_reasons(void **state)
 	assert_non_null(strstr(aborted, "never came"));
 }
 
+/* Only the first line of a reason begins with a dash, the others stand below its text. */
+static void test_reasons_are_indented(void **state)
+{
+	bo_auto_free char *text = print_sample(SAMPLE_INCONCLUSIVE, false, 60, false);
+	char *line = strstr(text, "\n  REASONS\n");
+	size_t wrapped = 0;
+
+	(void)state;
+	assert_non_null(line);
+	for (line += strlen("\n  REASONS\n"); *line != '\n'; line = strchr(line, '\n') + 1) {
+		if (strncmp(line, "  - ", 4) == 0)
+			continue;
+		assert_int_equal(strncmp(line, "    ", 4), 0);
+		assert_true(line[4] != ' ');
+		wrapped++;
+	}
+	assert_true(wrapped > 0);
+}
+
+static void test_no_budgets(void **state)
+{
+	struct report_run rr = report_run_new(SAMPLE_PASS, false);
+	char *text = NULL;
+	size_t size;
+	struct bo_console con = { .out = open_memstream(&text, &size), .columns = 100 };
+	struct bo_err err = { 0 };
+	json_t *doc;
+
+	(void)state;
+	assert_int_equal(bo_report_json(&doc, rr.run, &err), 0);
+	assert_int_equal(json_array_clear(json_object_get(doc, "budgets")), 0);
+	bo_console_verdict_json(&con, doc, NULL);
+	fclose(con.out);
+	assert_null(strstr(text, "\n\n\n"));
+	free(text);
+	json_decref(doc);
+	report_run_free(&rr);
+}
+
 static void test_fits(void **state)
 {
 	(void)state;
@@ -274,6 +313,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdict_table),
 		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_reasons_are_indented),
+		cmocka_unit_test(test_no_budgets),
 		cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_terminal_stays_safe),
 		cmocka_unit_test(test_colour),
