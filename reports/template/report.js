@@ -112,8 +112,10 @@ function plainPanel(title, unit, names, show, scale) {
 	const lines = [];
 	for (const [name, label, extra] of names)
 		for (const s of named(name).sort(bySubject)) {
+			/* The series of all loads are the client's: there the load says whose they are. */
+			const load = /^load '(.*)'$/.exec(s.source || ""), whose = load ? load[1] : s.node;
 			const many = names.length > 1, who = named(name).length > 1 || s.node !== "client";
-			const text = [who ? s.node : "", many || !who ? label : ""].filter(Boolean).join(" ");
+			const text = [who ? whose : "", many || !who ? label : ""].filter(Boolean).join(" ");
 			lines.push(seriesLine(text, s, COLORS[lines.length % 8], extra, scale));
 		}
 	return { title, unit, lines, show, limits: [] };

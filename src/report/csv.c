@@ -75,6 +75,19 @@ static bool taken(json_t *used, const char *name)
 	return json_object_set_new(used, name, json_true()) != 0;
 }
 
+/* Every load has series of the same names; its own name tells them apart. */
+static void add_load_name(struct bo_strbuf *sb, const char *source)
+{
+	bo_auto_free char *load = NULL;
+
+	if (strncmp(source, "load '", 6) != 0)
+		return;
+	load = strndup(source + 6, strcspn(source + 6, "'"));
+	sb->failed |= !load;
+	bo_strbuf_puts(sb, ".");
+	bo_text_filename(sb, load ? load : "");
+}
+
 static int series_name(const json_t *series, json_t *used, struct bo_strbuf *ret)
 {
 	struct bo_strbuf base = { 0 };
@@ -83,6 +96,7 @@ static int series_name(const json_t *series, json_t *used, struct bo_strbuf *ret
 	bo_text_filename(&base, bo_view_str(series, "node"));
 	bo_strbuf_puts(&base, ".");
 	bo_text_filename(&base, bo_view_str(series, "name"));
+	add_load_name(&base, bo_view_str(series, "source"));
 	/* NAME_MAX is 255 and a suffix has to fit; node names are short, so this only tames a
 	 * mangled run.json. */
 	if (base.len > 180) {

@@ -270,8 +270,8 @@ static void add_series(struct bo_run *run, enum report_sample sample, bool hosti
 	limit = bo_run_series_add(run, BO_SERIES_MEMORY_LIMIT, "bytes", "cgroup v1", ORDERS);
 	rss = bo_run_series_add(run, BO_SERIES_RSS, "bytes", "/proc", ORDERS);
 	cpu = bo_run_series_add(run, BO_SERIES_CPU, "CPUs", "/proc", ORDERS);
-	conns = bo_run_series_add(run, BO_SERIES_CONNS, "count", "load", BO_NODE_CLIENT);
-	inflight = bo_run_series_add(run, BO_SERIES_INFLIGHT, "count", "load", BO_NODE_CLIENT);
+	conns = bo_run_series_add(run, BO_SERIES_CONNS, "count", "load 'checkout'", BO_NODE_CLIENT);
+	inflight = bo_run_series_add(run, BO_SERIES_INFLIGHT, "count", "load 'checkout'", BO_NODE_CLIENT);
 	must(goroutines && usage && limit && rss && cpu && conns && inflight);
 	for (int64_t t = 0; t < run->ended_ns; t += 250 * MSEC) {
 		if (!(holes && between(t, 9, 12)))
