@@ -99,6 +99,8 @@ int cmd_doctor(int argc, char **argv)
 	if (argc > 1) {
 		bool ask = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h");
 
+		if (!ask)
+			fprintf(stderr, "brownout doctor: unknown argument \"%s\"\n", argv[1]);
 		fprintf(ask ? stdout : stderr, "usage: brownout doctor\n\nTries what a run needs and says what is "
 					       "missing.  exit: 0 runs are possible, 5 they are not\n");
 		return ask ? BO_EXIT_OK : BO_EXIT_USAGE;
