@@ -97,7 +97,7 @@ static void check_signals(struct conductor *c)
 			bo_status_clear();
 			_exit(4);
 		}
-		snprintf(text, sizeof(text), "interrupted by %s", sigdescr_np((int)si.ssi_signo));
+		snprintf(text, sizeof(text), "interrupted by SIG%s", sigabbrev_np((int)si.ssi_signo));
 		c->run->abort_reason = keep_text(c, text);
 		c->over = true;
 		note(c, BO_EVENT_NOTE, -1, "%s: taking everything back", text);

@@ -164,7 +164,7 @@ interrupt_when() {
 	all_gone "$keeper" || die "the keeper is still there"
 	no_cgroups_of "$keeper" || die "cgroups are left: $(cgroups_of "$keeper")"
 }
-case_ctrl_c() { interrupt_when 'fault on: .*memory'; expect stderr 'fault off'; }
+case_ctrl_c() { interrupt_when 'fault on: .*memory'; expect stderr 'fault off'; expect stderr 'interrupted by SIGINT'; }
 case_ctrl_c_in_setup() { interrupt_when 'run folder'; }
 # kill_when WHO: $keeper, $inits are set, nodes must be dead within 1 s
 kill_when() {
