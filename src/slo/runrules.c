@@ -29,6 +29,13 @@ int slo_reason(struct bo_run *run, struct bo_err *err, const char *fmt, ...)
 	return 0;
 }
 
+/* The run ended before the fault's time came, and says so itself. */
+static bool never_came(const struct bo_run *run, const struct bo_fault_record *f)
+{
+	return (run->abort_reason || run->failure) && f->confirm == BO_CONFIRM_PENDING &&
+	       f->applied_ns == INT64_MIN && !*f->reason;
+}
+
 static int rule_faults(struct bo_run *run, struct bo_err *err)
 {
 	const struct bo_plan *plan = run->plan;
@@ -39,7 +46,7 @@ static int rule_faults(struct bo_run *run, struct bo_err *err)
 		const char *id = plan->faults.items[i].id;
 		int r;
 
-		if (f && f->confirm == BO_CONFIRM_OK)
+		if (f && (f->confirm == BO_CONFIRM_OK || never_came(run, f)))
 			continue;
 		if (!f)
 			r = slo_reason(run, err, "fault '%s' left no record", id);

@@ -106,6 +106,24 @@ static void test_aborted(void **state)
 	assert_int_equal(s->run->verdict.outcome, BO_ABORTED);
 }
 
+/* Faults whose time had not come are no reason of their own. */
+static void test_aborted_before_a_fault(void **state)
+{
+	struct synth *s = *state;
+
+	quiet(s);
+	synth_fault(s, BO_PHASE_FAULT, BO_PHASE_FAULT, BO_CONFIRM_PENDING);
+	s->run->faults.items[0].applied_ns = INT64_MIN;
+	s->run->faults.items[0].reason[0] = '\0';
+	s->run->abort_reason = "interrupted by SIGINT";
+	expect(s, "throughput > 1/s in base", BO_PASS, NULL, NULL);
+	assert_int_equal(s->run->verdict.reasons.len, 1);
+	reason(s, "interrupted by SIGINT");
+	s->run->faults.items[0].applied_ns = 1;
+	expect(s, "throughput > 1/s in base", BO_PASS, NULL, NULL);
+	reason(s, "was never confirmed");
+}
+
 static void test_subject_ended(void **state)
 {
 	struct synth *s = *state;
@@ -321,6 +339,7 @@ int main(void)
 		SYNTH_TEST(test_overall),
 		SYNTH_TEST(test_no_budget),
 		SYNTH_TEST(test_aborted),
+		SYNTH_TEST(test_aborted_before_a_fault),
 		SYNTH_TEST(test_subject_ended),
 		SYNTH_TEST(test_fault_off),
 		SYNTH_TEST(test_fault_unknown),
