@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# help.sh BROWNOUT ROOT — what a verb says of its options is what bash completes and what the man page describes.
+# help.sh BROWNOUT ROOT — what a verb says of its options is what bash completes and what the man page describes; and
+# the scenarios that the documentation shows are right, without a warning.
 set -u
 brownout=$1 root=$2 failed=0
 bad() { echo "FAILED: $*"; failed=1; }
@@ -37,5 +38,17 @@ for verb in $verbs; do
 		options_of "$verb" | grep -qx -- "$option" || bad "completion of $verb offers $option, which it does not take"
 	done
 done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+shown=0
+for page in "$root/README.md" "$root"/docs/*.md "$root/docs/man/brownout-scenario.5"; do
+	# from the first line of a scenario to the end of its block
+	sed -n '/^local bo = require "brownout"/,/^```\|^\.Ed/p' "$page" | grep -v '^```\|^\.Ed' >"$work/shown.lua"
+	[ -s "$work/shown.lua" ] || continue
+	shown=$((shown + 1))
+	said=$("$brownout" check -q "$work/shown.lua" 2>&1) || true
+	[ -z "$said" ] || bad "the scenario in ${page#"$root/"}: $said"
+done
+[ $shown -ge 3 ] || bad "only $shown pages show a scenario"
 [ $failed = 0 ] && echo "ok: $(wc -w <<<"$verbs") verbs"
 exit $failed
