@@ -111,26 +111,58 @@ static void put_padded(const struct bo_console *con, const char *s, size_t len, 
 		on ? "\x1b[0m" : "", right ? 0 : pad, "");
 }
 
+static size_t longest_word(const char *s)
+{
+	size_t longest = 0;
+
+	while (*s) {
+		size_t len = strcspn(s, " ");
+		bo_auto_free char *word = strndup(s, len);
+		size_t w = word ? bo_utf8_columns(word) : 0;
+
+		longest = w > longest ? w : longest;
+		s += len + strspn(s + len, " ");
+	}
+	return longest;
+}
+
+/* The widest column that can spare one: without cutting a word, or else whatever it cuts. */
+static size_t widest_column(const struct bo_table *table, const size_t *width, const size_t *word)
+{
+	size_t widest = table->ncols;
+
+	for (size_t c = 0; c < table->ncols; c++)
+		if (width[c] > word[c] && (widest == table->ncols || width[c] > width[widest]))
+			widest = c;
+	if (widest < table->ncols)
+		return widest;
+	widest = 0;
+	for (size_t c = 1; c < table->ncols; c++)
+		widest = width[c] > width[widest] ? c : widest;
+	return widest;
+}
+
 static void fit_widths(const struct bo_table *table, const struct bo_console *con, size_t *width)
 {
-	size_t total = INDENT + GUTTER * (table->ncols - 1);
+	size_t total = INDENT + GUTTER * (table->ncols - 1), word[BO_TABLE_COLUMNS] = { 0 };
 
 	for (size_t c = 0; c < table->ncols; c++) {
 		width[c] = bo_utf8_columns(table->head[c]);
 		for (size_t i = c; i < table->cells.len; i += table->ncols) {
 			size_t w = bo_utf8_columns(table->cells.items[i]);
+			size_t uncut = longest_word(table->cells.items[i]);
 
 			width[c] = w > width[c] ? w : width[c];
+			word[c] = uncut > word[c] ? uncut : word[c];
 		}
+		word[c] = word[c] < MIN_COLUMN ? MIN_COLUMN : word[c];
 		total += width[c];
 	}
 	/* Take columns from the widest, one by one: short ones (verdicts, numbers) are never
 	 * wrapped before long ones. */
 	for (; total > (size_t)con->columns; total--) {
-		size_t widest = 0;
+		size_t widest = widest_column(table, width, word);
 
-		for (size_t c = 1; c < table->ncols; c++)
-			widest = width[c] > width[widest] ? c : widest;
 		if (width[widest] <= MIN_COLUMN)
 			break;
 		width[widest]--;

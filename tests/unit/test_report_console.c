@@ -131,6 +131,26 @@ static void test_no_budgets(void **state)
 	report_run_free(&rr);
 }
 
+/* A word is cut only when there is no other column left to make narrower. */
+static void test_words_stay_whole(void **state)
+{
+	static const char *const cells[] = { "latency.p95{load=feeds} <= 1s in fault",
+					     "p95 3.48ms, of a hundred and eight" };
+	struct bo_table table = { .head = { "A", "B" }, .ncols = 2 };
+	char *text = NULL;
+	size_t size;
+	struct bo_console con = { .out = open_memstream(&text, &size), .columns = 36 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		bo_table_add(&table, cells[i]);
+	bo_table_print(&table, &con);
+	fclose(con.out);
+	assert_non_null(strstr(text, "latency.p95{load=feeds}"));
+	assert_in_range(widest(text), 20, 36);
+	free(text);
+}
+
 static void test_fits(void **state)
 {
 	(void)state;
@@ -315,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_reasons_are_indented),
 		cmocka_unit_test(test_no_budgets),
+		cmocka_unit_test(test_words_stay_whole),
 		cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_terminal_stays_safe),
 		cmocka_unit_test(test_colour),
