@@ -85,6 +85,26 @@ static void test_max_needs_some(void **state)
 	expect(s, "latency.max <= 1s in fault", BO_PASS, NULL, NULL);
 }
 
+/* Half a second over the limit is the service's only where the generator was not half a second late itself. */
+static void test_lag_is_not_the_services(void **state)
+{
+	struct synth *s = *state;
+	struct bo_load_record *load = &s->run->loads.items[0];
+
+	fault_load(s, 2000, 0, 1500 * SYNTH_MS, 0, BO_REQ_OK);
+	load->lag_p99_ns = load->lag_max_ns = 499 * SYNTH_MS;
+	expect(s, "latency.p99 <= 1s in fault", BO_FAIL, NULL, NULL);
+	expect(s, "latency.max <= 1s in fault", BO_FAIL, NULL, NULL);
+	load->lag_p99_ns = load->lag_max_ns = 510 * SYNTH_MS;
+	expect(s, "latency.p99 <= 1s in fault", BO_INCONCLUSIVE, NULL,
+	       "the generator itself was up to 510ms late");
+	expect(s, "latency.max <= 1s in fault", BO_INCONCLUSIVE, NULL,
+	       "the generator itself was up to 510ms late");
+	/* A percentile is not forgiven what only the latest one per cent were late by. */
+	load->lag_p99_ns = SYNTH_MS;
+	expect(s, "latency.p99 <= 1s in fault", BO_FAIL, NULL, NULL);
+}
+
 /* Right at the limit the interval straddles it, and the reason says how many requests would tell.
  */
 static void test_straddle(void **state)
@@ -341,6 +361,7 @@ int main(void)
 		SYNTH_TEST(test_boundary),
 		SYNTH_TEST(test_too_few),
 		SYNTH_TEST(test_max_needs_some),
+		SYNTH_TEST(test_lag_is_not_the_services),
 		SYNTH_TEST(test_straddle),
 		SYNTH_TEST(test_timeouts),
 		SYNTH_TEST(test_in_flight_at_the_end),
