@@ -34,7 +34,7 @@ const char *bo_req_class_name(enum bo_req_class cls)
 
 bool bo_req_class_is_error(enum bo_req_class cls)
 {
-	return cls != BO_REQ_OK && cls != BO_REQ_ABANDONED;
+	return cls != BO_REQ_OK && cls != BO_REQ_ABANDONED && cls != BO_REQ_INFLIGHT;
 }
 
 const char *bo_confirm_name(enum bo_confirm c)

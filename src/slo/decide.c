@@ -11,6 +11,15 @@ bool slo_op_caps(enum slo_op op)
 	return op == SLO_LE || op == SLO_LT;
 }
 
+bool slo_this_good(const struct slo_cmp *cmp)
+{
+	bool availability = strcmp(cmp->metric->name, "availability") == 0;
+
+	if (cmp->op == SLO_EQ)
+		return availability ? cmp->limit > 0 : cmp->limit <= 0;
+	return availability ? !slo_op_caps(cmp->op) : slo_op_caps(cmp->op);
+}
+
 bool slo_breaks(enum slo_op op, double value, double limit)
 {
 	switch (op) {

@@ -283,9 +283,10 @@ int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct sl
 	if (r < 0 || missing_phase(ctx, cmp, phases, ret))
 		return r;
 	/* What base already breaks cannot be blamed on a fault; a budget for base alone is judged
-	 * as it stands. */
-	if (!(cmp->metric->flags & SLO_M_STEADY) || cmp->limit_kind != SLO_LIMIT_ABSOLUTE ||
-	    !(phases & ~base) || !slo_phase_happened(ctx->run, BO_PHASE_BASE))
+	 * as it stands, and so is a floor, which base is not meant to reach. */
+	if (!(cmp->metric->flags & SLO_M_STEADY) || !slo_this_good(cmp) ||
+	    cmp->limit_kind != SLO_LIMIT_ABSOLUTE || !(phases & ~base) ||
+	    !slo_phase_happened(ctx->run, BO_PHASE_BASE))
 		return 0;
 	r = eval_in(ctx, cmp, base, &before, err);
 	if (r < 0 || before.outcome != BO_FAIL)

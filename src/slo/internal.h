@@ -299,6 +299,9 @@ void slo_estimate_none(struct slo_estimate *est);
 bool slo_breaks(enum slo_op op, double value, double limit);
 /** slo_op_caps() - does @op bound from above (<=, <)? */
 bool slo_op_caps(enum slo_op op);
+/** slo_this_good() - does a budget of latency or errors say "this good or better"?  The others are
+ * floors: the fault is to be felt */
+bool slo_this_good(const struct slo_cmp *cmp);
 
 /** slo_class_matches() - is @cls of the class named @name: a name of bo_req_class_name(), "4xx",
  * "5xx" or "timeout"? */

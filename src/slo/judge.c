@@ -55,21 +55,16 @@ static void note_errors(struct judge *j, const struct slo_cmp *cmp)
 
 static int note_reference(struct judge *j, const struct slo_cmp *cmp, struct bo_err *err)
 {
-	bool availability = strcmp(cmp->metric->name, "availability") == 0;
 	double limit, lower, upper;
 	char why[256];
 	int r;
 
-	if (!(cmp->metric->flags & SLO_M_STEADY) || cmp->cls)
+	if (!(cmp->metric->flags & SLO_M_STEADY) || cmp->cls || !slo_this_good(cmp))
 		return 0;
 	r = slo_limit_bounds(&j->ctx, cmp, -1, &limit, &lower, &upper, why, sizeof(why), err);
 	if (r < 0 || isnan(limit))
 		return r;
-	/* Only what says "this good or better"; and a number of errors is no rate that a window
-	 * could be held against. */
-	if (availability ? slo_op_caps(cmp->op)
-			 : !slo_op_caps(cmp->op) && !(cmp->op == SLO_EQ && cmp->limit == 0))
-		return 0;
+	/* A number of errors is no rate that a window could be held against. */
 	if (cmp->metric->unit == SLO_UNIT_COUNT && limit > 0)
 		return 0;
 	if (cmp->metric->unit == SLO_UNIT_DURATION &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_errors.c — errors, availability, throughput.
  * An error is whatever bo_req_class_is_error() says: 4xx, 5xx, every failed connection, timeouts,
- * shed, still in flight. Requests that the client abandoned on purpose are neither good nor bad
- * and are not counted.
+ * shed.  Requests that the client abandoned on purpose are neither good nor bad and are not counted.
+ * What was in flight when the run ended might have been answered or not: it lies between the bounds.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -41,9 +41,11 @@ const char *const *slo_class_names(void)
 	return names;
 }
 
+/* struct tally - @open: of @n those of which nobody knows how they would have ended */
 struct tally {
 	size_t n;
 	size_t bad;
+	size_t open;
 	int64_t first_bad_ns;
 	int64_t total_ns;
 	struct slo_batches batches;
@@ -66,6 +68,7 @@ static int count(struct tally *t, const struct slo_ask *ask, struct bo_err *err)
 		for (; i < ctx->nreqs && ctx->by_intended[i]->intended_ns < spans[s].to_ns; i++) {
 			const struct bo_req *req = ctx->by_intended[i];
 			enum bo_req_class cls = (enum bo_req_class)req->cls;
+			bool open = cls == BO_REQ_INFLIGHT;
 			bool bad = bo_req_class_is_error(cls);
 			int r;
 
@@ -77,6 +80,7 @@ static int count(struct tally *t, const struct slo_ask *ask, struct bo_err *err)
 				continue;
 			t->n++;
 			t->bad += bad;
+			t->open += open && !bad;
 			if (bad && (t->first_bad_ns == SLO_NEVER || req->end_ns < t->first_bad_ns))
 				t->first_bad_ns = req->end_ns;
 			r = slo_batches_add(&t->batches, req->intended_ns, bad, 0, err);
@@ -87,32 +91,47 @@ static int count(struct tally *t, const struct slo_ask *ask, struct bo_err *err)
 	return 0;
 }
 
+static void say_open(const struct tally *t, struct slo_estimate *est)
+{
+	size_t len = strlen(est->why);
+
+	if (t->open)
+		snprintf(est->why + len, sizeof(est->why) - len,
+			 "%s%zu in flight when the run ended: more settle time would tell",
+			 len ? "; " : "", t->open);
+}
+
 /* The share of bad requests and its bounds into est; availability turns it round. */
 static void share(const struct tally *t, const struct slo_ask *ask, bool caps,
 		  struct slo_estimate *est)
 {
-	double n = (double)t->n, bad = (double)t->bad, deff = 1;
+	double n = (double)t->n, bad = (double)t->bad, most = bad + (double)t->open, deff = 1;
+	double unused;
 	char lo[BO_UNIT_BUF], hi[BO_UNIT_BUF];
 
 	est->value = bad / n;
 	est->breach_ns = t->first_bad_ns;
 	if (ask->census) {
-		est->lower = est->upper = est->value;
+		est->lower = est->value;
+		est->upper = most / n;
 		return;
 	}
 	if (slo_cmp_exact(ask->cmp)) {
 		/* None or all: a fact of the run, no matter of confidence; but "none of three" is
 		 * no fact. */
 		est->lower = t->n < SLO_MIN_CENSUS && t->bad == t->n ? 0 : est->value;
-		est->upper = t->n < SLO_MIN_CENSUS ? 1 : est->value;
+		est->upper = t->n < SLO_MIN_CENSUS ? 1 : most / n;
 		if (t->bad)
 			est->lower = est->value;
-		snprintf(est->why, sizeof(est->why), "%zu requests; at least %d are needed", t->n,
-			 SLO_MIN_CENSUS);
+		if (t->n < SLO_MIN_CENSUS)
+			snprintf(est->why, sizeof(est->why), "%zu requests; at least %d are needed",
+				 t->n, SLO_MIN_CENSUS);
 		return;
 	}
 	deff = slo_dispersion(&t->batches);
 	slo_share_bounds(bad, n, caps ? 1 : deff, caps ? deff : 1, &est->lower, &est->upper);
+	if (t->open)
+		slo_share_bounds(most, n, caps ? 1 : deff, caps ? deff : 1, &unused, &est->upper);
 	snprintf(est->why, sizeof(est->why), "%zu of %zu say %s to %s (95%%)", t->bad, t->n,
 		 bo_format_ratio(est->lower, lo), bo_format_ratio(est->upper, hi));
 	if (deff > 1)
@@ -143,6 +162,7 @@ static int measure_ratio(const struct slo_ask *ask, struct slo_estimate *est, st
 	if (r == 0 && t.n) {
 		share(&t, ask, slo_op_caps(ask->cmp->op) || ask->cmp->op == SLO_EQ, est);
 		say_needed(&t, ask, ask->limit, est);
+		say_open(&t, est);
 		snprintf(est->detail, sizeof(est->detail), "%zu of %zu", t.bad, t.n);
 	}
 	slo_batches_done(&t.batches);
@@ -163,13 +183,16 @@ static int measure_availability(const struct slo_ask *ask, struct slo_estimate *
 		/* ">= 99.9 %" caps the errors. */
 		share(&t, ask, !slo_op_caps(ask->cmp->op), est);
 		say_needed(&t, ask, 1 - ask->limit, est);
+		say_open(&t, est);
 		lower = 1 - est->upper;
 		est->upper = 1 - est->lower;
 		est->lower = lower;
 		/* Counted, not subtracted, so that 99.9 % is exactly what the limit "99.9%" is. */
 		est->value = (double)(t.n - t.bad) / (double)t.n;
-		if (ask->census || (slo_cmp_exact(ask->cmp) && t.n >= SLO_MIN_CENSUS))
-			est->lower = est->upper = est->value;
+		if (ask->census || (slo_cmp_exact(ask->cmp) && t.n >= SLO_MIN_CENSUS)) {
+			est->lower = (double)(t.n - t.bad - t.open) / (double)t.n;
+			est->upper = est->value;
+		}
 		snprintf(est->detail, sizeof(est->detail), "%zu of %zu", t.n - t.bad, t.n);
 	}
 	slo_batches_done(&t.batches);
@@ -184,8 +207,10 @@ static int measure_count(const struct slo_ask *ask, struct slo_estimate *est, st
 	if (r == 0 && !t.n)
 		snprintf(est->why, sizeof(est->why), "no requests");
 	if (r == 0 && t.n) {
-		est->value = est->lower = est->upper = (double)t.bad;
+		est->value = est->lower = (double)t.bad;
+		est->upper = (double)(t.bad + t.open);
 		est->breach_ns = t.first_bad_ns;
+		say_open(&t, est);
 		snprintf(est->detail, sizeof(est->detail), "of %zu", t.n);
 	}
 	slo_batches_done(&t.batches);

@@ -6,7 +6,8 @@
  * is out of budget when it holds evidently more bad requests than the budget allows (one-sided
  * binomial test at 1 %: a single slow request in a window is no breach of a p99), and at all when
  * the budget allows none.  A request without an answer is bad for a latency budget too: there is no
- * recovery while nobody answers.
+ * recovery while nobody answers.  What the end of the run caught in flight and not yet overdue is no
+ * evidence of anything.
  *
  * recovery: from the end of the last fault to the first window within budget after which none is
  *           out of budget again, seen for at least 1 s.
@@ -40,6 +41,8 @@ static bool window_breaks(const struct slo_ctx *ctx, const struct slo_ref *ref, 
 		int64_t at = req->end_ns;
 
 		if (!slo_load_counts(ctx->plan, ref->cmp, req->load))
+			continue;
+		if (req->cls == BO_REQ_INFLIGHT && (!latency || ns <= ref->limit))
 			continue;
 		if (latency) {
 			is_bad = ns > ref->limit || slo_answer_of(req) == SLO_NO_ANSWER ||
@@ -100,6 +103,15 @@ static int64_t window_length(const struct slo_ctx *ctx, int64_t from_ns, int64_t
 	return total / (int64_t)n * WINDOW_REQUESTS;
 }
 
+/* Did any of these requests end? */
+static bool any_ended(const struct slo_ctx *ctx, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		if (ctx->by_intended[i]->cls != BO_REQ_INFLIGHT)
+			return true;
+	return false;
+}
+
 static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_ns,
 			 int64_t length_ns, struct scan *scan)
 {
@@ -123,6 +135,10 @@ static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_
 			bad = true;
 			if (scan->first_known_ns == SLO_NEVER || known < scan->first_known_ns)
 				scan->first_known_ns = known;
+		}
+		if (!bad && !any_ended(ctx, i, end)) {
+			i = end;
+			continue;
 		}
 		if (!scan->windows++)
 			scan->first_seen_ns = start;

@@ -37,6 +37,18 @@ static void *serve(void *p)
 	return NULL;
 }
 
+/* A slot whose connection is over, or a new one.  Return: -1 when there are too many at a time */
+static int slot_get(struct tserver *s)
+{
+	for (int i = 0; i < s->nconns; i++) {
+		if (s->fds[i] >= 0)
+			continue;
+		pthread_join(s->threads[i], NULL); /* it gave the slot back as its last deed */
+		return i;
+	}
+	return s->nconns < TSERVER_CONNS_MAX ? s->nconns++ : -1;
+}
+
 static void *accept_all(void *p)
 {
 	struct tserver *s = p;
@@ -44,27 +56,29 @@ static void *accept_all(void *p)
 	for (;;) {
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		struct handler_arg *arg;
-		int open;
+		int open, slot;
 
 		if (fd < 0)
 			return NULL; /* shut down */
-		arg = malloc(sizeof(*arg));
 		pthread_mutex_lock(&s->lock);
-		if (s->closing || !arg || s->nconns == TSERVER_CONNS_MAX) {
+		if (s->closing) {
 			pthread_mutex_unlock(&s->lock);
-			free(arg);
 			close(fd);
 			continue;
 		}
-		*arg = (struct handler_arg){ s, s->nconns, fd };
-		s->fds[s->nconns] = fd;
+		arg = malloc(sizeof(*arg));
+		slot = slot_get(s);
+		/* Turning a client away would pass for a fault of the engine. */
+		if (!arg || slot < 0)
+			abort();
+		*arg = (struct handler_arg){ s, slot, fd };
+		s->fds[slot] = fd;
 		atomic_fetch_add(&s->accepted, 1);
 		open = atomic_fetch_add(&s->open, 1) + 1;
 		if (open > atomic_load(&s->peak))
 			atomic_store(&s->peak, open);
-		if (pthread_create(&s->threads[s->nconns], NULL, serve, arg))
+		if (pthread_create(&s->threads[slot], NULL, serve, arg))
 			abort();
-		s->nconns++;
 		pthread_mutex_unlock(&s->lock);
 	}
 }

@@ -18,6 +18,7 @@ struct tserver;
 /** tserver_fn - what happens on one connection; it is closed on return */
 typedef void (*tserver_fn)(struct tserver *s, int fd);
 
+/* Connections at a time; the test aborts when there are more. */
 #define TSERVER_CONNS_MAX 1024
 
 struct tserver {

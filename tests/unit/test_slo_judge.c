@@ -304,6 +304,24 @@ static void test_base_broken_fault_fine(void **state)
 	assert_int_equal(s->run->verdict.outcome, BO_INCONCLUSIVE);
 }
 
+/* A floor says that the fault is to be felt: that base does not reach it is the point of it. */
+static void test_base_below_a_floor(void **state)
+{
+	struct synth *s = *state;
+
+	synth_quiet_load(s, 1u << BO_PHASE_FAULT);
+	synth_steady(s, synth_start(s, BO_PHASE_FAULT), synth_end(s, BO_PHASE_FAULT), 200, SYNTH_S,
+		     BO_REQ_HTTP_5XX);
+	expect(s, "latency.p50 >= 500ms in fault", BO_PASS, NULL, NULL);
+	assert_int_equal(s->run->verdict.outcome, BO_PASS);
+	expect(s, "errors.ratio > 50% in fault", BO_PASS, NULL, NULL);
+	assert_int_equal(s->run->verdict.outcome, BO_PASS);
+	expect(s, "availability <= 50% in fault", BO_PASS, NULL, NULL);
+	assert_int_equal(s->run->verdict.outcome, BO_PASS);
+	expect(s, "latency.p50 >= 2s in fault", BO_FAIL, NULL, NULL);
+	assert_int_equal(s->run->verdict.outcome, BO_FAIL);
+}
+
 static void test_bad_budget_is_an_error(void **state)
 {
 	struct synth *s = *state;
@@ -353,6 +371,7 @@ int main(void)
 		SYNTH_TEST(test_never_began),
 		SYNTH_TEST(test_base_broken),
 		SYNTH_TEST(test_base_broken_fault_fine),
+		SYNTH_TEST(test_base_below_a_floor),
 		SYNTH_TEST(test_bad_budget_is_an_error),
 		SYNTH_TEST(test_empty_run),
 	};

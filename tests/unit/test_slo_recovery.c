@@ -176,6 +176,21 @@ static void test_detect(void **state)
 	assert_non_null(strstr(r->reason, "nothing to detect"));
 }
 
+/* What the end of the run caught in flight is no relapse; what it caught overdue is. */
+static void test_in_flight_at_the_end(void **state)
+{
+	struct synth *s = *state;
+	int64_t end = synth_end(s, BO_PHASE_HEAL);
+
+	story(s, BO_PHASE_HOLD, 0, 20 * SYNTH_MS, BO_REQ_OK);
+	for (int i = 20; i > 0; i--)
+		synth_req(s, end - i * SYNTH_MS, i * SYNTH_MS, BO_REQ_INFLIGHT);
+	assert_int_equal(second(s, "errors.count == 0", "recovery <= 1s")->outcome, BO_PASS);
+	assert_int_equal(second(s, "latency.max <= 500ms", "recovery <= 1s")->outcome, BO_PASS);
+	assert_int_equal(second(s, "latency.max <= 19ms in fault", "recovery <= 1s")->outcome,
+			 BO_FAIL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +203,7 @@ int main(void)
 		SYNTH_TEST(test_background_noise),
 		SYNTH_TEST(test_cannot_tell),
 		SYNTH_TEST(test_detect),
+		SYNTH_TEST(test_in_flight_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

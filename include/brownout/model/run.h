@@ -31,7 +31,8 @@ enum bo_req_class {
 	BO_REQ_CLASS_COUNT,
 };
 const char *bo_req_class_name(enum bo_req_class cls);
-/** bo_req_class_is_error() - counts in errors.ratio?  All but OK and ABANDONED */
+/** bo_req_class_is_error() - counts in errors.ratio?  All but OK, ABANDONED and INFLIGHT,
+ * whose end nobody knows */
 bool bo_req_class_is_error(enum bo_req_class cls);
 
 /**
