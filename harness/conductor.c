@@ -36,6 +36,7 @@
 #define T0_AHEAD_NS (50 * BO_NSEC_PER_MSEC)
 #define TICK_NS (20 * BO_NSEC_PER_MSEC)
 #define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
+#define LATE_NS (100 * BO_NSEC_PER_MSEC)
 
 struct conductor {
 	struct bo_keeper *keeper;
@@ -59,7 +60,10 @@ struct conductor {
 
 static int64_t since_t0(const struct conductor *c)
 {
-	return c->t0_ns ? bo_now_ns() - c->t0_ns : INT64_MIN;
+	int64_t now = bo_now_ns();
+
+	/* t0 is fixed a moment ahead: what fails in between did so at 0 */
+	return !c->t0_ns ? INT64_MIN : now > c->t0_ns ? now - c->t0_ns : 0;
 }
 
 /* a line for the person who watches, and the same in the run's timeline */
@@ -95,7 +99,7 @@ static void check_signals(struct conductor *c)
 		if (c->over) {
 			/* the second Ctrl-C: the keeper takes everything back when our end of the socket closes */
 			bo_status_clear();
-			_exit(4);
+			_exit(bo_outcome_exit(BO_ABORTED));
 		}
 		snprintf(text, sizeof(text), "interrupted by SIG%s", sigabbrev_np((int)si.ssi_signo));
 		c->run->abort_reason = keep_text(c, text);
@@ -170,7 +174,8 @@ static int idle(void *self, struct bo_err *err)
 
 	check_signals(c);
 	if (c->over)
-		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s", c->run->abort_reason);
+		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s",
+				  c->run->abort_reason ? c->run->abort_reason : "the run is over");
 	show(c);
 	return 0;
 }
@@ -358,6 +363,19 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	return bo_timeline_init(&c->timeline, c->plan, err);
 }
 
+/* Load keeps to the clock.  A phase that waited for a node to come back, for most of its time, is not what was asked
+ * for: what is measured in it, and in the one before, is something else. */
+static void check_late(struct conductor *c, enum bo_phase phase, int64_t now)
+{
+	int64_t late = now - bo_plan_phase_start(c->plan, phase), length = c->plan->phase_ns[phase];
+	char by[BO_UNIT_BUF], of[BO_UNIT_BUF];
+
+	if (late > LATE_NS && late > length / 2)
+		note(c, BO_EVENT_PROBLEM, -1,
+		     "phase %s began %s late, and is planned for %s: taking back a fault took that long",
+		     bo_phase_name(phase), bo_format_duration(late, by), bo_format_duration(length, of));
+}
+
 /*
  * enter_phase() - from when on requests belong to @phase
  * They are due by the plan, so a phase starts by the plan: if it started when this thread woke up, the request that is
@@ -375,6 +393,7 @@ static void enter_phase(struct conductor *c, enum bo_phase phase)
 	c->run->phases[phase].start_ns = start;
 	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
 	bo_status_note(now, "phase %s", bo_phase_name(phase));
+	check_late(c, phase, now);
 }
 
 static void apply_fault(struct conductor *c, int i)
@@ -394,13 +413,18 @@ static void revert_fault(struct conductor *c, int i)
 	const struct bo_fault_record *rec = &c->run->faults.items[i];
 	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
 	struct bo_err err = { 0 };
+	int r;
 
 	if (!c->faults.faults[i].active)
 		return;
-	if (bo_fault_set_revert(&c->faults, (size_t)i, &err) < 0)
+	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
+	c->reverted_ns = since_t0(c);
+	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
+	if (r < 0 && !(c->over && err.code == EINTR)) {
 		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1, "fault %s could not be reverted: %s", spec->id,
 		     err.msg);
-	c->reverted_ns = since_t0(c);
+		return;
+	}
 	if (rec->confirm == BO_CONFIRM_OK)
 		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id, rec->achieved);
 	else

@@ -183,6 +183,48 @@ kill_when() {
 	[ $took -le 1000 ] || die "nodes lived on for $took ms"
 	wait "$pid"; rc=$?
 }
+# the last of these descriptors to be free is not to become the keeper's socket, nor a report what is printed
+case_closed_descriptors() {
+	"$BROWNOUT" run --plain --out "$out" "$here/fine.lua" <&- >&- 2>&- &
+	pid=$!
+	eventually 10 keeper_of "$pid" >/dev/null || die "no keeper"
+	local fd
+	for fd in 0 1 2; do
+		[ "$(readlink "/proc/$pid/fd/$fd")" = /dev/null ] || die "$fd is $(readlink "/proc/$pid/fd/$fd")"
+	done
+	wait "$pid"; rc=$?
+	expect_rc 0
+}
+# a soft limit as low as this is raised for ourselves, and a node gets it as it was
+case_few_descriptors() {
+	(ulimit -Sn 64; exec "$BROWNOUT" run --plain --out "$out" "$here/limits.lua") >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 0
+	grep -qx 'open files: 64' "$out"/*/nodes/web.log || die "$(cat "$out"/*/nodes/web.log)"
+}
+# the hard limit, too: nothing of ours needs a certain descriptor
+case_few_descriptors_hard() {
+	(ulimit -n 300; exec "$BROWNOUT" run --plain --out "$out" "$here/limits.lua") >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 0
+	# so few that the load cannot have its own: said so, and not at a time before the start
+	(ulimit -n 100; exec "$BROWNOUT" run --plain --out "$out" "$here/limits.lua") >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 3
+	expect stdout 'INCONCLUSIVE  limits  \(0\.00s'
+	expect stdout '50 connections need'
+}
+case_slow_comeback() {
+	run "$here/slow-comeback.lua"; expect_rc 3
+	expect stderr 'PROBLEM: phase heal began .* late'
+	expect stdout 'phase heal began .* late'
+}
+case_no_comeback() {
+	run "$here/no-comeback.lua"; expect_rc 3
+	expect stderr 'PROBLEM: fault kill db #1 could not be reverted: db exited with status 3'
+	expect_not stderr '\(null\)'
+	expect stdout 'ended by signal 9 .* confirmed'
+}
 case_kill_conductor() {
 	kill_when conductor
 	eventually 5 gone "$keeper" || die "the keeper is still there"
