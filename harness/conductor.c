@@ -188,6 +188,14 @@ static void pid_changed(void *self, int node, pid_t pid)
 		bo_sampler_set_pid(c->sampler, node, pid);
 }
 
+static void describe_end(int status, char how[128])
+{
+	if (WIFSIGNALED(status))
+		snprintf(how, 128, "was killed by signal %d (%s)", WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+	else
+		snprintf(how, 128, "exited with status %d", WEXITSTATUS(status));
+}
+
 static void node_ended(void *self, int node, const struct bo_node_state *state, bool asked)
 {
 	struct conductor *c = self;
@@ -197,11 +205,7 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 	struct bo_err ignored = { 0 };
 	char how[128];
 
-	if (WIFSIGNALED(state->exit_status))
-		snprintf(how, sizeof(how), "was killed by signal %d (%s)", WTERMSIG(state->exit_status),
-			 sigdescr_np(WTERMSIG(state->exit_status)));
-	else
-		snprintf(how, sizeof(how), "exited with status %d", WEXITSTATUS(state->exit_status));
+	describe_end(state->exit_status, how);
 	if (asked) {
 		note(c, BO_EVENT_NODE, node, "%s %s, as asked", spec->name, how);
 		return;
@@ -209,7 +213,7 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 	if (hands->memory_stat(hands->self, node, &mem, &ignored) == 0 && mem.oom_kills > 0)
 		snprintf(how + strlen(how), sizeof(how) - strlen(how), ", %lld OOM kill%s in its cgroup",
 			 (long long)mem.oom_kills, mem.oom_kills == 1 ? "" : "s");
-	if (!c->t0_ns) /* before t0 it is a node that never got ready, and reported as that */
+	if (!c->t0_ns) /* reported by who waits for it to be ready, or by check_running() */
 		return;
 	note(c, spec->role == BO_ROLE_SUBJECT ? BO_EVENT_NODE : BO_EVENT_PROBLEM, node,
 	     "%s %s, though no fault asked it to (see nodes/%s.log)", spec->name, how, spec->name);
@@ -329,6 +333,29 @@ static int start_loads(struct conductor *c, struct bo_err *err)
 	return 0;
 }
 
+/* The last word before t0: one that was ready may have ended while others were started. */
+static int check_running(struct conductor *c, struct bo_err *err)
+{
+	struct bo_hands *h = bo_labctl_hands(c->lab);
+
+	for (size_t i = 1; i < c->plan->nodes.len; i++) {
+		const char *name = c->plan->nodes.items[i].name;
+		struct bo_node_state st = { 0 };
+		int r = h->node_state(h->self, (int)i, &st, err);
+		char how[128];
+
+		if (r < 0)
+			return r;
+		if (st.running)
+			continue;
+		describe_end(st.exit_status, how);
+		return bo_err_set(err, ESRCH, BO_SUBSYS_HARNESS,
+				  "%s %s after it was ready and before the run began (see nodes/%s.log)", name, how,
+				  name);
+	}
+	return 0;
+}
+
 static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 {
 	struct bo_labctl_hooks hooks = { .self = c, .idle = idle, .node_ended = node_ended,
@@ -360,7 +387,8 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	r = start_sampler(c, err);
 	if (r < 0)
 		return r;
-	return bo_timeline_init(&c->timeline, c->plan, err);
+	r = bo_timeline_init(&c->timeline, c->plan, err);
+	return r < 0 ? r : check_running(c, err);
 }
 
 /* Load keeps to the clock.  A phase that waited for a node to come back, for most of its time, is not what was asked

@@ -73,6 +73,11 @@ case_never_ready() {
 	expect stderr 'web was not ready within 1(\.00)?s: port 8080: .*still warming up'
 	expect stdout INCONCLUSIVE
 }
+case_dies_once_ready() {
+	run "$here/dies-once-ready.lua"; expect_rc 3
+	expect stderr 'db exited with status 3 after it was ready and before the run began'
+	expect stdout INCONCLUSIVE
+}
 case_backend_dies() {
 	run "$here/backend-dies.lua"; expect_rc 3
 	expect stderr 'PROBLEM: db exited with status 3'
