@@ -92,15 +92,18 @@ static const char *keep_text(struct conductor *c, const char *text)
 static void check_signals(struct conductor *c)
 {
 	struct signalfd_siginfo si;
+	bool was_over = c->over;
 
 	while (read(c->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		char text[96];
 
-		if (c->over) {
+		if (was_over) {
 			/* the second Ctrl-C: the keeper takes everything back when our end of the socket closes */
 			bo_status_clear();
 			_exit(bo_outcome_exit(BO_ABORTED));
 		}
+		if (c->over)
+			continue; /* a terminal that closes, a runner that cancels: what comes at once is one wish */
 		snprintf(text, sizeof(text), "interrupted by SIG%s", sigabbrev_np((int)si.ssi_signo));
 		c->run->abort_reason = keep_text(c, text);
 		c->over = true;

@@ -171,6 +171,14 @@ interrupt_when() {
 }
 case_ctrl_c() { interrupt_when 'fault on: .*memory'; expect stderr 'fault off'; expect stderr 'interrupted by SIGINT'; }
 case_ctrl_c_in_setup() { interrupt_when 'run folder'; }
+case_two_signals_at_once() {
+	start "$here/long.lua"
+	eventually 20 says 'fault on: .*memory' || die "the fault never came"
+	kill -STOP "$pid"; kill -INT "$pid"; kill -TERM "$pid"; kill -HUP "$pid"; kill -CONT "$pid"
+	wait "$pid"; rc=$?
+	expect_rc 4
+	has_report || die "no run.json"
+}
 # kill_when WHO: $keeper, $inits are set, nodes must be dead within 1 s
 kill_when() {
 	start "$here/long.lua"
