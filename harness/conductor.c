@@ -36,6 +36,7 @@
 #define T0_AHEAD_NS (50 * BO_NSEC_PER_MSEC)
 #define TICK_NS (20 * BO_NSEC_PER_MSEC)
 #define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
+#define LATE_NS (100 * BO_NSEC_PER_MSEC)
 
 struct conductor {
 	struct bo_keeper *keeper;
@@ -59,7 +60,10 @@ struct conductor {
 
 static int64_t since_t0(const struct conductor *c)
 {
-	return c->t0_ns ? bo_now_ns() - c->t0_ns : INT64_MIN;
+	int64_t now = bo_now_ns();
+
+	/* t0 is fixed a moment ahead: what fails in between did so at 0 */
+	return !c->t0_ns ? INT64_MIN : now > c->t0_ns ? now - c->t0_ns : 0;
 }
 
 /* a line for the person who watches, and the same in the run's timeline */
@@ -88,15 +92,18 @@ static const char *keep_text(struct conductor *c, const char *text)
 static void check_signals(struct conductor *c)
 {
 	struct signalfd_siginfo si;
+	bool was_over = c->over;
 
 	while (read(c->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		char text[96];
 
-		if (c->over) {
+		if (was_over) {
 			/* the second Ctrl-C: the keeper takes everything back when our end of the socket closes */
 			bo_status_clear();
-			_exit(4);
+			_exit(bo_outcome_exit(BO_ABORTED));
 		}
+		if (c->over)
+			continue; /* a terminal that closes, a runner that cancels: what comes at once is one wish */
 		snprintf(text, sizeof(text), "interrupted by SIG%s", sigabbrev_np((int)si.ssi_signo));
 		c->run->abort_reason = keep_text(c, text);
 		c->over = true;
@@ -170,7 +177,8 @@ static int idle(void *self, struct bo_err *err)
 
 	check_signals(c);
 	if (c->over)
-		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s", c->run->abort_reason);
+		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s",
+				  c->run->abort_reason ? c->run->abort_reason : "the run is over");
 	show(c);
 	return 0;
 }
@@ -183,6 +191,14 @@ static void pid_changed(void *self, int node, pid_t pid)
 		bo_sampler_set_pid(c->sampler, node, pid);
 }
 
+static void describe_end(int status, char how[128])
+{
+	if (WIFSIGNALED(status))
+		snprintf(how, 128, "was killed by signal %d (%s)", WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+	else
+		snprintf(how, 128, "exited with status %d", WEXITSTATUS(status));
+}
+
 static void node_ended(void *self, int node, const struct bo_node_state *state, bool asked)
 {
 	struct conductor *c = self;
@@ -192,11 +208,7 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 	struct bo_err ignored = { 0 };
 	char how[128];
 
-	if (WIFSIGNALED(state->exit_status))
-		snprintf(how, sizeof(how), "was killed by signal %d (%s)", WTERMSIG(state->exit_status),
-			 sigdescr_np(WTERMSIG(state->exit_status)));
-	else
-		snprintf(how, sizeof(how), "exited with status %d", WEXITSTATUS(state->exit_status));
+	describe_end(state->exit_status, how);
 	if (asked) {
 		note(c, BO_EVENT_NODE, node, "%s %s, as asked", spec->name, how);
 		return;
@@ -204,7 +216,7 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 	if (hands->memory_stat(hands->self, node, &mem, &ignored) == 0 && mem.oom_kills > 0)
 		snprintf(how + strlen(how), sizeof(how) - strlen(how), ", %lld OOM kill%s in its cgroup",
 			 (long long)mem.oom_kills, mem.oom_kills == 1 ? "" : "s");
-	if (!c->t0_ns) /* before t0 it is a node that never got ready, and reported as that */
+	if (!c->t0_ns) /* reported by who waits for it to be ready, or by check_running() */
 		return;
 	note(c, spec->role == BO_ROLE_SUBJECT ? BO_EVENT_NODE : BO_EVENT_PROBLEM, node,
 	     "%s %s, though no fault asked it to (see nodes/%s.log)", spec->name, how, spec->name);
@@ -324,6 +336,29 @@ static int start_loads(struct conductor *c, struct bo_err *err)
 	return 0;
 }
 
+/* The last word before t0: one that was ready may have ended while others were started. */
+static int check_running(struct conductor *c, struct bo_err *err)
+{
+	struct bo_hands *h = bo_labctl_hands(c->lab);
+
+	for (size_t i = 1; i < c->plan->nodes.len; i++) {
+		const char *name = c->plan->nodes.items[i].name;
+		struct bo_node_state st = { 0 };
+		int r = h->node_state(h->self, (int)i, &st, err);
+		char how[128];
+
+		if (r < 0)
+			return r;
+		if (st.running)
+			continue;
+		describe_end(st.exit_status, how);
+		return bo_err_set(err, ESRCH, BO_SUBSYS_HARNESS,
+				  "%s %s after it was ready and before the run began (see nodes/%s.log)", name, how,
+				  name);
+	}
+	return 0;
+}
+
 static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 {
 	struct bo_labctl_hooks hooks = { .self = c, .idle = idle, .node_ended = node_ended,
@@ -355,7 +390,21 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	r = start_sampler(c, err);
 	if (r < 0)
 		return r;
-	return bo_timeline_init(&c->timeline, c->plan, err);
+	r = bo_timeline_init(&c->timeline, c->plan, err);
+	return r < 0 ? r : check_running(c, err);
+}
+
+/* Load keeps to the clock.  A phase that waited for a node to come back, for most of its time, is not what was asked
+ * for: what is measured in it, and in the one before, is something else. */
+static void check_late(struct conductor *c, enum bo_phase phase, int64_t now)
+{
+	int64_t late = now - bo_plan_phase_start(c->plan, phase), length = c->plan->phase_ns[phase];
+	char by[BO_UNIT_BUF], of[BO_UNIT_BUF];
+
+	if (late > LATE_NS && late > length / 2)
+		note(c, BO_EVENT_PROBLEM, -1,
+		     "phase %s began %s late, and is planned for %s: taking back a fault took that long",
+		     bo_phase_name(phase), bo_format_duration(late, by), bo_format_duration(length, of));
 }
 
 /*
@@ -375,6 +424,7 @@ static void enter_phase(struct conductor *c, enum bo_phase phase)
 	c->run->phases[phase].start_ns = start;
 	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
 	bo_status_note(now, "phase %s", bo_phase_name(phase));
+	check_late(c, phase, now);
 }
 
 static void apply_fault(struct conductor *c, int i)
@@ -394,13 +444,18 @@ static void revert_fault(struct conductor *c, int i)
 	const struct bo_fault_record *rec = &c->run->faults.items[i];
 	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
 	struct bo_err err = { 0 };
+	int r;
 
 	if (!c->faults.faults[i].active)
 		return;
-	if (bo_fault_set_revert(&c->faults, (size_t)i, &err) < 0)
+	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
+	c->reverted_ns = since_t0(c);
+	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
+	if (r < 0 && !(c->over && err.code == EINTR)) {
 		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1, "fault %s could not be reverted: %s", spec->id,
 		     err.msg);
-	c->reverted_ns = since_t0(c);
+		return;
+	}
 	if (rec->confirm == BO_CONFIRM_OK)
 		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id, rec->achieved);
 	else

@@ -191,6 +191,8 @@ int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err)
 	if (!k)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	k->sock = k->pidfd = -1;
+	/* A link takes up to seven descriptors here and four in the keeper; 1024, the usual soft limit, are few. */
+	bo_fds_limit_raise();
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
 	k->queued = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = fork_keeper(k, &user, err);

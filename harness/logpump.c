@@ -146,16 +146,20 @@ static void scan(struct stream *s, const char *buf, size_t n)
 	}
 }
 
+/* Reading is under the lock, too: the pump's thread and one that asks for the last line may both do it. */
 static void drain(struct bo_logpump *pump, struct stream *s, int max_reads)
 {
 	char buf[65536];
 
 	while (max_reads--) {
-		ssize_t n = read(s->rd, buf, sizeof(buf));
+		ssize_t n;
 
-		if (n <= 0)
-			return;
 		pthread_mutex_lock(&pump->lock);
+		n = read(s->rd, buf, sizeof(buf));
+		if (n <= 0) {
+			pthread_mutex_unlock(&pump->lock);
+			return;
+		}
 		keep(s, buf, (size_t)n);
 		/* what nobody will read need not be looked at line by line: only the tail can be shown */
 		scan(s, s->has_regex || n < LINE_BYTES ? buf : buf + n - LINE_BYTES,
@@ -213,6 +217,9 @@ void bo_logpump_rearm(struct bo_logpump *pump, int node)
 
 void bo_logpump_last_line(struct bo_logpump *pump, int node, char *buf, size_t size)
 {
+	/* Of a node that has just ended the pump may not have read the last words yet. */
+	if (pump->streams[node].rd >= 0)
+		drain(pump, &pump->streams[node], 16);
 	pthread_mutex_lock(&pump->lock);
 	snprintf(buf, size, "%s", pump->streams[node].last);
 	pthread_mutex_unlock(&pump->lock);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness/main.c — the verb table.  Nothing else happens here: main() runs with whatever privilege the user gave. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "brownout/base/log.h"
 #include "brownout/base/nearest.h"
@@ -48,8 +50,21 @@ static int unknown_verb(const char *name)
 	return BO_EXIT_USAGE;
 }
 
+/* Where the caller left 0, 1 or 2 closed, the next socket would take the place, and what is printed would go into it. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_fds();
 	bo_log_setup(BO_LOG_WARN, "brownout");
 	if (argc < 2) {
 		usage(stderr);

@@ -293,7 +293,8 @@ int bo_fault_set_revert(struct bo_fault_set *set, size_t i, struct bo_err *err)
 
 	if (!fault->active)
 		return 0;
-	if (fault->kind->confirm(fault, &why) < 0)
+	/* Only once: a second try to revert finds what the first one left, not what the fault did. */
+	if (record->confirm == BO_CONFIRM_PENDING && fault->kind->confirm(fault, &why) < 0)
 		bo_fault_verdict(record, BO_CONFIRM_UNKNOWN, "could not be measured: %s", why.msg);
 	if (record->confirm == BO_CONFIRM_PENDING)
 		bo_fault_verdict(record, BO_CONFIRM_UNKNOWN, "was not measured");

@@ -168,6 +168,7 @@ static void main_child(struct init *in)
 	if (args->start->stub)
 		become_stub(args->start->stub, &err);
 	bo_fds_close_from(EXEC_FD + 1); /* the pidfd that was sent */
+	bo_fds_limit_restore();
 	bo_signals_default();
 	execve(in->paths.exe, (char *const *)(uintptr_t)args->start->argv, in->env);
 	bo_err_errno(&err, BO_SUBSYS_LAB, "%.300s", args->start->exe);
@@ -186,6 +187,7 @@ static void exec_child(const struct init *in, char **argv, int report)
 	bo_fds_close_from(EXEC_FD + 1);
 	if (enter_cwd(in, &err) < 0)
 		fail_child(&err);
+	bo_fds_limit_restore();
 	bo_signals_default();
 	environ = in->env;
 	execvp(argv[0], argv);
@@ -265,6 +267,7 @@ static void stop_all(struct init *in, bool stop)
 	kill(-1, stop ? SIGSTOP : SIGCONT);
 	while (stop && !all_stopped()) {
 		if (bo_now_ns() > deadline) {
+			kill(-1, SIGCONT); /* half stopped is not stopped: let it go on rather than limp */
 			tell(in->args->chan, INIT_STOPPED, ETIMEDOUT, 0, "some process did not stop");
 			return;
 		}
@@ -396,7 +399,8 @@ static int keep_only(struct init_args *args, int *signals)
 	for (size_t i = 0; i < n; i++) {
 		if (*keep[i] < 0)
 			continue;
-		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, 512);
+		/* Above the places they go to, and below any limit on descriptors that is in use. */
+		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, 32);
 		if (*keep[i] < 0)
 			return -errno;
 	}

@@ -179,8 +179,11 @@ static int cgroups_up(struct bo_lab *lab, struct bo_err *err)
 		rc = bo_cgroup_make(&lab->run_cgroup, true, err);
 	for (size_t i = 1; rc == 0 && i < lab->nnodes; i++) {
 		struct lab_node *n = &lab->nodes[i];
+		char dir[sizeof("node-") + BO_LAB_NAME_MAX];
 
-		rc = bo_cgroup_at(&n->cgroup, &lab->cgroups, &lab->run_cgroup, n->name, err);
+		/* Not the bare name: a node may be called "tasks", as a file of every v1 group is. */
+		snprintf(dir, sizeof(dir), "node-%s", n->name);
+		rc = bo_cgroup_at(&n->cgroup, &lab->cgroups, &lab->run_cgroup, dir, err);
 		if (rc == 0)
 			rc = bo_undo_push(&lab->undo, "cgroup of a node", undo_node_cgroup, lab, (long)i, err);
 		if (rc == 0)

@@ -322,10 +322,11 @@ int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int6
 	}
 	if (msg.head.argc == 0)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "an empty command");
-	rc = bo_fdpass_send(n->chan, &msg, len, NULL, err);
+	rc = bo_fdpass_send(n->chan, &msg, len, NULL, NULL);
 	if (rc == 0)
 		n->exec_busy = true;
-	return rc;
+	/* EPIPE would read as "the keeper is gone": its init has ended and the event is on its way. */
+	return rc < 0 ? bo_err_set(err, rc == -EPIPE ? ESRCH : -rc, BO_SUBSYS_LAB, "node %s is ending", n->name) : 0;
 }
 
 int bo_lab_node_kill(struct bo_lab *lab, int node, struct bo_err *err)

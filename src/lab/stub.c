@@ -49,6 +49,8 @@ struct bo_stub {
 	int epoll;
 	int listen_fd;
 	int port;
+	size_t nopen; /* connections with a descriptor */
+	bool deaf;    /* out of descriptors: until one is closed, the backlog keeps who comes */
 	struct conn *conns;
 	struct conn *queue, **queue_end;
 };
@@ -127,6 +129,14 @@ static void conn_free(struct bo_stub *s, struct conn *c)
 	free(c);
 }
 
+static void listen_again(struct bo_stub *s, bool on)
+{
+	struct epoll_event ev = { .events = on ? EPOLLIN : 0 };
+
+	if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, s->listen_fd, &ev) == 0)
+		s->deaf = !on;
+}
+
 static void conn_close(struct bo_stub *s, struct conn *c, bool reset)
 {
 	struct linger now = { .l_onoff = 1 };
@@ -137,6 +147,9 @@ static void conn_close(struct bo_stub *s, struct conn *c, bool reset)
 	if (reset)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	bo_close(&c->fd);
+	s->nopen--;
+	if (s->deaf)
+		listen_again(s, true);
 	c->dead = true;
 	if (c->state != WAITING)
 		conn_free(s, c);
@@ -175,8 +188,12 @@ static void accept_all(struct bo_stub *s)
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		struct conn *c;
 
-		if (fd < 0)
-			return; /* EAGAIN, or out of descriptors: the backlog keeps them */
+		if (fd < 0) {
+			/* Level-triggered, it would spin as long as somebody waits in the backlog. */
+			if ((errno == EMFILE || errno == ENFILE) && s->nopen)
+				listen_again(s, false);
+			return;
+		}
 		/* The input buffer is left as it is: zeroing 64 KiB per connection would be most of the work. */
 		c = malloc(sizeof(*c));
 		if (!c) {
@@ -185,6 +202,7 @@ static void accept_all(struct bo_stub *s)
 		}
 		memset(c, 0, offsetof(struct conn, in));
 		c->fd = fd;
+		s->nopen++;
 		c->armed = ev.events;
 		c->next = s->conns;
 		if (s->conns)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -161,8 +162,9 @@ bool bo_process_id_alive(const struct bo_process_id *id)
 	if (own_pidns(&pidns) < 0 || pidns != id->pidns)
 		return true;
 	rc = read_stat(id->pid, &state, &start);
+	/* Under hidepid= other users' processes have no folder in /proc; kill(2) still knows that they are there. */
 	if (rc == -ENOENT || rc == -ESRCH)
-		return false;
+		return kill(id->pid, 0) == 0 || errno != ESRCH;
 	if (rc < 0)
 		return true; /* cannot tell: leave it alone */
 	return start == id->start_ticks && state != 'Z' && state != 'X';
@@ -184,6 +186,25 @@ void bo_fds_close_from(int first)
 	}
 	if (dir)
 		closedir(dir);
+}
+
+static struct rlimit found_fds;
+
+void bo_fds_limit_raise(void)
+{
+	struct rlimit raised;
+
+	if (found_fds.rlim_max || getrlimit(RLIMIT_NOFILE, &found_fds) < 0)
+		return;
+	raised = found_fds;
+	raised.rlim_cur = raised.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &raised);
+}
+
+void bo_fds_limit_restore(void)
+{
+	if (found_fds.rlim_max)
+		(void)setrlimit(RLIMIT_NOFILE, &found_fds);
 }
 
 void bo_signals_default(void)

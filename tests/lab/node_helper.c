@@ -4,6 +4,7 @@
  *   ask HOST PORT FAMILY resolve HOST, connect by family 4 or 6, send a line, expect it back; exit 0 when all went well
  *   hog MIB              touch that much memory, print "full", wait
  *   tree                 fork children that fork children, print "grown", wait
+ *   vfork                fork a child by vfork(2) that waits: while it is stopped, so does this process, in state D
  *   hold HOST PORT       connect, print "connected", and say how the connection ends: "fin" or "rst"
  *   caps                 exit 0 when there is no capability in any set, and no_new_privs
  * Owns: nothing.  Threads: none.  Privilege: none. */
@@ -16,6 +17,14 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static int wait_in_vfork(void)
+{
+	if (vfork() == 0)
+		for (;;)
+			pause();
+	return 0;
+}
 
 static int serve(int port)
 {
@@ -150,6 +159,8 @@ int main(int argc, char **argv)
 		return hog((size_t)atoi(argv[2]));
 	if (argc == 2 && strcmp(argv[1], "tree") == 0)
 		tree();
+	if (argc == 2 && strcmp(argv[1], "vfork") == 0)
+		return wait_in_vfork();
 	if (argc == 2 && strcmp(argv[1], "caps") == 0)
 		return caps();
 	dprintf(2, "usage: see the source\n");

@@ -42,9 +42,11 @@ static struct bo_lab *open_lab(const struct bo_cgroups *cgs)
 static pid_t start(struct bo_lab *lab, const char *script)
 {
 	const char *const argv[] = { "sh", "-c", script, NULL };
-	struct bo_node_start how = { .exe = "/bin/sh", .argv = argv, .log_fd = -1 };
+	char helper_dir[] = NODE_HELPER;
+	struct bo_node_start how = { .exe = "/bin/sh", .argv = argv, .keep_dir = helper_dir, .log_fd = -1 };
 	pid_t pid = 0;
 
+	*strrchr(helper_dir, '/') = '\0';
 	OK(bo_lab_node_start(lab, 1, &how, &pid, &err));
 	return pid;
 }
@@ -79,6 +81,21 @@ static void pause_without_cgroups(void)
 	OK(bo_lab_node_pause(lab, 1, true, &err));
 	OK(bo_lab_node_kill(lab, 1, &err));
 	CHECK(bo_lab_memory_limit(lab, 1, BO_MEM_MAX, 1 << 20, NULL) == -ENOTSUP, "a limit without a controller");
+	OK(bo_lab_down(lab, &err));
+	bo_lab_free(lab);
+}
+
+/* vfork(2) puts the parent into state D until the child ends, and a stopped child does not. */
+static void pause_that_fails_stops_nobody(void)
+{
+	const struct bo_cgroups none = { 0 };
+	struct bo_lab *lab = open_lab(&none);
+	pid_t pid = start(lab, NODE_HELPER " vfork & while :; do :; done");
+
+	usleep(200000);
+	CHECK(bo_lab_node_pause(lab, 1, true, NULL) == -ETIMEDOUT, "a process in state D was stopped");
+	usleep(50000);
+	CHECK(state_of(pid) == 'R', "state %c", state_of(pid));
 	OK(bo_lab_down(lab, &err));
 	bo_lab_free(lab);
 }
@@ -177,6 +194,7 @@ int main(int argc, char **argv)
 	static const struct labkit_test tests[] = {
 		{ "refused", refused },
 		{ "pause_without_cgroups", pause_without_cgroups },
+		{ "pause_that_fails_stops_nobody", pause_that_fails_stops_nobody },
 		{ "pause_with_v1", pause_with_v1 },
 		{ "killed_while_paused_by_v1", killed_while_paused_by_v1 },
 	};

@@ -97,6 +97,30 @@ static void kill_ends_and_comes_back(void **state)
 	assert_int_equal(fake->starts, 1);
 }
 
+/** starts_and_waits_in_vain() - hands.node_start: it runs, and is not ready in time */
+static int starts_and_waits_in_vain(void *self, int node, bool ready, struct bo_err *err)
+{
+	(void)self;
+	(void)ready;
+	fake->nodes[node] = (struct bo_node_state){ .running = true, .pid = 99, .since_ns = fake_now };
+	return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_LAB, "not ready");
+}
+
+static void a_second_try_to_revert_does_not_judge_again(void **state)
+{
+	struct bo_err err = { 0 };
+
+	(void)state;
+	fake->hands.node_start = starts_and_waits_in_vain;
+	begin("kill", NULL, 0);
+	apply();
+	pass(SEC);
+	assert_int_equal(bo_fault_set_revert(&set, 0, &err), -ETIMEDOUT);
+	expect(BO_CONFIRM_OK, "ended by signal 9", "");
+	revert();
+	expect(BO_CONFIRM_OK, "ended by signal 9", "");
+}
+
 static void kill_that_does_nothing_is_found_out(void **state)
 {
 	(void)state;
@@ -303,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SET_TEST(kill_ends_and_comes_back),
+		SET_TEST(a_second_try_to_revert_does_not_judge_again),
 		SET_TEST(kill_that_does_nothing_is_found_out),
 		SET_TEST(kill_of_the_dead_is_no_fault),
 		SET_TEST(term_ends_and_comes_back),

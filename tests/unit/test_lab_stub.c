@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "brownout/base/clock.h"
@@ -270,6 +272,53 @@ static void a_port_in_use(void **state)
 	end();
 }
 
+static int64_t cpu_of_stub(void)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &ts), 0);
+	return (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* A service that leaks connections is what this is for: the stub must neither spin nor forget who waits. */
+static void out_of_descriptors(void **state)
+{
+	enum { DIALS = 6, ROOM = 2 };
+	struct rlimit limit, few;
+	int fd[DIALS], next;
+	int64_t before;
+	char c;
+
+	(void)state;
+	begin((struct bo_stub_spec){ .proto = BO_STUB_TCP, .body = "x" });
+	for (int i = 0; i < DIALS; i++)
+		fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	next = dup(0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = (rlim_t)next + ROOM;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < DIALS; i++) {
+		struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)bo_stub_port(stub)),
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+		assert_int_equal(connect(fd[i], (void *)&at, sizeof(at)), 0);
+	}
+	before = cpu_of_stub();
+	usleep(300000);
+	assert_true(cpu_of_stub() - before < 100 * MS);
+	for (int i = 0; i < DIALS; i++) {
+		say(fd[i], "hello\n");
+		assert_int_equal(recv(fd[i], &c, 1, 0), 1);
+		close(fd[i]);
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +329,7 @@ int main(void)
 		cmocka_unit_test(error_reset_and_stall),
 		cmocka_unit_test(what_is_no_http),
 		cmocka_unit_test(a_port_in_use),
+		cmocka_unit_test(out_of_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

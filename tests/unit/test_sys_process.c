@@ -10,9 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +85,34 @@ static void a_zombie_is_dead(void **state)
 	close(to_parent[1]);
 }
 
+/* A sweep by an ordinary user must not take somebody else's run for dead because /proc does not show it. */
+static void one_that_proc_hides_is_alive(void **state)
+{
+	struct bo_process_id id;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(bo_process_id_self(&id, NULL), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("proc", "/proc", "proc", 0, "hidepid=2") < 0 || setgroups(0, NULL) < 0 ||
+		    setresgid(65534, 65534, 65534) < 0 ||
+		    setresuid(65534, 65534, 65534) < 0)
+			_exit(77);
+		if (access("/proc/1/stat", F_OK) == 0)
+			_exit(77);
+		_exit(bo_process_id_alive(&id) ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 static void exit_codes_come_as_waitpid_gives_them(void **state)
 {
 	int pidfd = -1, status = 0;
@@ -126,6 +157,7 @@ int main(void)
 		cmocka_unit_test(knows_itself_and_strangers),
 		cmocka_unit_test(a_name_full_of_parentheses),
 		cmocka_unit_test(a_zombie_is_dead),
+		cmocka_unit_test(one_that_proc_hides_is_alive),
 		cmocka_unit_test(exit_codes_come_as_waitpid_gives_them),
 		cmocka_unit_test(a_clean_slate),
 	};

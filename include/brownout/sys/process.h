@@ -37,5 +37,9 @@ bool bo_process_id_alive(const struct bo_process_id *id);
 
 /** bo_fds_close_from() - close every descriptor >= @first (close_range(2), or /proc/self/fd before 5.9) */
 void bo_fds_close_from(int first);
+/** bo_fds_limit_raise() - take all the descriptors that getrlimit(2)'s hard limit allows; no privilege is needed */
+void bo_fds_limit_raise(void);
+/** bo_fds_limit_restore() - back to the soft limit that bo_fds_limit_raise() found, for a program that is not ours */
+void bo_fds_limit_restore(void);
 /** bo_signals_default() - every disposition SIG_DFL, nothing blocked: what a freshly started program expects */
 void bo_signals_default(void);

@@ -73,6 +73,11 @@ case_never_ready() {
 	expect stderr 'web was not ready within 1(\.00)?s: port 8080: .*still warming up'
 	expect stdout INCONCLUSIVE
 }
+case_dies_once_ready() {
+	run "$here/dies-once-ready.lua"; expect_rc 3
+	expect stderr 'db exited with status 3 after it was ready and before the run began'
+	expect stdout INCONCLUSIVE
+}
 case_backend_dies() {
 	run "$here/backend-dies.lua"; expect_rc 3
 	expect stderr 'PROBLEM: db exited with status 3'
@@ -166,6 +171,14 @@ interrupt_when() {
 }
 case_ctrl_c() { interrupt_when 'fault on: .*memory'; expect stderr 'fault off'; expect stderr 'interrupted by SIGINT'; }
 case_ctrl_c_in_setup() { interrupt_when 'run folder'; }
+case_two_signals_at_once() {
+	start "$here/long.lua"
+	eventually 20 says 'fault on: .*memory' || die "the fault never came"
+	kill -STOP "$pid"; kill -INT "$pid"; kill -TERM "$pid"; kill -HUP "$pid"; kill -CONT "$pid"
+	wait "$pid"; rc=$?
+	expect_rc 4
+	has_report || die "no run.json"
+}
 # kill_when WHO: $keeper, $inits are set, nodes must be dead within 1 s
 kill_when() {
 	start "$here/long.lua"
@@ -182,6 +195,48 @@ kill_when() {
 	local took=$(( (${EPOCHREALTIME/./} - t0) / 1000 ))
 	[ $took -le 1000 ] || die "nodes lived on for $took ms"
 	wait "$pid"; rc=$?
+}
+# the last of these descriptors to be free is not to become the keeper's socket, nor a report what is printed
+case_closed_descriptors() {
+	"$BROWNOUT" run --plain --out "$out" "$here/fine.lua" <&- >&- 2>&- &
+	pid=$!
+	eventually 10 keeper_of "$pid" >/dev/null || die "no keeper"
+	local fd
+	for fd in 0 1 2; do
+		[ "$(readlink "/proc/$pid/fd/$fd")" = /dev/null ] || die "$fd is $(readlink "/proc/$pid/fd/$fd")"
+	done
+	wait "$pid"; rc=$?
+	expect_rc 0
+}
+# a soft limit as low as this is raised for ourselves, and a node gets it as it was
+case_few_descriptors() {
+	(ulimit -Sn 64; exec "$BROWNOUT" run --plain --out "$out" "$here/limits.lua") >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 0
+	grep -qx 'open files: 64' "$out"/*/nodes/web.log || die "$(cat "$out"/*/nodes/web.log)"
+}
+# the hard limit, too: nothing of ours needs a certain descriptor
+case_few_descriptors_hard() {
+	(ulimit -n 300; exec "$BROWNOUT" run --plain --out "$out" "$here/limits.lua") >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 0
+	# so few that the load cannot have its own: said so, and not at a time before the start
+	(ulimit -n 100; exec "$BROWNOUT" run --plain --out "$out" "$here/limits.lua") >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 3
+	expect stdout 'INCONCLUSIVE  limits  \(0\.00s'
+	expect stdout '50 connections need'
+}
+case_slow_comeback() {
+	run "$here/slow-comeback.lua"; expect_rc 3
+	expect stderr 'PROBLEM: phase heal began .* late'
+	expect stdout 'phase heal began .* late'
+}
+case_no_comeback() {
+	run "$here/no-comeback.lua"; expect_rc 3
+	expect stderr 'PROBLEM: fault kill db #1 could not be reverted: db exited with status 3'
+	expect_not stderr '\(null\)'
+	expect stdout 'ended by signal 9 .* confirmed'
 }
 case_kill_conductor() {
 	kill_when conductor
