@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "brownout/base/err.h"
+#include "harness/conductor.h"
 #include "harness/keeper.h"
 #include "harness/verbs.h"
 #include "harness/version.h"
@@ -118,6 +119,13 @@ int cmd_doctor(int argc, char **argv)
 	links(&m);
 	cgroups(&m);
 	host();
+	printf("\nnames of nodes\n");
+	if (access(BO_HOSTS_FILE, F_OK)) {
+		row(MISSING, "hosts file", BO_HOSTS_FILE " is missing; each node's own is mounted over it");
+		fix("echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
+	} else {
+		row(HAVE, "hosts file", BO_HOSTS_FILE " is there for each node's own to be mounted over");
+	}
 	bo_keeper_free(keeper);
 	if (missing)
 		printf("\nThis machine cannot run scenarios as it is.\n");

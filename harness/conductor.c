@@ -238,6 +238,10 @@ int bo_conductor_supported(const struct bo_plan *plan, const struct bo_machine *
 	if (plan->driver != BO_DRIVER_NETEM && !machine->tun && (plan->driver == BO_DRIVER_WIRE || !machine->netem))
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS, "links need TUN devices here: %s",
 				  machine->why_not_tun);
+	if (access(BO_HOSTS_FILE, F_OK) < 0)
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+				  "nodes find each other through " BO_HOSTS_FILE ", and this machine has none to put "
+				  "theirs over; as root: echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
 	bo_vec_foreach(n, &plan->nodes) {
 		const char *what = n->memory_bytes && !machine->cgroup_memory ? "memory" :
 				   n->cpus_milli && !machine->cgroup_cpu      ? "cpus" :

@@ -7,6 +7,9 @@
 #include "brownout/model/run.h"
 #include "harness/keeper.h"
 
+/** What a node's /etc/hosts is mounted over; without it on the host there is no place to put the lab's names */
+#define BO_HOSTS_FILE "/etc/hosts"
+
 /**
  * bo_conductor_supported() - can this machine do what the plan asks for?  Nothing is started.
  * Return: 0, or -ENOTSUP with the scenario's line, what cannot be done, why, and what would help

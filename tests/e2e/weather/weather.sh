@@ -151,6 +151,14 @@ case_ordinary_user() {
 	as_ordinary_user run --plain --out out weather/long.lua; expect_rc 5; expect_one_line
 	expect stderr 'long\.lua:7: node db: this machine cannot limit memory: '
 }
+case_no_hosts_file() {
+	mkdir "$work/etc"; cp -a /etc/. "$work/etc"; rm "$work/etc/hosts"
+	unshare -m sh -c "mount --bind '$work/etc' /etc && exec '$BROWNOUT' run --plain --out '$out' '$here/fine.lua'" \
+		>"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	expect_rc 5; expect_one_line; expect_nothing_started
+	expect stderr '/etc/hosts, and this machine has none'
+}
 case_two_at_once() {
 	start "$here/fine.lua"; local one=$pid
 	"$BROWNOUT" run --plain --out "$out" --seed 2 "$here/fine.lua" >"$work/stdout2" 2>"$work/stderr2" & local two=$!
