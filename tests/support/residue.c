@@ -7,6 +7,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fnmatch.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "brownout/lab/sweep.h"
@@ -37,6 +39,42 @@ static void look_in(struct look *l, const char *dir_name, const char *what, cons
 		closedir(dir);
 }
 
+static bool stat_of(pid_t pid, char comm[64], pid_t *ret_parent)
+{
+	char path[64], line[512] = "", *end;
+	FILE *f;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	/* pid (comm) state ppid …; comm may hold anything, so its end is the last parenthesis */
+	end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	if (!end || sscanf(end, ") %*c %d", &parent) != 1)
+		return false;
+	*end = '\0';
+	snprintf(comm, 64, "%.63s", strchr(line, '(') ? strchr(line, '(') + 1 : "");
+	*ret_parent = parent;
+	return true;
+}
+
+/* Somebody's run that goes on beside the tests is no residue: up from its processes there is a shell, a ctest or a
+ * terminal.  What was left behind has only itself and then process 1. */
+static bool belongs_to_somebody(pid_t pid)
+{
+	char comm[64];
+	pid_t parent;
+
+	while (pid > 1 && stat_of(pid, comm, &parent)) {
+		if (strncmp(comm, "bo-", 3) != 0 && strcmp(comm, "brownout") != 0)
+			return true;
+		pid = parent;
+	}
+	return false;
+}
+
 static void look_at_processes(struct look *l)
 {
 	DIR *dir = opendir("/proc");
@@ -52,7 +90,8 @@ static void look_at_processes(struct look *l)
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fgets(comm, sizeof(comm), f) && strncmp(comm, "bo-", 3) == 0) {
+		if (fgets(comm, sizeof(comm), f) && strncmp(comm, "bo-", 3) == 0 &&
+		    !belongs_to_somebody((pid_t)atoi(e->d_name))) {
 			comm[strcspn(comm, "\n")] = '\0';
 			snprintf(path, sizeof(path), "%s (%s)", e->d_name, comm);
 			report(l, "process", path);
@@ -75,6 +114,8 @@ static int look_at_base(const char *base, int version, void *arg)
 		char path[1024];
 
 		if (!bo_sweep_parse(e->d_name, &owner) || (l->keeper && owner.pid != l->keeper))
+			continue;
+		if (!l->keeper && belongs_to_somebody(owner.pid))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
 		report(l, "cgroup", path);
