@@ -2,25 +2,19 @@
 /* harness/census_view.c — a census on one screen: who, how many, what the scheduler and the collector do, and the groups.
  * Owns: nothing.  Threads: main.  Privilege: none. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "brownout/base/clock.h"
+#include "brownout/base/strbuf.h"
 #include "brownout/base/units.h"
+#include "brownout/report/text.h"
 #include "harness/census_view.h"
 
-static void cell(struct bo_table *table, const char *fmt, ...) BO_PRINTF(2, 3);
-static void cell(struct bo_table *table, const char *fmt, ...)
-{
-	char buf[1200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
-	bo_table_add(table, buf);
-}
+#define STATE_WIDTH 24
+/* count, state, age, unmoved and the blanks between them. */
+#define FIXED_WIDTH (9 + STATE_WIDTH + 2 + 8 + 2 + 9 + 2)
+#define PLACE_MIN 24
 
 static const char *base_name(const char *path)
 {
@@ -30,14 +24,36 @@ static const char *base_name(const char *path)
 }
 
 /* "main.(*Server).query orders.go:77", without the import path's folders. */
-static void place_cell(struct bo_table *table, const struct bo_census_frame *f, const char *none)
+static void place(struct bo_strbuf *sb, const struct bo_census_frame *f, const char *none)
 {
+	struct bo_strbuf raw = { 0 };
+
 	if (!f->func[0])
-		cell(table, "%s", none);
-	else if (f->file[0])
-		cell(table, "%s %s:%d", base_name(f->func), base_name(f->file), f->line);
+		bo_strbuf_puts(&raw, none);
 	else
-		cell(table, "%s", base_name(f->func));
+		bo_strbuf_puts(&raw, base_name(f->func));
+	if (f->file[0])
+		bo_strbuf_printf(&raw, " %s:%d", base_name(f->file), f->line);
+	bo_text_plain(sb, bo_strbuf_str(&raw));
+	bo_strbuf_done(&raw);
+}
+
+/* @text in exactly @width columns; what is cut is its beginning, because method, file and line stand at its end. */
+static void column(FILE *out, const char *text, size_t width, bool last)
+{
+	size_t have = bo_utf8_columns(text);
+	uint32_t cp;
+
+	if (have > width && width) {
+		for (; have > width - 1; have--)
+			text += bo_utf8_next(text, &cp);
+		fprintf(out, "…%s", text);
+		have++;
+	} else {
+		fputs(text, out);
+	}
+	for (; !last && have < width; have++)
+		fputc(' ', out);
 }
 
 static const char *duration(int64_t ns, char buf[BO_UNIT_BUF])
@@ -109,37 +125,55 @@ static void print_head(const struct bo_census_view *v, FILE *out)
 	print_collector(v->stats, out);
 }
 
-static void add_row(struct bo_table *table, const struct bo_census_group *g)
+/* Columns for each of the two places; 0 for as long as they are, which is right for files and pipes. */
+static size_t place_width(const struct bo_census_view *v)
 {
-	char age[BO_UNIT_BUF];
-
-	cell(table, "%" PRIu64, g->count);
-	cell(table, "%s%s%s", g->reason, g->locked ? ", locked" : "", g->system ? " (runtime)" : "");
-	/* What the runtime stamped at a collection may be older than our own watch. */
-	cell(table, "%s", duration(g->waited_max_ns > g->age_max_ns ? g->waited_max_ns : g->age_max_ns, age));
-	if (g->unmoved)
-		cell(table, "%" PRIu64, g->unmoved);
-	else
-		cell(table, "-");
-	place_cell(table, g->blocked.func[0] ? &g->blocked : &g->start, "?");
-	place_cell(table, &g->created, g->goid == 1 ? "(main)" : "-");
-	cell(table, "%s", g->labels);
+	if (!v->columns)
+		return 0;
+	return v->columns > FIXED_WIDTH + 2 * PLACE_MIN ? (v->columns - FIXED_WIDTH - 2) / 2 : PLACE_MIN;
 }
 
-void bo_census_view_print(const struct bo_census_view *v, const struct bo_console *con)
+static void print_row(const struct bo_census_view *v, const struct bo_census_group *g, FILE *out)
 {
-	struct bo_table table = { .head = { "count", "state", "age", "unmoved", "at", "started by", "labels" },
-				  .right = 1u | 1u << 2 | 1u << 3 };
-	size_t shown = 0, left_out = 0;
-	bool labels = false;
+	struct bo_strbuf at = { 0 }, by = { 0 }, state = { 0 }, labels = { 0 };
+	size_t width = place_width(v);
+	char age[BO_UNIT_BUF], unmoved[24] = "-";
 
-	for (size_t i = 0; i < v->snap->ngroups; i++)
-		labels |= v->snap->groups[i].labels[0] != 0;
-	table.ncols = 7;
-	if (!labels)
-		table.head[6] = "";
-	print_head(v, con->out);
-	fputc('\n', con->out);
+	/* What the runtime stamped at a collection may be older than our own watch. */
+	duration(g->waited_max_ns > g->age_max_ns ? g->waited_max_ns : g->age_max_ns, age);
+	if (g->unmoved)
+		snprintf(unmoved, sizeof(unmoved), "%" PRIu64, g->unmoved);
+	bo_text_plain(&state, g->reason);
+	if (g->locked)
+		bo_strbuf_puts(&state, ", locked");
+	if (g->system)
+		bo_strbuf_puts(&state, " (runtime)");
+	place(&at, g->blocked.func[0] ? &g->blocked : &g->start, "?");
+	place(&by, &g->created, g->goid == 1 ? "(main)" : "-");
+	bo_text_plain(&labels, g->labels);
+	fprintf(out, "%9" PRIu64 "  ", g->count);
+	column(out, bo_strbuf_str(&state), STATE_WIDTH, false);
+	fprintf(out, " %8s %8s  ", age, unmoved);
+	column(out, bo_strbuf_str(&at), width, false);
+	fputs("  ", out);
+	column(out, bo_strbuf_str(&by), width, !labels.len);
+	if (labels.len && !width)
+		fprintf(out, "  %s", bo_strbuf_str(&labels));
+	fputc('\n', out);
+	bo_strbuf_done(&at);
+	bo_strbuf_done(&by);
+	bo_strbuf_done(&state);
+	bo_strbuf_done(&labels);
+}
+
+void bo_census_view_print(const struct bo_census_view *v, FILE *out)
+{
+	size_t shown = 0, left_out = 0, width = place_width(v);
+
+	print_head(v, out);
+	fprintf(out, "\n%9s  %-*s %8s %8s  ", "count", STATE_WIDTH, "state", "age", "unmoved");
+	column(out, "at", width, false);
+	fputs("  started by\n", out);
 	for (size_t i = 0; i < v->snap->ngroups; i++) {
 		if (v->only_unmoved && !v->snap->groups[i].unmoved)
 			continue;
@@ -147,33 +181,36 @@ void bo_census_view_print(const struct bo_census_view *v, const struct bo_consol
 			left_out++;
 			continue;
 		}
-		add_row(&table, &v->snap->groups[i]);
+		print_row(v, &v->snap->groups[i], out);
 		shown++;
 	}
 	if (!shown)
-		fprintf(con->out, "  nobody has stood still for %d samples\n", BO_CENSUS_UNMOVED_SAMPLES);
-	bo_table_print(&table, con);
+		fprintf(out, "nobody has stood still for %d samples\n", BO_CENSUS_UNMOVED_SAMPLES);
 	if (left_out)
-		fprintf(con->out, "  … and %zu smaller groups\n", left_out);
+		fprintf(out, "… and %zu smaller groups\n", left_out);
 }
 
-void bo_census_view_changes(const struct bo_census_change *changes, size_t n, const struct bo_console *con)
+void bo_census_view_changes(const struct bo_census_change *changes, size_t n, FILE *out)
 {
-	struct bo_table table = { .head = { "change", "before", "after", "state", "at", "started by" },
-				  .ncols = 6, .right = 7 };
-
 	if (!n)
-		fprintf(con->out, "no group changed\n");
+		fprintf(out, "no group changed\n");
+	else
+		fprintf(out, "%9s %9s %9s  %-*s  at  started by\n", "change", "before", "after", STATE_WIDTH, "state");
 	for (size_t i = 0; i < n; i++) {
 		const struct bo_census_change *c = &changes[i];
 		const struct bo_census_group *g = c->after ? c->after : c->before;
+		struct bo_strbuf line = { 0 };
 
-		cell(&table, "%+" PRId64, c->delta);
-		cell(&table, "%" PRIu64, c->before ? c->before->count : 0);
-		cell(&table, "%" PRIu64, c->after ? c->after->count : 0);
-		cell(&table, "%s", g->reason);
-		place_cell(&table, g->blocked.func[0] ? &g->blocked : &g->start, "?");
-		place_cell(&table, &g->created, "-");
+		fprintf(out, "%+9" PRId64 " %9" PRIu64 " %9" PRIu64 "  ", c->delta, c->before ? c->before->count : 0,
+			c->after ? c->after->count : 0);
+		bo_text_plain(&line, g->reason);
+		column(out, bo_strbuf_str(&line), STATE_WIDTH, false);
+		line.len = 0;
+		bo_strbuf_puts(&line, "  ");
+		place(&line, g->blocked.func[0] ? &g->blocked : &g->start, "?");
+		bo_strbuf_puts(&line, "  ");
+		place(&line, &g->created, "-");
+		fprintf(out, "%s\n", bo_strbuf_str(&line));
+		bo_strbuf_done(&line);
 	}
-	bo_table_print(&table, con);
 }

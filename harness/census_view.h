@@ -5,15 +5,15 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "brownout/census.h"
-#include "harness/console_table.h"
 
 /**
  * struct bo_census_view - what is shown
  * @before, @stats_before: of the previous round, for what changed; ngroups 0 and t_ns 0 when there is none
  * @only_unmoved: groups with somebody who has not moved
- * @rows: at most so many groups, 0 for all
+ * @rows: at most so many groups, 0 for all;  @columns: of the terminal, 0 for lines of any length
  */
 struct bo_census_view {
 	const struct bo_census_info *info;
@@ -23,9 +23,10 @@ struct bo_census_view {
 	const struct bo_census_stats *stats_before;
 	bool only_unmoved;
 	size_t rows;
+	size_t columns;
 };
-void bo_census_view_print(const struct bo_census_view *view, const struct bo_console *con);
-void bo_census_view_changes(const struct bo_census_change *changes, size_t n, const struct bo_console *con);
+void bo_census_view_print(const struct bo_census_view *view, FILE *out);
+void bo_census_view_changes(const struct bo_census_change *changes, size_t n, FILE *out);
 
 /** bo_census_json() - [owned] one object; NULL when memory is out */
 json_t *bo_census_json(const struct bo_census_view *view);

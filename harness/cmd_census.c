@@ -133,7 +133,6 @@ static int run_diff(const struct options *o)
 {
 	struct bo_census_saved a = { 0 }, b = { 0 };
 	bo_auto_free struct bo_census_change *changes = NULL;
-	struct bo_console con = bo_console_for(stdout);
 	struct bo_err err = { 0 };
 	size_t n = 0;
 	int r = bo_census_saved_load(&a, o->files[0], &err);
@@ -147,7 +146,7 @@ static int run_diff(const struct options *o)
 		bo_census_saved_done(&a);
 		return BO_EXIT_USAGE;
 	}
-	bo_census_view_changes(changes, n, &con);
+	bo_census_view_changes(changes, n, stdout);
 	bo_census_saved_done(&a);
 	bo_census_saved_done(&b);
 	return BO_EXIT_OK;
@@ -202,14 +201,19 @@ static bool wait_next(int signals, int64_t until_ns)
 	return ppoll(&pfd, 1, &left, NULL) == 0;
 }
 
-static size_t screen_rows(bool live)
+/* Of the terminal; nothing for a file or a pipe. */
+static struct winsize screen(void)
 {
-	struct winsize ws;
+	struct winsize ws = { 0 };
 
-	if (!live || ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) || ws.ws_row <= SCREEN_FRAME + 4)
-		return live ? 12 : 0;
-	/* A row of the table may be wrapped to two lines. */
-	return (size_t)(ws.ws_row - SCREEN_FRAME) / 2 + 1;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws))
+		return (struct winsize){ 0 };
+	return ws;
+}
+
+static size_t screen_rows(const struct winsize *ws)
+{
+	return ws->ws_row > SCREEN_FRAME + 4 ? ws->ws_row - SCREEN_FRAME : 12;
 }
 
 struct looking {
@@ -233,6 +237,7 @@ static int look(struct looking *l, struct bo_err *err)
 
 static int show(struct looking *l)
 {
+	struct winsize ws = screen();
 	const struct bo_census_view view = {
 		.info = bo_census_info(l->census),
 		.name = l->name,
@@ -240,9 +245,9 @@ static int show(struct looking *l)
 		.stats = &l->stats,
 		.stats_before = &l->stats_before,
 		.only_unmoved = l->o->stuck,
-		.rows = screen_rows(l->live),
+		.rows = l->live ? screen_rows(&ws) : 0,
+		.columns = ws.ws_col,
 	};
-	struct bo_console con = bo_console_for(stdout);
 
 	if (l->o->json) {
 		json_t *j = bo_census_json(&view);
@@ -254,7 +259,7 @@ static int show(struct looking *l)
 	}
 	if (l->live)
 		fputs("\033[H\033[2J", stdout);
-	bo_census_view_print(&view, &con);
+	bo_census_view_print(&view, stdout);
 	return fflush(stdout) ? BO_EXIT_CANNOT : BO_EXIT_OK;
 }
 
