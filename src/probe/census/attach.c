@@ -184,13 +184,13 @@ static int try_way(struct bo_census *census, bool symtab, enum layout_by by, uns
 		r = by == BY_CALIBRATION ? calibrate_in_place(census, err) : 0;
 	} else {
 		r = bo_gorecover_allgs(census, by == BY_CALIBRATION, err);
-		if (!r)
-			bo_gorecover_rest(census);
 	}
 	if (r)
 		return r;
 	if (bo_gopcln_set_layout(&census->pcln, census->at.moduledata, &census->layout))
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "moduledata is not readable");
+	if (!symtab)
+		bo_gorecover_rest(census);
 	bo_goreasons_load(census);
 	return bo_gocheck_all(census, err);
 }

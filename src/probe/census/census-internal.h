@@ -93,7 +93,6 @@ struct bo_census {
 	struct bo_gowalk_buffers walk;
 	struct bo_gotrack *track;
 	struct bo_golabels *labels;
-	struct bo_census_group *unused;
 	uint64_t samples;
 	int64_t stw_since_ns;
 };
@@ -111,7 +110,7 @@ BO_NODISCARD int bo_gorecover_module(struct bo_census *census, struct bo_err *er
 void bo_gorecover_version(struct bo_census *census);
 /** bo_gorecover_allgs() - search .bss for the slice; with @calibrate the layout of g is derived on the way */
 BO_NODISCARD int bo_gorecover_allgs(struct bo_census *census, bool calibrate, struct bo_err *err);
-/** bo_gorecover_rest() - sched, allp and waitReasonStrings; what is not found stays 0 */
+/** bo_gorecover_rest() - sched, allp and waitReasonStrings, once allgs is known; what is not found stays 0 */
 void bo_gorecover_rest(struct bo_census *census);
 
 /* calibrate.c: the layout of g from what is in it */
@@ -121,6 +120,8 @@ bool bo_gocalibrate(struct bo_census *census, uint64_t ptr, uint64_t len);
 /* check.c: what must hold */
 /** bo_gocheck_slice() - does a slice of @len pointers at @ptr look like allgs, by the current layout? */
 bool bo_gocheck_slice(struct bo_census *census, uint64_t ptr, uint64_t len);
+/** bo_gocheck_count() - can NumGoroutine's formula be evaluated, and does it agree with a walk?  Sets info.can_count */
+bool bo_gocheck_count(struct bo_census *census);
 /** bo_gocheck_all() - anchors, a sample of g's, count against walk; -EBADMSG with what does not hold */
 BO_NODISCARD int bo_gocheck_all(struct bo_census *census, struct bo_err *err);
 

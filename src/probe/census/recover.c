@@ -16,6 +16,7 @@
 /* Words beyond the end of a chunk that a match may need. */
 #define TAIL 256
 #define SEARCH_MAX (UINT64_C(64) << 20)
+#define CANDIDATES_MAX 16
 
 /** match_fn - is what we look for at @addr?  @bytes: at least TAIL of them, of which the caller's range allows all */
 typedef bool (*match_fn)(struct bo_census *census, uint64_t addr, const uint8_t *bytes);
@@ -207,13 +208,38 @@ static bool match_reasons(struct bo_census *census, uint64_t addr, const uint8_t
 	return !bo_gomem_read(&census->memory, bo_gomem_u64(b + 16), text, sizeof(first) - 1) && !strcmp(text, first);
 }
 
-void bo_gorecover_rest(struct bo_census *census)
+/* Each on its own could be something else (a lone p above all), but only the right two give the right count. */
+static bool find_sched_and_allp(struct bo_census *census)
 {
 	const struct bo_gopcln *p = &census->pcln;
+	uint64_t sched = p->bss;
 
-	census->at.sched = search(census, p->bss, p->ebss, 8, match_sched);
-	census->at.allp = search(census, p->bss, p->ebss, 8, match_allp);
-	census->at.reasons = search(census, p->data, p->edata, 8, match_reasons);
+	for (int i = 0; i < CANDIDATES_MAX; i++, sched += 8) {
+		uint64_t allp = p->bss;
+
+		sched = search(census, sched, p->ebss, 8, match_sched);
+		if (!sched)
+			return false;
+		for (int k = 0; k < CANDIDATES_MAX; k++, allp += 8) {
+			allp = search(census, allp, p->ebss, 8, match_allp);
+			if (!allp)
+				break;
+			census->at.sched = sched;
+			census->at.allp = allp;
+			if (bo_gocheck_count(census))
+				return true;
+		}
+	}
+	return false;
+}
+
+void bo_gorecover_rest(struct bo_census *census)
+{
 	census->at.memstats = 0;
 	census->at.gccontroller = 0;
+	census->at.reasons = search(census, census->pcln.data, census->pcln.edata, 8, match_reasons);
+	if (!find_sched_and_allp(census)) {
+		census->at.sched = 0;
+		census->at.allp = 0;
+	}
 }
