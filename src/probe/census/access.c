@@ -53,8 +53,8 @@ void bo_census_access_probe(pid_t pid, struct bo_census_access *ret)
 	ret->target_uid = (uid_t)status_value(text, "Uid:", 10, 1, ret->own_uid);
 	ret->have_cap = status_value("self", "CapEff:", 16, 0, 0) >> CAP_SYS_PTRACE_BIT & 1;
 	ret->yama_scope = yama_scope();
-	/* The files of a process that is not dumpable belong to root (proc(5)). */
-	snprintf(path, sizeof(path), "/proc/%d", pid);
+	/* The files of a process that is not dumpable belong to root, but not their folder (proc(5)). */
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	if (!stat(path, &st) && st.st_uid != ret->target_uid)
 		ret->dumpable = false;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);

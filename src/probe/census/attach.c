@@ -227,6 +227,7 @@ static int locate(struct bo_census *census, unsigned flags, struct bo_err *err)
 
 static int setup(struct bo_census *census, const struct bo_census_source *source, unsigned flags, struct bo_err *err)
 {
+	uint64_t probe;
 	uint8_t ident[4];
 	int r;
 
@@ -243,7 +244,8 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 	if (!census->image.nsegments)
 		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "process %d is not a Go program", census->info.pid);
 	/* The first bytes of the program: can this memory be read at all? */
-	r = bo_gomem_read(&census->memory, census->image.segments[0].addr + census->bias, ident, sizeof(ident));
+	probe = census->image.segments[0].addr + census->bias;
+	r = bo_gomem_read(&census->memory, probe, ident, sizeof(ident));
 	if (r && r != -EFAULT)
 		return bo_census_read_failed(census, r, "its memory", err);
 	if (bo_gomem_cache_init(&census->cache, &census->memory) || bo_gosites_init(&census->sites, &census->pcln))
@@ -253,8 +255,13 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 		r = load_tables(census, flags, err);
 	if (!r)
 		r = locate(census, flags, err);
-	if (r && census->cache.error && r != -ESRCH)
-		return bo_census_read_failed(census, census->cache.error, "its memory", err);
+	/* It may have ended meanwhile, which looks like anything: nothing was found where there is nothing any more. */
+	if (r != -ENOMEM) {
+		int now = bo_gomem_read(&census->memory, probe, ident, sizeof(ident));
+
+		if (now && now != -EFAULT)
+			return bo_census_read_failed(census, now, "its memory", err);
+	}
 	return r;
 }
 
