@@ -317,11 +317,12 @@ func main() {
 		at = serve(*addr)
 		go watchGaps()
 	}
+	fmt.Println("ready", runtime.Version(), at)
 	if *wedge {
+		// Only now: from here on this goroutine, too, may stop at any moment.
 		go wedgeLoop()
 		time.Sleep(10 * time.Millisecond)
 		go runtime.GC()
 	}
-	fmt.Println("ready", runtime.Version(), at)
 	obey(p)
 }
