@@ -205,6 +205,7 @@ static int locate(struct bo_census *census, unsigned flags, struct bo_err *err)
 			struct bo_err why = { 0 };
 
 			census->pcln.steps_left = BO_GOPCLN_STEPS_MAX;
+			census->search_left = BO_CENSUS_SEARCH_MAX;
 			if (!try_way(census, symtab, by, flags, &why)) {
 				census->info.located = symtab ? "symtab" : "scan";
 				census->info.layout = layout_names[by];
@@ -268,13 +269,15 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 int bo_census_attach_source(struct bo_census **ret, const struct bo_census_source *source, unsigned flags,
 			    struct bo_err *err)
 {
-	bo_auto_fd int auxv_fd = source->auxv_fd;
+	/* Closed on every way out; the others go to the handle. */
+	bo_auto_fd int auxv_fd __attribute__((unused)) = source->auxv_fd;
 	struct bo_census *census = calloc(1, sizeof(*census));
 	int64_t t0 = bo_now_ns();
 	int r;
 
 	if (census) {
 		census->image.fd = -1;
+		census->search_left = BO_CENSUS_SEARCH_MAX;
 		census->info.pid = source->pid;
 	}
 	if (!census) {

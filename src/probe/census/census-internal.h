@@ -24,6 +24,8 @@
 /* 16 million goroutines have 32 GiB of stacks at least: more than that is not an allgs. */
 #define BO_CENSUS_GS_MAX (UINT64_C(1) << 24)
 #define BO_CENSUS_CHUNK 4096
+/* What attach may search through: a very large stripped program has some 100 MiB of read-only data. */
+#define BO_CENSUS_SEARCH_MAX (UINT64_C(512) << 20)
 
 /* Raw values of g.atomicstatus; _Gscan is a bit on top of them. */
 enum { GO_IDLE = 0, GO_RUNNABLE, GO_RUNNING, GO_SYSCALL, GO_WAITING, GO_DEAD = 6, GO_COPYSTACK = 8, GO_PREEMPTED = 9,
@@ -95,6 +97,7 @@ struct bo_census {
 	struct bo_golabels *labels;
 	uint64_t samples;
 	int64_t stw_since_ns;
+	uint64_t search_left; /* bytes */
 };
 
 #define BO_FACT(census, name) ((census)->layout.at[BO_GO_##name])

@@ -15,7 +15,6 @@
 #define CHUNK (256u << 10)
 /* Words beyond the end of a chunk that a match may need. */
 #define TAIL 256
-#define SEARCH_MAX (UINT64_C(64) << 20)
 #define CANDIDATES_MAX 16
 
 /** match_fn - is what we look for at @addr?  @bytes: at least TAIL of them, of which the caller's range allows all */
@@ -29,12 +28,12 @@ static uint64_t search(struct bo_census *census, uint64_t from, uint64_t to, uns
 	from = (from + align - 1) / align * align;
 	if (!buf || from >= to)
 		return 0;
-	if (to - from > SEARCH_MAX)
-		to = from + SEARCH_MAX;
-	for (uint64_t at = from; at < to; at += CHUNK) {
+	for (uint64_t at = from; at < to && census->search_left; at += CHUNK) {
 		size_t n = to - at < CHUNK ? (size_t)(to - at) : CHUNK;
 		size_t have = to - at < CHUNK + TAIL ? (size_t)(to - at) : CHUNK + TAIL;
 
+		/* A hostile file may claim segments of any size: all searches together have a bound. */
+		census->search_left -= n < census->search_left ? n : census->search_left;
 		memset(buf + have, 0, CHUNK + TAIL - have);
 		if (bo_gomem_read(&census->memory, at, buf, have))
 			continue;
