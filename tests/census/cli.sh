@@ -67,11 +67,14 @@ assert all(f["line"] > 0 for g in census["groups"] for f in g["stack"])
 PY
 
 # Watching ends by itself, and well, when the process does.
-"$brownout" census --watch --json --interval 5ms "$pid" >"$dir/watch" &
+mkfifo "$dir/watched"
+"$brownout" census --watch --json --interval 5ms "$pid" >"$dir/watched" &
 watch=$!
-while [ "$(wc -l <"$dir/watch")" -lt 3 ]; do kill -0 "$watch"; done
+exec 5<"$dir/watched"
+for _ in 1 2 3; do read -r line <&5; done
 kill "$pid"
 wait "$pid" 2>/dev/null || true
+cat <&5 >"$dir/watch"
 wait "$watch" || { echo "--watch failed when its process ended"; failed=1; }
 tail -n 1 "$dir/watch" | grep -q 'is gone' || { echo "--watch does not say that its process is gone"; failed=1; }
 pid=
