@@ -223,7 +223,7 @@ static void test_dwarf_is_the_table(void **state)
 static void test_recover_arm64(void **state)
 {
 	struct fixture f = { 0 };
-	struct bo_census census = { 0 };
+	struct bo_census census = { .search_left = BO_CENSUS_SEARCH_MAX };
 	struct bo_err err = { 0 };
 	uint64_t by_section;
 
