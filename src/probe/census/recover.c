@@ -16,6 +16,7 @@
 /* Words beyond the end of a chunk that a match may need. */
 #define TAIL 256
 #define CANDIDATES_MAX 16
+#define PROC_SAMPLES 4
 
 /** match_fn - is what we look for at @addr?  @bytes: at least TAIL of them, of which the caller's range allows all */
 typedef bool (*match_fn)(struct bo_census *census, uint64_t addr, const uint8_t *bytes);
@@ -172,13 +173,13 @@ static bool match_sched(struct bo_census *census, uint64_t addr, const uint8_t *
 
 static bool match_allp(struct bo_census *census, uint64_t addr, const uint8_t *b)
 {
-	uint64_t procs[2], n = bo_gomem_u64(b + 8);
+	uint64_t procs[PROC_SAMPLES], n = bo_gomem_u64(b + 8), look = n < PROC_SAMPLES ? n : PROC_SAMPLES;
 
 	(void)addr;
 	if (!looks_like_slice(b, BO_CENSUS_PROCS_MAX) ||
-	    bo_gomem_read(&census->memory, bo_gomem_u64(b), procs, n < 2 ? 8 : 16))
+	    bo_gomem_read(&census->memory, bo_gomem_u64(b), procs, look * 8))
 		return false;
-	for (uint64_t i = 0; i < (n < 2 ? n : 2); i++) {
+	for (uint64_t i = 0; i < look; i++) {
 		uint32_t head[6], queue[2];
 		int32_t at = BO_FACT(census, P_RUNQHEAD);
 
@@ -188,8 +189,8 @@ static bool match_allp(struct bo_census *census, uint64_t addr, const uint8_t *b
 		    (at >= 0 && (bo_gomem_read(&census->memory, procs[i] + (uint64_t)at, queue, sizeof(queue)) ||
 				 queue[1] - queue[0] > 256)))
 			return false;
-		/* A lone 0 with zeroes behind it may be anything; the first p has run something by now. */
-		if (!i && !head[4])
+		/* A lone 0 with zeroes behind it may be anything; an only p has run something by now. */
+		if (n == 1 && !head[4])
 			return false;
 	}
 	return true;
