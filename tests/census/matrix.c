@@ -4,12 +4,14 @@
  * Per binary: the count against runtime.NumGoroutine(), every goroutine's state, stack and origin against
  * goroutine?debug=2, groups against both; each way of finding the tables that the binary allows; then N censuses while
  * goroutines come and go, in which no group may appear that the program cannot have.  One line per binary, exit 1
- * when anything is wrong.
+ * when anything is wrong.  Binaries for arm64 run under qemu-user; 77 when that is not installed.
  * Owns: the zoos.  Threads: one.  Privilege: none. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "brownout/census.h"
 #include "dump.h"
@@ -30,6 +32,42 @@ static void complain(struct result *r, const char *binary, const char *way, cons
 static const char *const zoo_args[] = { "-kinds", "7", "-net", "3",  "-pipes", "2",	 "-locked",
 					"-pool",  "3", "-leaked", "4", "-ended", "50", NULL };
 static const char *const churn_args[] = { "-kinds", "7", "-churn", "4", "-quiet=false", NULL };
+
+/* Programs for arm64 run under an emulator, whose memory holds the program's at the program's own addresses. */
+#define EMULATOR "/usr/bin/qemu-aarch64-static"
+
+static bool is_arm64(const char *binary)
+{
+	uint8_t head[20] = { 0 };
+	FILE *f = fopen(binary, "re");
+	size_t n = f ? fread(head, 1, sizeof(head), f) : 0;
+
+	if (f)
+		fclose(f);
+	/* e_machine, little-endian: EM_AARCH64 is 183. */
+	return n == sizeof(head) && head[18] == 183;
+}
+
+static bool start(struct zoo *zoo, const char *binary, const char *const *args)
+{
+	const char *emulated[32] = { binary };
+
+	if (!is_arm64(binary))
+		return zoo_start(zoo, binary, args);
+	for (size_t i = 0; args[i] && i < 30; i++)
+		emulated[i + 1] = args[i];
+	return zoo_start(zoo, EMULATOR, emulated);
+}
+
+static int attach(struct bo_census **ret, const char *binary, pid_t pid, unsigned flags, struct bo_err *err)
+{
+	struct bo_census_source source = { .pid = pid, .mem_fd = -1, .exe_fd = -1, .auxv_fd = -1 };
+
+	if (!is_arm64(binary))
+		return bo_census_attach(ret, pid, flags, err);
+	source.exe_fd = open(binary, O_RDONLY | O_CLOEXEC);
+	return bo_census_attach_source(ret, &source, flags, err);
+}
 
 static char *our_dump(struct bo_census *census, struct bo_err *err)
 {
@@ -130,7 +168,7 @@ static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, u
 	char way[64] = "attach", text[256];
 	int64_t want, have = 0;
 
-	if (bo_census_attach(&census, zoo->pid, flags, &err)) {
+	if (attach(&census, binary, zoo->pid, flags, &err)) {
 		complain(r, binary, way, err.msg);
 		return;
 	}
@@ -177,11 +215,11 @@ static void check_churn(struct result *r, const char *binary, const char *const 
 	struct zoo zoo;
 	char text[512];
 
-	if (!zoo_start(&zoo, binary, args)) {
+	if (!start(&zoo, binary, args)) {
 		complain(r, binary, "churn", "does not start");
 		return;
 	}
-	if (bo_census_attach(&census, zoo.pid, 0, &err))
+	if (attach(&census, binary, zoo.pid, 0, &err))
 		complain(r, binary, "churn", err.msg);
 	for (int i = 0; census && i < repeats; i++) {
 		uint64_t resting = 0;
@@ -224,7 +262,7 @@ static int check_binary(const char *binary, int repeats)
 	char version[64] = "?";
 	struct zoo zoo;
 
-	if (!zoo_start(&zoo, binary, zoo_args)) {
+	if (!start(&zoo, binary, zoo_args)) {
 		complain(&r, binary, "start", "does not start");
 	} else {
 		snprintf(version, sizeof(version), "%s", zoo.version);
@@ -247,6 +285,10 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "--repeats") && i + 1 < argc) {
 			repeats = atoi(argv[++i]);
 			continue;
+		}
+		if (is_arm64(argv[i]) && access(EMULATOR, X_OK)) {
+			printf("%s needs %s (package qemu-user-static)\n", argv[i], EMULATOR);
+			return 77;
 		}
 		failures += check_binary(argv[i], repeats);
 		binaries++;

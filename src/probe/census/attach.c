@@ -26,6 +26,10 @@ int bo_census_read_failed(const struct bo_census *census, int code, const char *
 		return bo_err_set(err, -code, BO_SUBSYS_PROBE, "no permission to read the memory of process %d: %s",
 				  census->info.pid, bo_census_access_advice(&access, advice, sizeof(advice)));
 	}
+	/* What was there at attach is there for the life of the program. */
+	if (code == -EFAULT && census->info.layout)
+		return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
+				  census->info.pid);
 	if (code == -ENOMEM)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 	return bo_err_set(err, -code, BO_SUBSYS_PROBE, "process %d: %s cannot be read: %s", census->info.pid, what,

@@ -9,7 +9,9 @@
 //	mem            runtime.MemStats: NumGC NumForcedGC PauseTotalNs
 //	gc             runtime.GC()
 //	procs N        runtime.GOMAXPROCS(N)
+//	end N          N goroutines that end
 //	spawn N        N more goroutines that wait for ever
+//	exec           become sleep(1)
 //	quit
 package main
 
@@ -267,11 +269,16 @@ func obey(p *pool) {
 		case "procs":
 			runtime.GOMAXPROCS(n)
 			fmt.Fprintln(out, "ok")
+		case "end":
+			endSome(n)
+			fmt.Fprintln(out, "ok")
 		case "spawn":
 			for i := 0; i < n; i++ {
 				go nothing()
 			}
 			fmt.Fprintln(out, "ok")
+		case "exec":
+			check(syscall.Exec("/bin/sleep", []string{"sleep", "1000"}, nil))
 		case "quit":
 			return
 		default:
