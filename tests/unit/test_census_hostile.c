@@ -276,6 +276,16 @@ static void test_wrong_table(void **state)
 	assert_int_equal(snap.user, WORLD_USER);
 }
 
+/* The first few look well, the rest does not: that is no goroutine table, whatever the file says of it. */
+static void test_senseless_goroutines(void **state)
+{
+	(void)state;
+	for (int i = 8; i < 20; i++)
+		world_poke(world, WORLD_G(i) + fact(BO_GO_G_STATUS), 77, 4);
+	assert_int_equal(world_attach(world, &census, 0, &err), -ENOTSUP);
+	assert_non_null(strstr(err.msg, "12 of 40 goroutines make no sense: status is out of range"));
+}
+
 /* So many different goroutines that no table holds them: those beyond are said to be in no group, and still counted. */
 static void test_many_depths(void **state)
 {
@@ -299,6 +309,7 @@ int main(void)
 		HOSTILE(test_bad_function_tables), HOSTILE(test_other_program),
 		HOSTILE(test_ends_at_any_read), HOSTILE(test_torn),
 		HOSTILE(test_allgs_moves), HOSTILE(test_wrong_table), HOSTILE(test_many_depths),
+		HOSTILE(test_senseless_goroutines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

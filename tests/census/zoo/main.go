@@ -9,7 +9,7 @@
 //	mem            runtime.MemStats: NumGC NumForcedGC PauseTotalNs
 //	gc             runtime.GC()
 //	procs N        runtime.GOMAXPROCS(N)
-//	end N          N goroutines that end
+//	end            one goroutine ends on each P
 //	spawn N        N more goroutines that wait for ever
 //	exec           become sleep(1)
 //	quit
@@ -204,6 +204,23 @@ func endSome(n int) {
 	group.Wait()
 }
 
+// Goroutines that all run at the same time, each on a P of its own, and then end there.
+func endEverywhere() {
+	var group sync.WaitGroup
+	var running int32
+	n := runtime.GOMAXPROCS(0)
+	for i := 0; i < n; i++ {
+		group.Add(1)
+		go func() {
+			atomic.AddInt32(&running, 1)
+			for atomic.LoadInt32(&running) < int32(n) {
+			}
+			group.Done()
+		}()
+	}
+	group.Wait()
+}
+
 // The largest gap between two looks at the clock: how long the service was stopped.
 var gap int64
 
@@ -270,7 +287,7 @@ func obey(p *pool) {
 			runtime.GOMAXPROCS(n)
 			fmt.Fprintln(out, "ok")
 		case "end":
-			endSome(n)
+			endEverywhere()
 			fmt.Fprintln(out, "ok")
 		case "spawn":
 			for i := 0; i < n; i++ {
