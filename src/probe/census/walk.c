@@ -11,7 +11,8 @@
 #include "census-internal.h"
 
 #define MERGE_GAP 1024
-#define BYTES_MAX (4u << 20)
+/* What is read, read again and looked at stays in the second-level cache, the target's own lines included. */
+#define BYTES_MAX (512u << 10)
 #define REREADS 4
 /* More unreadable g's than this, and it is not allgs that we walk. */
 #define UNREADABLE_MAX 4096
