@@ -158,6 +158,34 @@ static void compare_groups(struct result *r, const char *binary, const char *way
 		complain(r, binary, way, "the groups do not add up to the goroutines");
 }
 
+/* The collector's numbers, whichever way memstats and gcController were found. */
+static void compare_stats(struct result *r, const char *binary, const char *way, struct bo_census *census,
+			  struct zoo *zoo)
+{
+	struct bo_census_stats stats;
+	struct bo_err err = { 0 };
+	long long cycles, forced, pauses;
+	char answer[128], text[256];
+
+	if (!bo_census_info(census)->can_stats) {
+		/* On arm64 a binary without symbols does not lead there, and a calibrated layout does not know them. */
+		if (!is_arm64(binary) && !strstr(way, "calibrated"))
+			complain(r, binary, way, "the collector's numbers were not found");
+		return;
+	}
+	if (bo_census_stats(census, &stats, &err) || !zoo_ask(zoo, "mem", answer, sizeof(answer)) ||
+	    sscanf(answer, "%lld %lld %lld", &cycles, &forced, &pauses) != 3) {
+		complain(r, binary, way, err.msg);
+		return;
+	}
+	if (stats.gc_cycles != cycles || stats.gc_forced != forced || stats.gc_pause_total_ns != pauses ||
+	    stats.gogc != -1 || stats.memory_limit_bytes != INT64_MAX || stats.heap_live_bytes <= 0) {
+		snprintf(text, sizeof(text), "collector: %s, and the census has %" PRId64 " %" PRId64 " %" PRId64, answer,
+			 stats.gc_cycles, stats.gc_forced, stats.gc_pause_total_ns);
+		complain(r, binary, way, text);
+	}
+}
+
 /* One way in, on a process that rests. */
 static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, unsigned flags)
 {
@@ -193,6 +221,8 @@ static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, u
 		snprintf(text, sizeof(text), "NumGoroutine() is %" PRId64 ", the census has %" PRIu64, want, snap.user);
 		complain(r, binary, way, text);
 	}
+	if (strcmp(bo_census_info(census)->layout, "calibrated"))
+		compare_stats(r, binary, way, census, zoo);
 	/* A calibrated layout promises neither system calls' stacks nor inlined lines. */
 	if (strcmp(bo_census_info(census)->layout, "calibrated")) {
 		compare_groups(r, binary, way, &runtime, &snap);
@@ -265,7 +295,10 @@ static int check_binary(const char *binary, int repeats)
 	if (!start(&zoo, binary, zoo_args)) {
 		complain(&r, binary, "start", "does not start");
 	} else {
+		char answer[16];
+
 		snprintf(version, sizeof(version), "%s", zoo.version);
+		(void)zoo_ask(&zoo, "gc", answer, sizeof(answer));
 		for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
 			check_quiet(&r, binary, &zoo, flags[i]);
 		zoo_stop(&zoo);

@@ -194,7 +194,7 @@ static int try_way(struct bo_census *census, bool symtab, enum layout_by by, uns
 	if (bo_gopcln_set_layout(&census->pcln, census->at.moduledata, &census->layout))
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "moduledata is not readable");
 	if (!symtab)
-		bo_gorecover_rest(census);
+		bo_gorecover_rest(census, by == BY_CALIBRATION);
 	bo_goreasons_load(census);
 	return bo_gocheck_all(census, err);
 }

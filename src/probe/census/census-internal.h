@@ -113,8 +113,15 @@ BO_NODISCARD int bo_gorecover_module(struct bo_census *census, struct bo_err *er
 void bo_gorecover_version(struct bo_census *census);
 /** bo_gorecover_allgs() - search .bss for the slice; with @calibrate the layout of g is derived on the way */
 BO_NODISCARD int bo_gorecover_allgs(struct bo_census *census, bool calibrate, struct bo_err *err);
-/** bo_gorecover_rest() - sched, allp and waitReasonStrings, once allgs is known; what is not found stays 0 */
-void bo_gorecover_rest(struct bo_census *census);
+/**
+ * bo_gorecover_rest() - everything else, once allgs is known; what is not found stays 0
+ * @calibrated: the layout is true of g only, so nothing that needs more is looked for
+ */
+void bo_gorecover_rest(struct bo_census *census, bool calibrated);
+
+/* operands.c */
+/** bo_gooperands() - memstats and gcController by the code that addresses them; what is not found is 0 */
+void bo_gooperands(struct bo_census *census);
 
 /* calibrate.c: the layout of g from what is in it */
 /** bo_gocalibrate() - derive g's layout from the g's behind @ptr; false when they are none */

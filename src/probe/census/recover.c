@@ -233,10 +233,12 @@ static bool find_sched_and_allp(struct bo_census *census)
 	return false;
 }
 
-void bo_gorecover_rest(struct bo_census *census)
+void bo_gorecover_rest(struct bo_census *census, bool calibrated)
 {
 	census->at.memstats = 0;
 	census->at.gccontroller = 0;
+	if (!calibrated)
+		bo_gooperands(census);
 	census->at.reasons = search(census, census->pcln.data, census->pcln.edata, 8, match_reasons);
 	if (!find_sched_and_allp(census)) {
 		census->at.sched = 0;
