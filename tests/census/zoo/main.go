@@ -195,6 +195,7 @@ func churn(n int) {
 // Goroutines that have ended, so that the runtime has free g structures on its lists.
 func endSome(n int) {
 	var group sync.WaitGroup
+	before := runtime.NumGoroutine()
 	gate := make(chan int)
 	for i := 0; i < n; i++ {
 		group.Add(1)
@@ -202,12 +203,21 @@ func endSome(n int) {
 	}
 	close(gate)
 	group.Wait()
+	settle(before)
+}
+
+// A goroutine that has done its work is not gone yet.
+func settle(n int) {
+	for runtime.NumGoroutine() > n {
+		runtime.Gosched()
+	}
 }
 
 // Goroutines that all run at the same time, each on a P of its own, and then end there.
 func endEverywhere() {
 	var group sync.WaitGroup
 	var running int32
+	before := runtime.NumGoroutine()
 	n := runtime.GOMAXPROCS(0)
 	for i := 0; i < n; i++ {
 		group.Add(1)
@@ -219,6 +229,7 @@ func endEverywhere() {
 		}()
 	}
 	group.Wait()
+	settle(before)
 }
 
 // The largest gap between two looks at the clock: how long the service was stopped.
