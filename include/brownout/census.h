@@ -95,7 +95,6 @@ struct bo_census_attempt {
  * @layout: whence the offsets: "dwarf", "table" or "calibrated"
  * @can_count: bo_census_count() works (the layout of sched is known)
  * @can_stats: bo_census_stats() has GC and heap numbers
- * @walk_ok: blocking sites can be had by frame pointers
  */
 struct bo_census_info {
 	pid_t pid;
@@ -106,7 +105,6 @@ struct bo_census_info {
 	const char *layout;
 	bool can_count;
 	bool can_stats;
-	bool walk_ok;
 	uint64_t load_bias;
 	int64_t attach_ns;
 	struct bo_census_attempt attempts[BO_CENSUS_ATTEMPTS_MAX];

@@ -14,7 +14,7 @@
 #include "brownout/base/clock.h"
 #include "census-internal.h"
 
-int bo_census_read_failed(const struct bo_census *census, int code, const char *what, struct bo_err *err)
+int bo_goread_failed(const struct bo_census *census, int code, const char *what, struct bo_err *err)
 {
 	struct bo_census_access access;
 	char advice[256];
@@ -56,7 +56,7 @@ static int read_bias(struct bo_census *census, int auxv_fd, struct bo_err *err)
 
 	/* An empty one is that of a process that has ended. */
 	if (n <= 0)
-		return bo_census_read_failed(census, n ? -errno : -ESRCH, "its auxiliary vector", err);
+		return bo_goread_failed(census, n ? -errno : -ESRCH, "its auxiliary vector", err);
 	for (size_t i = 0; i < (size_t)n / sizeof(*aux) && aux[i].a_type != AT_NULL; i++) {
 		if (aux[i].a_type == AT_PHDR)
 			phdr = aux[i].a_un.a_val;
@@ -252,7 +252,7 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 	probe = census->image.segments[0].addr + census->bias;
 	r = bo_gomem_read(&census->memory, probe, ident, sizeof(ident));
 	if (r && r != -EFAULT)
-		return bo_census_read_failed(census, r, "its memory", err);
+		return bo_goread_failed(census, r, "its memory", err);
 	if (bo_gomem_cache_init(&census->cache, &census->memory) || bo_gosites_init(&census->sites, &census->pcln))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 	r = load_version(census, err);
@@ -265,7 +265,7 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 		int now = bo_gomem_read(&census->memory, probe, ident, sizeof(ident));
 
 		if (now && now != -EFAULT)
-			return bo_census_read_failed(census, now, "its memory", err);
+			return bo_goread_failed(census, now, "its memory", err);
 	}
 	return r;
 }
@@ -311,7 +311,6 @@ int bo_census_attach_source(struct bo_census **ret, const struct bo_census_sourc
 		return r;
 	}
 	census->info.can_stats = census->at.memstats && census->at.gccontroller;
-	census->info.walk_ok = true;
 	census->info.attach_ns = bo_now_ns() - t0;
 	*ret = census;
 	return 0;

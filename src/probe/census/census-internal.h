@@ -6,8 +6,8 @@
  * image.c asks the file, recover.c searches the memory when the file has been stripped; dwarf.c or versions.c or
  * calibrate.c say where the fields of g are; check.c then tests the guess against what must hold, and the next way
  * is tried if it does not.  count.c evaluates the runtime's formula for NumGoroutine.  walk.c reads all g's in sorted,
- * merged pieces, twice, to notice torn ones; group.c adds them up; stack.c follows frame pointers from where
- * one of each group is parked; track.c remembers who has not moved.  Nothing is written to the target, ever.
+ * merged pieces, twice, to notice torn ones; group.c adds them up; stack.c unwinds the stack of one of each group;
+ * track.c remembers who has not moved.  Nothing is written to the target, ever.
  *
  * Owns: see the fields.  Threads: one at a time per handle.  Privilege: none of its own. */
 #pragma once
@@ -103,8 +103,8 @@ struct bo_census {
 #define BO_FACT(census, name) ((census)->layout.at[BO_GO_##name])
 
 /* attach.c */
-/** bo_census_gone() - -errno for a failed read: -ESRCH when the process has ended, else -EIO with @what */
-int bo_census_read_failed(const struct bo_census *census, int code, const char *what, struct bo_err *err);
+/** bo_goread_failed() - what a failed read of @what means: -ESRCH gone, -ESTALE another program, -EPERM with advice */
+int bo_goread_failed(const struct bo_census *census, int code, const char *what, struct bo_err *err);
 
 /* recover.c: the globals of a binary without symbols */
 /** bo_gorecover_module() - find pclntab and moduledata, by section or by search; fills at.moduledata */

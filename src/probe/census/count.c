@@ -80,7 +80,7 @@ int bo_census_count(struct bo_census *census, int64_t *ret, struct bo_err *err)
 	for (int tries = 0; tries < 3; tries++) {
 		r = read_all(census, &got);
 		if (r)
-			return bo_census_read_failed(census, r, "the goroutine count", err);
+			return bo_goread_failed(census, r, "the goroutine count", err);
 		if (got.module != census->pcln.header)
 			return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
 					  census->info.pid);
@@ -95,7 +95,7 @@ int bo_census_count(struct bo_census *census, int64_t *ret, struct bo_err *err)
 		/* GOMAXPROCS was changed: the free lists are elsewhere now. */
 		r = bo_gocount_procs(census);
 		if (r)
-			return bo_census_read_failed(census, r, "the processors (allp)", err);
+			return bo_goread_failed(census, r, "the processors (allp)", err);
 	}
 	return bo_err_set(err, EAGAIN, BO_SUBSYS_PROBE, "GOMAXPROCS kept changing");
 }

@@ -144,7 +144,7 @@ int bo_census_stats(struct bo_census *census, struct bo_census_stats *ret, struc
 	r = bo_gomem_read_many(&census->memory, b.pieces, b.n);
 	ret->t_ns = bo_now_ns();
 	if (r)
-		return bo_census_read_failed(census, r, "the runtime's statistics", err);
+		return bo_goread_failed(census, r, "the runtime's statistics", err);
 	if (module != census->pcln.header)
 		return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
 				  census->info.pid);

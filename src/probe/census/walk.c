@@ -178,7 +178,7 @@ int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_l
 		int r = bo_gomem_read_many(&census->memory, at->allgptr ? published : found, 3);
 
 		if (r)
-			return bo_census_read_failed(census, r, "the goroutine table (allgs)", err);
+			return bo_goread_failed(census, r, "the goroutine table (allgs)", err);
 		if (module != census->pcln.header)
 			return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
 					  census->info.pid);
@@ -210,7 +210,7 @@ static int read_ptrs(struct bo_census *census, uint64_t *ptr, uint64_t first, si
 		int r = bo_gomem_read_many(&census->memory, pieces, 2);
 
 		if (r && r != -EFAULT)
-			return bo_census_read_failed(census, r, "the goroutine table (allgs)", err);
+			return bo_goread_failed(census, r, "the goroutine table (allgs)", err);
 		if (!r && now == *ptr)
 			return 0;
 		r = bo_gowalk_allgs(census, ptr, &len, err);
@@ -356,7 +356,7 @@ int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *r
 			return r;
 		r = read_chunk(census, first / BO_CENSUS_CHUNK, n, &unreadable);
 		if (r)
-			return bo_census_read_failed(census, r, "goroutines", err);
+			return bo_goread_failed(census, r, "goroutines", err);
 		if (unreadable > UNREADABLE_MAX)
 			return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "allgs does not point to goroutines");
 		fn(self, census->walk.recs, n, first);
