@@ -72,14 +72,24 @@ static json_t *runtime(const struct bo_census_stats *s)
 		const char *name;
 		int64_t value;
 	} numbers[] = {
-		{ "gc_cycles", s->gc_cycles }, { "gc_forced", s->gc_forced },
-		{ "gc_pause_total_ns", s->gc_pause_total_ns }, { "gc_last_pause_ns", s->gc_last_pause_ns },
-		{ "gc_since_ns", s->gc_since_ns }, { "heap_live_bytes", s->heap_live_bytes },
-		{ "heap_marked_bytes", s->heap_marked_bytes }, { "heap_goal_bytes", s->heap_goal_bytes },
-		{ "memory_limit_bytes", s->memory_limit_bytes }, { "goroutines_created", s->created },
-		{ "threads", s->threads }, { "idle_threads", s->idle_threads }, { "procs", s->procs },
-		{ "idle_procs", s->idle_procs }, { "spinning", s->spinning }, { "runq_global", s->runq_global },
-		{ "runq_local", s->runq_local }, { "stw_pending_ns", s->stw_pending_ns },
+		{ "gc_cycles", s->gc_cycles },
+		{ "gc_forced", s->gc_forced },
+		{ "gc_pause_total_ns", s->gc_pause_total_ns },
+		{ "gc_last_pause_ns", s->gc_last_pause_ns },
+		{ "gc_since_ns", s->gc_since_ns },
+		{ "heap_live_bytes", s->heap_live_bytes },
+		{ "heap_marked_bytes", s->heap_marked_bytes },
+		{ "heap_goal_bytes", s->heap_goal_bytes },
+		{ "memory_limit_bytes", s->memory_limit_bytes },
+		{ "goroutines_created", s->created },
+		{ "threads", s->threads },
+		{ "idle_threads", s->idle_threads },
+		{ "procs", s->procs },
+		{ "idle_procs", s->idle_procs },
+		{ "spinning", s->spinning },
+		{ "runq_global", s->runq_global },
+		{ "runq_local", s->runq_local },
+		{ "stw_pending_ns", s->stw_pending_ns },
 		{ "mutex_wait_ns", s->mutex_wait_ns },
 		{ "sched_latency_p50_ns", bo_census_latency_quantile_ns(NULL, s, 0.5) },
 		{ "sched_latency_p99_ns", bo_census_latency_quantile_ns(NULL, s, 0.99) },
@@ -166,9 +176,11 @@ int bo_census_saved_load(struct bo_census_saved *ret, const char *path, struct b
 
 	*ret = (struct bo_census_saved){ .json = json_load_file(path, 0, &why) };
 	if (!ret->json)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_HARNESS, "%s:%d: %s", path, why.line, why.text);
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_HARNESS, "%s:%d: %s", path, why.line,
+				  why.text);
 	groups = json_object_get(ret->json, "groups");
-	if (json_integer_value(json_object_get(ret->json, "census")) != FORMAT_VERSION || !json_is_array(groups)) {
+	if (json_integer_value(json_object_get(ret->json, "census")) != FORMAT_VERSION ||
+	    !json_is_array(groups)) {
 		bo_census_saved_done(ret);
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_HARNESS,
 				  "%s is not a census saved by `brownout census --json`", path);

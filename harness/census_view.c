@@ -78,10 +78,13 @@ static void print_scheduler(const struct bo_census_view *v, FILE *out)
 		return;
 	}
 	p99 = bo_census_latency_quantile_ns(rates ? b : NULL, s, 0.99);
-	fprintf(out, "scheduler   %" PRId64 " procs (%" PRId64 " idle), %" PRId64 " threads, run queue %" PRId64 "+%" PRId64,
+	fprintf(out,
+		"scheduler   %" PRId64 " procs (%" PRId64 " idle), %" PRId64
+		" threads, run queue %" PRId64 "+%" PRId64,
 		s->procs, s->idle_procs, s->threads, s->runq_global, s->runq_local);
 	if (rates)
-		fprintf(out, ", %.0f goroutines/s made", per_second(s->created, b->created, s->t_ns - b->t_ns));
+		fprintf(out, ", %.0f goroutines/s made",
+			per_second(s->created, b->created, s->t_ns - b->t_ns));
 	if (p99 >= 0)
 		fprintf(out, ", p99 %s to get a proc", duration(p99, buf));
 	if (s->stw_pending_ns > BO_NSEC_PER_SEC)
@@ -92,7 +95,8 @@ static void print_scheduler(const struct bo_census_view *v, FILE *out)
 
 static void print_collector(const struct bo_census_stats *s, FILE *out)
 {
-	char live[BO_UNIT_BUF], goal[BO_UNIT_BUF], limit[BO_UNIT_BUF], pause[BO_UNIT_BUF], since[BO_UNIT_BUF];
+	char live[BO_UNIT_BUF], goal[BO_UNIT_BUF], limit[BO_UNIT_BUF], pause[BO_UNIT_BUF],
+		since[BO_UNIT_BUF];
 
 	if (s->gc_cycles < 0)
 		return;
@@ -102,7 +106,8 @@ static void print_collector(const struct bo_census_stats *s, FILE *out)
 			duration(s->gc_last_pause_ns, pause));
 	if (s->heap_live_bytes >= 0)
 		fprintf(out, ", heap %s of %s", bo_format_size(s->heap_live_bytes, live),
-			s->heap_goal_bytes > 0 ? bo_format_size(s->heap_goal_bytes, goal) : "no goal yet");
+			s->heap_goal_bytes > 0 ? bo_format_size(s->heap_goal_bytes, goal)
+					       : "no goal yet");
 	if (s->memory_limit_bytes >= 0 && s->memory_limit_bytes != INT64_MAX)
 		fprintf(out, ", limit %s", bo_format_size(s->memory_limit_bytes, limit));
 	fputc('\n', out);
@@ -113,9 +118,11 @@ static void print_head(const struct bo_census_view *v, FILE *out)
 	const struct bo_census_snapshot *s = v->snap;
 	char took[BO_UNIT_BUF];
 
-	fprintf(out, "%s (pid %d), %s %s, read through %s + %s in %s\n", v->name, v->info->pid, v->info->go_version,
-		v->info->arch, v->info->located, v->info->layout, duration(s->took_ns, took));
-	fprintf(out, "goroutines  %" PRIu64 ", and %" PRIu64 " of the runtime's own", s->user, s->system);
+	fprintf(out, "%s (pid %d), %s %s, read through %s + %s in %s\n", v->name, v->info->pid,
+		v->info->go_version, v->info->arch, v->info->located, v->info->layout,
+		duration(s->took_ns, took));
+	fprintf(out, "goroutines  %" PRIu64 ", and %" PRIu64 " of the runtime's own", s->user,
+		s->system);
 	if (s->unreadable)
 		fprintf(out, "; %" PRIu64 " could not be read", s->unreadable);
 	if (s->overflow)
@@ -130,7 +137,8 @@ static size_t place_width(const struct bo_census_view *v)
 {
 	if (!v->columns)
 		return 0;
-	return v->columns > FIXED_WIDTH + 2 * PLACE_MIN ? (v->columns - FIXED_WIDTH - 2) / 2 : PLACE_MIN;
+	return v->columns > FIXED_WIDTH + 2 * PLACE_MIN ? (v->columns - FIXED_WIDTH - 2) / 2
+							: PLACE_MIN;
 }
 
 static void print_row(const struct bo_census_view *v, const struct bo_census_group *g, FILE *out)
@@ -195,14 +203,15 @@ void bo_census_view_changes(const struct bo_census_change *changes, size_t n, FI
 	if (!n)
 		fprintf(out, "no group changed\n");
 	else
-		fprintf(out, "%9s %9s %9s  %-*s  at  started by\n", "change", "before", "after", STATE_WIDTH, "state");
+		fprintf(out, "%9s %9s %9s  %-*s  at  started by\n", "change", "before", "after",
+			STATE_WIDTH, "state");
 	for (size_t i = 0; i < n; i++) {
 		const struct bo_census_change *c = &changes[i];
 		const struct bo_census_group *g = c->after ? c->after : c->before;
 		struct bo_strbuf line = { 0 };
 
-		fprintf(out, "%+9" PRId64 " %9" PRIu64 " %9" PRIu64 "  ", c->delta, c->before ? c->before->count : 0,
-			c->after ? c->after->count : 0);
+		fprintf(out, "%+9" PRId64 " %9" PRIu64 " %9" PRIu64 "  ", c->delta,
+			c->before ? c->before->count : 0, c->after ? c->after->count : 0);
 		bo_text_plain(&line, g->reason);
 		column(out, bo_strbuf_str(&line), STATE_WIDTH, false);
 		line.len = 0;

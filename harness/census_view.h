@@ -38,5 +38,6 @@ struct bo_census_saved {
 	size_t ngroups;
 };
 /** bo_census_saved_load() - from a file; -EBADMSG when it is not a saved census */
-BO_NODISCARD int bo_census_saved_load(struct bo_census_saved *ret, const char *path, struct bo_err *err);
+BO_NODISCARD int bo_census_saved_load(struct bo_census_saved *ret, const char *path,
+				      struct bo_err *err);
 void bo_census_saved_done(struct bo_census_saved *saved);

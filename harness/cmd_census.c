@@ -75,11 +75,16 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	enum { WATCH, STUCK, INTERVAL, JSON, DUMP, COUNT, SYSTEM, WHY, DIFF, HELP };
 	static const struct option names[] = {
-		{ "watch", no_argument, NULL, WATCH },	 { "stuck", no_argument, NULL, STUCK },
-		{ "interval", required_argument, NULL, INTERVAL }, { "json", no_argument, NULL, JSON },
-		{ "dump", required_argument, NULL, DUMP }, { "count", no_argument, NULL, COUNT },
-		{ "system", no_argument, NULL, SYSTEM }, { "why", no_argument, NULL, WHY },
-		{ "diff", no_argument, NULL, DIFF },	 { "help", no_argument, NULL, HELP },
+		{ "watch", no_argument, NULL, WATCH },
+		{ "stuck", no_argument, NULL, STUCK },
+		{ "interval", required_argument, NULL, INTERVAL },
+		{ "json", no_argument, NULL, JSON },
+		{ "dump", required_argument, NULL, DUMP },
+		{ "count", no_argument, NULL, COUNT },
+		{ "system", no_argument, NULL, SYSTEM },
+		{ "why", no_argument, NULL, WHY },
+		{ "diff", no_argument, NULL, DIFF },
+		{ "help", no_argument, NULL, HELP },
 		{ 0 },
 	};
 	struct bo_err err = { 0 };
@@ -89,17 +94,38 @@ static int parse(int argc, char **argv, struct options *o)
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "h", names, NULL)) != -1) {
 		switch (c) {
-		case WATCH: o->watch = true; break;
-		case STUCK: o->stuck = true; break;
-		case JSON: o->json = true; break;
-		case COUNT: o->count = true; break;
-		case SYSTEM: o->system = true; break;
-		case WHY: o->why = true; break;
-		case DIFF: o->diff = true; break;
-		case DUMP: o->dump = optarg; break;
+		case WATCH:
+			o->watch = true;
+			break;
+		case STUCK:
+			o->stuck = true;
+			break;
+		case JSON:
+			o->json = true;
+			break;
+		case COUNT:
+			o->count = true;
+			break;
+		case SYSTEM:
+			o->system = true;
+			break;
+		case WHY:
+			o->why = true;
+			break;
+		case DIFF:
+			o->diff = true;
+			break;
+		case DUMP:
+			o->dump = optarg;
+			break;
 		case INTERVAL:
-			if (bo_parse_duration(optarg, &o->interval_ns, &err) || o->interval_ns < BO_NSEC_PER_MSEC)
-				return usage_error(err.msg[0] ? err.msg : "an interval of 1ms or more is needed", "") + 1;
+			if (bo_parse_duration(optarg, &o->interval_ns, &err) ||
+			    o->interval_ns < BO_NSEC_PER_MSEC)
+				return usage_error(err.msg[0]
+							   ? err.msg
+							   : "an interval of 1ms or more is needed",
+						   "") +
+				       1;
 			break;
 		case HELP:
 		case 'h':
@@ -266,7 +292,9 @@ static int show(struct looking *l)
 static int run_looks(struct looking *l)
 {
 	const struct options *o = l->o;
-	int64_t interval = o->interval_ns ? o->interval_ns : o->stuck && !o->watch ? STUCK_INTERVAL_NS : WATCH_INTERVAL_NS;
+	int64_t interval = o->interval_ns          ? o->interval_ns
+			   : o->stuck && !o->watch ? STUCK_INTERVAL_NS
+						   : WATCH_INTERVAL_NS;
 	/* Three samples make somebody unmoved; one more, so that the first one is not the reference for all. */
 	int looks = o->watch ? INT32_MAX : o->stuck ? BO_CENSUS_UNMOVED_SAMPLES + 1 : 1;
 	struct bo_err err = { 0 };

@@ -29,7 +29,8 @@ int main(int argc, char **argv)
 		r = bo_census_snapshot(census, BO_CENSUS_STACKS, &after, &err);
 	}
 	if (!r)
-		r = bo_census_diff(before.groups, before.ngroups, after.groups, after.ngroups, &changes, &n, &err);
+		r = bo_census_diff(before.groups, before.ngroups, after.groups, after.ngroups,
+				   &changes, &n, &err);
 	if (r)
 		fprintf(stderr, "census: %s\n", err.msg);
 	else
@@ -37,8 +38,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < n && changes[i].delta > 0; i++) {
 		const struct bo_census_group *g = changes[i].after;
 
-		printf("%+8" PRId64 "  [%s]  at %s:%d  started by %s:%d\n", changes[i].delta, g->reason, g->blocked.func,
-		       g->blocked.line, g->created.func, g->created.line);
+		printf("%+8" PRId64 "  [%s]  at %s:%d  started by %s:%d\n", changes[i].delta,
+		       g->reason, g->blocked.func, g->blocked.line, g->created.func,
+		       g->created.line);
 	}
 	free(changes);
 	bo_census_snapshot_done(&before);

@@ -75,9 +75,11 @@ enum bo_census_flags {
  * Return: 0; -ESRCH gone · -EACCES or -EPERM with what would help · -ENOEXEC not a Go program · -ENOTSUP a Go program
  * that cannot be read (too old, 32-bit, obfuscated …), with the reason of every way that was tried
  */
-BO_NODISCARD int bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err);
-BO_NODISCARD int bo_census_attach_source(struct bo_census **ret, const struct bo_census_source *source,
-					 unsigned flags, struct bo_err *err);
+BO_NODISCARD int bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags,
+				  struct bo_err *err);
+BO_NODISCARD int bo_census_attach_source(struct bo_census **ret,
+					 const struct bo_census_source *source, unsigned flags,
+					 struct bo_err *err);
 /** bo_census_free() - NULL is fine.  Sites and labels of its snapshots end with it */
 void bo_census_free(struct bo_census *census);
 
@@ -220,7 +222,8 @@ struct bo_census_snapshot {
 enum bo_census_detail {
 	BO_CENSUS_STACKS = 1, /* blocking site and frames, one goroutine per group */
 	BO_CENSUS_LABELS = 2, /* pprof labels, which then tell groups apart */
-	BO_CENSUS_TRACK = 4,  /* ages and stuck-or-idle; 24 bytes per goroutine are kept from now on */
+	BO_CENSUS_TRACK =
+		4, /* ages and stuck-or-idle; 24 bytes per goroutine are kept from now on */
 	BO_CENSUS_SYSTEM = 8, /* groups of the runtime's own goroutines, too */
 	BO_CENSUS_ALL = 15,
 };
@@ -230,8 +233,8 @@ enum bo_census_detail {
  * @detail: enum bo_census_detail
  * Return: 0; -ESRCH, -ESTALE as bo_census_count(); -EAGAIN when allgs moved at every attempt; -ENOMEM
  */
-BO_NODISCARD int bo_census_snapshot(struct bo_census *census, unsigned detail, struct bo_census_snapshot *snap,
-				    struct bo_err *err);
+BO_NODISCARD int bo_census_snapshot(struct bo_census *census, unsigned detail,
+				    struct bo_census_snapshot *snap, struct bo_err *err);
 void bo_census_snapshot_done(struct bo_census_snapshot *snap);
 
 /** BO_CENSUS_UNMOVED_SAMPLES - unmoved in so many snapshots in a row is called stuck */
@@ -252,8 +255,8 @@ struct bo_census_change {
  * @ret: [owned: free(3)], pointing into both snapshots
  */
 BO_NODISCARD int bo_census_diff(const struct bo_census_group *before, size_t nbefore,
-				const struct bo_census_group *after, size_t nafter, struct bo_census_change **ret,
-				size_t *nret, struct bo_err *err);
+				const struct bo_census_group *after, size_t nafter,
+				struct bo_census_change **ret, size_t *nret, struct bo_err *err);
 
 /* ---- evidence ---- */
 
@@ -263,8 +266,8 @@ BO_NODISCARD int bo_census_diff(const struct bo_census_group *before, size_t nbe
  * @max: stop after so many; a last line then says how many were left out
  * @ret_written: may be NULL
  */
-BO_NODISCARD int bo_census_write_goroutines(struct bo_census *census, FILE *out, uint64_t max, uint64_t *ret_written,
-					    struct bo_err *err);
+BO_NODISCARD int bo_census_write_goroutines(struct bo_census *census, FILE *out, uint64_t max,
+					    uint64_t *ret_written, struct bo_err *err);
 
 /* ---- runtime statistics ---- */
 
@@ -294,7 +297,8 @@ struct bo_census_stats {
 	bool has_sched_latency;
 	uint64_t sched_latency[BO_CENSUS_LATENCY_BUCKETS];
 };
-BO_NODISCARD int bo_census_stats(struct bo_census *census, struct bo_census_stats *ret, struct bo_err *err);
+BO_NODISCARD int bo_census_stats(struct bo_census *census, struct bo_census_stats *ret,
+				 struct bo_err *err);
 /** bo_census_latency_bound_ns() - upper bound of bucket @i of sched_latency (runtime/histogram.go) */
 int64_t bo_census_latency_bound_ns(unsigned i);
 /**
@@ -302,8 +306,8 @@ int64_t bo_census_latency_bound_ns(unsigned i);
  * @before: NULL for since the start of the process
  * Return: ns, or -1 when nothing was added
  */
-int64_t bo_census_latency_quantile_ns(const struct bo_census_stats *before, const struct bo_census_stats *now,
-				      double q);
+int64_t bo_census_latency_quantile_ns(const struct bo_census_stats *before,
+				      const struct bo_census_stats *now, double q);
 
 /* ---- permission ---- */
 

@@ -50,7 +50,8 @@ static uint64_t get(const char *path, char *tail, size_t size)
 		sum += (uint64_t)n;
 		buf[n] = 0;
 		if (tail)
-			snprintf(tail, size, "%s", strstr(buf, "\r\n\r\n") ? strstr(buf, "\r\n\r\n") + 4 : buf);
+			snprintf(tail, size, "%s",
+				 strstr(buf, "\r\n\r\n") ? strstr(buf, "\r\n\r\n") + 4 : buf);
 	}
 	close(fd);
 	return sum;
@@ -172,14 +173,17 @@ static void count_cost(struct bo_census *census, uint64_t n)
 		took[i] = bo_now_ns() - t0;
 	}
 	qsort(took, 10000, sizeof(*took), by_value);
-	printf("%9" PRIu64 "  count     %10.2f us  (p99 %.2f us), attach %.1f ms\n", n, (double)took[5000] / 1e3,
-	       (double)took[9900] / 1e3, (double)bo_census_info(census)->attach_ns / 1e6);
+	printf("%9" PRIu64 "  count     %10.2f us  (p99 %.2f us), attach %.1f ms\n", n,
+	       (double)took[5000] / 1e3, (double)took[9900] / 1e3,
+	       (double)bo_census_info(census)->attach_ns / 1e6);
 }
 
 static void bench(uint64_t n, bool full)
 {
-	static const struct mode modes[] = { { "idle", once_idle }, { "census", once_census },
-					     { "debug=1", once_debug1 }, { "debug=2", once_debug2 } };
+	static const struct mode modes[] = { { "idle", once_idle },
+					     { "census", once_census },
+					     { "debug=1", once_debug1 },
+					     { "debug=2", once_debug2 } };
 	char many[32];
 	const char *args[] = { "-bulk", many, "-http", "127.0.0.1:0", NULL };
 	struct bo_census *census = NULL;
@@ -193,7 +197,8 @@ static void bench(uint64_t n, bool full)
 		fprintf(stderr, "census_bench: %s does not start\n", ZOO);
 		exit(1);
 	}
-	server = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	server = (struct sockaddr_in){ .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)port),
 				       .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	if (bo_census_attach(&census, zoo.pid, 0, &err)) {
 		fprintf(stderr, "census_bench: %s\n", err.msg);
@@ -206,7 +211,8 @@ static void bench(uint64_t n, bool full)
 		measure(census, &modes[i], n);
 	}
 	getrusage(RUSAGE_SELF, &usage);
-	printf("%9" PRIu64 "  memory of this program at its peak: %.1f MiB\n\n", n, (double)usage.ru_maxrss / 1024);
+	printf("%9" PRIu64 "  memory of this program at its peak: %.1f MiB\n\n", n,
+	       (double)usage.ru_maxrss / 1024);
 	bo_census_free(census);
 	zoo_stop(&zoo);
 }

@@ -39,4 +39,5 @@ const struct dump_block *dump_find(const struct dump *dump, uint64_t goid);
  * The runtime leaves frames of its own and of compiler-made wrappers out, which ours may have.
  * @why: what differs
  */
-bool dump_agrees(const struct dump_block *runtime, const struct dump_block *ours, char *why, size_t size);
+bool dump_agrees(const struct dump_block *runtime, const struct dump_block *ours, char *why,
+		 size_t size);

@@ -29,7 +29,7 @@ static void complain(struct result *r, const char *binary, const char *way, cons
 		fprintf(stderr, "%s, %s: %s\n", binary, way, text);
 }
 
-static const char *const zoo_args[] = { "-kinds", "7", "-net", "3",  "-pipes", "2",	 "-locked",
+static const char *const zoo_args[] = { "-kinds", "7", "-net",    "3", "-pipes", "2",  "-locked",
 					"-pool",  "3", "-leaked", "4", "-ended", "50", NULL };
 static const char *const churn_args[] = { "-kinds", "7", "-churn", "4", "-quiet=false", NULL };
 
@@ -59,7 +59,8 @@ static bool start(struct zoo *zoo, const char *binary, const char *const *args)
 	return zoo_start(zoo, EMULATOR, emulated);
 }
 
-static int attach(struct bo_census **ret, const char *binary, pid_t pid, unsigned flags, struct bo_err *err)
+static int attach(struct bo_census **ret, const char *binary, pid_t pid, unsigned flags,
+		  struct bo_err *err)
 {
 	struct bo_census_source source = { .pid = pid, .mem_fd = -1, .exe_fd = -1, .auxv_fd = -1 };
 
@@ -86,13 +87,14 @@ static char *our_dump(struct bo_census *census, struct bo_err *err)
 }
 
 /* Goroutine 1 writes the runtime's dump, so it alone stands elsewhere in it. */
-static void compare_dumps(struct result *r, const char *binary, const char *way, const struct dump *runtime,
-			  const struct dump *ours)
+static void compare_dumps(struct result *r, const char *binary, const char *way,
+			  const struct dump *runtime, const struct dump *ours)
 {
 	char why[512];
 
 	if (runtime->n != ours->n) {
-		snprintf(why, sizeof(why), "%zu goroutines in debug=2, %zu in the census", runtime->n, ours->n);
+		snprintf(why, sizeof(why), "%zu goroutines in debug=2, %zu in the census",
+			 runtime->n, ours->n);
 		complain(r, binary, way, why);
 	}
 	for (size_t i = 0; i < runtime->n; i++) {
@@ -102,7 +104,8 @@ static void compare_dumps(struct result *r, const char *binary, const char *way,
 		if (runtime->blocks[i].goid == 1)
 			continue;
 		if (!mine) {
-			snprintf(text, sizeof(text), "goroutine %" PRIu64 " is missing", runtime->blocks[i].goid);
+			snprintf(text, sizeof(text), "goroutine %" PRIu64 " is missing",
+				 runtime->blocks[i].goid);
 			complain(r, binary, way, text);
 		} else if (!dump_agrees(&runtime->blocks[i], mine, why, sizeof(why))) {
 			snprintf(text, sizeof(text), "goroutine %" PRIu64 ": %s", mine->goid, why);
@@ -132,8 +135,8 @@ static uint64_t expected(const struct dump *runtime, const struct bo_census_grou
 	return n;
 }
 
-static void compare_groups(struct result *r, const char *binary, const char *way, const struct dump *runtime,
-			   const struct bo_census_snapshot *snap)
+static void compare_groups(struct result *r, const char *binary, const char *way,
+			   const struct dump *runtime, const struct bo_census_snapshot *snap)
 {
 	uint64_t sum = 0;
 
@@ -150,8 +153,11 @@ static void compare_groups(struct result *r, const char *binary, const char *way
 		sum += g->count;
 		if (g->count == want)
 			continue;
-		snprintf(text, sizeof(text), "group [%s] created at %s:%d blocked at %s:%d has %" PRIu64 ", debug=2 %" PRIu64,
-			 g->reason, g->created.file, g->created.line, g->blocked.func, g->blocked.line, g->count, want);
+		snprintf(text, sizeof(text),
+			 "group [%s] created at %s:%d blocked at %s:%d has %" PRIu64
+			 ", debug=2 %" PRIu64,
+			 g->reason, g->created.file, g->created.line, g->blocked.func,
+			 g->blocked.line, g->count, want);
 		complain(r, binary, way, text);
 	}
 	if (sum != snap->user)
@@ -159,8 +165,8 @@ static void compare_groups(struct result *r, const char *binary, const char *way
 }
 
 /* The collector's numbers, whichever way memstats and gcController were found. */
-static void compare_stats(struct result *r, const char *binary, const char *way, struct bo_census *census,
-			  struct zoo *zoo)
+static void compare_stats(struct result *r, const char *binary, const char *way,
+			  struct bo_census *census, struct zoo *zoo)
 {
 	struct bo_census_stats stats;
 	struct bo_err err = { 0 };
@@ -178,10 +184,12 @@ static void compare_stats(struct result *r, const char *binary, const char *way,
 		complain(r, binary, way, err.msg);
 		return;
 	}
-	if (stats.gc_cycles != cycles || stats.gc_forced != forced || stats.gc_pause_total_ns != pauses ||
-	    stats.gogc != -1 || stats.memory_limit_bytes != INT64_MAX || stats.heap_live_bytes <= 0) {
-		snprintf(text, sizeof(text), "collector: %s, and the census has %" PRId64 " %" PRId64 " %" PRId64, answer,
-			 stats.gc_cycles, stats.gc_forced, stats.gc_pause_total_ns);
+	if (stats.gc_cycles != cycles || stats.gc_forced != forced ||
+	    stats.gc_pause_total_ns != pauses || stats.gogc != -1 ||
+	    stats.memory_limit_bytes != INT64_MAX || stats.heap_live_bytes <= 0) {
+		snprintf(text, sizeof(text),
+			 "collector: %s, and the census has %" PRId64 " %" PRId64 " %" PRId64,
+			 answer, stats.gc_cycles, stats.gc_forced, stats.gc_pause_total_ns);
 		complain(r, binary, way, text);
 	}
 }
@@ -200,10 +208,11 @@ static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, u
 		complain(r, binary, way, err.msg);
 		return;
 	}
-	snprintf(way, sizeof(way), "%s+%s", bo_census_info(census)->located, bo_census_info(census)->layout);
+	snprintf(way, sizeof(way), "%s+%s", bo_census_info(census)->located,
+		 bo_census_info(census)->layout);
 	if (!strstr(r->ways, way))
-		snprintf(r->ways + strlen(r->ways), sizeof(r->ways) - strlen(r->ways), "%s%s", r->ways[0] ? " " : "",
-			 way);
+		snprintf(r->ways + strlen(r->ways), sizeof(r->ways) - strlen(r->ways), "%s%s",
+			 r->ways[0] ? " " : "", way);
 	if (!r->attach_ns)
 		r->attach_ns = bo_census_info(census)->attach_ns;
 	want = zoo_count(zoo);
@@ -212,13 +221,15 @@ static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, u
 	if (bo_census_count(census, &have, &err))
 		complain(r, binary, way, err.msg);
 	else if (have != want) {
-		snprintf(text, sizeof(text), "NumGoroutine() is %" PRId64 ", the count %" PRId64, want, have);
+		snprintf(text, sizeof(text), "NumGoroutine() is %" PRId64 ", the count %" PRId64,
+			 want, have);
 		complain(r, binary, way, text);
 	}
 	if (bo_census_snapshot(census, BO_CENSUS_STACKS | BO_CENSUS_LABELS, &snap, &err)) {
 		complain(r, binary, way, err.msg);
 	} else if (snap.user != (uint64_t)want) {
-		snprintf(text, sizeof(text), "NumGoroutine() is %" PRId64 ", the census has %" PRIu64, want, snap.user);
+		snprintf(text, sizeof(text),
+			 "NumGoroutine() is %" PRId64 ", the census has %" PRIu64, want, snap.user);
 		complain(r, binary, way, text);
 	}
 	if (strcmp(bo_census_info(census)->layout, "calibrated"))
@@ -264,15 +275,18 @@ static void check_churn(struct result *r, const char *binary, const char *const 
 			if (!strcmp(g->created.outer, "main.eachKind") ||
 			    !strcmp(g->created.outer, "main.spawnInlined"))
 				resting += g->count;
-			else if (strncmp(g->created.outer, "main.", 5) && strncmp(g->start.func, "runtime.", 8)) {
-				snprintf(text, sizeof(text), "a group that cannot be: [%s] by %s, %s", g->reason,
+			else if (strncmp(g->created.outer, "main.", 5) &&
+				 strncmp(g->start.func, "runtime.", 8)) {
+				snprintf(text, sizeof(text),
+					 "a group that cannot be: [%s] by %s, %s", g->reason,
 					 g->created.func, g->start.func);
 				complain(r, binary, "churn", text);
 			}
 		}
 		if (resting != 12 * 7 || snap.unreadable) {
-			snprintf(text, sizeof(text), "%" PRIu64 " of %d resting goroutines, %" PRIu64 " unreadable", resting,
-				 12 * 7, snap.unreadable);
+			snprintf(text, sizeof(text),
+				 "%" PRIu64 " of %d resting goroutines, %" PRIu64 " unreadable",
+				 resting, 12 * 7, snap.unreadable);
 			complain(r, binary, "churn", text);
 		}
 	}
@@ -286,7 +300,8 @@ static int check_binary(const char *binary, int repeats)
 	/* Each flag set leads to another way; where a binary lacks something, two may lead to the same. */
 	static const unsigned flags[] = { 0, BO_CENSUS_NO_DWARF, BO_CENSUS_NO_SYMTAB,
 					  BO_CENSUS_NO_SYMTAB | BO_CENSUS_NO_DWARF,
-					  BO_CENSUS_NO_SYMTAB | BO_CENSUS_NO_DWARF | BO_CENSUS_NO_TABLE };
+					  BO_CENSUS_NO_SYMTAB | BO_CENSUS_NO_DWARF |
+						  BO_CENSUS_NO_TABLE };
 	struct result r = { 0 };
 	const char *name = strrchr(binary, '/') ? strrchr(binary, '/') + 1 : binary;
 	char version[64] = "?";

@@ -44,8 +44,10 @@ static int load(const char *path)
 		fprintf(stderr, "%s: %s is outside of the table\n", path, image.version);
 		r = -1;
 	} else {
-		found[image.arm64][image.minor - BO_GO_MINOR_OLDEST] = (struct facts){ true, layout };
-		printf("%s%s %s: %s\n", "/* ", image.arm64 ? "arm64" : "amd64", image.version, "read */");
+		found[image.arm64][image.minor - BO_GO_MINOR_OLDEST] = (struct facts){ true,
+										       layout };
+		printf("%s%s %s: %s\n", "/* ", image.arm64 ? "arm64" : "amd64", image.version,
+		       "read */");
 	}
 	bo_goimage_close(&image);
 	return r;
@@ -62,15 +64,17 @@ static int check(void)
 			if (!found[arm][m].have)
 				continue;
 			if (!bo_go_version_layout(m + BO_GO_MINOR_OLDEST, &table)) {
-				printf("%s go1.%d: not in the table\n", arm ? "arm64" : "amd64", m + BO_GO_MINOR_OLDEST);
+				printf("%s go1.%d: not in the table\n", arm ? "arm64" : "amd64",
+				       m + BO_GO_MINOR_OLDEST);
 				failed++;
 				continue;
 			}
 			for (int i = 0; i < BO_GO_NFACTS; i++, compared++)
 				if (table.at[i] != found[arm][m].layout.at[i] && ++failed)
-					printf("%s go1.%d: %s is %d, the table says %d\n", arm ? "arm64" : "amd64",
-					       m + BO_GO_MINOR_OLDEST, bo_go_fact_names[i].id,
-					       found[arm][m].layout.at[i], table.at[i]);
+					printf("%s go1.%d: %s is %d, the table says %d\n",
+					       arm ? "arm64" : "amd64", m + BO_GO_MINOR_OLDEST,
+					       bo_go_fact_names[i].id, found[arm][m].layout.at[i],
+					       table.at[i]);
 		}
 	printf("%d facts compared, %d differ\n", compared, failed);
 	return failed || !compared;
@@ -87,8 +91,8 @@ static void print_table(void)
 	for (int m = 0; m < RELEASES; m++)
 		for (int i = 0; i < BO_GO_NFACTS && found[1][m].have; i++)
 			if (found[1][m].layout.at[i] != found[0][m].layout.at[i])
-				printf("\t{ %d, BO_GO_%s, %d },\n", m + BO_GO_MINOR_OLDEST, bo_go_fact_names[i].id,
-				       found[1][m].layout.at[i]);
+				printf("\t{ %d, BO_GO_%s, %d },\n", m + BO_GO_MINOR_OLDEST,
+				       bo_go_fact_names[i].id, found[1][m].layout.at[i]);
 }
 
 int main(int argc, char **argv)

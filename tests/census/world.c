@@ -107,7 +107,8 @@ static void make_functions(struct world *w)
 		world_poke(w, record + 20, 5, 4);
 		world_poke(w, record + 24, 9, 4);
 		world_poke(w, WORLD_RODATA + FTAB + (uint64_t)f * 8, (uint64_t)f * FUNC_BYTES, 4);
-		world_poke(w, WORLD_RODATA + FTAB + (uint64_t)f * 8 + 4, (uint64_t)f * FUNC_RECORD, 4);
+		world_poke(w, WORLD_RODATA + FTAB + (uint64_t)f * 8 + 4, (uint64_t)f * FUNC_RECORD,
+			   4);
 		name += (uint32_t)strlen(text) + 1;
 	}
 	world_poke(w, WORLD_RODATA + FTAB + FUNCS * 8, FUNCS * FUNC_BYTES, 4);
@@ -144,7 +145,8 @@ static void make_module(struct world *w)
 
 static void make_data(struct world *w)
 {
-	static const char *const reasons[] = { "", "GC assist marking", "IO wait", "chan receive", "select" };
+	static const char *const reasons[] = { "", "GC assist marking", "IO wait", "chan receive",
+					       "select" };
 	static const char info[] = "\xff Go buildinf:\x08\x02";
 	uint8_t *data = w->bytes[WORLD_R_DATA], *ro = w->bytes[WORLD_R_RODATA];
 	size_t text = TEXTS;
@@ -244,13 +246,24 @@ static int make_executable(void)
 	struct {
 		Elf64_Ehdr eh;
 		Elf64_Phdr ph[2];
-	} exe = { .eh = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			  .e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-			  .e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr),
-			  .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2 },
-		  .ph = { { .p_type = PT_LOAD, .p_flags = PF_R, .p_vaddr = WORLD_RODATA, .p_filesz = RODATA_SIZE,
+	} exe = { .eh = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+				       EV_CURRENT },
+			  .e_type = ET_EXEC,
+			  .e_machine = EM_X86_64,
+			  .e_version = EV_CURRENT,
+			  .e_phoff = sizeof(Elf64_Ehdr),
+			  .e_ehsize = sizeof(Elf64_Ehdr),
+			  .e_phentsize = sizeof(Elf64_Phdr),
+			  .e_phnum = 2 },
+		  .ph = { { .p_type = PT_LOAD,
+			    .p_flags = PF_R,
+			    .p_vaddr = WORLD_RODATA,
+			    .p_filesz = RODATA_SIZE,
 			    .p_memsz = RODATA_SIZE },
-			  { .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = WORLD_DATA, .p_filesz = DATA_SIZE,
+			  { .p_type = PT_LOAD,
+			    .p_flags = PF_R | PF_W,
+			    .p_vaddr = WORLD_DATA,
+			    .p_filesz = DATA_SIZE,
 			    .p_memsz = DATA_SIZE } } };
 	int fd = memfd_create("world", MFD_CLOEXEC);
 
@@ -261,7 +274,10 @@ static int make_executable(void)
 
 int world_attach(struct world *w, struct bo_census **ret, unsigned flags, struct bo_err *err)
 {
-	struct bo_census_source source = { .pid = 1234567, .mem_fd = -1, .exe_fd = make_executable(), .auxv_fd = -1,
+	struct bo_census_source source = { .pid = 1234567,
+					   .mem_fd = -1,
+					   .exe_fd = make_executable(),
+					   .auxv_fd = -1,
 					   .memory = &w->memory };
 
 	return bo_census_attach_source(ret, &source, flags, err);

@@ -17,8 +17,8 @@
 #define WORLD_ALLGS (WORLD_BSS + 0x100)
 #define WORLD_ALLP (WORLD_BSS + 0x200)
 #define WORLD_SCHED (WORLD_BSS + 0x400)
-#define WORLD_G(i) (WORLD_HEAP + 0x10000 + (uint64_t)(i) * 512)
-#define WORLD_STACK(i) (WORLD_HEAP + 0x20000 + (uint64_t)(i) * 2048)
+#define WORLD_G(i) (WORLD_HEAP + 0x10000 + (uint64_t)(i)*512)
+#define WORLD_STACK(i) (WORLD_HEAP + 0x20000 + (uint64_t)(i)*2048)
 
 enum world_region { WORLD_R_RODATA, WORLD_R_DATA, WORLD_R_BSS, WORLD_R_HEAP, WORLD_REGIONS };
 

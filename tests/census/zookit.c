@@ -53,7 +53,8 @@ bool zoo_start(struct zoo *zoo, const char *path, const char *const *args)
 
 bool zoo_ask(struct zoo *zoo, const char *command, char *answer, size_t size)
 {
-	if (fprintf(zoo->to, "%s\n", command) < 0 || fflush(zoo->to) || !fgets(answer, (int)size, zoo->from))
+	if (fprintf(zoo->to, "%s\n", command) < 0 || fflush(zoo->to) ||
+	    !fgets(answer, (int)size, zoo->from))
 		return false;
 	answer[strcspn(answer, "\n")] = 0;
 	return true;

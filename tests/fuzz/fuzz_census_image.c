@@ -58,7 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bo_goimage_close(&image);
 	}
 	if (size >= 64) {
-		struct bo_census_source source = { .pid = 1234567, .mem_fd = -1, .exe_fd = again, .auxv_fd = -1,
+		struct bo_census_source source = { .pid = 1234567,
+						   .mem_fd = -1,
+						   .exe_fd = again,
+						   .auxv_fd = -1,
 						   .memory = &memory };
 
 		if (!bo_census_attach_source(&census, &source, 0, &err))

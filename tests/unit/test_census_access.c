@@ -13,8 +13,9 @@
 
 #include "brownout/census.h"
 
-static const struct bo_census_access fine = { .pid = 42, .own_uid = 1000, .target_uid = 1000, .dumpable = true,
-					      .yama_scope = -1 };
+static const struct bo_census_access fine = {
+	.pid = 42, .own_uid = 1000, .target_uid = 1000, .dumpable = true, .yama_scope = -1
+};
 
 static void says(struct bo_census_access access, const char *a, const char *b)
 {

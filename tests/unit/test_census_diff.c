@@ -13,19 +13,28 @@
 
 #include "brownout/census.h"
 
-#define FRAME(name, ln) { .func = (name), .outer = (name), .file = "/src/a.go", .line = (ln) }
-#define GROUP(reason_, name, ln, n)                                                                     \
-	{ .state = BO_CENSUS_WAITING, .reason = (reason_), .created = FRAME(name, ln), .start = FRAME("f", 1), \
-	  .blocked = FRAME("g", 2), .labels = "", .count = (n) }
+#define FRAME(name, ln)                                                            \
+	{                                                                          \
+		.func = (name), .outer = (name), .file = "/src/a.go", .line = (ln) \
+	}
+#define GROUP(reason_, name, ln, n)                                                          \
+	{                                                                                    \
+		.state = BO_CENSUS_WAITING, .reason = (reason_), .created = FRAME(name, ln), \
+		.start = FRAME("f", 1), .blocked = FRAME("g", 2), .labels = "", .count = (n) \
+	}
 
 static void test_changes(void **state)
 {
 	/* Copies of equal text at other addresses: texts count, not pointers. */
 	char again[] = "main.b";
-	const struct bo_census_group before[] = { GROUP("select", "main.a", 1, 10), GROUP("select", "main.b", 2, 5),
-						  GROUP("sleep", "main.gone", 3, 2), GROUP("sleep", "main.same", 3, 7) };
-	const struct bo_census_group after[] = { GROUP("select", again, 2, 50), GROUP("select", "main.a", 1, 9),
-						 GROUP("select", "main.a", 4, 3), GROUP("sleep", "main.same", 3, 7) };
+	const struct bo_census_group before[] = { GROUP("select", "main.a", 1, 10),
+						  GROUP("select", "main.b", 2, 5),
+						  GROUP("sleep", "main.gone", 3, 2),
+						  GROUP("sleep", "main.same", 3, 7) };
+	const struct bo_census_group after[] = { GROUP("select", again, 2, 50),
+						 GROUP("select", "main.a", 1, 9),
+						 GROUP("select", "main.a", 4, 3),
+						 GROUP("sleep", "main.same", 3, 7) };
 	struct bo_census_change *changes = NULL;
 	struct bo_err err = { 0 };
 	size_t n = 0;

@@ -283,7 +283,8 @@ static void test_senseless_goroutines(void **state)
 	for (int i = 8; i < 20; i++)
 		world_poke(world, WORLD_G(i) + fact(BO_GO_G_STATUS), 77, 4);
 	assert_int_equal(world_attach(world, &census, 0, &err), -ENOTSUP);
-	assert_non_null(strstr(err.msg, "12 of 40 goroutines make no sense: status is out of range"));
+	assert_non_null(
+		strstr(err.msg, "12 of 40 goroutines make no sense: status is out of range"));
 }
 
 /* So many different goroutines that no table holds them: those beyond are said to be in no group, and still counted. */
@@ -292,7 +293,8 @@ static void test_many_depths(void **state)
 	(void)state;
 	attach();
 	for (int i = 5; i < WORLD_GS - 6; i++)
-		world_poke(world, WORLD_G(i) + fact(BO_GO_G_STACK_HI), WORLD_STACK(i) + 2048 + (uint64_t)i * 8, 8);
+		world_poke(world, WORLD_G(i) + fact(BO_GO_G_STACK_HI),
+			   WORLD_STACK(i) + 2048 + (uint64_t)i * 8, 8);
 	assert_int_equal(look(), 0);
 	assert_int_equal(snap.user, WORLD_USER);
 	/* Their depths differ, but they block at one line for one of two reasons. */
@@ -303,13 +305,13 @@ int main(void)
 {
 #define HOSTILE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		HOSTILE(test_good_world),     HOSTILE(test_calibrated),
-		HOSTILE(test_absurd_lengths), HOSTILE(test_absurd_at_attach),
-		HOSTILE(test_bad_pointers),   HOSTILE(test_bad_stacks),
+		HOSTILE(test_good_world),          HOSTILE(test_calibrated),
+		HOSTILE(test_absurd_lengths),      HOSTILE(test_absurd_at_attach),
+		HOSTILE(test_bad_pointers),        HOSTILE(test_bad_stacks),
 		HOSTILE(test_bad_function_tables), HOSTILE(test_other_program),
-		HOSTILE(test_ends_at_any_read), HOSTILE(test_torn),
-		HOSTILE(test_allgs_moves), HOSTILE(test_wrong_table), HOSTILE(test_many_depths),
-		HOSTILE(test_senseless_goroutines),
+		HOSTILE(test_ends_at_any_read),    HOSTILE(test_torn),
+		HOSTILE(test_allgs_moves),         HOSTILE(test_wrong_table),
+		HOSTILE(test_many_depths),         HOSTILE(test_senseless_goroutines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

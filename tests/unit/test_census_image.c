@@ -38,7 +38,8 @@ static bool loaded_one(const struct loaded *l, const struct bo_census_piece *p)
 	const Elf64_Phdr *ph = (const void *)(l->file + eh->e_phoff);
 
 	for (int i = 0; i < eh->e_phnum; i++) {
-		if (ph[i].p_type != PT_LOAD || p->addr < ph[i].p_vaddr || p->addr + p->len > ph[i].p_vaddr + ph[i].p_memsz)
+		if (ph[i].p_type != PT_LOAD || p->addr < ph[i].p_vaddr ||
+		    p->addr + p->len > ph[i].p_vaddr + ph[i].p_memsz)
 			continue;
 		memset(p->into, 0, p->len);
 		if (p->addr < ph[i].p_vaddr + ph[i].p_filesz) {
@@ -87,9 +88,13 @@ static void open_fixture(struct fixture *f, const char *path, bool symbols)
 	assert_true(bo_go_version_layout(f->image.minor, &f->layout));
 	if (symbols) {
 		assert_int_equal(bo_goimage_symbols(&f->image, &err), 0);
-		assert_int_equal(bo_gopcln_open(&f->pcln, &f->cache, f->image.symbols[BO_GOSYM_MODULEDATA], &err), 0);
-		assert_int_equal(
-			bo_gopcln_set_layout(&f->pcln, f->image.symbols[BO_GOSYM_MODULEDATA], &f->layout), 0);
+		assert_int_equal(bo_gopcln_open(&f->pcln, &f->cache,
+						f->image.symbols[BO_GOSYM_MODULEDATA], &err),
+				 0);
+		assert_int_equal(bo_gopcln_set_layout(&f->pcln,
+						      f->image.symbols[BO_GOSYM_MODULEDATA],
+						      &f->layout),
+				 0);
 	}
 	assert_int_equal(bo_gosites_init(&f->sites, &f->pcln), 0);
 }
@@ -119,7 +124,8 @@ static int line_of(const char *text)
 
 static void check_lines(const char *path, bool arm64)
 {
-	static const char *const names[] = { "runtime.main", "main.sendForever", "main.spawnInlined", "no.such" };
+	static const char *const names[] = { "runtime.main", "main.sendForever",
+					     "main.spawnInlined", "no.such" };
 	const char *const texts[] = { NULL, "func sendForever", "func spawnInlined" };
 	const struct bo_gosite *site;
 	struct fixture f = { 0 };
@@ -179,7 +185,8 @@ static void check_all_functions(const char *path)
 		assert_in_range(pc, func.entry, func.end - 1);
 		assert_int_equal(bo_gopcln_name(&f.pcln, func.name, name), 0);
 		assert_true(name[0]);
-		for (uint64_t at = func.entry; at < func.end; at += (func.end - func.entry) / 4 + 4) {
+		for (uint64_t at = func.entry; at < func.end;
+		     at += (func.end - func.entry) / 4 + 4) {
 			size_t n = bo_gopcln_lines(&f.pcln, at, lines);
 
 			assert_in_range(n, 1, BO_GO_INLINE_DEPTH);
@@ -315,7 +322,8 @@ static void test_deleted_and_unknown_release(void **state)
 	assert_string_equal(bo_census_info(census)->layout, "calibrated");
 	assert_int_equal(bo_census_info(census)->go_minor, 99);
 	/* Each way that was not taken says why. */
-	assert_non_null(strstr(bo_census_info(census)->attempts[2].reason, "not in the version table"));
+	assert_non_null(
+		strstr(bo_census_info(census)->attempts[2].reason, "not in the version table"));
 	assert_int_equal(bo_census_snapshot(census, BO_CENSUS_ALL, &snap, &err), 0);
 	assert_int_equal(snap.user, zoo_count(&zoo));
 	/* trackingSeq is not known, so nobody is called stuck. */

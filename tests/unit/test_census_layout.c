@@ -34,7 +34,8 @@ static void test_invariants(void **state)
 			assert_int_equal(l.at[BO_GO_G_PARENTGOID], -1);
 		/* In g nothing lies beyond its end, and what is read of it lies behind stack.hi. */
 		for (int i = BO_GO_G_STACK_HI; i <= BO_GO_G_LABELS; i++)
-			assert_true(l.at[i] == -1 || (l.at[i] >= 8 && l.at[i] + 1 <= l.at[BO_GO_G_SIZE]));
+			assert_true(l.at[i] == -1 ||
+				    (l.at[i] >= 8 && l.at[i] + 1 <= l.at[BO_GO_G_SIZE]));
 	}
 }
 

@@ -158,7 +158,9 @@ static void test_growth_is_seen(void **state)
 	/* More than a chunk, so that allgs moves and grows. */
 	ask("spawn 10000");
 	look(BO_CENSUS_STACKS);
-	assert_int_equal(bo_census_diff(before.groups, before.ngroups, snap.groups, snap.ngroups, &changes, &n, &err), 0);
+	assert_int_equal(bo_census_diff(before.groups, before.ngroups, snap.groups, snap.ngroups,
+					&changes, &n, &err),
+			 0);
 	assert_true(n >= 1);
 	assert_int_equal(changes[0].delta, 10000);
 	assert_string_equal(changes[0].after->created.func, "main.obey");
@@ -371,12 +373,12 @@ int main(void)
 {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		LIVE(test_stuck_or_idle),  LIVE(test_labels_locked_parent),
-		LIVE(test_system_apart),   LIVE(test_growth_is_seen),
+		LIVE(test_stuck_or_idle),      LIVE(test_labels_locked_parent),
+		LIVE(test_system_apart),       LIVE(test_growth_is_seen),
 		LIVE(test_gomaxprocs_changes), LIVE(test_stats),
-		LIVE(test_latency_bounds), LIVE(test_wedged),
-		LIVE(test_stopped_by_signal), LIVE(test_gone),
-		LIVE(test_by_descriptors), LIVE(test_became_another_program),
+		LIVE(test_latency_bounds),     LIVE(test_wedged),
+		LIVE(test_stopped_by_signal),  LIVE(test_gone),
+		LIVE(test_by_descriptors),     LIVE(test_became_another_program),
 		LIVE(test_no_allocation),
 	};
 

@@ -82,7 +82,8 @@ static void test_many_pieces(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3000; i++) {
 		from[i] = (uint8_t)(i * 7);
-		pieces[i] = (struct bo_census_piece){ (uintptr_t)&from[i], &into[i % 3 ? i : i + 3000], 1 };
+		pieces[i] = (struct bo_census_piece){ (uintptr_t)&from[i],
+						      &into[i % 3 ? i : i + 3000], 1 };
 	}
 	bo_gomem_vm(&m, getpid());
 	assert_int_equal(m.read(m.self, pieces, 3000), 3000);
@@ -157,15 +158,17 @@ static void test_cache(void **state)
 	assert_string_equal(text, "across");
 	assert_int_equal(bo_gomem_cached_str(&cache, BO_GOMEM_PAGE - 3, text, 4), 0);
 	assert_string_equal(text, "acr");
-	assert_int_equal(bo_gomem_cached_str(&cache, 3 * BO_GOMEM_PAGE - 4, text, sizeof(text)), -EFAULT);
+	assert_int_equal(bo_gomem_cached_str(&cache, 3 * BO_GOMEM_PAGE - 4, text, sizeof(text)),
+			 -EFAULT);
 	bo_gomem_cache_done(&cache);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vm),   cmocka_unit_test(test_fd),	   cmocka_unit_test(test_many_pieces),
-		cmocka_unit_test(test_gone), cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_vm),          cmocka_unit_test(test_fd),
+		cmocka_unit_test(test_many_pieces), cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,9 @@
 #include "brownout/base/clock.h"
 #include "census-internal.h"
 
-static const struct bo_gorec waiting = { .addr = 4096, .goid = 7, .sp = 1000, .status = GO_WAITING, .seq = 3 };
+static const struct bo_gorec waiting = {
+	.addr = 4096, .goid = 7, .sp = 1000, .status = GO_WAITING, .seq = 3
+};
 
 static void test_unmoved_after_three(void **state)
 {

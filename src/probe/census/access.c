@@ -13,7 +13,8 @@
 #define CAP_SYS_PTRACE_BIT 19 /* linux/capability.h */
 
 /* The value of "Key:\t…" in /proc/PID/status, in @base; @fallback when it cannot be had. */
-static uint64_t status_value(const char *pid, const char *key, int base, int column, uint64_t fallback)
+static uint64_t status_value(const char *pid, const char *key, int base, int column,
+			     uint64_t fallback)
 {
 	char path[64], line[256];
 	bo_auto_file FILE *f = NULL;
@@ -66,34 +67,44 @@ void bo_census_access_probe(pid_t pid, struct bo_census_access *ret)
 const char *bo_census_access_advice(const struct bo_census_access *a, char *buf, size_t size)
 {
 	if (a->have_cap)
-		snprintf(buf, size,
-			 "CAP_SYS_PTRACE is there but does not reach it: %s",
-			 a->other_userns ? "it lives in another user namespace; run the census there or in a parent of it" :
-			 a->yama_scope == 3 ? "kernel.yama.ptrace_scope is 3, which forbids it until the next boot" :
-					      "it belongs to a parent user namespace, or a security module refuses");
+		snprintf(
+			buf, size, "CAP_SYS_PTRACE is there but does not reach it: %s",
+			a->other_userns
+				? "it lives in another user namespace; run the census there or in a parent of it"
+			: a->yama_scope == 3
+				? "kernel.yama.ptrace_scope is 3, which forbids it until the next boot"
+				: "it belongs to a parent user namespace, or a security module refuses");
 	else if (a->own_uid != a->target_uid)
-		snprintf(buf, size,
-			 "it runs as user %u, you are %u: become that user, or get CAP_SYS_PTRACE (sudo brownout census %d)",
-			 a->target_uid, a->own_uid, a->pid);
+		snprintf(
+			buf, size,
+			"it runs as user %u, you are %u: become that user, or get CAP_SYS_PTRACE (sudo brownout census %d)",
+			a->target_uid, a->own_uid, a->pid);
 	else if (!a->dumpable)
-		snprintf(buf, size,
-			 "it is not dumpable (set-uid, file capabilities or prctl(PR_SET_DUMPABLE)): CAP_SYS_PTRACE "
-			 "is needed (sudo brownout census %d)",
-			 a->pid);
+		snprintf(
+			buf, size,
+			"it is not dumpable (set-uid, file capabilities or prctl(PR_SET_DUMPABLE)): CAP_SYS_PTRACE "
+			"is needed (sudo brownout census %d)",
+			a->pid);
 	else if (a->yama_scope == 1)
-		snprintf(buf, size,
-			 "kernel.yama.ptrace_scope is 1, which lets you read your own descendants only: start it from "
-			 "here, or sudo sysctl kernel.yama.ptrace_scope=0, or sudo brownout census %d",
-			 a->pid);
+		snprintf(
+			buf, size,
+			"kernel.yama.ptrace_scope is 1, which lets you read your own descendants only: start it from "
+			"here, or sudo sysctl kernel.yama.ptrace_scope=0, or sudo brownout census %d",
+			a->pid);
 	else if (a->yama_scope == 2)
-		snprintf(buf, size, "kernel.yama.ptrace_scope is 2: CAP_SYS_PTRACE is needed (sudo brownout census %d)",
-			 a->pid);
+		snprintf(
+			buf, size,
+			"kernel.yama.ptrace_scope is 2: CAP_SYS_PTRACE is needed (sudo brownout census %d)",
+			a->pid);
 	else if (a->yama_scope == 3)
-		snprintf(buf, size, "kernel.yama.ptrace_scope is 3, which forbids it to everybody until the next boot");
+		snprintf(
+			buf, size,
+			"kernel.yama.ptrace_scope is 3, which forbids it to everybody until the next boot");
 	else
-		snprintf(buf, size,
-			 "it has capabilities or groups that you have not, or a security module refuses: "
-			 "try sudo brownout census %d",
-			 a->pid);
+		snprintf(
+			buf, size,
+			"it has capabilities or groups that you have not, or a security module refuses: "
+			"try sudo brownout census %d",
+			a->pid);
 	return buf;
 }

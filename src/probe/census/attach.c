@@ -20,23 +20,27 @@ int bo_goread_failed(const struct bo_census *census, int code, const char *what,
 	char advice[256];
 
 	if (code == -ESRCH)
-		return bo_err_set(err, ESRCH, BO_SUBSYS_PROBE, "process %d is gone", census->info.pid);
+		return bo_err_set(err, ESRCH, BO_SUBSYS_PROBE, "process %d is gone",
+				  census->info.pid);
 	if (code == -EPERM || code == -EACCES) {
 		bo_census_access_probe(census->info.pid, &access);
-		return bo_err_set(err, -code, BO_SUBSYS_PROBE, "no permission to read the memory of process %d: %s",
-				  census->info.pid, bo_census_access_advice(&access, advice, sizeof(advice)));
+		return bo_err_set(err, -code, BO_SUBSYS_PROBE,
+				  "no permission to read the memory of process %d: %s",
+				  census->info.pid,
+				  bo_census_access_advice(&access, advice, sizeof(advice)));
 	}
 	/* What was there at attach is there for the life of the program. */
 	if (code == -EFAULT && census->info.layout)
-		return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
-				  census->info.pid);
+		return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE,
+				  "process %d has become another program", census->info.pid);
 	if (code == -ENOMEM)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
-	return bo_err_set(err, -code, BO_SUBSYS_PROBE, "process %d: %s cannot be read: %s", census->info.pid, what,
-			  strerrordesc_np(-code));
+	return bo_err_set(err, -code, BO_SUBSYS_PROBE, "process %d: %s cannot be read: %s",
+			  census->info.pid, what, strerrordesc_np(-code));
 }
 
-static void note_attempt(struct bo_census *census, const char *located, const char *layout, const char *reason)
+static void note_attempt(struct bo_census *census, const char *located, const char *layout,
+			 const char *reason)
 {
 	struct bo_census_attempt *a;
 
@@ -80,9 +84,10 @@ static int load_version(struct bo_census *census, struct bo_err *err)
 		 image->version[0] ? image->version : "unknown version");
 	census->info.go_minor = image->minor;
 	if (image->minor && image->minor < BO_GO_MINOR_OLDEST)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE,
-				  "process %d was built with %s; Go 1.%d is the oldest that can be read",
-				  census->info.pid, image->version, BO_GO_MINOR_OLDEST);
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_PROBE,
+			"process %d was built with %s; Go 1.%d is the oldest that can be read",
+			census->info.pid, image->version, BO_GO_MINOR_OLDEST);
 	return 0;
 }
 
@@ -107,21 +112,23 @@ static int load_tables(struct bo_census *census, unsigned flags, struct bo_err *
 	    bo_gopcln_open(&census->pcln, &census->cache, census->at.moduledata, err)) {
 		r = bo_gorecover_module(census, err);
 		if (r && !image->is_go)
-			return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "process %d is not a Go program",
-					  census->info.pid);
+			return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE,
+					  "process %d is not a Go program", census->info.pid);
 		if (r)
-			return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE, "process %d: %s", census->info.pid,
-					  err ? err->msg : "");
+			return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE, "process %d: %s",
+					  census->info.pid, err ? err->msg : "");
 	}
 	image->is_go = true;
 	if (image->symbols[BO_GOSYM_MAIN])
 		census->main_pc = image->symbols[BO_GOSYM_MAIN] + census->bias;
-	if (!census->main_pc || !bo_gopcln_find(&census->pcln, census->main_pc, &f) || f.entry != census->main_pc)
+	if (!census->main_pc || !bo_gopcln_find(&census->pcln, census->main_pc, &f) ||
+	    f.entry != census->main_pc)
 		bo_gopcln_by_name(&census->pcln, main_name, &census->main_pc, 1);
 	if (!census->main_pc)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE,
-				  "process %d: its function table does not name runtime.main (obfuscated?)",
-				  census->info.pid);
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_PROBE,
+			"process %d: its function table does not name runtime.main (obfuscated?)",
+			census->info.pid);
 	return 0;
 }
 
@@ -135,8 +142,8 @@ static void locate_by_symbols(struct bo_census *census)
 		enum bo_goimage_symbol symbol;
 	} all[] = {
 		{ &at->allglen, BO_GOSYM_ALLGLEN },   { &at->allgptr, BO_GOSYM_ALLGPTR },
-		{ &at->allgs, BO_GOSYM_ALLGS },	      { &at->sched, BO_GOSYM_SCHED },
-		{ &at->allp, BO_GOSYM_ALLP },	      { &at->reasons, BO_GOSYM_WAITREASONS },
+		{ &at->allgs, BO_GOSYM_ALLGS },       { &at->sched, BO_GOSYM_SCHED },
+		{ &at->allp, BO_GOSYM_ALLP },         { &at->reasons, BO_GOSYM_WAITREASONS },
 		{ &at->memstats, BO_GOSYM_MEMSTATS }, { &at->gccontroller, BO_GOSYM_GCCONTROLLER },
 	};
 
@@ -147,16 +154,19 @@ static void locate_by_symbols(struct bo_census *census)
 enum layout_by { BY_DWARF, BY_TABLE, BY_CALIBRATION, LAYOUTS };
 static const char *const layout_names[] = { "dwarf", "table", "calibrated" };
 
-static int take_layout(struct bo_census *census, enum layout_by by, unsigned flags, struct bo_err *err)
+static int take_layout(struct bo_census *census, enum layout_by by, unsigned flags,
+		       struct bo_err *err)
 {
 	int minor = census->image.minor;
 
-	if ((by == BY_DWARF && flags & BO_CENSUS_NO_DWARF) || (by == BY_TABLE && flags & BO_CENSUS_NO_TABLE))
+	if ((by == BY_DWARF && flags & BO_CENSUS_NO_DWARF) ||
+	    (by == BY_TABLE && flags & BO_CENSUS_NO_TABLE))
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "not wanted");
 	if (by == BY_DWARF)
 		return bo_goimage_dwarf(&census->image, &census->layout, err);
 	if (by == BY_TABLE && !bo_go_version_layout(minor, &census->layout))
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "%s is not in the version table (go1.%d to go1.%d)",
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "%s is not in the version table (go1.%d to go1.%d)",
 				  census->info.go_version, BO_GO_MINOR_OLDEST, BO_GO_MINOR_NEWEST);
 	if (by == BY_CALIBRATION)
 		/* A start that the search, or the anchors, put right. */
@@ -172,12 +182,14 @@ static int calibrate_in_place(struct bo_census *census, struct bo_err *err)
 	if (r)
 		return r;
 	if (!bo_gocalibrate(census, ptr, len))
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "goid 1 and runtime.main were not found in a g");
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "goid 1 and runtime.main were not found in a g");
 	return 0;
 }
 
 /* One way: layout, variables, check. */
-static int try_way(struct bo_census *census, bool symtab, enum layout_by by, unsigned flags, struct bo_err *err)
+static int try_way(struct bo_census *census, bool symtab, enum layout_by by, unsigned flags,
+		   struct bo_err *err)
 {
 	int r = take_layout(census, by, flags, err);
 
@@ -201,7 +213,8 @@ static int try_way(struct bo_census *census, bool symtab, enum layout_by by, uns
 
 static int locate(struct bo_census *census, unsigned flags, struct bo_err *err)
 {
-	bool have_symbols = census->image.symbols[BO_GOSYM_ALLGPTR] && census->image.symbols[BO_GOSYM_ALLGLEN];
+	bool have_symbols = census->image.symbols[BO_GOSYM_ALLGPTR] &&
+			    census->image.symbols[BO_GOSYM_ALLGLEN];
 	struct bo_err last = { 0 };
 
 	for (int by = 0; by < LAYOUTS; by++)
@@ -216,7 +229,8 @@ static int locate(struct bo_census *census, unsigned flags, struct bo_err *err)
 				note_attempt(census, census->info.located, census->info.layout, "");
 				return 0;
 			}
-			if (why.code == ESRCH || why.code == EPERM || why.code == EACCES || why.code == ENOMEM) {
+			if (why.code == ESRCH || why.code == EPERM || why.code == EACCES ||
+			    why.code == ENOMEM) {
 				*(err ? err : &last) = why;
 				return -why.code;
 			}
@@ -226,11 +240,13 @@ static int locate(struct bo_census *census, unsigned flags, struct bo_err *err)
 			if (symtab && why.code == ENOENT)
 				break;
 		}
-	return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE, "process %d (%s): no way to read its goroutines; last tried: %s",
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE,
+			  "process %d (%s): no way to read its goroutines; last tried: %s",
 			  census->info.pid, census->info.go_version, last.msg);
 }
 
-static int setup(struct bo_census *census, const struct bo_census_source *source, unsigned flags, struct bo_err *err)
+static int setup(struct bo_census *census, const struct bo_census_source *source, unsigned flags,
+		 struct bo_err *err)
 {
 	uint64_t probe;
 	uint8_t ident[4];
@@ -245,15 +261,18 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 	if (r)
 		return r;
 	census->info.load_bias = census->bias;
-	snprintf(census->info.arch, sizeof(census->info.arch), "%s", census->image.arm64 ? "arm64" : "amd64");
+	snprintf(census->info.arch, sizeof(census->info.arch), "%s",
+		 census->image.arm64 ? "arm64" : "amd64");
 	if (!census->image.nsegments)
-		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "process %d is not a Go program", census->info.pid);
+		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "process %d is not a Go program",
+				  census->info.pid);
 	/* The first bytes of the program: can this memory be read at all? */
 	probe = census->image.segments[0].addr + census->bias;
 	r = bo_gomem_read(&census->memory, probe, ident, sizeof(ident));
 	if (r && r != -EFAULT)
 		return bo_goread_failed(census, r, "its memory", err);
-	if (bo_gomem_cache_init(&census->cache, &census->memory) || bo_gosites_init(&census->sites, &census->pcln))
+	if (bo_gomem_cache_init(&census->cache, &census->memory) ||
+	    bo_gosites_init(&census->sites, &census->pcln))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 	r = load_version(census, err);
 	if (!r)
@@ -270,8 +289,8 @@ static int setup(struct bo_census *census, const struct bo_census_source *source
 	return r;
 }
 
-int bo_census_attach_source(struct bo_census **ret, const struct bo_census_source *source, unsigned flags,
-			    struct bo_err *err)
+int bo_census_attach_source(struct bo_census **ret, const struct bo_census_source *source,
+			    unsigned flags, struct bo_err *err)
 {
 	/* Closed on every way out; the others go to the handle. */
 	bo_auto_fd int auxv_fd __attribute__((unused)) = source->auxv_fd;
@@ -327,12 +346,14 @@ static int exe_failed(pid_t pid, int code, struct bo_err *err)
 		return bo_err_set(err, ESRCH, BO_SUBSYS_PROBE, "there is no process %d", pid);
 	if (code == ENOENT)
 		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE,
-				  "process %d has no program: a kernel thread, or about to end", pid);
+				  "process %d has no program: a kernel thread, or about to end",
+				  pid);
 	if (code != EACCES && code != EPERM)
-		return bo_err_set(err, code, BO_SUBSYS_PROBE, "%s/exe: %s", path, strerrordesc_np(code));
+		return bo_err_set(err, code, BO_SUBSYS_PROBE, "%s/exe: %s", path,
+				  strerrordesc_np(code));
 	bo_census_access_probe(pid, &access);
-	return bo_err_set(err, code, BO_SUBSYS_PROBE, "no permission to look into process %d: %s", pid,
-			  bo_census_access_advice(&access, advice, sizeof(advice)));
+	return bo_err_set(err, code, BO_SUBSYS_PROBE, "no permission to look into process %d: %s",
+			  pid, bo_census_access_advice(&access, advice, sizeof(advice)));
 }
 
 int bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err)

@@ -48,7 +48,8 @@ bool bo_gocalibrate(struct bo_census *census, uint64_t ptr, uint64_t len)
 	if (n < 2 || bo_gomem_read(&census->memory, ptr, gs, n * 8))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (gs[i] % 8 || gs[i] < 4096 || bo_gomem_read(&census->memory, gs[i], g[i], sizeof(g[i])))
+		if (gs[i] % 8 || gs[i] < 4096 ||
+		    bo_gomem_read(&census->memory, gs[i], g[i], sizeof(g[i])))
 			return false;
 	for (size_t k = STARTPC_FROM; k < WORDS && !startpc; k++)
 		if (g[0][k] == census->main_pc)

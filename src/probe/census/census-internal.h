@@ -28,14 +28,27 @@
 #define BO_CENSUS_SEARCH_MAX (UINT64_C(512) << 20)
 
 /* Raw values of g.atomicstatus; _Gscan is a bit on top of them. */
-enum { GO_IDLE = 0, GO_RUNNABLE, GO_RUNNING, GO_SYSCALL, GO_WAITING, GO_DEAD = 6, GO_COPYSTACK = 8, GO_PREEMPTED = 9,
-       GO_LEAKED = 10, GO_DEADEXTRA = 11, GO_STATUS_END = 12, GO_SCAN = 0x1000 };
+enum {
+	GO_IDLE = 0,
+	GO_RUNNABLE,
+	GO_RUNNING,
+	GO_SYSCALL,
+	GO_WAITING,
+	GO_DEAD = 6,
+	GO_COPYSTACK = 8,
+	GO_PREEMPTED = 9,
+	GO_LEAKED = 10,
+	GO_DEADEXTRA = 11,
+	GO_STATUS_END = 12,
+	GO_SCAN = 0x1000
+};
 
 /** struct bo_go_globals - addresses in the target; 0 for "not known" */
 struct bo_go_globals {
 	uint64_t moduledata;
-	uint64_t allgs;	  /* the slice */
-	uint64_t allglen; /* what the runtime publishes for lock-free readers: length first, then pointer */
+	uint64_t allgs; /* the slice */
+	uint64_t
+		allglen; /* what the runtime publishes for lock-free readers: length first, then pointer */
 	uint64_t allgptr;
 	uint64_t sched;
 	uint64_t allp;
@@ -65,14 +78,15 @@ struct bo_gorec {
 struct bo_gotrack;
 
 struct bo_gowalk_buffers {
-	uint64_t *ptrs;			/* one chunk of allgs */
-	struct bo_gorec *recs;		/* of that chunk */
+	uint64_t *ptrs;        /* one chunk of allgs */
+	struct bo_gorec *recs; /* of that chunk */
 	struct bo_census_piece *pieces;
-	uint16_t *piece_first;		/* first g, in order, of each piece */
-	uint32_t *at;			/* offset of each g, in order, in @bytes */
+	uint16_t *piece_first; /* first g, in order, of each piece */
+	uint32_t *at;          /* offset of each g, in order, in @bytes */
 	uint8_t *bytes;
-	uint16_t *order;		/* per chunk: indices sorted by address; allgs never changes, so neither do they */
-	uint16_t *sorted;		/* per chunk: how many of it are in @order */
+	uint16_t *
+		order; /* per chunk: indices sorted by address; allgs never changes, so neither do they */
+	uint16_t *sorted; /* per chunk: how many of it are in @order */
 	size_t chunks;
 };
 
@@ -104,7 +118,8 @@ struct bo_census {
 
 /* attach.c */
 /** bo_goread_failed() - what a failed read of @what means: -ESRCH gone, -ESTALE another program, -EPERM with advice */
-int bo_goread_failed(const struct bo_census *census, int code, const char *what, struct bo_err *err);
+int bo_goread_failed(const struct bo_census *census, int code, const char *what,
+		     struct bo_err *err);
 
 /* recover.c: the globals of a binary without symbols */
 /** bo_gorecover_module() - find pclntab and moduledata, by section or by search; fills at.moduledata */
@@ -148,7 +163,8 @@ BO_NODISCARD int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self
 			   struct bo_err *err);
 void bo_gowalk_done(struct bo_gowalk_buffers *buffers);
 /** bo_gowalk_allgs() - a consistent length and pointer of allgs */
-BO_NODISCARD int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_len, struct bo_err *err);
+BO_NODISCARD int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_len,
+				 struct bo_err *err);
 /** bo_gowalk_one() - read one g again */
 BO_NODISCARD int bo_gowalk_one(struct bo_census *census, uint64_t addr, struct bo_gorec *ret);
 /** bo_gowalk_same() - is it the same goroutine, at the same place? */
@@ -160,7 +176,8 @@ bool bo_gowalk_same(const struct bo_gorec *a, const struct bo_gorec *b);
  * bo_gostack_walk() - return addresses of a parked g, innermost first
  * Return: how many; 0 when it does not wait, or moved meanwhile
  */
-size_t bo_gostack_walk(struct bo_census *census, const struct bo_gorec *rec, uint64_t pcs[BO_GOSTACK_PCS_MAX]);
+size_t bo_gostack_walk(struct bo_census *census, const struct bo_gorec *rec,
+		       uint64_t pcs[BO_GOSTACK_PCS_MAX]);
 
 /* track.c */
 struct bo_gotracked {
@@ -170,7 +187,8 @@ struct bo_gotracked {
 };
 BO_NODISCARD int bo_gotrack_reserve(struct bo_gotrack **track, uint64_t len);
 /** bo_gotrack_seen() - note g number @index at @t_ns */
-struct bo_gotracked bo_gotrack_seen(struct bo_gotrack *track, uint64_t index, const struct bo_gorec *rec, int64_t t_ns);
+struct bo_gotracked bo_gotrack_seen(struct bo_gotrack *track, uint64_t index,
+				    const struct bo_gorec *rec, int64_t t_ns);
 void bo_gotrack_forget(struct bo_gotrack *track, uint64_t index);
 void bo_gotrack_free(struct bo_gotrack *track);
 

@@ -40,7 +40,8 @@ bool bo_gocheck_slice(struct bo_census *census, uint64_t ptr, uint64_t len)
 			return false;
 		if (!i && (rec.goid != 1 || rec.startpc != census->main_pc))
 			return false;
-		if (!rec.goid || rec.status >= GO_STATUS_END || (rec.startpc && !is_entry(census, rec.startpc)))
+		if (!rec.goid || rec.status >= GO_STATUS_END ||
+		    (rec.startpc && !is_entry(census, rec.startpc)))
 			return false;
 	}
 	return true;
@@ -76,15 +77,16 @@ static int check_sample(struct bo_census *census, uint64_t ptr, uint64_t len, st
 		uint64_t addr;
 		const char *what = "not readable";
 
-		if (!bo_gomem_read(&census->memory, ptr + i * 8, &addr, 8) && !(addr % 8) && addr >= 4096 &&
-		    !bo_gowalk_one(census, addr, &rec))
+		if (!bo_gomem_read(&census->memory, ptr + i * 8, &addr, 8) && !(addr % 8) &&
+		    addr >= 4096 && !bo_gowalk_one(census, addr, &rec))
 			what = wrong_with(census, &rec);
 		if (what && !bad++)
 			first = what;
 	}
 	/* One in fifty may be caught while it is being made or ends. */
 	if (bad * 50 > looked && bad > 1)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "%llu of %llu goroutines make no sense: %s",
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "%llu of %llu goroutines make no sense: %s",
 				  (unsigned long long)bad, (unsigned long long)looked, first);
 	return 0;
 }
@@ -114,7 +116,8 @@ static bool count_agrees(struct bo_census *census)
 		int64_t before, after, slack;
 		uint64_t len;
 
-		if (bo_census_count(census, &before, NULL) || bo_gowalk(census, tally_chunk, &t, &len, NULL) ||
+		if (bo_census_count(census, &before, NULL) ||
+		    bo_gowalk(census, tally_chunk, &t, &len, NULL) ||
 		    bo_census_count(census, &after, NULL))
 			return false;
 		if ((int64_t)t.user == before || (int64_t)t.user == after)
@@ -129,8 +132,8 @@ bool bo_gocheck_count(struct bo_census *census)
 {
 	uint64_t ptr, len;
 	bool can = census->at.sched && census->at.allp && BO_FACT(census, SCHED_NGSYS) >= 0 &&
-		   BO_FACT(census, SCHED_GFREE) >= 0 && BO_FACT(census, P_GFREE) >= 0 && !bo_gocount_procs(census) &&
-		   !bo_gowalk_allgs(census, &ptr, &len, NULL);
+		   BO_FACT(census, SCHED_GFREE) >= 0 && BO_FACT(census, P_GFREE) >= 0 &&
+		   !bo_gocount_procs(census) && !bo_gowalk_allgs(census, &ptr, &len, NULL);
 
 	census->info.can_count = can;
 	if (can && (len <= WALK_MAX || !census->at.allgptr))
@@ -147,10 +150,12 @@ int bo_gocheck_all(struct bo_census *census, struct bo_err *err)
 	if (r)
 		return r;
 	if (bo_gomem_read(&census->memory, ptr, &addr, 8) || bo_gowalk_one(census, addr, &first))
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "the first goroutine is not readable");
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "the first goroutine is not readable");
 	/* It may have ended (runtime.Goexit in main) and its g may serve another one: then only the search minds. */
 	if ((first.goid != 1 || first.startpc != census->main_pc) && !census->at.allgptr)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "the first goroutine is not runtime.main");
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "the first goroutine is not runtime.main");
 	r = check_sample(census, ptr, len, err);
 	if (r)
 		return r;

@@ -18,7 +18,8 @@ int bo_gocount_procs(struct bo_census *census)
 	r = bo_gomem_read(&census->memory, census->at.allp, header, sizeof(header));
 	if (r)
 		return r;
-	if (header[1] < 1 || header[1] > header[2] || header[1] > BO_CENSUS_PROCS_MAX || header[0] % 8)
+	if (header[1] < 1 || header[1] > header[2] || header[1] > BO_CENSUS_PROCS_MAX ||
+	    header[0] % 8)
 		return -EBADMSG;
 	if (header[1] > census->nprocs || !census->procs) {
 		procs = realloc(census->procs, header[1] * sizeof(*procs));
@@ -56,14 +57,18 @@ static int read_all(struct bo_census *census, struct count_read *got)
 	pieces[n++] = (struct bo_census_piece){ census->at.moduledata, &got->module, 8 };
 	pieces[n++] = (struct bo_census_piece){ census->at.allglen, &got->allglen, 8 };
 	pieces[n++] = (struct bo_census_piece){ census->at.allp, got->allp, sizeof(got->allp) };
-	pieces[n++] = (struct bo_census_piece){ census->at.sched + (uint64_t)at[BO_GO_SCHED_NGSYS], &got->ngsys, 4 };
-	pieces[n++] = (struct bo_census_piece){ census->at.sched + (uint64_t)at[BO_GO_SCHED_GFREE], &got->free1, 4 };
+	pieces[n++] = (struct bo_census_piece){ census->at.sched + (uint64_t)at[BO_GO_SCHED_NGSYS],
+						&got->ngsys, 4 };
+	pieces[n++] = (struct bo_census_piece){ census->at.sched + (uint64_t)at[BO_GO_SCHED_GFREE],
+						&got->free1, 4 };
 	if (at[BO_GO_SCHED_GFREE2] >= 0)
-		pieces[n++] = (struct bo_census_piece){ census->at.sched + (uint64_t)at[BO_GO_SCHED_GFREE2],
-							&got->free2, 4 };
+		pieces[n++] = (struct bo_census_piece){
+			census->at.sched + (uint64_t)at[BO_GO_SCHED_GFREE2], &got->free2, 4
+		};
 	for (size_t i = 0; i < census->nprocs; i++)
-		pieces[n++] = (struct bo_census_piece){ census->procs[i] + (uint64_t)at[BO_GO_P_GFREE],
-							&got->free_p[i], 4 };
+		pieces[n++] = (struct bo_census_piece){
+			census->procs[i] + (uint64_t)at[BO_GO_P_GFREE], &got->free_p[i], 4
+		};
 	return bo_gomem_read_many(&census->memory, pieces, n);
 }
 
@@ -74,15 +79,17 @@ int bo_census_count(struct bo_census *census, int64_t *ret, struct bo_err *err)
 	int r;
 
 	if (!census->info.can_count)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE,
-				  "%s: the layout of runtime.sched is not known, only snapshots count",
-				  census->info.go_version);
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_PROBE,
+			"%s: the layout of runtime.sched is not known, only snapshots count",
+			census->info.go_version);
 	for (int tries = 0; tries < 3; tries++) {
 		r = read_all(census, &got);
 		if (r)
 			return bo_goread_failed(census, r, "the goroutine count", err);
 		if (got.module != census->pcln.header)
-			return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
+			return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE,
+					  "process %d has become another program",
 					  census->info.pid);
 		if (got.allp[0] == census->procs_at && got.allp[1] == census->nprocs) {
 			n = (int64_t)got.allglen - got.free1 - got.free2 - got.ngsys;

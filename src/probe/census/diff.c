@@ -36,9 +36,9 @@ static bool same_frame(const struct bo_census_frame *a, const struct bo_census_f
 
 static bool same_group(const struct bo_census_group *a, const struct bo_census_group *b)
 {
-	return a->state == b->state && !strcmp(a->reason, b->reason) && same_frame(&a->created, &b->created) &&
-	       same_frame(&a->start, &b->start) && same_frame(&a->blocked, &b->blocked) &&
-	       !strcmp(a->labels, b->labels);
+	return a->state == b->state && !strcmp(a->reason, b->reason) &&
+	       same_frame(&a->created, &b->created) && same_frame(&a->start, &b->start) &&
+	       same_frame(&a->blocked, &b->blocked) && !strcmp(a->labels, b->labels);
 }
 
 static int by_delta(const void *a, const void *b)
@@ -51,12 +51,14 @@ static int by_delta(const void *a, const void *b)
 	return x->delta < y->delta ? 1 : x->delta > y->delta ? -1 : 0;
 }
 
-int bo_census_diff(const struct bo_census_group *before, size_t nbefore, const struct bo_census_group *after,
-		   size_t nafter, struct bo_census_change **ret, size_t *nret, struct bo_err *err)
+int bo_census_diff(const struct bo_census_group *before, size_t nbefore,
+		   const struct bo_census_group *after, size_t nafter,
+		   struct bo_census_change **ret, size_t *nret, struct bo_err *err)
 {
 	size_t slots = 2 * (nbefore + nafter) + 1, n = 0, kept = 0;
 	bo_auto_free uint32_t *table = calloc(slots, sizeof(*table));
-	bo_auto_free struct bo_census_change *changes = calloc(nbefore + nafter + 1, sizeof(*changes));
+	bo_auto_free struct bo_census_change *changes = calloc(nbefore + nafter + 1,
+							       sizeof(*changes));
 
 	if (!table || !changes || slots > UINT32_MAX)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");

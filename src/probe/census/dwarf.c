@@ -47,7 +47,8 @@ static int member_offset(Dwarf_Die *member, uint64_t *ret)
 	return 0;
 }
 
-static int find_member(Dwarf_Die *type, const char *name, size_t len, uint64_t *ret_offset, Dwarf_Die *ret_type)
+static int find_member(Dwarf_Die *type, const char *name, size_t len, uint64_t *ret_offset,
+		       Dwarf_Die *ret_type)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Die die;
@@ -62,8 +63,8 @@ static int find_member(Dwarf_Die *type, const char *name, size_t len, uint64_t *
 
 			if (r)
 				return r;
-			if (!dwarf_attr(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, ret_type) ||
-			    !strip_typedefs(ret_type))
+			if (!dwarf_attr(&die, DW_AT_type, &attr) ||
+			    !dwarf_formref_die(&attr, ret_type) || !strip_typedefs(ret_type))
 				return -EBADMSG;
 			return 0;
 		}
@@ -143,9 +144,11 @@ int bo_goimage_dwarf(struct bo_goimage *image, struct bo_go_layout *ret, struct 
 	Dwarf *dwarf;
 
 	if (!image->debug_bytes)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "the binary has no debug information (built with -w)");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "the binary has no debug information (built with -w)");
 	if (image->debug_bytes > BO_GOIMAGE_DWARF_MAX)
-		return bo_err_set(err, EFBIG, BO_SUBSYS_PROBE, "the debug information is too large (%llu MiB)",
+		return bo_err_set(err, EFBIG, BO_SUBSYS_PROBE,
+				  "the debug information is too large (%llu MiB)",
 				  (unsigned long long)(image->debug_bytes >> 20));
 	for (int i = 0; i < BO_GO_NFACTS; i++)
 		layout.at[i] = -1;
@@ -159,7 +162,8 @@ int bo_goimage_dwarf(struct bo_goimage *image, struct bo_go_layout *ret, struct 
 	}
 	dwarf_end(dwarf);
 	if (!found)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "the debug information has no unit \"runtime\"");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "the debug information has no unit \"runtime\"");
 	if (bo_go_layout_plausible(&layout, err))
 		return -EBADMSG;
 	*ret = layout;

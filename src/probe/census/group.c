@@ -41,20 +41,21 @@ enum bo_census_state bo_gostate(uint32_t status)
 const char *bo_census_state_name(enum bo_census_state state)
 {
 	static const char *const names[] = {
-		[BO_CENSUS_IDLE] = "idle",	     [BO_CENSUS_RUNNABLE] = "runnable",
+		[BO_CENSUS_IDLE] = "idle",           [BO_CENSUS_RUNNABLE] = "runnable",
 		[BO_CENSUS_RUNNING] = "running",     [BO_CENSUS_SYSCALL] = "syscall",
 		[BO_CENSUS_WAITING] = "waiting",     [BO_CENSUS_PREEMPTED] = "preempted",
 		[BO_CENSUS_COPYSTACK] = "copystack", [BO_CENSUS_LEAKED] = "leaked",
 	};
 
-	_Static_assert(sizeof(names) / sizeof(*names) == BO_CENSUS_STATES, "a name for every state");
+	_Static_assert(sizeof(names) / sizeof(*names) == BO_CENSUS_STATES,
+		       "a name for every state");
 	return (unsigned)state < BO_CENSUS_STATES ? names[state] : "unknown";
 }
 
 const char *bo_goreason(const struct bo_census *census, enum bo_census_state state, uint8_t reason)
 {
-	if ((state == BO_CENSUS_WAITING || state == BO_CENSUS_LEAKED) && reason < census->nreasons &&
-	    census->reasons[reason][0])
+	if ((state == BO_CENSUS_WAITING || state == BO_CENSUS_LEAKED) &&
+	    reason < census->nreasons && census->reasons[reason][0])
 		return census->reasons[reason];
 	return bo_census_state_name(state);
 }
@@ -70,15 +71,16 @@ static size_t shape_slot(const struct bo_goshape *s)
 {
 	uint64_t h = s->gopc * UINT64_C(0x9e3779b97f4a7c15) ^ s->startpc;
 
-	h = (h ^ (uint64_t)s->depth << 32 ^ (uint64_t)s->labels << 16 ^ (uint64_t)s->state << 8 ^ s->reason) *
+	h = (h ^ (uint64_t)s->depth << 32 ^ (uint64_t)s->labels << 16 ^ (uint64_t)s->state << 8 ^
+	     s->reason) *
 	    UINT64_C(0xbf58476d1ce4e5b9);
 	return (size_t)(h >> 40) % SLOTS;
 }
 
 static bool same_shape(const struct bo_goshape *a, const struct bo_goshape *b)
 {
-	return a->gopc == b->gopc && a->startpc == b->startpc && a->depth == b->depth && a->labels == b->labels &&
-	       a->state == b->state && a->reason == b->reason;
+	return a->gopc == b->gopc && a->startpc == b->startpc && a->depth == b->depth &&
+	       a->labels == b->labels && a->state == b->state && a->reason == b->reason;
 }
 
 /* The shape of @key, made if need be; NULL when there are too many. */
@@ -116,14 +118,16 @@ void bo_goshapes_done(struct bo_goshapes *set)
 	*set = (struct bo_goshapes){ 0 };
 }
 
-static void add_to_shape(struct bo_goshape *s, const struct bo_gorec *rec, const struct bo_gotracked *t, int64_t now_ns)
+static void add_to_shape(struct bo_goshape *s, const struct bo_gorec *rec,
+			 const struct bo_gotracked *t, int64_t now_ns)
 {
 	if (!s->count++ || (t->unmoved && !s->unmoved)) {
 		/* Somebody who is stuck is the better witness. */
 		s->witness = *rec;
 	}
 	s->locked += rec->locked;
-	if (rec->waitsince > 0 && rec->waitsince < now_ns && now_ns - rec->waitsince > s->waited_max_ns)
+	if (rec->waitsince > 0 && rec->waitsince < now_ns &&
+	    now_ns - rec->waitsince > s->waited_max_ns)
 		s->waited_max_ns = now_ns - rec->waitsince;
 	if (s->count == 1 || t->age_ns < s->age_min_ns)
 		s->age_min_ns = t->age_ns;
@@ -135,8 +139,9 @@ static void add_to_shape(struct bo_goshape *s, const struct bo_gorec *rec, const
 	}
 }
 
-void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census, struct bo_census_snapshot *snap,
-		     unsigned detail, const struct bo_gorec *rec, uint64_t index)
+void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census,
+		     struct bo_census_snapshot *snap, unsigned detail, const struct bo_gorec *rec,
+		     uint64_t index)
 {
 	struct bo_goshape key = { .gopc = rec->gopc, .startpc = rec->startpc }, *shape;
 	enum bo_census_state state = bo_gostate(rec->status);
@@ -171,7 +176,8 @@ void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census, struct b
 		key.reason = rec->reason;
 	if (detail & BO_CENSUS_LABELS)
 		key.labels = bo_golabels_id(census, rec);
-	if (detail & BO_CENSUS_STACKS && state != BO_CENSUS_RUNNING && rec->stack_hi - rec->sp < 1 << 30)
+	if (detail & BO_CENSUS_STACKS && state != BO_CENSUS_RUNNING &&
+	    rec->stack_hi - rec->sp < 1 << 30)
 		key.depth = (uint32_t)(rec->stack_hi - rec->sp);
 	shape = find_shape(set, &key);
 	if (!shape) {
@@ -187,7 +193,8 @@ void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census, struct b
 }
 
 /* From return addresses to lines: inlined calls unfolded, the primitives on top left out. */
-static void unfold(struct bo_census *census, const uint64_t *pcs, size_t npcs, struct bo_gostack *ret)
+static void unfold(struct bo_census *census, const uint64_t *pcs, size_t npcs,
+		   struct bo_gostack *ret)
 {
 	bool user = false;
 
@@ -221,7 +228,8 @@ static void swap_items(char *a, char *b, size_t size)
 	}
 }
 
-static void sift(char *items, size_t at, size_t n, size_t size, int (*cmp)(const void *, const void *))
+static void sift(char *items, size_t at, size_t n, size_t size,
+		 int (*cmp)(const void *, const void *))
 {
 	for (;;) {
 		size_t child = 2 * at + 1;
@@ -261,7 +269,8 @@ void bo_goshapes_sort(struct bo_goshapes *set)
 	bo_gosort(set->items, set->len, sizeof(*set->items), by_count);
 }
 
-void bo_goshapes_walk(struct bo_goshapes *set, struct bo_census *census, size_t index, struct bo_gostack *ret)
+void bo_goshapes_walk(struct bo_goshapes *set, struct bo_census *census, size_t index,
+		      struct bo_gostack *ret)
 {
 	uint64_t pcs[BO_GOSTACK_PCS_MAX];
 	size_t n = 0;

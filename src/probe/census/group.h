@@ -34,11 +34,13 @@ struct bo_gostack {
 /** bo_goshapes_init() - empty it; allocates the first time only */
 BO_NODISCARD int bo_goshapes_init(struct bo_goshapes *set);
 void bo_goshapes_done(struct bo_goshapes *set);
-void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census, struct bo_census_snapshot *snap,
-		     unsigned detail, const struct bo_gorec *rec, uint64_t index);
+void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census,
+		     struct bo_census_snapshot *snap, unsigned detail, const struct bo_gorec *rec,
+		     uint64_t index);
 /** bo_goshapes_sort() - the most frequent first; no more bo_goshapes_add() after it */
 void bo_goshapes_sort(struct bo_goshapes *set);
 /** bo_goshapes_walk() - the stack of shape @index's witness; empty when it runs or moved */
-void bo_goshapes_walk(struct bo_goshapes *set, struct bo_census *census, size_t index, struct bo_gostack *ret);
+void bo_goshapes_walk(struct bo_goshapes *set, struct bo_census *census, size_t index,
+		      struct bo_gostack *ret);
 /** bo_gosort() - heap sort: as qsort(3), but it never allocates */
 void bo_gosort(void *items, size_t n, size_t size, int (*cmp)(const void *, const void *));

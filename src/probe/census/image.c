@@ -71,12 +71,14 @@ static int read_header(struct bo_goimage *image, struct bo_err *err)
 	image->arm64 = eh.e_machine == EM_AARCH64;
 	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_ident[EI_DATA] != ELFDATA2LSB ||
 	    (eh.e_machine != EM_X86_64 && eh.e_machine != EM_AARCH64))
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE,
-				  "an executable for another machine: only amd64 and arm64 programs can be read");
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_PROBE,
+			"an executable for another machine: only amd64 and arm64 programs can be read");
 	image->pie = eh.e_type == ET_DYN;
 	image->entry = eh.e_entry;
 	if (elf_getphdrnum(image->elf, &n))
-		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "no program headers: %s", elf_errmsg(-1));
+		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "no program headers: %s",
+				  elf_errmsg(-1));
 	for (size_t i = 0; i < n && i < 1024 && image->nsegments < BO_GOIMAGE_SEGMENTS_MAX; i++) {
 		GElf_Phdr ph;
 
@@ -93,7 +95,8 @@ static int read_header(struct bo_goimage *image, struct bo_err *err)
 			.writable = ph.p_flags & PF_W,
 			.executable = ph.p_flags & PF_X,
 		};
-		if (!image->phdr_addr && ph.p_offset <= eh.e_phoff && eh.e_phoff - ph.p_offset < ph.p_filesz)
+		if (!image->phdr_addr && ph.p_offset <= eh.e_phoff &&
+		    eh.e_phoff - ph.p_offset < ph.p_filesz)
 			image->phdr_addr = ph.p_vaddr + (eh.e_phoff - ph.p_offset);
 	}
 	return 0;
@@ -113,7 +116,8 @@ static void read_buildinfo_section(struct bo_goimage *image, const GElf_Shdr *sh
 
 	if (sh->sh_type == SHT_NOBITS || sh->sh_offset > INT64_MAX)
 		return;
-	n = pread(image->fd, blob, sh->sh_size < sizeof(blob) ? sh->sh_size : sizeof(blob), (off_t)sh->sh_offset);
+	n = pread(image->fd, blob, sh->sh_size < sizeof(blob) ? sh->sh_size : sizeof(blob),
+		  (off_t)sh->sh_offset);
 	if (n > 0)
 		(void)bo_goimage_buildinfo(image, blob, (size_t)n);
 }
@@ -163,7 +167,8 @@ int bo_goimage_open(struct bo_goimage *image, int fd, struct bo_err *err)
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		r = bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE, "libelf: %s", elf_errmsg(-1));
 	else if (!(image->elf = elf_begin(fd, ELF_C_READ, NULL)))
-		r = bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "not an executable: %s", elf_errmsg(-1));
+		r = bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "not an executable: %s",
+			       elf_errmsg(-1));
 	else
 		r = read_header(image, err);
 	if (r) {
@@ -218,8 +223,10 @@ int bo_goimage_symbols(struct bo_goimage *image, struct bo_err *err)
 		}
 	}
 	if (!image->has_symtab)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "the binary has no symbol table (built with -s)");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "the binary has no symbol table (built with -s)");
 	if (!image->symbols[BO_GOSYM_ALLGLEN] || !image->symbols[BO_GOSYM_ALLGPTR])
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "the symbol table does not name runtime.allgptr");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "the symbol table does not name runtime.allgptr");
 	return 0;
 }

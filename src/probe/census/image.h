@@ -68,7 +68,8 @@ void bo_goimage_close(struct bo_goimage *image);
 /** bo_goimage_symbols() - fill @symbols from .symtab.  Return: 0; -ENOENT when it is stripped */
 BO_NODISCARD int bo_goimage_symbols(struct bo_goimage *image, struct bo_err *err);
 /** bo_goimage_dwarf() - the layout by the binary's own DWARF 4 or 5, compressed or not.  -ENOENT when it has none */
-BO_NODISCARD int bo_goimage_dwarf(struct bo_goimage *image, struct bo_go_layout *ret, struct bo_err *err);
+BO_NODISCARD int bo_goimage_dwarf(struct bo_goimage *image, struct bo_go_layout *ret,
+				  struct bo_err *err);
 /** bo_goimage_buildinfo() - version from a blob that begins "\xff Go buildinf:" (debug/buildinfo); false when it is none */
 bool bo_goimage_buildinfo(struct bo_goimage *image, const uint8_t *blob, size_t len);
 /** bo_goimage_version() - note a version string such as "go1.26.8" or "devel go1.27-abcdef" */

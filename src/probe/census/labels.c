@@ -123,8 +123,10 @@ static size_t read_list(struct bo_census *census, uint64_t at, struct pair *pair
 	if (bo_gomem_read(&census->memory, at, slice, sizeof(slice)) || slice[1] > slice[2])
 		return 0;
 	while (n < PAIRS_MAX && n < slice[1]) {
-		if (bo_gomem_read(&census->memory, slice[0] + n * sizeof(item), item, sizeof(item)) ||
-		    !read_string(census, item, pairs[n].key) || !read_string(census, item + 2, pairs[n].value))
+		if (bo_gomem_read(&census->memory, slice[0] + n * sizeof(item), item,
+				  sizeof(item)) ||
+		    !read_string(census, item, pairs[n].key) ||
+		    !read_string(census, item + 2, pairs[n].value))
 			break;
 		n++;
 	}
@@ -188,14 +190,16 @@ static uint16_t read_set(struct bo_census *census, const struct bo_gorec *rec)
 	struct bo_gorec again;
 	size_t order[PAIRS_MAX], n, used = 0;
 
-	n = census->info.go_minor >= LIST_SINCE || !census->info.go_minor ? read_list(census, rec->labels, pairs) :
-									    read_map(census, rec->labels, pairs);
-	if (bo_gowalk_one(census, rec->addr, &again) || again.goid != rec->goid || again.labels != rec->labels || !n)
+	n = census->info.go_minor >= LIST_SINCE || !census->info.go_minor
+		    ? read_list(census, rec->labels, pairs)
+		    : read_map(census, rec->labels, pairs);
+	if (bo_gowalk_one(census, rec->addr, &again) || again.goid != rec->goid ||
+	    again.labels != rec->labels || !n)
 		return 0;
 	sort_pairs(pairs, n, order);
 	for (size_t i = 0; i < n && used < sizeof(text); i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\"%s\":\"%s\"", i ? ", " : "",
-					 pairs[order[i]].key, pairs[order[i]].value);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\"%s\":\"%s\"",
+					 i ? ", " : "", pairs[order[i]].key, pairs[order[i]].value);
 	return intern(census->labels, text);
 }
 
@@ -206,7 +210,8 @@ uint16_t bo_golabels_id(struct bo_census *census, const struct bo_gorec *rec)
 
 	if (!rec->labels || rec->labels % 8)
 		return 0;
-	if (labels->pointers[slot].ptr != rec->labels || labels->pointers[slot].round != labels->round) {
+	if (labels->pointers[slot].ptr != rec->labels ||
+	    labels->pointers[slot].round != labels->round) {
 		if (labels->reads++ >= READS_MAX)
 			return 1;
 		labels->pointers[slot].id = read_set(census, rec);

@@ -14,8 +14,9 @@ const struct bo_go_fact_name bo_go_fact_names[BO_GO_NFACTS] = { BO_GO_FACTS(NAME
 
 /* Without these there is no census; everything else may be missing and costs only what it is for. */
 static const enum bo_go_fact needed[] = {
-	BO_GO_G_STACK_LO, BO_GO_G_STACK_HI, BO_GO_G_SCHED_SP, BO_GO_G_SCHED_PC, BO_GO_G_STATUS, BO_GO_G_GOID,
-	BO_GO_G_WAITREASON, BO_GO_G_GOPC, BO_GO_G_STARTPC, BO_GO_MOD_GOFUNC, BO_GO_FUNC_SIZE,
+	BO_GO_G_STACK_LO, BO_GO_G_STACK_HI, BO_GO_G_SCHED_SP,   BO_GO_G_SCHED_PC,
+	BO_GO_G_STATUS,   BO_GO_G_GOID,     BO_GO_G_WAITREASON, BO_GO_G_GOPC,
+	BO_GO_G_STARTPC,  BO_GO_MOD_GOFUNC, BO_GO_FUNC_SIZE,
 };
 
 int bo_go_layout_plausible(const struct bo_go_layout *layout, struct bo_err *err)

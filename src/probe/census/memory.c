@@ -21,7 +21,8 @@ static ssize_t vm_batch(pid_t pid, const struct bo_census_piece *pieces, size_t 
 		remote[i] = (struct iovec){ (void *)(uintptr_t)pieces[i].addr, pieces[i].len };
 		want += pieces[i].len;
 		/* Pieces that land side by side need one local vector only. */
-		if (nlocal && (char *)local[nlocal - 1].iov_base + local[nlocal - 1].iov_len == pieces[i].into)
+		if (nlocal && (char *)local[nlocal - 1].iov_base + local[nlocal - 1].iov_len ==
+				      pieces[i].into)
 			local[nlocal - 1].iov_len += pieces[i].len;
 		else
 			local[nlocal++] = (struct iovec){ pieces[i].into, pieces[i].len };
@@ -73,7 +74,9 @@ static ssize_t fd_read(void *self, const struct bo_census_piece *pieces, size_t 
 			if (r < 0 && errno == EINTR)
 				continue;
 			if (r < 0)
-				return errno == EIO || errno == EFAULT || errno == EINVAL ? (ssize_t)i : -errno;
+				return errno == EIO || errno == EFAULT || errno == EINVAL
+					       ? (ssize_t)i
+					       : -errno;
 			/* End of file: the address space is gone, and with it the process (proc(5)). */
 			if (r == 0)
 				return -ESRCH;
@@ -90,7 +93,9 @@ static void fd_close(void *self)
 
 void bo_gomem_fd(struct bo_census_memory *ret, int fd)
 {
-	*ret = (struct bo_census_memory){ .self = (void *)(intptr_t)fd, .read = fd_read, .close = fd_close };
+	*ret = (struct bo_census_memory){ .self = (void *)(intptr_t)fd,
+					  .read = fd_read,
+					  .close = fd_close };
 }
 
 void bo_gomem_close(struct bo_census_memory *memory)
@@ -100,7 +105,8 @@ void bo_gomem_close(struct bo_census_memory *memory)
 	*memory = (struct bo_census_memory){ 0 };
 }
 
-int bo_gomem_read_many(const struct bo_census_memory *memory, const struct bo_census_piece *pieces, size_t n)
+int bo_gomem_read_many(const struct bo_census_memory *memory, const struct bo_census_piece *pieces,
+		       size_t n)
 {
 	ssize_t r;
 
@@ -181,7 +187,8 @@ int bo_gomem_cached_str(struct bo_gomem_cache *cache, uint64_t addr, char *into,
 		return -EFAULT;
 	while (len + 1 < size) {
 		size_t at = addr % BO_GOMEM_PAGE;
-		size_t k = BO_GOMEM_PAGE - at < size - 1 - len ? BO_GOMEM_PAGE - at : size - 1 - len;
+		size_t k = BO_GOMEM_PAGE - at < size - 1 - len ? BO_GOMEM_PAGE - at
+							       : size - 1 - len;
 		const uint8_t *page = cached_page(cache, addr / BO_GOMEM_PAGE);
 		const uint8_t *end;
 

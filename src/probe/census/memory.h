@@ -17,10 +17,11 @@ void bo_gomem_fd(struct bo_census_memory *ret, int fd);
 void bo_gomem_close(struct bo_census_memory *memory);
 
 /** bo_gomem_read() - all of it or -EFAULT, -ESRCH, -EPERM … */
-BO_NODISCARD int bo_gomem_read(const struct bo_census_memory *memory, uint64_t addr, void *into, size_t len);
+BO_NODISCARD int bo_gomem_read(const struct bo_census_memory *memory, uint64_t addr, void *into,
+			       size_t len);
 /** bo_gomem_read_many() - every piece or an error, any number of pieces */
-BO_NODISCARD int bo_gomem_read_many(const struct bo_census_memory *memory, const struct bo_census_piece *pieces,
-				    size_t n);
+BO_NODISCARD int bo_gomem_read_many(const struct bo_census_memory *memory,
+				    const struct bo_census_piece *pieces, size_t n);
 
 #define BO_GOMEM_PAGE 4096
 #define BO_GOMEM_PAGES 512
@@ -35,12 +36,15 @@ struct bo_gomem_cache {
 	uint8_t *pages;
 	int error; /* last failure of the reader itself (-ESRCH …), 0 when only single pages were not readable */
 };
-BO_NODISCARD int bo_gomem_cache_init(struct bo_gomem_cache *cache, const struct bo_census_memory *memory);
+BO_NODISCARD int bo_gomem_cache_init(struct bo_gomem_cache *cache,
+				     const struct bo_census_memory *memory);
 void bo_gomem_cache_done(struct bo_gomem_cache *cache);
 /** bo_gomem_cached() - all of it or -EFAULT */
-BO_NODISCARD int bo_gomem_cached(struct bo_gomem_cache *cache, uint64_t addr, void *into, size_t len);
+BO_NODISCARD int bo_gomem_cached(struct bo_gomem_cache *cache, uint64_t addr, void *into,
+				 size_t len);
 /** bo_gomem_cached_str() - a string of at most @size - 1 bytes; longer ones are cut.  -EFAULT when it is not readable */
-BO_NODISCARD int bo_gomem_cached_str(struct bo_gomem_cache *cache, uint64_t addr, char *into, size_t size);
+BO_NODISCARD int bo_gomem_cached_str(struct bo_gomem_cache *cache, uint64_t addr, char *into,
+				     size_t size);
 
 static inline uint64_t bo_gomem_u64(const uint8_t *p)
 {

@@ -16,7 +16,8 @@
 #define MOD_NOPTRBSS 240 /* in moduledata, in every release: where it begins, then where it ends */
 
 /* Always linked: the end of each collection. */
-static const char *const functions[] = { "runtime.gcMarkTermination", "runtime.gcControllerCommit" };
+static const char *const functions[] = { "runtime.gcMarkTermination",
+					 "runtime.gcControllerCommit" };
 #define FUNCTIONS (sizeof(functions) / sizeof(*functions))
 
 struct targets {
@@ -72,12 +73,15 @@ static int64_t value(struct bo_census *census, uint64_t base, enum bo_go_fact fa
 {
 	int64_t v = 0;
 
-	return bo_gomem_read(&census->memory, base + (uint64_t)census->layout.at[fact], &v, len) ? -1 : v;
+	return bo_gomem_read(&census->memory, base + (uint64_t)census->layout.at[fact], &v, len)
+		       ? -1
+		       : v;
 }
 
 static bool plausible_memstats(struct bo_census *census, uint64_t base)
 {
-	int64_t cycles = value(census, base, BO_GO_MEM_NUMGC, 4), last = value(census, base, BO_GO_MEM_LASTGC, 8);
+	int64_t cycles = value(census, base, BO_GO_MEM_NUMGC, 4),
+		last = value(census, base, BO_GO_MEM_LASTGC, 8);
 
 	/* Before the first collection nothing is set, afterwards all is. */
 	return cycles >= 0 && last >= 0 && !cycles == !last &&
@@ -90,11 +94,13 @@ static bool plausible_controller(struct bo_census *census, uint64_t base)
 	int64_t limit = value(census, base, BO_GO_GC_MEMORYLIMIT, 8);
 	int64_t live = value(census, base, BO_GO_GC_HEAPLIVE, 8);
 
-	return percent >= -1 && percent < 1 << 20 && limit >= 1 << 20 && live > 0 && live < INT64_C(1) << 48;
+	return percent >= -1 && percent < 1 << 20 && limit >= 1 << 20 && live > 0 &&
+	       live < INT64_C(1) << 48;
 }
 
 /* The base of which all the facts are addressed, and which holds what it should; 0 when there is none. */
-static uint64_t base_of(struct bo_census *census, const struct targets *t, const enum bo_go_fact *facts, size_t n,
+static uint64_t base_of(struct bo_census *census, const struct targets *t,
+			const enum bo_go_fact *facts, size_t n,
 			bool (*plausible)(struct bo_census *census, uint64_t base))
 {
 	for (size_t i = 0; i < n; i++)
@@ -116,9 +122,10 @@ static uint64_t base_of(struct bo_census *census, const struct targets *t, const
 
 void bo_gooperands(struct bo_census *census)
 {
-	static const enum bo_go_fact mem[] = { BO_GO_MEM_NUMGC, BO_GO_MEM_LASTGC, BO_GO_MEM_PAUSETOTAL };
-	static const enum bo_go_fact gc[] = { BO_GO_GC_PERCENT, BO_GO_GC_MEMORYLIMIT, BO_GO_GC_HEAPLIVE,
-					      BO_GO_GC_HEAPGOAL };
+	static const enum bo_go_fact mem[] = { BO_GO_MEM_NUMGC, BO_GO_MEM_LASTGC,
+					       BO_GO_MEM_PAUSETOTAL };
+	static const enum bo_go_fact gc[] = { BO_GO_GC_PERCENT, BO_GO_GC_MEMORYLIMIT,
+					      BO_GO_GC_HEAPLIVE, BO_GO_GC_HEAPGOAL };
 	bo_auto_free struct targets *t = calloc(1, sizeof(*t));
 	uint64_t pcs[FUNCTIONS];
 
@@ -128,6 +135,8 @@ void bo_gooperands(struct bo_census *census)
 	bo_gopcln_by_name(&census->pcln, functions, pcs, FUNCTIONS);
 	for (size_t i = 0; i < FUNCTIONS; i++)
 		add_operands(census, pcs[i], t);
-	census->at.memstats = base_of(census, t, mem, sizeof(mem) / sizeof(*mem), plausible_memstats);
-	census->at.gccontroller = base_of(census, t, gc, sizeof(gc) / sizeof(*gc), plausible_controller);
+	census->at.memstats = base_of(census, t, mem, sizeof(mem) / sizeof(*mem),
+				      plausible_memstats);
+	census->at.gccontroller = base_of(census, t, gc, sizeof(gc) / sizeof(*gc),
+					  plausible_controller);
 }

@@ -12,8 +12,22 @@
 #define MAGIC_120 0xfffffff1u
 
 /* moduledata's words, the same in every release that can be read. */
-enum { MOD_HEADER = 0, MOD_NAMES = 1, MOD_CUS = 4, MOD_FILES = 7, MOD_PCS = 10, MOD_FUNCS = 13, MOD_FTAB = 16,
-       MOD_TEXT = 22, MOD_ETEXT = 23, MOD_DATA = 26, MOD_EDATA = 27, MOD_BSS = 28, MOD_EBSS = 29, MOD_WORDS = 30 };
+enum {
+	MOD_HEADER = 0,
+	MOD_NAMES = 1,
+	MOD_CUS = 4,
+	MOD_FILES = 7,
+	MOD_PCS = 10,
+	MOD_FUNCS = 13,
+	MOD_FTAB = 16,
+	MOD_TEXT = 22,
+	MOD_ETEXT = 23,
+	MOD_DATA = 26,
+	MOD_EDATA = 27,
+	MOD_BSS = 28,
+	MOD_EBSS = 29,
+	MOD_WORDS = 30
+};
 
 #define FUNCS_MAX 2000000
 #define TABLE_MAX (UINT64_C(1) << 31)
@@ -28,14 +42,16 @@ bool bo_gopcln_is_header(const uint8_t head[8])
 {
 	uint32_t magic = bo_gomem_u32(head);
 
-	return (magic == MAGIC_118 || magic == MAGIC_120) && !head[4] && !head[5] && (head[6] == 1 || head[6] == 4) &&
-	       head[7] == 8;
+	return (magic == MAGIC_118 || magic == MAGIC_120) && !head[4] && !head[5] &&
+	       (head[6] == 1 || head[6] == 4) && head[7] == 8;
 }
 
-static int take_table(struct bo_gopcln_table *ret, const uint64_t *words, const char *what, struct bo_err *err)
+static int take_table(struct bo_gopcln_table *ret, const uint64_t *words, const char *what,
+		      struct bo_err *err)
 {
 	if (words[0] >= BO_GOMEM_TOP || words[1] > TABLE_MAX || words[1] > words[2])
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "moduledata's %s is not a slice", what);
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "moduledata's %s is not a slice",
+				  what);
 	*ret = (struct bo_gopcln_table){ words[0], words[1] };
 	return 0;
 }
@@ -48,7 +64,7 @@ static int take_tables(struct bo_gopcln *pcln, const uint64_t *w, struct bo_err 
 		const char *what;
 	} tables[] = {
 		{ &pcln->names, MOD_NAMES, "funcnametab" }, { &pcln->cus, MOD_CUS, "cutab" },
-		{ &pcln->files, MOD_FILES, "filetab" },	    { &pcln->pcs, MOD_PCS, "pctab" },
+		{ &pcln->files, MOD_FILES, "filetab" },     { &pcln->pcs, MOD_PCS, "pctab" },
 		{ &pcln->funcs, MOD_FUNCS, "pclntable" },   { &pcln->ftab, MOD_FTAB, "ftab" },
 	};
 
@@ -71,7 +87,8 @@ static bool is_range(uint64_t from, uint64_t to)
 	return from <= to && to < BO_GOMEM_TOP;
 }
 
-int bo_gopcln_open(struct bo_gopcln *pcln, struct bo_gomem_cache *cache, uint64_t moduledata, struct bo_err *err)
+int bo_gopcln_open(struct bo_gopcln *pcln, struct bo_gomem_cache *cache, uint64_t moduledata,
+		   struct bo_err *err)
 {
 	uint64_t w[MOD_WORDS];
 	uint8_t head[8];
@@ -82,14 +99,16 @@ int bo_gopcln_open(struct bo_gopcln *pcln, struct bo_gomem_cache *cache, uint64_
 	if (bo_gomem_read(cache->memory, moduledata, w, sizeof(w)))
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "moduledata is not readable");
 	if (bo_gomem_cached(cache, w[MOD_HEADER], head, sizeof(head)) || !bo_gopcln_is_header(head))
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
-				  "its function table has an unknown format (obfuscated, or a Go version from another world)");
+		return bo_err_set(
+			err, EBADMSG, BO_SUBSYS_PROBE,
+			"its function table has an unknown format (obfuscated, or a Go version from another world)");
 	r = take_tables(pcln, w, err);
 	if (r)
 		return r;
 	if (!is_range(w[MOD_TEXT], w[MOD_ETEXT]) || !is_range(w[MOD_DATA], w[MOD_EDATA]) ||
 	    !is_range(w[MOD_BSS], w[MOD_EBSS]) || w[MOD_TEXT] == w[MOD_ETEXT])
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "moduledata's segments are out of order");
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "moduledata's segments are out of order");
 	pcln->header = w[MOD_HEADER];
 	pcln->text = w[MOD_TEXT];
 	pcln->etext = w[MOD_ETEXT];
@@ -101,11 +120,12 @@ int bo_gopcln_open(struct bo_gopcln *pcln, struct bo_gomem_cache *cache, uint64_
 	return 0;
 }
 
-int bo_gopcln_set_layout(struct bo_gopcln *pcln, uint64_t moduledata, const struct bo_go_layout *layout)
+int bo_gopcln_set_layout(struct bo_gopcln *pcln, uint64_t moduledata,
+			 const struct bo_go_layout *layout)
 {
 	const int32_t *at = layout->at;
-	int r = bo_gomem_read(pcln->cache->memory, moduledata + (uint64_t)at[BO_GO_MOD_GOFUNC], &pcln->gofunc,
-			      sizeof(pcln->gofunc));
+	int r = bo_gomem_read(pcln->cache->memory, moduledata + (uint64_t)at[BO_GO_MOD_GOFUNC],
+			      &pcln->gofunc, sizeof(pcln->gofunc));
 
 	if (r)
 		return r;
@@ -145,8 +165,9 @@ bool bo_gopcln_find(struct bo_gopcln *pcln, uint64_t pc, struct bo_gofunc *ret)
 		else
 			hi = mid;
 	}
-	if (!ftab_entry(pcln, lo, entry) || !ftab_entry(pcln, lo + 1, next) || entry[0] > pc - pcln->text ||
-	    next[0] <= pc - pcln->text || (uint64_t)entry[1] + sizeof(f) > pcln->funcs.len)
+	if (!ftab_entry(pcln, lo, entry) || !ftab_entry(pcln, lo + 1, next) ||
+	    entry[0] > pc - pcln->text || next[0] <= pc - pcln->text ||
+	    (uint64_t)entry[1] + sizeof(f) > pcln->funcs.len)
 		return false;
 	ret->addr = pcln->funcs.addr + entry[1];
 	if (bo_gomem_cached(pcln->cache, ret->addr, f, size < sizeof(f) ? size : sizeof(f)))
@@ -179,7 +200,8 @@ static uint8_t next_byte(struct pc_reader *r)
 
 		r->len = left < sizeof(r->buf) ? (size_t)left : sizeof(r->buf);
 		r->pos = 0;
-		if (!r->len || bo_gomem_cached(r->pcln->cache, r->pcln->pcs.addr + r->at, r->buf, r->len)) {
+		if (!r->len ||
+		    bo_gomem_cached(r->pcln->cache, r->pcln->pcs.addr + r->at, r->buf, r->len)) {
 			r->failed = true;
 			r->len = 0;
 			return 0;
@@ -206,7 +228,8 @@ static uint32_t next_varint(struct pc_reader *r)
 }
 
 /* The value that a pc-value table has at @pc: deltas of value (zigzag) and of pc, in turn (runtime/symtab.go, step). */
-static bool pc_value(struct bo_gopcln *pcln, uint32_t table, uint64_t entry, uint64_t pc, int32_t *ret)
+static bool pc_value(struct bo_gopcln *pcln, uint32_t table, uint64_t entry, uint64_t pc,
+		     int32_t *ret)
 {
 	struct pc_reader r = { .pcln = pcln, .at = table };
 	uint32_t value = UINT32_MAX; /* -1 */
@@ -237,14 +260,17 @@ static uint32_t file_at(struct bo_gopcln *pcln, const struct bo_gofunc *f, uint6
 	uint32_t offset;
 	int32_t n;
 
-	if (!pc_value(pcln, f->pcfile, f->entry, pc, &n) || n < 0 || (uint64_t)f->cu + (uint32_t)n >= pcln->cus.len ||
-	    bo_gomem_cached(pcln->cache, pcln->cus.addr + ((uint64_t)f->cu + (uint32_t)n) * 4, &offset, 4))
+	if (!pc_value(pcln, f->pcfile, f->entry, pc, &n) || n < 0 ||
+	    (uint64_t)f->cu + (uint32_t)n >= pcln->cus.len ||
+	    bo_gomem_cached(pcln->cache, pcln->cus.addr + ((uint64_t)f->cu + (uint32_t)n) * 4,
+			    &offset, 4))
 		return UINT32_MAX;
 	return offset;
 }
 
 /* Where the arrays behind _func say that its inline tree is: true and the index table and the tree's address. */
-static bool inline_tree(struct bo_gopcln *pcln, const struct bo_gofunc *f, uint32_t *ret_index, uint64_t *ret_tree)
+static bool inline_tree(struct bo_gopcln *pcln, const struct bo_gofunc *f, uint32_t *ret_index,
+			uint64_t *ret_tree)
 {
 	uint64_t arrays = f->addr + pcln->func_size;
 	uint32_t offset;
@@ -253,14 +279,16 @@ static bool inline_tree(struct bo_gopcln *pcln, const struct bo_gofunc *f, uint3
 	    f->nfuncdata <= FUNCDATA_INLTREE)
 		return false;
 	if (bo_gomem_cached(pcln->cache, arrays + PCDATA_INLTREE * 4, ret_index, 4) ||
-	    bo_gomem_cached(pcln->cache, arrays + (f->npcdata + FUNCDATA_INLTREE) * 4, &offset, 4) ||
+	    bo_gomem_cached(pcln->cache, arrays + (f->npcdata + FUNCDATA_INLTREE) * 4, &offset,
+			    4) ||
 	    offset == UINT32_MAX)
 		return false;
 	*ret_tree = pcln->gofunc + offset;
 	return true;
 }
 
-size_t bo_gopcln_lines(struct bo_gopcln *pcln, uint64_t pc, struct bo_goline ret[BO_GO_INLINE_DEPTH])
+size_t bo_gopcln_lines(struct bo_gopcln *pcln, uint64_t pc,
+		       struct bo_goline ret[BO_GO_INLINE_DEPTH])
 {
 	struct bo_gofunc f;
 	uint32_t index_table = 0;
@@ -282,8 +310,10 @@ size_t bo_gopcln_lines(struct bo_gopcln *pcln, uint64_t pc, struct bo_goline ret
 		if (!pc_value(pcln, f.pcln, f.entry, pc, &line->line))
 			line->line = 0;
 		if (!inlining || n == BO_GO_INLINE_DEPTH ||
-		    !pc_value(pcln, index_table, f.entry, pc, &index) || index < 0 || index > 1 << 20 ||
-		    bo_gomem_cached(pcln->cache, tree + (uint64_t)index * pcln->inl_size, call, pcln->inl_size))
+		    !pc_value(pcln, index_table, f.entry, pc, &index) || index < 0 ||
+		    index > 1 << 20 ||
+		    bo_gomem_cached(pcln->cache, tree + (uint64_t)index * pcln->inl_size, call,
+				    pcln->inl_size))
 			break;
 		line->name = bo_gomem_u32(call + pcln->inl_name);
 		pc = f.entry + bo_gomem_u32(call + pcln->inl_parentpc);
@@ -298,8 +328,8 @@ bool bo_gopcln_sp_delta(struct bo_gopcln *pcln, uint64_t pc, uint32_t *ret)
 	struct bo_gofunc f;
 	int32_t delta;
 
-	if (!bo_gopcln_find(pcln, pc, &f) || !pc_value(pcln, f.pcsp, f.entry, pc, &delta) || delta < 0 ||
-	    delta > 1 << 30 || delta % 8)
+	if (!bo_gopcln_find(pcln, pc, &f) || !pc_value(pcln, f.pcsp, f.entry, pc, &delta) ||
+	    delta < 0 || delta > 1 << 30 || delta % 8)
 		return false;
 	*ret = (uint32_t)delta;
 	return true;
@@ -341,7 +371,8 @@ void bo_gopcln_by_name(struct bo_gopcln *pcln, const char *const *names, uint64_
 		uint32_t entry[2], name;
 		char have[64];
 
-		if (!ftab_entry(pcln, i, entry) || (uint64_t)entry[1] + FUNC_FIXED > pcln->funcs.len ||
+		if (!ftab_entry(pcln, i, entry) ||
+		    (uint64_t)entry[1] + FUNC_FIXED > pcln->funcs.len ||
 		    bo_gomem_cached(pcln->cache, pcln->funcs.addr + entry[1] + 4, &name, 4) ||
 		    name >= pcln->names.len ||
 		    bo_gomem_cached_str(pcln->cache, pcln->names.addr + name, have, sizeof(have)))

@@ -51,8 +51,8 @@ struct bo_goline {
 /** bo_gopcln_is_header() - do these 8 bytes begin a pclntab that we can read? */
 bool bo_gopcln_is_header(const uint8_t head[8]);
 /** bo_gopcln_open() - from the address of runtime.firstmoduledata; -EBADMSG with the reason */
-BO_NODISCARD int bo_gopcln_open(struct bo_gopcln *pcln, struct bo_gomem_cache *cache, uint64_t moduledata,
-				struct bo_err *err);
+BO_NODISCARD int bo_gopcln_open(struct bo_gopcln *pcln, struct bo_gomem_cache *cache,
+				uint64_t moduledata, struct bo_err *err);
 /** bo_gopcln_set_layout() - from then on lines can be looked up; before, only functions */
 BO_NODISCARD int bo_gopcln_set_layout(struct bo_gopcln *pcln, uint64_t moduledata,
 				      const struct bo_go_layout *layout);
@@ -62,7 +62,8 @@ bool bo_gopcln_find(struct bo_gopcln *pcln, uint64_t pc, struct bo_gofunc *ret);
  * bo_gopcln_lines() - the lines at @pc, innermost first, with what the compiler inlined unfolded
  * Return: how many, at least 1 for a pc in a function; 0 otherwise
  */
-size_t bo_gopcln_lines(struct bo_gopcln *pcln, uint64_t pc, struct bo_goline ret[BO_GO_INLINE_DEPTH]);
+size_t bo_gopcln_lines(struct bo_gopcln *pcln, uint64_t pc,
+		       struct bo_goline ret[BO_GO_INLINE_DEPTH]);
 /**
  * bo_gopcln_sp_delta() - bytes between the stack pointer and the end of the function's frame at @pc
  * Return: false when the table does not say

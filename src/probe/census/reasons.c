@@ -23,7 +23,8 @@ void bo_goreasons_load(struct bo_census *census)
 		if (bo_gomem_read(&census->memory, census->at.reasons + i * 16, &strings[i], 16) ||
 		    strings[i].len >= BO_CENSUS_REASON_LEN || (i && !strings[i].len))
 			return;
-		if (strings[i].len && bo_gomem_read(&census->memory, strings[i].ptr, text, strings[i].len))
+		if (strings[i].len &&
+		    bo_gomem_read(&census->memory, strings[i].ptr, text, strings[i].len))
 			return;
 		text[strings[i].len] = 0;
 		for (size_t k = 0; k < strings[i].len; k++)

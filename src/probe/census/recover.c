@@ -22,7 +22,8 @@
 typedef bool (*match_fn)(struct bo_census *census, uint64_t addr, const uint8_t *bytes);
 
 /* The first match of @fn at a multiple of @align in [from, to), 0 for none. */
-static uint64_t search(struct bo_census *census, uint64_t from, uint64_t to, unsigned align, match_fn fn)
+static uint64_t search(struct bo_census *census, uint64_t from, uint64_t to, unsigned align,
+		       match_fn fn)
 {
 	bo_auto_free uint8_t *buf = malloc(CHUNK + TAIL);
 
@@ -50,8 +51,9 @@ static bool match_pclntab(struct bo_census *census, uint64_t addr, const uint8_t
 	(void)census;
 	(void)addr;
 	/* nfunc, nfiles: of any program that has a runtime. */
-	return bo_gopcln_is_header(b) && bo_gomem_u64(b + 8) > 100 && bo_gomem_u64(b + 8) < 1 << 24 &&
-	       bo_gomem_u64(b + 16) > 10 && bo_gomem_u64(b + 16) < 1 << 24;
+	return bo_gopcln_is_header(b) && bo_gomem_u64(b + 8) > 100 &&
+	       bo_gomem_u64(b + 8) < 1 << 24 && bo_gomem_u64(b + 16) > 10 &&
+	       bo_gomem_u64(b + 16) < 1 << 24;
 }
 
 static bool match_moduledata(struct bo_census *census, uint64_t addr, const uint8_t *b)
@@ -59,21 +61,25 @@ static bool match_moduledata(struct bo_census *census, uint64_t addr, const uint
 	struct bo_gopcln pcln;
 
 	/* Its first word is the address of pclntab; then slices, whose lengths and capacities agree. */
-	if (bo_gomem_u64(b) != census->pcln.header || bo_gomem_u64(b + 16) != bo_gomem_u64(b + 24) ||
+	if (bo_gomem_u64(b) != census->pcln.header ||
+	    bo_gomem_u64(b + 16) != bo_gomem_u64(b + 24) ||
 	    bo_gomem_u64(b + 40) != bo_gomem_u64(b + 48))
 		return false;
 	return !bo_gopcln_open(&pcln, &census->cache, addr, NULL);
 }
 
-static uint64_t search_segments(struct bo_census *census, bool writable, unsigned align, match_fn fn)
+static uint64_t search_segments(struct bo_census *census, bool writable, unsigned align,
+				match_fn fn)
 {
 	for (size_t i = 0; i < census->image.nsegments; i++) {
 		const struct bo_goimage_segment *s = &census->image.segments[i];
 		uint64_t found;
 
-		if (s->writable != writable || s->addr >= BO_GOMEM_TOP || s->file_size >= BO_GOMEM_TOP)
+		if (s->writable != writable || s->addr >= BO_GOMEM_TOP ||
+		    s->file_size >= BO_GOMEM_TOP)
 			continue;
-		found = search(census, s->addr + census->bias, s->addr + s->file_size + census->bias, align, fn);
+		found = search(census, s->addr + census->bias,
+			       s->addr + s->file_size + census->bias, align, fn);
 		if (found)
 			return found;
 	}
@@ -92,7 +98,8 @@ int bo_gorecover_module(struct bo_census *census, struct bo_err *err)
 	}
 	if (pclntab)
 		pclntab += census->bias;
-	if (!pclntab || bo_gomem_read(&census->memory, pclntab, head, sizeof(head)) || !bo_gopcln_is_header(head)) {
+	if (!pclntab || bo_gomem_read(&census->memory, pclntab, head, sizeof(head)) ||
+	    !bo_gopcln_is_header(head)) {
 		pclntab = search_segments(census, false, 32, match_pclntab);
 		/* Relocated read-only data of position-independent programs is writable by its program header. */
 		if (!pclntab)
@@ -107,7 +114,8 @@ int bo_gorecover_module(struct bo_census *census, struct bo_err *err)
 	if (!census->at.moduledata)
 		census->at.moduledata = search_segments(census, false, 8, match_moduledata);
 	if (!census->at.moduledata)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "nothing points to the function table (moduledata)");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "nothing points to the function table (moduledata)");
 	return bo_gopcln_open(&census->pcln, &census->cache, census->at.moduledata, err);
 }
 
@@ -127,20 +135,22 @@ static bool looks_like_slice(const uint8_t *b, uint64_t len_max)
 {
 	uint64_t ptr = bo_gomem_u64(b), len = bo_gomem_u64(b + 8), cap = bo_gomem_u64(b + 16);
 
-	return ptr >= 4096 && ptr < BO_GOMEM_TOP && !(ptr % 8) && len && len <= cap && cap <= 2 * len_max &&
-	       len <= len_max;
+	return ptr >= 4096 && ptr < BO_GOMEM_TOP && !(ptr % 8) && len && len <= cap &&
+	       cap <= 2 * len_max && len <= len_max;
 }
 
 static bool match_allgs(struct bo_census *census, uint64_t addr, const uint8_t *b)
 {
 	(void)addr;
-	return looks_like_slice(b, BO_CENSUS_GS_MAX) && bo_gocheck_slice(census, bo_gomem_u64(b), bo_gomem_u64(b + 8));
+	return looks_like_slice(b, BO_CENSUS_GS_MAX) &&
+	       bo_gocheck_slice(census, bo_gomem_u64(b), bo_gomem_u64(b + 8));
 }
 
 static bool match_allgs_calibrating(struct bo_census *census, uint64_t addr, const uint8_t *b)
 {
 	(void)addr;
-	return looks_like_slice(b, BO_CENSUS_GS_MAX) && bo_gocalibrate(census, bo_gomem_u64(b), bo_gomem_u64(b + 8));
+	return looks_like_slice(b, BO_CENSUS_GS_MAX) &&
+	       bo_gocalibrate(census, bo_gomem_u64(b), bo_gomem_u64(b + 8));
 }
 
 int bo_gorecover_allgs(struct bo_census *census, bool calibrate, struct bo_err *err)
@@ -150,7 +160,8 @@ int bo_gorecover_allgs(struct bo_census *census, bool calibrate, struct bo_err *
 	census->at.allgs = search(census, census->pcln.bss, census->pcln.ebss, 8,
 				  calibrate ? match_allgs_calibrating : match_allgs);
 	if (!census->at.allgs)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no slice in .bss looks like allgs");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "no slice in .bss looks like allgs");
 	census->at.allglen = census->at.allgs + 8;
 	return 0;
 }
@@ -161,8 +172,9 @@ static bool match_sched(struct bo_census *census, uint64_t addr, const uint8_t *
 	int32_t ngsys;
 
 	(void)addr;
-	if (at[BO_GO_SCHED_MAXMCOUNT] < 0 || at[BO_GO_SCHED_MAXMCOUNT] + 4 > TAIL || at[BO_GO_SCHED_NGSYS] < 0 ||
-	    at[BO_GO_SCHED_NGSYS] + 4 > TAIL || at[BO_GO_SCHED_MNEXT] < 0 || at[BO_GO_SCHED_MNEXT] + 8 > TAIL)
+	if (at[BO_GO_SCHED_MAXMCOUNT] < 0 || at[BO_GO_SCHED_MAXMCOUNT] + 4 > TAIL ||
+	    at[BO_GO_SCHED_NGSYS] < 0 || at[BO_GO_SCHED_NGSYS] + 4 > TAIL ||
+	    at[BO_GO_SCHED_MNEXT] < 0 || at[BO_GO_SCHED_MNEXT] + 8 > TAIL)
 		return false;
 	/* goidgen comes first; there are four system goroutines at least, and an m for each thread. */
 	ngsys = (int32_t)bo_gomem_u32(b + at[BO_GO_SCHED_NGSYS]);
@@ -173,7 +185,8 @@ static bool match_sched(struct bo_census *census, uint64_t addr, const uint8_t *
 
 static bool match_allp(struct bo_census *census, uint64_t addr, const uint8_t *b)
 {
-	uint64_t procs[PROC_SAMPLES], n = bo_gomem_u64(b + 8), look = n < PROC_SAMPLES ? n : PROC_SAMPLES;
+	uint64_t procs[PROC_SAMPLES], n = bo_gomem_u64(b + 8),
+				      look = n < PROC_SAMPLES ? n : PROC_SAMPLES;
 
 	(void)addr;
 	if (!looks_like_slice(b, BO_CENSUS_PROCS_MAX) ||
@@ -185,8 +198,10 @@ static bool match_allp(struct bo_census *census, uint64_t addr, const uint8_t *b
 
 		/* id, status, link, schedtick, syscalltick; at most 256 goroutines in its queue. */
 		if (procs[i] < 4096 || procs[i] % 8 || procs[i] >= BO_GOMEM_TOP ||
-		    bo_gomem_read(&census->memory, procs[i], head, sizeof(head)) || head[0] != i || head[1] > 4 ||
-		    (at >= 0 && (bo_gomem_read(&census->memory, procs[i] + (uint64_t)at, queue, sizeof(queue)) ||
+		    bo_gomem_read(&census->memory, procs[i], head, sizeof(head)) || head[0] != i ||
+		    head[1] > 4 ||
+		    (at >= 0 && (bo_gomem_read(&census->memory, procs[i] + (uint64_t)at, queue,
+					       sizeof(queue)) ||
 				 queue[1] - queue[0] > 256)))
 			return false;
 		/* A lone 0 with zeroes behind it may be anything; an only p has run something by now. */
@@ -203,9 +218,11 @@ static bool match_reasons(struct bo_census *census, uint64_t addr, const uint8_t
 
 	(void)addr;
 	/* {"", 0} {"GC assist marking", 17} {"IO wait", 7} … in every release. */
-	if (bo_gomem_u64(b + 8) || bo_gomem_u64(b + 24) != sizeof(first) - 1 || bo_gomem_u64(b + 40) != 7)
+	if (bo_gomem_u64(b + 8) || bo_gomem_u64(b + 24) != sizeof(first) - 1 ||
+	    bo_gomem_u64(b + 40) != 7)
 		return false;
-	return !bo_gomem_read(&census->memory, bo_gomem_u64(b + 16), text, sizeof(first) - 1) && !strcmp(text, first);
+	return !bo_gomem_read(&census->memory, bo_gomem_u64(b + 16), text, sizeof(first) - 1) &&
+	       !strcmp(text, first);
 }
 
 /* Each on its own could be something else (a lone p above all), but only the right two give the right count. */
@@ -239,7 +256,8 @@ void bo_gorecover_rest(struct bo_census *census, bool calibrated)
 	census->at.gccontroller = 0;
 	if (!calibrated)
 		bo_gooperands(census);
-	census->at.reasons = search(census, census->pcln.data, census->pcln.edata, 8, match_reasons);
+	census->at.reasons = search(census, census->pcln.data, census->pcln.edata, 8,
+				    match_reasons);
 	if (!find_sched_and_allp(census)) {
 		census->at.sched = 0;
 		census->at.allp = 0;

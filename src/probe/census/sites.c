@@ -21,7 +21,9 @@ int bo_gosites_init(struct bo_gosites *sites, struct bo_gopcln *pcln)
 	sites->table = calloc(SLOTS, sizeof(struct bo_gosite *));
 	sites->strings = calloc(SLOTS, sizeof(*sites->strings));
 	sites->unknown_frame = (struct bo_census_frame){ .func = "?", .outer = "?", .file = "" };
-	sites->unknown = (struct bo_gosite){ .frames = &sites->unknown_frame, .nframes = 1, .sp_delta = UINT32_MAX };
+	sites->unknown = (struct bo_gosite){ .frames = &sites->unknown_frame,
+					     .nframes = 1,
+					     .sp_delta = UINT32_MAX };
 	return sites->table && sites->strings ? 0 : -ENOMEM;
 }
 
@@ -49,8 +51,10 @@ static const char *intern(struct bo_gosites *sites, bool file, uint32_t offset)
 	for (; sites->strings[i].key; i = (i + 1) % SLOTS)
 		if (sites->strings[i].key == key)
 			return sites->strings[i].text;
-	if (sites->nstrings >= SLOTS / 2 || sites->arena.used_bytes > BO_GOSITES_BYTES_MAX || offset == UINT32_MAX ||
-	    (file ? bo_gopcln_file(sites->pcln, offset, buf) : bo_gopcln_name(sites->pcln, offset, buf)))
+	if (sites->nstrings >= SLOTS / 2 || sites->arena.used_bytes > BO_GOSITES_BYTES_MAX ||
+	    offset == UINT32_MAX ||
+	    (file ? bo_gopcln_file(sites->pcln, offset, buf)
+		  : bo_gopcln_name(sites->pcln, offset, buf)))
 		return unknown;
 	copy = bo_arena_strdup(&sites->arena, buf);
 	if (!copy)
@@ -68,7 +72,7 @@ static bool starts_with(const char *s, const char *head)
 bool bo_gosites_is_primitive(const char *func)
 {
 	static const char *const heads[] = {
-		"runtime.", "internal/runtime/", "sync.", "internal/sync.", "internal/poll.",
+		"runtime.", "internal/runtime/", "sync.",      "internal/sync.", "internal/poll.",
 		"syscall.", "internal/syscall/", "time.Sleep",
 	};
 

@@ -17,7 +17,7 @@ struct bo_gosite {
 	size_t nframes;
 	uint32_t sp_delta; /* stack pointer to end of frame at this pc, UINT32_MAX when not known */
 	bool runtime; /* the physical function is of package runtime: its name begins with "runtime." */
-	bool goexit;	/* the bottom of every goroutine's stack */
+	bool goexit; /* the bottom of every goroutine's stack */
 	bool user_main; /* … but is one that runs user code: runtime.main, corostart, handleAsyncEvent */
 };
 

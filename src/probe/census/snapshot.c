@@ -17,7 +17,7 @@ struct bo_census_snapshot_private {
 	size_t groups_cap;
 	BO_VEC(struct bo_census_frame) frames;
 	BO_VEC(size_t) first_frame; /* of each group, in @frames, which may move while it grows */
-	uint16_t *buckets; /* groups by their key: index + 1 */
+	uint16_t *buckets;          /* groups by their key: index + 1 */
 };
 
 #define BUCKETS (BO_GOSHAPES_MAX * 2)
@@ -40,7 +40,8 @@ static void add_chunk(void *self, const struct bo_gorec *recs, size_t n, uint64_
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		bo_goshapes_add(&a->snap->priv->shapes, a->census, a->snap, a->detail, &recs[i], first + i);
+		bo_goshapes_add(&a->snap->priv->shapes, a->census, a->snap, a->detail, &recs[i],
+				first + i);
 }
 
 static int prepare(struct bo_census *census, unsigned detail, struct bo_census_snapshot *snap)
@@ -79,8 +80,9 @@ static struct bo_census_frame first_frame(struct bo_census *census, uint64_t pc)
 static bool same_group(const struct bo_census_group *a, const struct bo_census_group *b)
 {
 	return a->state == b->state && a->reason == b->reason && a->created.pc == b->created.pc &&
-	       a->start.pc == b->start.pc && a->labels == b->labels && a->blocked.func == b->blocked.func &&
-	       a->blocked.file == b->blocked.file && a->blocked.line == b->blocked.line;
+	       a->start.pc == b->start.pc && a->labels == b->labels &&
+	       a->blocked.func == b->blocked.func && a->blocked.file == b->blocked.file &&
+	       a->blocked.line == b->blocked.line;
 }
 
 static size_t group_bucket(const struct bo_census_group *g)
@@ -88,7 +90,8 @@ static size_t group_bucket(const struct bo_census_group *g)
 	uint64_t h = g->created.pc * UINT64_C(0x9e3779b97f4a7c15) ^ g->start.pc;
 
 	h ^= (uint64_t)(uintptr_t)g->reason ^ (uint64_t)(uintptr_t)g->labels << 7 ^
-	     (uint64_t)(uintptr_t)g->blocked.func << 13 ^ (uint64_t)(unsigned)g->blocked.line << 40 ^ g->state;
+	     (uint64_t)(uintptr_t)g->blocked.func << 13 ^
+	     (uint64_t)(unsigned)g->blocked.line << 40 ^ g->state;
 	return (size_t)((h * UINT64_C(0xbf58476d1ce4e5b9)) >> 40) % BUCKETS;
 }
 
@@ -107,14 +110,15 @@ static void merge(struct bo_census_group *into, const struct bo_census_group *g)
 		into->waited_max_ns = g->waited_max_ns;
 }
 
-static void fill_group(struct bo_census *census, const struct bo_goshape *s, const struct bo_gostack *stack,
-		       struct bo_census_group *ret)
+static void fill_group(struct bo_census *census, const struct bo_goshape *s,
+		       const struct bo_gostack *stack, struct bo_census_group *ret)
 {
 	*ret = (struct bo_census_group){
 		.state = s->state,
 		.reason = bo_goreason(census, s->state, s->reason),
 		/* The runtime starts the main goroutine from assembly: nothing that anybody wrote. */
-		.created = first_frame(census, s->gopc && s->startpc != census->main_pc ? s->gopc - 1 : 0),
+		.created = first_frame(census,
+				       s->gopc && s->startpc != census->main_pc ? s->gopc - 1 : 0),
 		.start = first_frame(census, s->startpc),
 		.blocked = stack->blocked ? *stack->blocked : no_frame,
 		.labels = bo_golabels_text(census->labels, s->labels),
@@ -142,7 +146,8 @@ static int put_group(struct bo_census_snapshot *snap, const struct bo_census_gro
 			merge(&p->groups[p->buckets[i] - 1], g);
 			return 0;
 		}
-	if (!bo_vec_reserve(&p->frames, p->frames.len + p->stack.n) || !bo_vec_push(&p->first_frame, p->frames.len))
+	if (!bo_vec_reserve(&p->frames, p->frames.len + p->stack.n) ||
+	    !bo_vec_push(&p->first_frame, p->frames.len))
 		return -ENOMEM;
 	for (size_t k = 0; k < p->stack.n; k++)
 		p->frames.items[p->frames.len++] = p->stack.frames[k];
@@ -157,7 +162,8 @@ static int make_groups(struct bo_census *census, unsigned detail, struct bo_cens
 	struct bo_census_snapshot_private *p = snap->priv;
 
 	if (p->shapes.len > p->groups_cap) {
-		struct bo_census_group *groups = realloc(p->groups, p->shapes.len * sizeof(*groups));
+		struct bo_census_group *groups = realloc(p->groups,
+							 p->shapes.len * sizeof(*groups));
 
 		if (!groups)
 			return -ENOMEM;
@@ -191,7 +197,8 @@ static int by_count(const void *a, const void *b)
 	return x->goid < y->goid ? -1 : x->goid > y->goid;
 }
 
-int bo_census_snapshot(struct bo_census *census, unsigned detail, struct bo_census_snapshot *snap, struct bo_err *err)
+int bo_census_snapshot(struct bo_census *census, unsigned detail, struct bo_census_snapshot *snap,
+		       struct bo_err *err)
 {
 	struct adding adding = { .census = census, .snap = snap, .detail = detail };
 	uint64_t len;

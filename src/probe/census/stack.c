@@ -16,7 +16,8 @@ struct window {
 	uint64_t from, to;
 };
 
-static bool stack_word(struct bo_census *census, struct window *w, uint64_t at, uint64_t hi, uint64_t *ret)
+static bool stack_word(struct bo_census *census, struct window *w, uint64_t at, uint64_t hi,
+		       uint64_t *ret)
 {
 	if (at % 8 || at >= hi || hi - at < 8)
 		return false;
@@ -36,18 +37,20 @@ static bool stack_word(struct bo_census *census, struct window *w, uint64_t at, 
 /* Does this g stand still, so that its stack means something?  A running one's is being written to. */
 static bool parked(uint32_t status)
 {
-	return status == GO_RUNNABLE || status == GO_SYSCALL || status == GO_WAITING || status == GO_PREEMPTED ||
-	       status == GO_LEAKED;
+	return status == GO_RUNNABLE || status == GO_SYSCALL || status == GO_WAITING ||
+	       status == GO_PREEMPTED || status == GO_LEAKED;
 }
 
 static int first_pc(struct bo_census *census, const struct bo_gorec *rec, uint64_t *ret)
 {
-	int32_t at = rec->status == GO_SYSCALL ? BO_FACT(census, G_SYSCALLPC) : BO_FACT(census, G_SCHED_PC);
+	int32_t at = rec->status == GO_SYSCALL ? BO_FACT(census, G_SYSCALLPC)
+					       : BO_FACT(census, G_SCHED_PC);
 
 	return at < 0 ? -ENOENT : bo_gomem_read(&census->memory, rec->addr + (uint64_t)at, ret, 8);
 }
 
-size_t bo_gostack_walk(struct bo_census *census, const struct bo_gorec *rec, uint64_t pcs[BO_GOSTACK_PCS_MAX])
+size_t bo_gostack_walk(struct bo_census *census, const struct bo_gorec *rec,
+		       uint64_t pcs[BO_GOSTACK_PCS_MAX])
 {
 	struct window w = { .from = 0 };
 	uint64_t sp = rec->sp, pc;
@@ -68,7 +71,8 @@ size_t bo_gostack_walk(struct bo_census *census, const struct bo_gorec *rec, uin
 		pcs[n++] = pc;
 		if (site->sp_delta == UINT32_MAX)
 			break;
-		if (!stack_word(census, &w, census->image.arm64 ? sp : sp + site->sp_delta, rec->stack_hi, &next))
+		if (!stack_word(census, &w, census->image.arm64 ? sp : sp + site->sp_delta,
+				rec->stack_hi, &next))
 			break;
 		/* A frame of no size on arm64 has its return address in a register that is not ours to see. */
 		if (census->image.arm64 && !site->sp_delta)

@@ -64,8 +64,8 @@ static int64_t local_queues(struct bo_census *census)
 	return sum;
 }
 
-static void fill_gc(struct bo_census *census, const struct raw *raw, bool have_mem, bool have_gc, int64_t last_pause,
-		    struct bo_census_stats *ret)
+static void fill_gc(struct bo_census *census, const struct raw *raw, bool have_mem, bool have_gc,
+		    int64_t last_pause, struct bo_census_stats *ret)
 {
 	(void)census;
 	ret->gc_cycles = have_mem ? (int64_t)raw->numgc : -1;
@@ -73,8 +73,9 @@ static void fill_gc(struct bo_census *census, const struct raw *raw, bool have_m
 	ret->gc_pause_total_ns = have_mem ? (int64_t)raw->pause_total : -1;
 	ret->gc_last_pause_ns = have_mem && raw->numgc ? last_pause : -1;
 	/* nanotime() is CLOCK_MONOTONIC, our own clock. */
-	ret->gc_since_ns = have_mem && raw->last_gc && (int64_t)raw->last_gc <= ret->t_ns ?
-				   ret->t_ns - (int64_t)raw->last_gc : -1;
+	ret->gc_since_ns = have_mem && raw->last_gc && (int64_t)raw->last_gc <= ret->t_ns
+				   ? ret->t_ns - (int64_t)raw->last_gc
+				   : -1;
 	ret->gogc = have_gc ? raw->gogc : -1;
 	ret->memory_limit_bytes = have_gc ? (int64_t)raw->limit : -1;
 	ret->heap_live_bytes = have_gc ? (int64_t)raw->live : -1;
@@ -82,8 +83,8 @@ static void fill_gc(struct bo_census *census, const struct raw *raw, bool have_m
 	ret->heap_goal_bytes = have_gc ? (int64_t)raw->goal : -1;
 }
 
-static void fill_sched(struct bo_census *census, const struct raw *raw, bool have_sched, bool have_mutex,
-		       struct bo_census_stats *ret)
+static void fill_sched(struct bo_census *census, const struct raw *raw, bool have_sched,
+		       bool have_mutex, struct bo_census_stats *ret)
 {
 	bool stopping = have_sched && raw->gcwaiting && (int32_t)raw->stopwait > 0;
 
@@ -140,17 +141,18 @@ int bo_census_stats(struct bo_census *census, struct bo_census_stats *ret, struc
 		     want(&b, sched, at[BO_GO_SCHED_STOPWAIT], &raw.stopwait, 4);
 	have_mutex = want(&b, sched, at[BO_GO_SCHED_MUTEXWAIT], &raw.mutex, 8);
 	have_latency = census->info.go_minor >= LATENCY_SINCE &&
-		       want(&b, sched, at[BO_GO_SCHED_TIMETORUN], ret->sched_latency, sizeof(ret->sched_latency));
+		       want(&b, sched, at[BO_GO_SCHED_TIMETORUN], ret->sched_latency,
+			    sizeof(ret->sched_latency));
 	r = bo_gomem_read_many(&census->memory, b.pieces, b.n);
 	ret->t_ns = bo_now_ns();
 	if (r)
 		return bo_goread_failed(census, r, "the runtime's statistics", err);
 	if (module != census->pcln.header)
-		return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
-				  census->info.pid);
+		return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE,
+				  "process %d has become another program", census->info.pid);
 	ret->has_sched_latency = have_latency;
-	fill_gc(census, &raw, have_mem, have_gc, have_mem ? (int64_t)pauses[(raw.numgc + PAUSES - 1) % PAUSES] : -1,
-		ret);
+	fill_gc(census, &raw, have_mem, have_gc,
+		have_mem ? (int64_t)pauses[(raw.numgc + PAUSES - 1) % PAUSES] : -1, ret);
 	fill_sched(census, &raw, have_sched, have_mutex, ret);
 	return 0;
 }
@@ -167,7 +169,8 @@ int64_t bo_census_latency_bound_ns(unsigned i)
 	return (INT64_C(1) << (octave + 8)) + (int64_t)(quarter + 1) * (INT64_C(1) << (octave + 6));
 }
 
-int64_t bo_census_latency_quantile_ns(const struct bo_census_stats *before, const struct bo_census_stats *now, double q)
+int64_t bo_census_latency_quantile_ns(const struct bo_census_stats *before,
+				      const struct bo_census_stats *now, double q)
 {
 	uint64_t total = 0, sum = 0, counts[BO_CENSUS_LATENCY_BUCKETS];
 

@@ -26,7 +26,8 @@ static void write_header(const struct writing *w, const struct bo_gorec *rec)
 	if ((state == BO_CENSUS_WAITING || state == BO_CENSUS_SYSCALL) && rec->waitsince > 0 &&
 	    rec->waitsince < w->now_ns)
 		minutes = (w->now_ns - rec->waitsince) / MINUTE_NS;
-	fprintf(w->out, "goroutine %" PRIu64 " [%s%s", rec->goid, bo_goreason(w->census, state, rec->reason),
+	fprintf(w->out, "goroutine %" PRIu64 " [%s%s", rec->goid,
+		bo_goreason(w->census, state, rec->reason),
 		state == BO_CENSUS_LEAKED ? " (leaked)" : "");
 	if (minutes)
 		fprintf(w->out, ", %" PRId64 " minutes", minutes);
@@ -35,7 +36,8 @@ static void write_header(const struct writing *w, const struct bo_gorec *rec)
 
 static void write_frame(FILE *out, const struct bo_census_frame *f)
 {
-	fprintf(out, "%s(...)\n\t%s:%d +0x%" PRIx64 "\n", f->func, f->file[0] ? f->file : "?", f->line, f->offset);
+	fprintf(out, "%s(...)\n\t%s:%d +0x%" PRIx64 "\n", f->func, f->file[0] ? f->file : "?",
+		f->line, f->offset);
 }
 
 static void write_stack(const struct writing *w, const struct bo_gorec *rec)
@@ -68,8 +70,9 @@ static void write_created(const struct writing *w, const struct bo_gorec *rec)
 	fprintf(w->out, "created by %s", site->frames[0].outer);
 	if (rec->parent)
 		fprintf(w->out, " in goroutine %" PRIu64, rec->parent);
-	fprintf(w->out, "\n\t%s:%d +0x%" PRIx64 "\n", site->frames[0].file[0] ? site->frames[0].file : "?",
-		site->frames[0].line, site->frames[0].offset + 1);
+	fprintf(w->out, "\n\t%s:%d +0x%" PRIx64 "\n",
+		site->frames[0].file[0] ? site->frames[0].file : "?", site->frames[0].line,
+		site->frames[0].offset + 1);
 }
 
 static void write_chunk(void *self, const struct bo_gorec *recs, size_t n, uint64_t first)
@@ -96,8 +99,8 @@ static void write_chunk(void *self, const struct bo_gorec *recs, size_t n, uint6
 	}
 }
 
-int bo_census_write_goroutines(struct bo_census *census, FILE *out, uint64_t max, uint64_t *ret_written,
-			       struct bo_err *err)
+int bo_census_write_goroutines(struct bo_census *census, FILE *out, uint64_t max,
+			       uint64_t *ret_written, struct bo_err *err)
 {
 	struct writing w = { .census = census, .out = out, .max = max, .now_ns = bo_now_ns() };
 	uint64_t len;
@@ -108,7 +111,8 @@ int bo_census_write_goroutines(struct bo_census *census, FILE *out, uint64_t max
 	if (w.left_out)
 		fprintf(out, "\n# %" PRIu64 " more goroutines are not shown\n", w.left_out);
 	if (ferror(out))
-		return bo_err_set(err, EIO, BO_SUBSYS_PROBE, "the goroutine dump could not be written");
+		return bo_err_set(err, EIO, BO_SUBSYS_PROBE,
+				  "the goroutine dump could not be written");
 	if (ret_written)
 		*ret_written = w.written;
 	return 0;

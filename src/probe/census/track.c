@@ -61,12 +61,14 @@ void bo_gotrack_free(struct bo_gotrack *track)
 
 static uint32_t place(const struct bo_gorec *rec)
 {
-	uint64_t x = (rec->sp ^ rec->gopc << 20 ^ (uint64_t)rec->reason << 56) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t x = (rec->sp ^ rec->gopc << 20 ^ (uint64_t)rec->reason << 56) *
+		     UINT64_C(0x9e3779b97f4a7c15);
 
 	return (uint32_t)(x >> 32);
 }
 
-struct bo_gotracked bo_gotrack_seen(struct bo_gotrack *track, uint64_t index, const struct bo_gorec *rec, int64_t t_ns)
+struct bo_gotracked bo_gotrack_seen(struct bo_gotrack *track, uint64_t index,
+				    const struct bo_gorec *rec, int64_t t_ns)
 {
 	uint32_t now_ms = (uint32_t)((t_ns - track->t0_ns) / BO_NSEC_PER_MSEC), where = place(rec);
 	bool waits = rec->status == GO_WAITING || rec->status == GO_LEAKED;

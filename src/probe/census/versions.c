@@ -78,7 +78,8 @@ bool bo_go_version_layout(int minor, struct bo_go_layout *ret)
 void bo_go_version_nearest(int minor, struct bo_go_layout *ret)
 {
 	if (minor < BO_GO_MINOR_OLDEST || minor > BO_GO_MINOR_NEWEST)
-		minor = minor && minor < BO_GO_MINOR_OLDEST ? BO_GO_MINOR_OLDEST : BO_GO_MINOR_NEWEST;
+		minor = minor && minor < BO_GO_MINOR_OLDEST ? BO_GO_MINOR_OLDEST
+							    : BO_GO_MINOR_NEWEST;
 	for (int i = 0; i < BO_GO_NFACTS; i++)
 		ret->at[i] = table[i][minor - BO_GO_MINOR_OLDEST];
 }

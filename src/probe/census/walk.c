@@ -37,7 +37,8 @@ static uint64_t word(const uint8_t *g, size_t lo, int32_t at)
 	return at < (int32_t)lo ? 0 : bo_gomem_u64(g + at - lo);
 }
 
-static void extract(const struct bo_census *census, const uint8_t *g, uint64_t addr, struct bo_gorec *ret)
+static void extract(const struct bo_census *census, const uint8_t *g, uint64_t addr,
+		    struct bo_gorec *ret)
 {
 	const int32_t *at = census->layout.at;
 	size_t lo = 8;
@@ -58,13 +59,15 @@ static void extract(const struct bo_census *census, const uint8_t *g, uint64_t a
 	if (at[BO_GO_G_TRACKINGSEQ] >= (int32_t)lo)
 		ret->seq = g[at[BO_GO_G_TRACKINGSEQ] - (int32_t)lo];
 	/* In a system call g.sched is stale; the entry into it is noted apart. */
-	ret->sp = word(g, lo, ret->status == GO_SYSCALL ? at[BO_GO_G_SYSCALLSP] : at[BO_GO_G_SCHED_SP]);
+	ret->sp = word(g, lo,
+		       ret->status == GO_SYSCALL ? at[BO_GO_G_SYSCALLSP] : at[BO_GO_G_SCHED_SP]);
 }
 
 bool bo_gowalk_same(const struct bo_gorec *a, const struct bo_gorec *b)
 {
-	return a->status == b->status && a->goid == b->goid && a->seq == b->seq && a->gopc == b->gopc &&
-	       a->startpc == b->startpc && a->sp == b->sp && a->reason == b->reason && a->labels == b->labels;
+	return a->status == b->status && a->goid == b->goid && a->seq == b->seq &&
+	       a->gopc == b->gopc && a->startpc == b->startpc && a->sp == b->sp &&
+	       a->reason == b->reason && a->labels == b->labels;
 }
 
 int bo_gowalk_one(struct bo_census *census, uint64_t addr, struct bo_gorec *ret)
@@ -161,7 +164,8 @@ void bo_gowalk_done(struct bo_gowalk_buffers *b)
 	*b = (struct bo_gowalk_buffers){ 0 };
 }
 
-int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_len, struct bo_err *err)
+int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_len,
+		    struct bo_err *err)
 {
 	const struct bo_go_globals *at = &census->at;
 
@@ -180,7 +184,8 @@ int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_l
 		if (r)
 			return bo_goread_failed(census, r, "the goroutine table (allgs)", err);
 		if (module != census->pcln.header)
-			return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE, "process %d has become another program",
+			return bo_err_set(err, ESTALE, BO_SUBSYS_PROBE,
+					  "process %d has become another program",
 					  census->info.pid);
 		if (!at->allgptr) {
 			if (memcmp(slice, again, sizeof(slice)) || slice[1] > slice[2])
@@ -189,8 +194,8 @@ int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_l
 			len = slice[1];
 		}
 		if (!len || len > BO_CENSUS_GS_MAX || ptr % 8 || ptr >= BO_GOMEM_TOP)
-			return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "allgs claims %llu entries",
-					  (unsigned long long)len);
+			return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+					  "allgs claims %llu entries", (unsigned long long)len);
 		*ret_ptr = ptr;
 		*ret_len = len;
 		return 0;
@@ -199,7 +204,8 @@ int bo_gowalk_allgs(struct bo_census *census, uint64_t *ret_ptr, uint64_t *ret_l
 }
 
 /* Pointers first..first+n of allgs, and a proof that the array was still the current one after they were read. */
-static int read_ptrs(struct bo_census *census, uint64_t *ptr, uint64_t first, size_t n, struct bo_err *err)
+static int read_ptrs(struct bo_census *census, uint64_t *ptr, uint64_t first, size_t n,
+		     struct bo_err *err)
 {
 	for (int tries = 0; tries < 8; tries++) {
 		uint64_t now = 0, len;
@@ -226,8 +232,8 @@ static int read_ptrs(struct bo_census *census, uint64_t *ptr, uint64_t first, si
  * Lay out pieces for the g's order[from..n), until a batch or the buffer is full.
  * Return: how many g's they cover; *ret_pieces says in how many pieces
  */
-static size_t plan_pieces(struct bo_gowalk_buffers *b, const uint16_t *order, size_t from, size_t n, struct window w,
-			  size_t *ret_pieces)
+static size_t plan_pieces(struct bo_gowalk_buffers *b, const uint16_t *order, size_t from, size_t n,
+			  struct window w, size_t *ret_pieces)
 {
 	size_t used = 0, k = 0, i = from;
 
@@ -241,7 +247,8 @@ static size_t plan_pieces(struct bo_gowalk_buffers *b, const uint16_t *order, si
 
 			if (used + grow > BYTES_MAX)
 				break;
-			b->at[i] = (uint32_t)((size_t)((uint8_t *)last->into - b->bytes) + (start - last->addr));
+			b->at[i] = (uint32_t)((size_t)((uint8_t *)last->into - b->bytes) +
+					      (start - last->addr));
 			last->len += grow;
 			used += grow;
 			continue;
@@ -283,7 +290,8 @@ static int read_pieces(struct bo_census *census, size_t npieces, uint8_t *ok)
 }
 
 /* The g's order[from..from+covered), both readings. */
-static int read_stretch(struct bo_census *census, const uint16_t *order, size_t npieces, uint64_t *unreadable)
+static int read_stretch(struct bo_census *census, const uint16_t *order, size_t npieces,
+			uint64_t *unreadable)
 {
 	struct bo_gowalk_buffers *b = &census->walk;
 	uint8_t ok[2][BO_GOMEM_BATCH];
@@ -305,9 +313,11 @@ static int read_stretch(struct bo_census *census, const uint16_t *order, size_t 
 						*unreadable += pass == 0;
 					}
 				} else if (!pass) {
-					extract(census, b->bytes + b->at[i], b->ptrs[order[i]], rec);
+					extract(census, b->bytes + b->at[i], b->ptrs[order[i]],
+						rec);
 				} else if (rec->addr) {
-					extract(census, b->bytes + b->at[i], b->ptrs[order[i]], &again);
+					extract(census, b->bytes + b->at[i], b->ptrs[order[i]],
+						&again);
 					if (!bo_gowalk_same(rec, &again)) {
 						*rec = again;
 						settle(census, rec);
@@ -339,7 +349,8 @@ static int read_chunk(struct bo_census *census, uint64_t chunk, size_t n, uint64
 	return 0;
 }
 
-int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *ret_len, struct bo_err *err)
+int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *ret_len,
+	      struct bo_err *err)
 {
 	uint64_t ptr, len, unreadable = 0;
 	int r = bo_gowalk_allgs(census, &ptr, &len, err);
@@ -358,7 +369,8 @@ int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *r
 		if (r)
 			return bo_goread_failed(census, r, "goroutines", err);
 		if (unreadable > UNREADABLE_MAX)
-			return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "allgs does not point to goroutines");
+			return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+					  "allgs does not point to goroutines");
 		fn(self, census->walk.recs, n, first);
 	}
 	*ret_len = len;

@@ -103,14 +103,19 @@ func eachKind(n int) {
 	}
 }
 
+// Held, or a collection would close them, and the reads at their other ends would end.
+var accepted []net.Conn
+
 func netReads(n int) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	go func() {
 		for {
-			if _, err := l.Accept(); err != nil {
+			c, err := l.Accept()
+			if err != nil {
 				return
 			}
+			accepted = append(accepted, c)
 		}
 	}()
 	for i := 0; i < n; i++ {
