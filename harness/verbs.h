@@ -10,6 +10,7 @@
 #define BO_EXIT_INCONCLUSIVE 3
 #define BO_EXIT_CANNOT 5
 
+int cmd_census(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -13,11 +13,12 @@ sys: base model
 lab: base model sys
 fault: base model sys lab
 load: base model sys
-probe: base model sys
+census: base
+probe: base model sys census
 slo: base model
 report: base model
 script: base model
-harness: base model sys lab fault load probe slo report script
+harness: base model sys lab fault load census probe slo report script
 '
 
 # pattern of a header: the folders that alone may include it
@@ -28,6 +29,7 @@ only='
 ^sys/syscall\.h$: sys
 ^curl/: probe harness
 ^jansson\.h$: report probe harness
+^(libelf|gelf|dwarf|elfutils/.*)\.h$: census
 '
 
 check() { # root
@@ -55,6 +57,10 @@ check() { # root
 	FNR == 1 {
 		split(FILENAME, path, "/")
 		folder = path[1] == "include" ? path[3] : path[1] == "src" ? path[2] : path[1]
+		# The census is a library of its own: one public header, brownout/census.h, and a folder in probe.
+		sub(/\.h$/, "", folder)
+		if (FILENAME ~ /^src\/probe\/census\//)
+			folder = "census"
 		if (!(folder in known))
 			bad("the folder \"" folder "\" is not in the table of layers")
 	}
@@ -66,6 +72,7 @@ check() { # root
 			bad(header ": no include goes up the tree")
 		if (header ~ /^brownout\//) {
 			split(header, path, "/")
+			sub(/\.h$/, "", path[2])
 			if (path[2] != folder && !((folder, path[2]) in may))
 				bad(folder " may not include " header)
 		} else if (header ~ /^(src|harness)\// && folder != "harness") {
@@ -109,6 +116,14 @@ self_test() {
 	try 0 src/probe/a.c '<jansson.h>'
 	try 1 src/slo/a.c '<jansson.h>'
 	try 1 src/lab/a.c '"../sys/internal.h"'
+	try 0 src/probe/census/a.c '"brownout/base/err.h"'
+	try 0 src/probe/census/a.c '<elfutils/libdw.h>'
+	try 0 src/probe/a.c '"brownout/census.h"'
+	try 0 include/brownout/census.h '"brownout/base/err.h"'
+	try 1 include/brownout/census.h '"brownout/model/plan.h"'
+	try 1 src/probe/census/a.c '"brownout/probe/probe.h"'
+	try 1 src/slo/a.c '"brownout/census.h"'
+	try 1 src/probe/a.c '<gelf.h>'
 	try 1 src/news/a.c '<stdio.h>'
 	[ "$failed" = 0 ] && echo "self-test: each rule catches what it is there for"
 	return "$failed"
