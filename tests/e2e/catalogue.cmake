@@ -25,13 +25,13 @@ catalogue_test(memory/limit-ramp fixed PASS)
 catalogue_test(memory/limit-ramp defective FAIL "memory.usage")
 catalogue_test(memory/limit-ramp wrongfix FAIL "memory.usage")
 
-# The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests,
-# and a second of slack beyond the timeout (the defective build is three seconds late).
+# The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests, longer
+# phases, and more slack beyond the timeout (the defective build is three seconds late).
 foreach(case "fixed PASS" "defective FAIL latency.max")
 	separate_arguments(case)
 	list(GET case 0 variant)
 	brownout_uml_test(NAME catalogue.demo.${variant} TIMEOUT 180
 		COMMAND ${CMAKE_COMMAND} -E env BROWNOUT=$<TARGET_FILE:brownout> SERVICES=${BROWNOUT_SERVICES_DIR}
-			CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios "ARGS=--driver netem --set rate=25 --set latest=2s"
+			CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios "ARGS=--driver netem --set slow=true --set rate=15 --set latest=2.5s"
 			${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh smoke/demo ${case})
 endforeach()
