@@ -32,7 +32,7 @@ for verb in $verbs; do
 		--quiet) name='q' ;; # its short form is the one in the synopsis
 		*) name=${option#-} ;;
 		esac
-		grep -qE -- "^\.Op Fl $name( |\$)" <<<"$synopsis" || bad "brownout(1): the synopsis of $verb lacks $option"
+		grep -qE -- "^\.(Op )?Fl $name( |\$)" <<<"$synopsis" || bad "brownout(1): the synopsis of $verb lacks $option"
 	done
 	for option in $(offered "$verb" -- | grep -v -- '--help'); do
 		options_of "$verb" | grep -qx -- "$option" || bad "completion of $verb offers $option, which it does not take"
