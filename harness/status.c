@@ -37,11 +37,6 @@ void bo_status_init(enum bo_status_mode want)
 	bo_log_set_hook(mode == BO_STATUS_TTY ? bo_status_clear : NULL);
 }
 
-bool bo_status_is_tty(void)
-{
-	return mode == BO_STATUS_TTY;
-}
-
 void bo_status_note(int64_t t_ns, const char *fmt, ...)
 {
 	char text[512];

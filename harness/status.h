@@ -28,7 +28,6 @@ struct bo_status_view {
 
 /** bo_status_init() - @mode BO_STATUS_TTY falls back to LINES when stderr is no terminal */
 void bo_status_init(enum bo_status_mode mode);
-bool bo_status_is_tty(void);
 /** bo_status_note() - one line that stays, stamped with the run's time; @t_ns INT64_MIN: not yet running */
 void bo_status_note(int64_t t_ns, const char *fmt, ...) BO_PRINTF(2, 3);
 /** bo_status_show() - redraw (terminal), or print a line every 2 s (else) */

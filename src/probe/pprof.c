@@ -56,9 +56,8 @@ static void on_done(void *self, const struct bo_fetch_result *result)
 
 static int make_url(const struct bo_node_spec *spec, char *url, size_t size, struct bo_err *err)
 {
-	char origin[256];
 	size_t len;
-	int n, r;
+	int n;
 
 	if (spec->probe.pprof_url) {
 		len = strlen(spec->probe.pprof_url);
@@ -67,14 +66,8 @@ static int make_url(const struct bo_node_spec *spec, char *url, size_t size, str
 		n = snprintf(url, size, "%.*s/goroutine?debug=1", (int)len, spec->probe.pprof_url);
 	} else if (spec->probe.expvar_url) {
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "not asked for");
-	} else if (spec->ready.kind == BO_READY_HTTP) {
-		r = bo_http_origin(spec->ready.url, origin, sizeof(origin), err);
-		if (r < 0)
-			return r;
-		n = snprintf(url, size, "%s/debug/pprof/goroutine?debug=1", origin);
 	} else {
-		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
-				  "no URL given, and no HTTP readiness to guess it from");
+		return bo_probe_guess_url(spec, "/debug/pprof/goroutine?debug=1", url, size, err);
 	}
 	if (n < 0 || (size_t)n >= size)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "the pprof URL is too long");

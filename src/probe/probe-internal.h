@@ -18,6 +18,10 @@ extern const struct bo_probe_kind bo_probe_expvar;
 extern const struct bo_probe_kind bo_probe_proc;
 extern const struct bo_probe_kind bo_probe_cgroup;
 
+/** bo_probe_guess_url() - @path on the host and port of the node's HTTP readiness check; -ENOENT when it has none */
+BO_NODISCARD int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url, size_t size,
+				    struct bo_err *err);
+
 /**
  * struct bo_track - one series as it is being written
  * Times are ns after the run's t0.

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe/registry.c — the list of probes.  Those that count goroutines are tried in this order.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "brownout/probe/http.h"
 #include "probe-internal.h"
 
 const struct bo_probe_kind *const *bo_probe_kinds(void)
@@ -10,4 +14,21 @@ const struct bo_probe_kind *const *bo_probe_kinds(void)
 	};
 
 	return kinds;
+}
+
+int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url, size_t size, struct bo_err *err)
+{
+	char origin[256];
+	int n, r;
+
+	if (spec->ready.kind != BO_READY_HTTP)
+		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
+				  "no URL given, and no HTTP readiness to guess it from");
+	r = bo_http_origin(spec->ready.url, origin, sizeof(origin), err);
+	if (r < 0)
+		return r;
+	n = snprintf(url, size, "%s%s", origin, path);
+	if (n < 0 || (size_t)n >= size)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "the URL for %s is too long", path);
+	return 0;
 }
