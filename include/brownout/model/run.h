@@ -90,6 +90,62 @@ struct bo_series {
 	BO_VEC(struct bo_gap) gaps;
 };
 
+/* Series of a Go runtime, read by the census (include/brownout/census.h); names as budgets spell them. */
+#define BO_SERIES_GC_CYCLES "gc.cycles"             /* cumulative */
+#define BO_SERIES_GC_PAUSE_TOTAL "gc.pause.total"   /* ns, cumulative */
+#define BO_SERIES_GC_PAUSE "gc.pause"               /* ns, the latest pause; one sample per cycle that was seen */
+#define BO_SERIES_HEAP_LIVE "heap.live"             /* bytes, as the pacer sees it */
+#define BO_SERIES_HEAP_GOAL "heap.goal"             /* bytes */
+#define BO_SERIES_SCHED_LATENCY_P99 "sched.latency.p99" /* ns, of what became runnable since the sample before */
+#define BO_SERIES_SCHED_RUNQ "sched.runq"           /* goroutines waiting for a P */
+#define BO_SERIES_SCHED_STW "sched.stw_pending"     /* ns for which somebody has been waiting for the world to stop */
+#define BO_SERIES_CREATED "goroutines.created"      /* cumulative, in batches of 16 per P */
+
+/** Ages for which groups count their members; a goroutine's age is how long *we* have seen it, a lower bound */
+#define BO_GROUP_AGES 10
+#define BO_GROUP_AGES_S { 1, 2, 5, 10, 15, 20, 30, 60, 120, 300 }
+
+/**
+ * struct bo_group - goroutines of one process that came from one place and wait for one thing at one place
+ * Strings are [borrowed: run arena], never NULL.
+ * @site: function that holds the go statement ("main.(*Server).query"), "" for the main goroutine;  @site_line: "file:line"
+ * @start: the function that they run
+ * @blocked_at: first function outside runtime and sync, "" when not known;  @blocked_line: "file:line"
+ * @state: the runtime's wait reason ("chan receive") or state ("running")
+ * @labels: `"route":"/pay"` as pprof prints them, "" for none
+ * @count: members;  @stuck: of them, have not run since at least three snapshots
+ * @older: members seen for at least BO_GROUP_AGES_S[i] seconds
+ * @leaked: the runtime's own leak detector says that they can never run again
+ */
+struct bo_group {
+	const char *site;
+	const char *site_line;
+	const char *start;
+	const char *blocked_at;
+	const char *blocked_line;
+	const char *state;
+	const char *labels;
+	uint64_t count;
+	uint64_t stuck;
+	uint64_t older[BO_GROUP_AGES];
+	bool leaked;
+};
+
+/**
+ * struct bo_group_snapshot - all goroutines of one node at one instant, system goroutines apart
+ * Taken about once a second and at the end of every phase.
+ * @source: "census symtab+dwarf", "pprof debug=2" …
+ */
+struct bo_group_snapshot {
+	int64_t t_ns;
+	int node;
+	const char *source;
+	uint64_t total;
+	uint64_t system;
+	struct bo_group *groups; /* [borrowed: run arena], the largest first */
+	size_t ngroups;
+};
+
 enum bo_confirm {
 	BO_CONFIRM_PENDING,   /* never came to it (the run ended first) */
 	BO_CONFIRM_OK,        /* measured, within tolerance */
@@ -208,6 +264,7 @@ struct bo_run {
 	struct bo_phase_span phases[BO_PHASE_COUNT];
 	BO_VEC(struct bo_req) requests; /* in order of end_ns per load thread; not globally sorted */
 	BO_VEC(struct bo_series *) series; /* [owned] */
+	BO_VEC(struct bo_group_snapshot) snapshots; /* in order of t_ns per node */
 	BO_VEC(struct bo_fault_record) faults; /* parallel to plan->faults */
 	BO_VEC(struct bo_load_record) loads;   /* parallel to plan->loads */
 	BO_VEC(struct bo_event) events;
