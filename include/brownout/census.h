@@ -156,6 +156,7 @@ struct bo_census_frame {
 	uint64_t offset;
 };
 #define BO_CENSUS_FRAMES_MAX 32
+#define BO_CENSUS_AGES_MAX 10
 
 /**
  * struct bo_census_group - goroutines that came from one place and wait for one thing at one place
@@ -170,6 +171,7 @@ struct bo_census_frame {
  * @unmoved: of them, have not run since at least three snapshots: stuck, as opposed to a worker that idles now and then
  * @unmoved_ns: shortest time for which one of @unmoved is known not to have run
  * @age_min_ns, @age_max_ns: since when this handle has seen them (a lower bound of their true age)
+ * @older: of them, seen for at least the i-th age that bo_census_set_ages() was given
  * @waited_max_ns: longest wait by the runtime's own stamp, which only a GC cycle sets; 0 when none is set
  * @goid: of the goroutine whose stack is shown;  @parent: who started it, 0 before Go 1.21
  */
@@ -189,6 +191,7 @@ struct bo_census_group {
 	int64_t unmoved_ns;
 	int64_t age_min_ns;
 	int64_t age_max_ns;
+	uint64_t older[BO_CENSUS_AGES_MAX];
 	int64_t waited_max_ns;
 	uint64_t goid;
 	uint64_t parent;
@@ -236,6 +239,12 @@ enum bo_census_detail {
 BO_NODISCARD int bo_census_snapshot(struct bo_census *census, unsigned detail,
 				    struct bo_census_snapshot *snap, struct bo_err *err);
 void bo_census_snapshot_done(struct bo_census_snapshot *snap);
+
+/**
+ * bo_census_set_ages() - from now on snapshots with BO_CENSUS_TRACK count, per group, who is at least so old
+ * @ages_ns: rising; copied.  Beyond BO_CENSUS_AGES_MAX they are ignored
+ */
+void bo_census_set_ages(struct bo_census *census, const int64_t *ages_ns, size_t n);
 
 /** BO_CENSUS_UNMOVED_SAMPLES - unmoved in so many snapshots in a row is called stuck */
 #define BO_CENSUS_UNMOVED_SAMPLES 3

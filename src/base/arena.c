@@ -84,6 +84,23 @@ char *bo_arena_printf(struct bo_arena *arena, const char *fmt, ...)
 	return p;
 }
 
+void bo_arena_adopt(struct bo_arena *into, struct bo_arena *from)
+{
+	struct bo_arena_chunk **end = &from->head;
+
+	/* What is being filled stays at the front: the adopted chunks go behind it. */
+	if (!into->head) {
+		into->head = from->head;
+	} else {
+		while (*end)
+			end = &(*end)->next;
+		*end = into->head->next;
+		into->head->next = from->head;
+	}
+	into->used_bytes += from->used_bytes;
+	*from = (struct bo_arena){ 0 };
+}
+
 void bo_arena_done(struct bo_arena *arena)
 {
 	struct bo_arena_chunk *c = arena->head;

@@ -21,4 +21,6 @@ char *bo_arena_strdup(struct bo_arena *arena, const char *s);
 /** bo_arena_strndup() - copy of the first @n bytes of @s, with a terminating NUL */
 char *bo_arena_strndup(struct bo_arena *arena, const char *s, size_t n);
 char *bo_arena_printf(struct bo_arena *arena, const char *fmt, ...) BO_PRINTF(2, 3);
+/** bo_arena_adopt() - @into takes over all that @from handed out; @from is empty afterwards */
+void bo_arena_adopt(struct bo_arena *into, struct bo_arena *from);
 void bo_arena_done(struct bo_arena *arena);

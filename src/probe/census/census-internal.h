@@ -112,6 +112,8 @@ struct bo_census {
 	uint64_t samples;
 	int64_t stw_since_ns;
 	uint64_t search_left; /* bytes */
+	int64_t ages_ns[BO_CENSUS_AGES_MAX];
+	size_t nages;
 };
 
 #define BO_FACT(census, name) ((census)->layout.at[BO_GO_##name])

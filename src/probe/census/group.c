@@ -118,7 +118,7 @@ void bo_goshapes_done(struct bo_goshapes *set)
 	*set = (struct bo_goshapes){ 0 };
 }
 
-static void add_to_shape(struct bo_goshape *s, const struct bo_gorec *rec,
+static void add_to_shape(struct bo_goshape *s, const struct bo_census *census, const struct bo_gorec *rec,
 			 const struct bo_gotracked *t, int64_t now_ns)
 {
 	if (!s->count++ || (t->unmoved && !s->unmoved)) {
@@ -133,6 +133,8 @@ static void add_to_shape(struct bo_goshape *s, const struct bo_gorec *rec,
 		s->age_min_ns = t->age_ns;
 	if (t->age_ns > s->age_max_ns)
 		s->age_max_ns = t->age_ns;
+	for (size_t i = 0; i < census->nages && t->age_ns >= census->ages_ns[i]; i++)
+		s->older[i]++;
 	if (t->unmoved) {
 		if (!s->unmoved++ || t->still_ns < s->unmoved_ns)
 			s->unmoved_ns = t->still_ns;
@@ -189,7 +191,7 @@ void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census,
 		snap->overflow++;
 		return;
 	}
-	add_to_shape(shape, rec, &t, snap->t_ns);
+	add_to_shape(shape, census, rec, &t, snap->t_ns);
 }
 
 /* From return addresses to lines: inlined calls unfolded, the primitives on top left out. */

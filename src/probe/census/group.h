@@ -16,6 +16,7 @@ struct bo_goshape {
 	struct bo_gorec witness;
 	uint64_t count, locked, unmoved;
 	int64_t unmoved_ns, age_min_ns, age_max_ns, waited_max_ns;
+	uint64_t older[BO_CENSUS_AGES_MAX];
 };
 
 struct bo_goshapes {

@@ -106,6 +106,8 @@ static void merge(struct bo_census_group *into, const struct bo_census_group *g)
 		into->age_min_ns = g->age_min_ns;
 	if (g->age_max_ns > into->age_max_ns)
 		into->age_max_ns = g->age_max_ns;
+	for (size_t i = 0; i < BO_CENSUS_AGES_MAX; i++)
+		into->older[i] += g->older[i];
 	if (g->waited_max_ns > into->waited_max_ns)
 		into->waited_max_ns = g->waited_max_ns;
 }
@@ -133,6 +135,7 @@ static void fill_group(struct bo_census *census, const struct bo_goshape *s,
 		.goid = s->witness.goid,
 		.parent = s->witness.parent,
 	};
+	memcpy(ret->older, s->older, sizeof(ret->older));
 }
 
 /* Append the group, or merge it into an equal one. */

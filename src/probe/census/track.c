@@ -97,6 +97,13 @@ struct bo_gotracked bo_gotrack_seen(struct bo_gotrack *track, uint64_t index,
 	};
 }
 
+void bo_census_set_ages(struct bo_census *census, const int64_t *ages_ns, size_t n)
+{
+	census->nages = n < BO_CENSUS_AGES_MAX ? n : BO_CENSUS_AGES_MAX;
+	for (size_t i = 0; i < census->nages; i++)
+		census->ages_ns[i] = ages_ns[i];
+}
+
 void bo_gotrack_forget(struct bo_gotrack *track, uint64_t index)
 {
 	if (track && index < track->cap)
