@@ -83,7 +83,7 @@ static int make_url(const struct bo_node_spec *spec, char *url, size_t size, str
 
 	if (spec->probe.expvar_url) {
 		n = snprintf(url, size, "%s", spec->probe.expvar_url);
-	} else if (spec->probe.pprof_url) {
+	} else if (spec->probe.pprof_url || spec->probe.metrics_url) {
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "not asked for");
 	} else {
 		return bo_probe_guess_url(spec, "/debug/vars", url, size, err);

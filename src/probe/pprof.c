@@ -54,8 +54,9 @@ static void on_done(void *self, const struct bo_fetch_result *result)
 		bo_probe_emit(probe, 0, st->counted_ns, (double)st->parser.total);
 }
 
-static int make_url(const struct bo_node_spec *spec, char *url, size_t size, struct bo_err *err)
+int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url, size_t size, struct bo_err *err)
 {
+	char path[64];
 	size_t len;
 	int n;
 
@@ -63,11 +64,12 @@ static int make_url(const struct bo_node_spec *spec, char *url, size_t size, str
 		len = strlen(spec->probe.pprof_url);
 		while (len > 0 && spec->probe.pprof_url[len - 1] == '/')
 			len--;
-		n = snprintf(url, size, "%.*s/goroutine?debug=1", (int)len, spec->probe.pprof_url);
-	} else if (spec->probe.expvar_url) {
+		n = snprintf(url, size, "%.*s/goroutine?debug=%d", (int)len, spec->probe.pprof_url, debug);
+	} else if (spec->probe.expvar_url || spec->probe.metrics_url) {
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "not asked for");
 	} else {
-		return bo_probe_guess_url(spec, "/debug/pprof/goroutine?debug=1", url, size, err);
+		snprintf(path, sizeof(path), "/debug/pprof/goroutine?debug=%d", debug);
+		return bo_probe_guess_url(spec, path, url, size, err);
 	}
 	if (n < 0 || (size_t)n >= size)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "the pprof URL is too long");
@@ -81,7 +83,7 @@ static int attach(struct bo_probe *probe, struct bo_err *err)
 	char url[512];
 	int r;
 
-	r = make_url(probe->target->spec, url, sizeof(url), err);
+	r = bo_pprof_goroutine_url(probe->target->spec, 1, url, sizeof(url), err);
 	if (r < 0)
 		return r;
 	bo_pprof_init(&st->parser, NULL);

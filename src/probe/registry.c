@@ -10,7 +10,8 @@
 const struct bo_probe_kind *const *bo_probe_kinds(void)
 {
 	static const struct bo_probe_kind *const kinds[] = {
-		&bo_probe_pprof, &bo_probe_expvar, &bo_probe_proc, &bo_probe_cgroup, NULL,
+		&bo_probe_census, &bo_probe_pprof, &bo_probe_expvar, &bo_probe_metrics,
+		&bo_probe_proc, &bo_probe_cgroup, NULL,
 	};
 
 	return kinds;

@@ -23,33 +23,13 @@
 #include "brownout/base/clock.h"
 #include "brownout/probe/http.h"
 #include "probe-internal.h"
+#include "sampler-internal.h"
+#include "watch.h"
 
 #define INTERVAL_DEFAULT_NS (100 * BO_NSEC_PER_MSEC)
 #define INTERVAL_MIN_NS BO_NSEC_PER_MSEC
-/* Detection happens once, and on a service that has just started. */
-#define DETECT_TIMEOUT_NS (3 * BO_NSEC_PER_SEC)
 /* Later than this, and than five intervals, is a gap of the sampler's own making. */
 #define HELD_UP_NS (BO_NSEC_PER_SEC / 2)
-
-/** struct sampler_node - @pid: how often it changed << 32 | pid, as any thread set it */
-struct sampler_node {
-	struct bo_probe_target target;
-	_Atomic uint64_t pid;
-};
-
-struct bo_sampler {
-	struct bo_run *run; /* [borrowed] */
-	struct bo_fetcher *fetcher;
-	struct sampler_node *nodes;
-	size_t nnodes;
-	BO_VEC(struct bo_probe *) probes;
-	struct bo_reasons reasons;
-	int64_t t0_ns;
-	int timer_fd;
-	pthread_t thread;
-	bool running;
-	_Atomic bool stop;
-};
 
 void bo_probe_emit(struct bo_probe *probe, size_t index, int64_t t_ns, double value)
 {
@@ -82,7 +62,7 @@ void bo_probe_fail(struct bo_probe *probe, size_t index, int64_t t_ns, const cha
 	}
 }
 
-static void probe_free(struct bo_probe *probe)
+void bo_sampler_probe_free(struct bo_probe *probe)
 {
 	if (!probe)
 		return;
@@ -95,7 +75,7 @@ static void probe_free(struct bo_probe *probe)
 }
 
 /* -ENOENT: the kind does not apply to this node; @err says why. */
-static int probe_new(struct bo_probe **ret, struct bo_sampler *s,
+int bo_sampler_probe_new(struct bo_probe **ret, struct bo_sampler *s,
 		     const struct bo_probe_target *target, const struct bo_probe_kind *kind,
 		     struct bo_err *err)
 {
@@ -114,14 +94,15 @@ static int probe_new(struct bo_probe **ret, struct bo_sampler *s,
 	probe->reasons = &s->reasons;
 	probe->wanted = UINT32_MAX;
 	probe->timeout_ns = BO_PROBE_TIMEOUT_NS;
+	probe->watch = s->watch;
 	probe->interval_ns = target->spec->probe.interval_ns;
-	if (probe->interval_ns <= 0)
-		probe->interval_ns = INTERVAL_DEFAULT_NS;
+	if (probe->interval_ns <= 0 || probe->interval_ns == INTERVAL_DEFAULT_NS)
+		probe->interval_ns = kind->interval_ns ? kind->interval_ns : INTERVAL_DEFAULT_NS;
 	if (probe->interval_ns < INTERVAL_MIN_NS)
 		probe->interval_ns = INTERVAL_MIN_NS;
 	r = kind->attach(probe, err);
 	if (r < 0) {
-		probe_free(probe);
+		bo_sampler_probe_free(probe);
 		return r;
 	}
 	*ret = probe;
@@ -129,12 +110,12 @@ static int probe_new(struct bo_probe **ret, struct bo_sampler *s,
 }
 
 /* The probe stays: give it its series.  [consumed: also on failure] */
-static int keep_probe(struct bo_sampler *s, struct bo_probe *probe, struct bo_err *err)
+int bo_sampler_keep(struct bo_sampler *s, struct bo_probe *probe, struct bo_err *err)
 {
 	const struct bo_probe_series *series = probe->kind->series;
 
 	if (!bo_vec_push(&s->probes, probe)) {
-		probe_free(probe);
+		bo_sampler_probe_free(probe);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 	}
 	for (size_t i = 0; i < BO_PROBE_SERIES_MAX && series[i].name; i++) {
@@ -174,11 +155,11 @@ static int add_node(struct bo_sampler *s, const struct bo_sampler_node *node, st
 
 		if ((*kind)->use != BO_PROBE_USE_EVERY)
 			continue;
-		r = probe_new(&probe, s, target, *kind, err);
+		r = bo_sampler_probe_new(&probe, s, target, *kind, err);
 		if (r == -ENOENT)
 			continue;
 		if (r == 0)
-			r = keep_probe(s, probe, err);
+			r = bo_sampler_keep(s, probe, err);
 		if (r < 0)
 			return bo_err_wrap(err, "sampling %s with %s", target->spec->name,
 					   (*kind)->name);
@@ -203,6 +184,8 @@ int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	r = s->timer_fd < 0 ? bo_err_errno(err, BO_SUBSYS_PROBE, "timerfd")
 			    : bo_fetcher_new(&s->fetcher, err);
+	if (r == 0)
+		r = bo_watch_new(&s->watch, run, err);
 	for (; r == 0 && taken < nnodes; taken++) {
 		size_t had = s->nnodes;
 
@@ -238,10 +221,11 @@ void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid)
 		while (!atomic_compare_exchange_weak(word, &old,
 						     ((old >> 32) + 1) << 32 | (uint32_t)pid))
 			;
+		bo_watch_wake(sampler->watch);
 	}
 }
 
-static void refresh_pids(struct bo_sampler *s)
+void bo_sampler_refresh(struct bo_sampler *s)
 {
 	for (size_t i = 0; i < s->nnodes; i++) {
 		uint64_t word = atomic_load(&s->nodes[i].pid);
@@ -251,104 +235,12 @@ static void refresh_pids(struct bo_sampler *s)
 	}
 }
 
-static void take_sample(struct bo_probe *probe, int64_t now_ns)
+void bo_sampler_take(struct bo_probe *probe, int64_t now_ns)
 {
 	if (probe->kind->needs_process && probe->target->pid == 0)
 		bo_probe_fail(probe, BO_PROBE_ALL, now_ns, "process is down");
 	else
 		probe->kind->sample(probe, now_ns);
-}
-
-/* 1: it answered and was kept; 0: it did not, and @why has the reason.  *@ret_silent: the first one
- * that did not answer, left to the caller. */
-static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
-		    const struct bo_probe_kind *kind, struct bo_probe **ret_silent, char *why,
-		    size_t size, struct bo_err *err)
-{
-	struct bo_probe *probe;
-	int r;
-
-	r = probe_new(&probe, s, target, kind, err);
-	if (r == -ENOENT || r == -EINVAL) {
-		snprintf(why, size, "%.*s", (int)size - 1, err->msg);
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	probe->timeout_ns = DETECT_TIMEOUT_NS;
-	take_sample(probe, bo_now_ns());
-	while (r == 0 && probe->busy)
-		r = bo_fetcher_run(s->fetcher, -1, 1000, err);
-	if (r == 0 && probe->answered) {
-		probe->timeout_ns = BO_PROBE_TIMEOUT_NS;
-		r = keep_probe(s, probe, err);
-		return r < 0 ? r : 1;
-	}
-	snprintf(why, size, "%s", probe->last_reason);
-	if (r < 0 || *ret_silent) {
-		probe_free(probe);
-		return r;
-	}
-	probe->timeout_ns = BO_PROBE_TIMEOUT_NS;
-	*ret_silent = probe;
-	return 0;
-}
-
-static int detect_node(struct bo_sampler *s, const struct bo_probe_target *target,
-		       struct bo_err *err)
-{
-	const struct bo_probe_spec *spec = &target->spec->probe;
-	bool named = spec->pprof_url || spec->expvar_url;
-	struct bo_probe *silent = NULL;
-	char said[256] = "";
-	size_t len = 0;
-
-	if (spec->off || (target->spec->role != BO_ROLE_SUBJECT && !named))
-		return 0;
-	for (const struct bo_probe_kind *const *kind = bo_probe_kinds(); *kind; kind++) {
-		struct bo_err inner = { 0 };
-		char why[96];
-		int r;
-
-		if ((*kind)->use != BO_PROBE_USE_GOROUTINES)
-			continue;
-		r = try_kind(s, target, *kind, &silent, why, sizeof(why), &inner);
-		if (r != 0)
-			probe_free(silent);
-		if (r < 0) {
-			if (err)
-				*err = inner;
-			return bo_err_wrap(err, "looking for the goroutines of %s",
-					   target->spec->name);
-		}
-		if (r > 0)
-			return 0;
-		if (len < sizeof(said))
-			len += (size_t)snprintf(said + len, sizeof(said) - len, "%s%s: %s",
-						len ? "; " : "", (*kind)->name, why);
-	}
-	/* Detection comes before the first phase, and mostly before anyone knows when that will
-	 * be. */
-	bo_run_event(s->run, s->run->t0_ns ? bo_now_ns() - s->run->t0_ns : 0, BO_EVENT_NOTE,
-		     target->node, "%s: goroutines are not counted%s (%s)", target->spec->name,
-		     named ? " yet" : "", said);
-	/* A guess that failed is given up.  An address that the scenario names is asked for as long as
-	 * the run lasts: a service whose readiness says nothing of that port (a log line, a command) may
-	 * still be about to listen on it, and a gap tells why better than a series that is not there. */
-	if (named && silent)
-		return keep_probe(s, silent, err);
-	probe_free(silent);
-	return 0;
-}
-
-int bo_sampler_detect(struct bo_sampler *sampler, struct bo_err *err)
-{
-	int r = 0;
-
-	refresh_pids(sampler);
-	for (size_t i = 0; r == 0 && i < sampler->nnodes; i++)
-		r = detect_node(sampler, &sampler->nodes[i].target, err);
-	return r;
 }
 
 /* One probe's turn; moves its due time past @now_ns on the grid of t0. */
@@ -362,7 +254,7 @@ static void turn(struct bo_probe *probe, int64_t now_ns)
 		bo_probe_fail(probe, BO_PROBE_ALL, now_ns, "sampler was held up");
 	probe->due_ns += (late_ns / probe->interval_ns + 1) * probe->interval_ns;
 	if (!probe->busy)
-		take_sample(probe, now_ns);
+		bo_sampler_take(probe, now_ns);
 }
 
 static void arm(struct bo_sampler *s, int64_t due_ns)
@@ -381,7 +273,7 @@ static void *sampler_main(void *self)
 		int64_t next_ns = bo_now_ns() + BO_NSEC_PER_SEC;
 		struct bo_err err = { 0 };
 
-		refresh_pids(s);
+		bo_sampler_refresh(s);
 		bo_vec_foreach(it, &s->probes) {
 			turn(*it, bo_now_ns());
 			if ((*it)->due_ns < next_ns)
@@ -435,7 +327,24 @@ int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *e
 		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the sampler's thread: %s",
 				  strerror(r));
 	sampler->running = true;
-	return 0;
+	return bo_watch_start(sampler->watch, t0_ns, err);
+}
+
+void bo_sampler_observe(struct bo_sampler *sampler, const struct bo_sampler_observer *observer)
+{
+	bo_watch_observe(sampler->watch, observer);
+}
+
+void bo_sampler_snapshot(struct bo_sampler *sampler, int node, const char *why)
+{
+	bo_watch_request(sampler->watch, node, why);
+}
+
+void bo_sampler_agree(struct bo_sampler *sampler, int node)
+{
+	bo_vec_foreach(it, &sampler->probes)
+		if ((*it)->target->node == node)
+			atomic_store(&(*it)->agree, true);
 }
 
 double bo_sampler_latest(struct bo_sampler *sampler, const char *series, int node)
@@ -488,6 +397,7 @@ void bo_sampler_stop(struct bo_sampler *sampler)
 		}
 	}
 	hand_over_reasons(sampler);
+	bo_watch_stop(sampler->watch);
 }
 
 void bo_sampler_free(struct bo_sampler *sampler)
@@ -496,11 +406,12 @@ void bo_sampler_free(struct bo_sampler *sampler)
 		return;
 	bo_sampler_stop(sampler);
 	bo_vec_foreach(it, &sampler->probes)
-		probe_free(*it);
+		bo_sampler_probe_free(*it);
 	bo_vec_done(&sampler->probes);
 	for (size_t i = 0; i < sampler->nnodes; i++)
 		bo_cgroup_files_close(&sampler->nodes[i].target.files);
 	bo_fetcher_free(sampler->fetcher);
+	bo_watch_free(sampler->watch);
 	bo_reasons_done(&sampler->reasons);
 	if (sampler->timer_fd > 0)
 		close(sampler->timer_fd);

@@ -225,7 +225,7 @@ static const char *lx_probe_url(const struct lx_table *t, const char *key)
 /* probes = false | true | { … }.  Without it subjects are probed and dependencies are not. */
 static void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node)
 {
-	static const char *const keys[] = { "pprof", "expvar", "expvar_goroutines", "interval",
+	static const char *const keys[] = { "pprof", "expvar", "expvar_goroutines", "metrics", "interval",
 					    NULL };
 	struct bo_probe_spec *probe = &node->probe;
 	lua_State *L = t->L;
@@ -248,6 +248,7 @@ static void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node)
 	probe->pprof_url = lx_probe_url(&p, "pprof");
 	probe->expvar_url = lx_probe_url(&p, "expvar");
 	(void)lx_read_string(&p, "expvar_goroutines", &probe->expvar_key);
+	probe->metrics_url = lx_probe_url(&p, "metrics");
 	(void)lx_read_duration(&p, "interval", 10 * BO_NSEC_PER_MSEC, 60 * BO_NSEC_PER_SEC,
 			       &probe->interval_ns);
 	lua_pop(L, 1);

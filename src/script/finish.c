@@ -173,6 +173,9 @@ static int check_node(struct bo_plan *plan, int index, struct bo_err *err)
 	if (!r)
 		r = resolve_own(plan, index, node->src, "probes: expvar", node->probe.expvar_url,
 				err);
+	if (!r)
+		r = resolve_own(plan, index, node->src, "probes: metrics", node->probe.metrics_url,
+				err);
 	for (const char *const *after = node->after; !r && after && *after; after++) {
 		int at = bo_plan_node(plan, *after);
 		char hint[200];

@@ -87,13 +87,16 @@ struct bo_stub_spec {
  * @pprof_url: base URL of net/http/pprof ("http://orders:8080/debug/pprof"), or NULL
  * @expvar_url: URL of expvar ("http://orders:8080/debug/vars"), or NULL
  * @expvar_key: name of the integer variable that holds the goroutine count; default "goroutines"
- * @interval_ns: default 100 ms
- * Both URLs NULL and @off false means auto: the node's readiness URL's host and port, pprof first, then expvar.
+ * @metrics_url: URL of metrics in Prometheus' text format or OpenMetrics ("http://orders:8080/metrics"), or NULL
+ * @interval_ns: default 100 ms, for the census 10 ms
+ * The census of the process comes first, wherever it can be taken.  All URLs NULL and @off false means auto: the node's
+ * readiness URL's host and port, pprof first, then expvar, then metrics.
  */
 struct bo_probe_spec {
 	const char *pprof_url;
 	const char *expvar_url;
 	const char *expvar_key;
+	const char *metrics_url;
 	int64_t interval_ns;
 	bool off;
 };

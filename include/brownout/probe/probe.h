@@ -6,6 +6,7 @@
  * sampler's. Privilege: none; what needs any comes as a descriptor. */
 #pragma once
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,9 +18,10 @@
 struct bo_fetcher;
 struct bo_track;
 struct bo_reasons;
+struct bo_watch;
 
 #define BO_PROBE_TIMEOUT_NS INT64_C(1000000000) /* of one network request */
-#define BO_PROBE_SERIES_MAX 8
+#define BO_PROBE_SERIES_MAX 12
 #define BO_PROBE_ALL SIZE_MAX
 
 /** struct bo_probe_series - a series that a kind can fill; a table of them ends with name == NULL */
@@ -41,6 +43,7 @@ struct bo_probe;
 /**
  * struct bo_probe_kind -
  * @needs_process: not asked while the node is down; the sampler writes the gap
+ * @interval_ns: unless the scenario names one; 0: 100 ms
  * @attach: does it apply to probe->target?  Fill probe->source, and probe->wanted when not all
  *          series are there.  -ENOENT with the reason when it does not apply; other errors end
  *          the set-up
@@ -55,6 +58,7 @@ struct bo_probe_kind {
 	enum bo_probe_use use;
 	bool needs_process;
 	const struct bo_probe_series *series;
+	int64_t interval_ns;
 	size_t state_size;
 	int (*attach)(struct bo_probe *probe, struct bo_err *err);
 	void (*detach)(struct bo_probe *probe);
@@ -80,19 +84,21 @@ struct bo_probe {
 	const struct bo_probe_kind *kind;
 	const struct bo_probe_target *target;
 	struct bo_fetcher *fetcher;
+	struct bo_watch *watch;
 	void *state;
 	char source[64];
 	uint32_t wanted; /* bit i: series i of the kind is there */
 	bool busy;
 	/* the sampler's */
 	bool answered;
-	char last_reason[96];
+	char last_reason[160];
 	int64_t timeout_ns;
 	int64_t t0_ns;
 	int64_t interval_ns;
 	int64_t due_ns;
 	struct bo_track *tracks[BO_PROBE_SERIES_MAX];
 	struct bo_reasons *reasons;
+	_Atomic bool agree; /* a comparison with another sampler was asked for */
 };
 
 /** bo_probe_kinds() - the registry, ended by NULL */

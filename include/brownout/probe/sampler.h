@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* brownout/probe/sampler.h — one thread that samples all nodes into series.
+/* brownout/probe/sampler.h — one thread that samples all nodes into series, and one that takes the census of goroutines.
  * Goroutine counts come over the management link, never over an impaired one; a probe that gets no answer leaves a
  * gap, with its reason, and never an old value.
- * Owns: its thread and curl handles.  Threads: one.  Privilege: none; cgroup files come as descriptors. */
+ * Owns: its thread and curl handles.  Threads: two.  Privilege: none; cgroup files come as descriptors. */
 #pragma once
 #include <netinet/in.h>
 #include <stdint.h>
@@ -58,8 +58,41 @@ void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid);
  */
 BO_NODISCARD int bo_sampler_detect(struct bo_sampler *sampler, struct bo_err *err);
 BO_NODISCARD int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *err);
+/**
+ * bo_sampler_snapshot() - ask for groups of goroutines now, besides those of every second (any thread)
+ * Taken within milliseconds where the census reads the node, and shown to the observer; else ignored.
+ * @why: shown to the observer, "base" …; [borrowed: static]
+ */
+void bo_sampler_snapshot(struct bo_sampler *sampler, int node, const char *why);
+/**
+ * bo_sampler_agree() - count with a second sampler now and compare (any thread)
+ * A node that the census counts and that has net/http/pprof, with fewer than 10 000 goroutines, is asked once; two
+ * counts that differ by more than churn explains are said as BO_EVENT_PROBLEM.  Not for the fault phase: it stops the
+ * service's world for a moment.
+ */
+void bo_sampler_agree(struct bo_sampler *sampler, int node);
+
+struct bo_census;
+struct bo_census_snapshot;
+/**
+ * struct bo_sampler_taken - a snapshot that was asked for
+ * @census, @full: what it was made from, for evidence; NULL where it was not a census
+ */
+struct bo_sampler_taken {
+	const char *why;
+	const struct bo_group_snapshot *snapshot;
+	struct bo_census *census;
+	const struct bo_census_snapshot *full;
+};
+/** struct bo_sampler_observer - @taken is called on the census thread, which delays neither samples nor the schedule */
+struct bo_sampler_observer {
+	void *self;
+	void (*taken)(void *self, const struct bo_sampler_taken *taken);
+};
+/** bo_sampler_observe() - before bo_sampler_start(); @observer is copied */
+void bo_sampler_observe(struct bo_sampler *sampler, const struct bo_sampler_observer *observer);
 /** bo_sampler_latest() - newest value for the status line; NAN when there is none (any thread) */
 double bo_sampler_latest(struct bo_sampler *sampler, const char *series, int node);
-/** bo_sampler_stop() - ends the thread; afterwards the series may be read */
+/** bo_sampler_stop() - ends the threads; afterwards series and snapshots are the run's and may be read */
 void bo_sampler_stop(struct bo_sampler *sampler);
 void bo_sampler_free(struct bo_sampler *sampler);

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* probe/watch.c — one thread that takes the census of all nodes, one node after the other.
+ * What it keeps for the run lies in an arena of its own: the run's belongs to the main thread, which
+ * writes the timeline meanwhile.  When it has ended, the run takes the arena over.
+ * The lock covers what is handed over between threads (requests, handles to count with, lines for
+ * the timeline) and is never held while a process is read.
+ * Owns: see watch.h.  Threads: see watch.h.  Privilege: see watch.h. */
+#include "watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "brownout/base/clock.h"
+#include "groups.h"
+
+#define DETAIL (BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK)
+#define PERIOD_NS BO_NSEC_PER_SEC
+/* After so many snapshots at one period the period doubles: an hour is 2 200 snapshots, a day 5 000. */
+#define DENSE_SNAPSHOTS 600
+/* A census may take this share of the time at most, unless it is asked for. */
+#define SHARE 20
+#define RETRY_MIN_NS (50 * BO_NSEC_PER_MSEC)
+#define RETRY_MAX_NS BO_NSEC_PER_SEC
+/* A snapshot that is asked for and cannot be taken for so long is given up, and that is said. */
+#define REQUEST_NS (500 * BO_NSEC_PER_MSEC)
+#define REQUESTS_MAX 8
+#define LINES_MAX 256
+
+struct request {
+	const char *why; /* [borrowed: static] */
+	int64_t asked_ns;
+};
+
+/* Under the lock: offer …, requests.  The rest is the thread's own. */
+struct watched {
+	int node;
+	const _Atomic uint64_t *pid; /* [borrowed] changes << 32 | pid */
+	char source[64];
+	struct bo_census *offer; /* [owned] for whoever counts */
+	uint32_t offer_start;
+	bool wanted;
+	char why_not[160];
+	struct request requests[REQUESTS_MAX];
+	size_t nrequests;
+
+	struct bo_census *census; /* [owned] */
+	uint32_t start;
+	struct bo_census_snapshot snap;
+	int64_t next_ns, retry_ns, backoff_ns;
+	size_t taken;
+};
+
+struct line {
+	int64_t t_ns;
+	enum bo_event_kind kind;
+	int node;
+	char *text; /* [owned] */
+};
+
+struct bo_watch {
+	struct bo_run *run; /* [borrowed] touched by the main thread only */
+	struct bo_sampler_observer observer;
+	BO_VEC(struct watched *) nodes;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool stop;
+	bool poked;
+	BO_VEC(struct line) lines;
+	pthread_t thread;
+	bool running;
+	int64_t t0_ns;
+	struct bo_arena arena;
+	struct bo_texts texts;
+	BO_VEC(struct bo_group_snapshot) snapshots;
+};
+
+int bo_watch_new(struct bo_watch **ret, struct bo_run *run, struct bo_err *err)
+{
+	struct bo_watch *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+
+	if (!w)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	w->run = run;
+	w->texts.arena = &w->arena;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = w;
+	return 0;
+}
+
+void bo_watch_observe(struct bo_watch *w, const struct bo_sampler_observer *observer)
+{
+	w->observer = *observer;
+}
+
+int bo_watch_add(struct bo_watch *w, int node, const _Atomic uint64_t *pid, const char *source, struct bo_err *err)
+{
+	struct watched *n = calloc(1, sizeof(*n));
+
+	if (!n || !bo_vec_push(&w->nodes, n)) {
+		free(n);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	}
+	n->node = node;
+	n->pid = pid;
+	snprintf(n->source, sizeof(n->source), "%s", source);
+	return 0;
+}
+
+static struct watched *find(struct bo_watch *w, int node)
+{
+	bo_vec_foreach(it, &w->nodes)
+		if ((*it)->node == node)
+			return *it;
+	return NULL;
+}
+
+void bo_watch_wake(struct bo_watch *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->poked = true;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void bo_watch_request(struct bo_watch *w, int node, const char *why)
+{
+	struct watched *n = find(w, node);
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&w->lock);
+	if (n->nrequests < REQUESTS_MAX)
+		n->requests[n->nrequests++] = (struct request){ why, bo_now_ns() };
+	w->poked = true;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+struct bo_census *bo_watch_counter(struct bo_watch *w, int node, uint32_t start, char *why, size_t size)
+{
+	struct watched *n = find(w, node);
+	struct bo_census *census = NULL, *stale = NULL;
+
+	if (!n)
+		return NULL;
+	pthread_mutex_lock(&w->lock);
+	if (n->offer && n->offer_start == start)
+		census = n->offer;
+	else
+		stale = n->offer;
+	n->offer = NULL;
+	if (!census) {
+		snprintf(why, size, "%s", n->why_not[0] ? n->why_not : "attaching to the process");
+		w->poked |= !n->wanted;
+		n->wanted = true;
+		pthread_cond_signal(&w->changed);
+	}
+	pthread_mutex_unlock(&w->lock);
+	bo_census_free(stale);
+	return census;
+}
+
+void bo_watch_say(struct bo_watch *w, enum bo_event_kind kind, int node, const char *fmt, ...)
+{
+	struct line line = { .t_ns = bo_now_ns(), .kind = kind, .node = node };
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&line.text, fmt, ap) < 0)
+		line.text = NULL;
+	va_end(ap);
+	pthread_mutex_lock(&w->lock);
+	if (!line.text || w->lines.len == LINES_MAX || !bo_vec_push(&w->lines, line))
+		free(line.text);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- the thread ---- */
+
+static void drop(struct watched *n)
+{
+	bo_census_free(n->census);
+	n->census = NULL;
+}
+
+static int attach(pid_t pid, struct bo_census **ret, struct bo_err *err)
+{
+	static const int64_t seconds[] = BO_GROUP_AGES_S;
+	int64_t ages_ns[BO_GROUP_AGES];
+	int r = bo_census_attach(ret, pid, 0, err);
+
+	for (size_t i = 0; i < BO_GROUP_AGES; i++)
+		ages_ns[i] = seconds[i] * BO_NSEC_PER_SEC;
+	if (!r)
+		bo_census_set_ages(*ret, ages_ns, BO_GROUP_AGES);
+	return r;
+}
+
+/* A process that has only just been started is not yet the program that it will be: try again. */
+static void retry_later(struct bo_watch *w, struct watched *n, const struct bo_err *err)
+{
+	n->backoff_ns = n->backoff_ns ? n->backoff_ns * 2 : RETRY_MIN_NS;
+	if (n->backoff_ns > RETRY_MAX_NS)
+		n->backoff_ns = RETRY_MAX_NS;
+	n->retry_ns = bo_now_ns() + n->backoff_ns;
+	pthread_mutex_lock(&w->lock);
+	snprintf(n->why_not, sizeof(n->why_not), "%.150s", err->msg);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Handles for this process: one to walk with, and one to count with when somebody wants it. */
+static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32_t start)
+{
+	struct bo_census *offer = NULL, *stale;
+	struct bo_err err = { 0 };
+	bool wanted;
+
+	if (n->start != start) {
+		drop(n);
+		n->start = start;
+		n->retry_ns = n->backoff_ns = 0;
+	}
+	pthread_mutex_lock(&w->lock);
+	wanted = n->wanted && !(n->offer && n->offer_start == start);
+	pthread_mutex_unlock(&w->lock);
+	if (n->census && !wanted)
+		return true;
+	if (bo_now_ns() < n->retry_ns)
+		return n->census;
+	if ((!n->census && attach(pid, &n->census, &err) < 0) || (wanted && attach(pid, &offer, &err) < 0)) {
+		retry_later(w, n, &err);
+		return n->census;
+	}
+	n->backoff_ns = 0;
+	if (!wanted)
+		return true;
+	pthread_mutex_lock(&w->lock);
+	stale = n->offer;
+	n->offer = offer;
+	n->offer_start = start;
+	n->wanted = false;
+	n->why_not[0] = '\0';
+	pthread_mutex_unlock(&w->lock);
+	bo_census_free(stale);
+	return true;
+}
+
+static int64_t period(const struct watched *n)
+{
+	int64_t period_ns = PERIOD_NS;
+
+	for (size_t many = DENSE_SNAPSHOTS; n->taken >= many; many += DENSE_SNAPSHOTS)
+		period_ns *= 2;
+	return n->snap.took_ns * SHARE > period_ns ? n->snap.took_ns * SHARE : period_ns;
+}
+
+static int take(struct bo_watch *w, struct watched *n, const char *why, struct bo_err *err)
+{
+	struct bo_sampler_taken taken = { .why = why, .census = n->census, .full = &n->snap };
+	struct bo_group_snapshot kept = { .node = n->node };
+	int r = bo_census_snapshot(n->census, DETAIL, &n->snap, err);
+
+	if (r < 0)
+		return r;
+	kept.t_ns = n->snap.t_ns - w->t0_ns;
+	kept.source = bo_texts_keep(&w->texts, n->source);
+	if (bo_groups_from_census(&w->texts, &n->snap, &kept) < 0 || !bo_vec_push(&w->snapshots, kept))
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	n->taken++;
+	n->next_ns = n->snap.t_ns + period(n);
+	taken.snapshot = &kept;
+	if (why && w->observer.taken)
+		w->observer.taken(w->observer.self, &taken);
+	return 0;
+}
+
+/* The oldest request, if any; one that has waited too long is given up. */
+static const char *next_request(struct bo_watch *w, struct watched *n, bool attached, bool *ret_more)
+{
+	const char *why = NULL, *given_up = NULL;
+	char reason[160];
+
+	pthread_mutex_lock(&w->lock);
+	if (n->nrequests && attached)
+		why = n->requests[0].why;
+	else if (n->nrequests && bo_now_ns() - n->requests[0].asked_ns > REQUEST_NS)
+		given_up = n->requests[0].why;
+	if (why || given_up)
+		memmove(n->requests, n->requests + 1, --n->nrequests * sizeof(*n->requests));
+	*ret_more = n->nrequests > 0;
+	snprintf(reason, sizeof(reason), "%s", (uint32_t)atomic_load(n->pid) ? n->why_not : "the process is down");
+	pthread_mutex_unlock(&w->lock);
+	if (given_up)
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s", given_up, reason);
+	return why;
+}
+
+static bool has_request(struct bo_watch *w, const struct watched *n)
+{
+	bool has;
+
+	pthread_mutex_lock(&w->lock);
+	has = n->nrequests > 0;
+	pthread_mutex_unlock(&w->lock);
+	return has;
+}
+
+/* Everything that is due for one node.  Return: when it wants to be called again. */
+static int64_t serve(struct bo_watch *w, struct watched *n)
+{
+	uint64_t word = atomic_load(n->pid);
+	pid_t pid = (pid_t)(uint32_t)word;
+	struct bo_err err = { 0 };
+	bool attached = false, more;
+	int64_t now_ns, at_ns;
+	const char *why;
+
+	if (pid)
+		attached = get_handles(w, n, pid, (uint32_t)(word >> 32));
+	else
+		drop(n);
+	why = next_request(w, n, attached, &more);
+	if (attached && (why || bo_now_ns() >= n->next_ns)) {
+		int r = take(w, n, why, &err);
+
+		if (r == -ESRCH || r == -ESTALE) {
+			drop(n);
+			retry_later(w, n, &err);
+		} else if (r < 0) {
+			n->next_ns = bo_now_ns() + PERIOD_NS;
+			if (why)
+				bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s", why,
+					     err.msg);
+		}
+	}
+	now_ns = bo_now_ns();
+	if (more)
+		return attached ? now_ns : now_ns + RETRY_MIN_NS;
+	if (!pid)
+		return INT64_MAX;
+	at_ns = n->census ? n->next_ns : n->retry_ns;
+	return n->retry_ns > now_ns && n->retry_ns < at_ns ? n->retry_ns : at_ns;
+}
+
+static void *watch_main(void *self)
+{
+	struct bo_watch *w = self;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop) {
+		int64_t next_ns = bo_now_ns() + PERIOD_NS;
+		struct timespec until;
+
+		w->poked = false;
+		pthread_mutex_unlock(&w->lock);
+		bo_vec_foreach(it, &w->nodes) {
+			int64_t at_ns = serve(w, *it);
+
+			next_ns = at_ns < next_ns ? at_ns : next_ns;
+		}
+		until = bo_ns_to_timespec(next_ns);
+		pthread_mutex_lock(&w->lock);
+		while (!w->stop && !w->poked && pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
+			;
+	}
+	pthread_mutex_unlock(&w->lock);
+	/* What was asked for is still taken: the nodes live until after this thread. */
+	bo_vec_foreach(it, &w->nodes)
+		for (size_t i = 0; i < REQUESTS_MAX && has_request(w, *it); i++)
+			(void)serve(w, *it);
+	return NULL;
+}
+
+int bo_watch_start(struct bo_watch *w, int64_t t0_ns, struct bo_err *err)
+{
+	sigset_t all, old;
+	int r;
+
+	w->t0_ns = t0_ns;
+	w->stop = false;
+	if (!w->nodes.len)
+		return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&w->thread, NULL, watch_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the thread of the census: %s", strerror(r));
+	w->running = true;
+	return 0;
+}
+
+bool bo_watch_running(const struct bo_watch *w)
+{
+	return w->running;
+}
+
+/* Where it belongs in the timeline: after all that is not later. */
+static void add_event(struct bo_run *run, const struct line *l, int64_t t0_ns)
+{
+	size_t len = run->events.len;
+
+	bo_run_event(run, l->t_ns - t0_ns, l->kind, l->node, "%s", l->text);
+	for (size_t i = len; run->events.len > len && i > 0; i--) {
+		struct bo_event *e = &run->events.items[i], later = e[-1];
+
+		if (later.t_ns <= e->t_ns)
+			break;
+		e[-1] = *e;
+		*e = later;
+	}
+}
+
+/* The run takes over what was seen and said. */
+static void hand_over(struct bo_watch *w)
+{
+	bo_arena_adopt(&w->run->arena, &w->arena);
+	bo_texts_done(&w->texts);
+	bo_vec_foreach(s, &w->snapshots)
+		(void)bo_vec_push(&w->run->snapshots, *s);
+	bo_vec_done(&w->snapshots);
+	bo_vec_foreach(l, &w->lines) {
+		add_event(w->run, l, w->t0_ns);
+		free(l->text);
+	}
+	bo_vec_done(&w->lines);
+}
+
+void bo_watch_stop(struct bo_watch *w)
+{
+	if (w->running) {
+		pthread_mutex_lock(&w->lock);
+		w->stop = true;
+		pthread_cond_signal(&w->changed);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->thread, NULL);
+		w->running = false;
+	}
+	hand_over(w);
+}
+
+void bo_watch_free(struct bo_watch *w)
+{
+	if (!w)
+		return;
+	bo_watch_stop(w);
+	bo_vec_foreach(it, &w->nodes) {
+		bo_census_snapshot_done(&(*it)->snap);
+		bo_census_free((*it)->census);
+		bo_census_free((*it)->offer);
+		free(*it);
+	}
+	bo_vec_done(&w->nodes);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
