@@ -29,6 +29,7 @@
 #include "brownout/load/load.h"
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
+#include "harness/evidence.h"
 #include "harness/labctl.h"
 #include "harness/status.h"
 #include "harness/timeline.h"
@@ -45,6 +46,7 @@ struct conductor {
 	struct bo_run *run;
 	struct bo_labctl *lab;
 	struct bo_sampler *sampler;
+	struct bo_evidence *evidence;
 	struct bo_load **loads;
 	struct bo_fault_set faults;
 	bool faults_ready;
@@ -516,6 +518,15 @@ static void tick_faults(struct conductor *c)
 	}
 }
 
+/* the phase's end by plan, which is when the next action of the kind is due */
+static void tick_evidence(struct conductor *c)
+{
+	int64_t start = bo_plan_phase_start(c->plan, c->phase), now = bo_now_ns() - c->t0_ns;
+
+	if (c->run->phases[c->phase].start_ns != INT64_MIN)
+		bo_evidence_tick(c->evidence, c->phase, now - start, start + c->plan->phase_ns[c->phase] - now);
+}
+
 static void walk(struct conductor *c)
 {
 	size_t next = 0;
@@ -530,6 +541,7 @@ static void walk(struct conductor *c)
 			continue;
 		}
 		tick_faults(c);
+		tick_evidence(c);
 		if (bo_labctl_poll(c->lab, &err) < 0)
 			keeper_gone(c, &err);
 		check_signals(c);
@@ -589,6 +601,8 @@ static void tear_down(struct conductor *c)
 	stop_loads(c);
 	if (c->sampler)
 		bo_sampler_stop(c->sampler);
+	if (c->evidence)
+		bo_evidence_finish(c->evidence);
 	c->run->ended_ns = c->t0_ns ? since_t0(c) : 0;
 	if (c->lab)
 		bo_labctl_set_hooks(c->lab, &none);
@@ -647,11 +661,17 @@ int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine,
 		r = start_loads(&c, &why);
 	}
 	if (!r)
+		r = bo_evidence_new(&c.evidence, run, c.sampler, run_dir, &why);
+	if (!r)
 		r = bo_sampler_start(c.sampler, c.t0_ns, &why);
 	if (!r)
 		walk(&c);
 	else if (!c.run->abort_reason)
 		note(&c, BO_EVENT_PROBLEM, -1, "the lab did not come up: %s", why.msg);
 	tear_down(&c);
-	return bo_slo_judge(run, err);
+	r = bo_slo_judge(run, err);
+	if (!r && c.evidence)
+		bo_evidence_name(c.evidence);
+	bo_evidence_free(c.evidence);
+	return r;
 }

@@ -223,6 +223,7 @@ int bo_outcome_exit(enum bo_outcome outcome);
  * @measured, @limit: for people, with unit ("1.93s", "<= 1.20s"); @excess: "by 0.73s (61%)" or ""
  * @measured_value, @limit_value: the same as numbers in the metric's base unit (ns, ratio, count, bytes); NAN if none
  * @reason: why INCONCLUSIVE, or which term of an and/or decided; "" otherwise
+ * @evidence: [borrowed: static] files of the run's folder that show who it was, NULL for none
  * @first_breach_ns: when it was first out of bounds, INT64_MIN when never or not known
  */
 struct bo_budget_result {
@@ -235,6 +236,7 @@ struct bo_budget_result {
 	char reason[256];
 	double measured_value;
 	double limit_value;
+	const char *evidence;
 	int64_t first_breach_ns;
 };
 
