@@ -272,6 +272,36 @@ static void print_budgets(const struct bo_console *con, const json_t *run)
 	bo_table_print(&table, con);
 }
 
+/* Who the goroutines are, for budgets that they broke. */
+static void print_grew(const struct bo_console *con, const json_t *run)
+{
+	const json_t *budgets = bo_view_get(run, "budgets");
+
+	for (size_t i = 0; i < json_array_size(budgets); i++) {
+		const json_t *budget = json_array_get(budgets, i), *grew = bo_view_get(budget, "grew");
+		struct bo_strbuf line = { 0 };
+
+		if (!json_array_size(grew))
+			continue;
+		fputc('\n', con->out);
+		bo_strbuf_printf(&line, "GREW MOST  %s  (base \u2192 %s)", bo_view_str(budget, "text"),
+				 bo_view_str(json_array_get(grew, 0), "phase"));
+		bo_console_text(con, bo_strbuf_str(&line));
+		for (size_t k = 0; k < json_array_size(grew); k++) {
+			bo_strbuf_done(&line);
+			bo_strbuf_puts(&line, "- ");
+			bo_view_grew(&line, json_array_get(grew, k));
+			bo_console_text(con, bo_strbuf_str(&line));
+		}
+		bo_strbuf_done(&line);
+		if (*bo_view_str(budget, "evidence")) {
+			bo_strbuf_printf(&line, "see %s", bo_view_str(budget, "evidence"));
+			bo_console_text(con, bo_strbuf_str(&line));
+			bo_strbuf_done(&line);
+		}
+	}
+}
+
 static const char *confirm_word(const char *confirm)
 {
 	if (!strcmp(confirm, "ok"))
@@ -350,6 +380,7 @@ void bo_console_verdict_json(const struct bo_console *con, const json_t *run, co
 	bo_strbuf_done(&line);
 	bo_console_text(con, bo_view_str(outcome, "headline"));
 	print_budgets(con, run);
+	print_grew(con, run);
 	print_faults(con, run);
 	print_reasons(con, run);
 	print_where(con, run, dir);

@@ -134,6 +134,33 @@ void bo_html_header(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "</dl>\n");
 }
 
+/* Who broke a goroutine budget, and where the dumps are. */
+static void grew_list(struct bo_strbuf *sb, const json_t *budget)
+{
+	const json_t *grew = bo_view_get(budget, "grew");
+	const char *evidence = bo_view_str(budget, "evidence");
+
+	if (json_array_size(grew))
+		bo_strbuf_puts(sb, "<ul class=\"why\">");
+	for (size_t k = 0; k < json_array_size(grew); k++) {
+		struct bo_strbuf line = { 0 };
+
+		bo_view_grew(&line, json_array_get(grew, k));
+		bo_strbuf_puts(sb, "<li>");
+		bo_text_html(sb, bo_strbuf_str(&line));
+		bo_strbuf_puts(sb, "</li>");
+		sb->failed |= line.failed;
+		bo_strbuf_done(&line);
+	}
+	if (json_array_size(grew))
+		bo_strbuf_puts(sb, "</ul>");
+	if (*evidence) {
+		bo_strbuf_puts(sb, "<div class=\"why\">see ");
+		bo_text_html(sb, evidence);
+		bo_strbuf_puts(sb, "</div>");
+	}
+}
+
 void bo_html_budgets(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *budgets = bo_view_get(run, "budgets");
@@ -157,6 +184,7 @@ void bo_html_budgets(struct bo_strbuf *sb, const json_t *run)
 			bo_text_html(sb, reason);
 			bo_strbuf_puts(sb, "</div>");
 		}
+		grew_list(sb, budget);
 		bo_strbuf_puts(sb, "</td>");
 		cell(sb, "n", bo_view_str(budget, "measured"));
 		cell(sb, "n", bo_view_str(budget, "limit"));

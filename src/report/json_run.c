@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "brownout/base/clock.h"
@@ -18,6 +19,7 @@
 #include "brownout/report/text.h"
 #include "brownout/report/view.h"
 #include "build.h"
+#include "goroutines.h"
 #include "headline.h"
 
 static json_t *started_json(int64_t unix_ns)
@@ -255,6 +257,11 @@ static json_t *budget_json(struct bo_build *b, const struct bo_run *run, size_t 
 	bo_build_put(b, o, "measured_value", bo_build_num(result->measured_value));
 	bo_build_put(b, o, "limit_value", bo_build_num(result->limit_value));
 	bo_build_put(b, o, "first_breach_s", bo_build_seconds(result->first_breach_ns));
+	bo_build_put(b, o, "evidence", bo_build_str(result->evidence));
+	bo_build_put(b, o, "grew",
+		     result->outcome == BO_FAIL && strstr(result->text, "goroutines")
+			     ? bo_grew_json(b, run, result->text)
+			     : json_array());
 	return o;
 }
 
@@ -426,5 +433,6 @@ int bo_report_json(json_t **ret, const struct bo_run *run, struct bo_err *err)
 	bo_vec_foreach(series, &run->series)
 		bo_build_push(&b, list, series_json(&b, run, *series));
 	bo_build_put(&b, root, "series", list);
+	bo_build_put(&b, root, "goroutine_groups", bo_groups_json(&b, run));
 	return bo_build_done(&b, root, ret, err);
 }

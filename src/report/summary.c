@@ -46,6 +46,37 @@ static void add_budgets(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "\n");
 }
 
+static void add_grew(struct bo_strbuf *sb, const json_t *run)
+{
+	const json_t *budgets = bo_view_get(run, "budgets");
+
+	for (size_t i = 0; i < json_array_size(budgets); i++) {
+		const json_t *budget = json_array_get(budgets, i), *grew = bo_view_get(budget, "grew");
+
+		if (!json_array_size(grew))
+			continue;
+		bo_strbuf_puts(sb, "Grew most, ");
+		bo_text_markdown_code(sb, bo_view_str(budget, "text"));
+		if (*bo_view_str(budget, "evidence")) {
+			bo_strbuf_puts(sb, " (see ");
+			bo_text_markdown_code(sb, bo_view_str(budget, "evidence"));
+			bo_strbuf_puts(sb, ")");
+		}
+		bo_strbuf_puts(sb, ":\n\n");
+		for (size_t k = 0; k < json_array_size(grew); k++) {
+			struct bo_strbuf line = { 0 };
+
+			bo_view_grew(&line, json_array_get(grew, k));
+			bo_strbuf_puts(sb, "- ");
+			bo_text_markdown(sb, bo_strbuf_str(&line));
+			bo_strbuf_puts(sb, "\n");
+			sb->failed |= line.failed;
+			bo_strbuf_done(&line);
+		}
+		bo_strbuf_puts(sb, "\n");
+	}
+}
+
 static void add_faults(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *faults = bo_view_get(run, "faults");
@@ -138,6 +169,7 @@ static int write_summary(const json_t *run, FILE *out, struct bo_err *err)
 	if (json_array_size(reasons))
 		bo_strbuf_puts(&sb, "\n");
 	add_budgets(&sb, run);
+	add_grew(&sb, run);
 	add_faults(&sb, run);
 	add_phases(&sb, run);
 	bo_strbuf_puts(&sb, "Run it again: ");

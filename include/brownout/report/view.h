@@ -39,5 +39,9 @@ const char *bo_view_percent(double ratio, char buf[BO_VIEW_BUF]);
  * is */
 void bo_view_source(struct bo_strbuf *sb, const json_t *source);
 
+/** bo_view_grew() - a member of a budget's "grew", in a line: count in base and then, state, where it waits, who made it;
+ * appended to @sb as it is */
+void bo_view_grew(struct bo_strbuf *sb, const json_t *grew);
+
 /** bo_view_icon() - "✔", "✘", "?", "■": a verdict that needs no colour to be told apart */
 const char *bo_view_icon(const char *verdict);
