@@ -6,6 +6,7 @@
  * a gap until it offers a handle.
  * Owns: a handle per node, and a request to pprof (agree.c).  Threads: the sampler's; main while it
  * detects.  Privilege: PTRACE_MODE_ATTACH over the process. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,7 +85,7 @@ static void choose_series(struct bo_probe *probe, const struct bo_census_stats *
 {
 	const int64_t values[] = {
 		[GOROUTINES] = 0, [GC_CYCLES] = s->gc_cycles, [GC_PAUSE_TOTAL] = s->gc_pause_total_ns,
-		[GC_PAUSE] = s->gc_last_pause_ns, [HEAP_LIVE] = s->heap_live_bytes, [HEAP_GOAL] = s->heap_goal_bytes,
+		[GC_PAUSE] = s->gc_cycles, [HEAP_LIVE] = s->heap_live_bytes, [HEAP_GOAL] = s->heap_goal_bytes,
 		[SCHED_LATENCY_P99] = s->has_sched_latency ? 0 : -1,
 		[SCHED_RUNQ] = s->runq_global < 0 || s->runq_local < 0 ? -1 : 0,
 		[SCHED_STW] = s->stw_pending_ns, [CREATED] = s->created,
@@ -103,6 +104,8 @@ static int attach_now(struct bo_probe *probe, struct bo_err *err)
 	struct bo_census_stats stats;
 	int r = bo_census_attach(&st->census, probe->target->pid, 0, err);
 
+	if (r == -ENOEXEC)
+		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "not a Go program");
 	if (r < 0)
 		return r;
 	info = bo_census_info(st->census);

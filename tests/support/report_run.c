@@ -303,6 +303,42 @@ static void add_series(struct bo_run *run, enum report_sample sample, bool hosti
 				       REPORT_HOSTILE, DB));
 }
 
+/* Who the goroutines are at the end of base and of hold. */
+static void add_snapshots(struct bo_run *run, bool hostile)
+{
+	static const struct bo_group kinds[] = {
+		{ .site = "net/http.(*Server).Serve", .site_line = "net/http/server.go:3285",
+		  .start = "net/http.(*conn).serve", .blocked_at = "net/http.(*connReader).Read",
+		  .blocked_line = "net/http/server.go:798", .state = "IO wait", .labels = "", .count = 20 },
+		{ .site = "main.(*Server).lookup", .site_line = "/src/orders/lookup.go:26",
+		  .start = "main.(*Server).lookup.func1", .blocked_at = "main.(*Store).Get",
+		  .blocked_line = "/src/orders/store.go:62", .state = "select", .labels = "\"route\":\"/checkout\"",
+		  .count = 3 },
+		{ .site = "", .site_line = "", .start = "main.main", .blocked_at = "", .blocked_line = "",
+		  .state = "running", .labels = "", .count = 1 },
+	};
+	static const uint64_t grown[] = { 24, 1199, 1 };
+	const size_t n = sizeof(kinds) / sizeof(*kinds);
+
+	for (int hold = 0; hold < 2; hold++) {
+		struct bo_group_snapshot s = { .t_ns = run->phases[hold ? BO_PHASE_HOLD : BO_PHASE_BASE].end_ns - 100 * MSEC,
+					       .node = ORDERS, .source = "census symtab+dwarf", .system = 5,
+					       .ngroups = n };
+
+		s.groups = bo_arena_alloc(&run->arena, sizeof(kinds));
+		must(s.groups);
+		memcpy(s.groups, kinds, sizeof(kinds));
+		for (size_t i = 0; i < n; i++) {
+			s.groups[i].count = hold ? grown[i] : kinds[i].count;
+			s.groups[i].stuck = hold && i == 1 ? grown[i] - 3 : 0;
+			s.total += s.groups[i].count;
+		}
+		if (hostile)
+			s.groups[1].site = s.groups[1].labels = s.groups[1].blocked_line = REPORT_HOSTILE;
+		must(bo_vec_push(&run->snapshots, s));
+	}
+}
+
 static void add_fault_records(struct bo_run *run, enum report_sample sample, bool hostile)
 {
 	struct bo_fault_record *f = run->faults.items;
@@ -381,6 +417,8 @@ static void add_verdict(struct bo_run *run, enum report_sample sample, bool host
 	judge(run, 1, BO_PASS, "0%", "<= 1%", "", 0.01, -1);
 	judge(run, 2, leaky ? BO_FAIL : BO_PASS, leaky ? "1200" : "-1", "<= 5",
 	      leaky ? "by 1195" : "", 5, leaky ? 17 : -1);
+	if (leaky)
+		run->verdict.budgets.items[2].evidence = "goroutines/diff-base-hold.txt";
 	judge(run, 3, leaky ? BO_FAIL : BO_PASS, leaky ? "900" : "-1", "<= 5",
 	      leaky ? "by 895" : "", 5, leaky ? 24 : -1);
 	if (sample == SAMPLE_INCONCLUSIVE) {
@@ -441,6 +479,8 @@ struct report_run report_run_new(enum report_sample sample, bool hostile)
 	}
 	add_requests(run, sample);
 	add_series(run, sample, hostile);
+	if (sample == SAMPLE_FAIL)
+		add_snapshots(run, hostile);
 	add_fault_records(run, sample, hostile);
 	run->loads.items[0] = (struct bo_load_record){ .offered = run->requests.len,
 						       .sent = run->requests.len,

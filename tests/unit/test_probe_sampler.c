@@ -110,7 +110,10 @@ static void test_auto_takes_pprof_first(void **state)
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, 7);
 	bo_sampler_stop(k->sampler);
 	assert_string_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->source, "pprof debug=1");
-	assert_int_equal(k->run->events.len, 0);
+	/* This program is not written in Go: it is said why the better sampler is not used. */
+	assert_int_equal(k->run->events.len, 1);
+	assert_string_equal(k->run->events.items[0].text,
+			    "orders: goroutines by pprof debug=1 (census: not a Go program)");
 	assert_int_equal(httpd_connections(s->httpd), 1);
 	kit_free(k);
 	service_free(s);
@@ -217,24 +220,25 @@ static void test_nothing_answers_is_said(void **state)
 {
 	(void)state;
 	expect_note(service_new(NULL, NULL), no_change,
-		    "orders: goroutines are not counted (pprof: HTTP 404; expvar: HTTP 404)");
+		    "orders: goroutines are not counted (census: not a Go program; pprof: HTTP 404; expvar: HTTP 404; metrics: HTTP 404)");
 	expect_note(service_new("<html>Log in</html>\n", "<html>"), no_change,
-		    "orders: goroutines are not counted (pprof: not a goroutine profile (line 1); "
-		    "expvar: not a JSON object)");
+		    "orders: goroutines are not counted (census: not a Go program; pprof: not a goroutine profile (line 1); "
+		    "expvar: not a JSON object; metrics: HTTP 404)");
 	expect_note(
 		service_new("goroutine profile: total 7\n", "{\"memstats\": {}}"), no_change,
-		"orders: goroutines are not counted (pprof: goroutine profile says 7 but lists 0; "
-		"expvar: no variable 'goroutines')");
+		"orders: goroutines are not counted (census: not a Go program; pprof: goroutine profile says 7 but lists 0; "
+		"expvar: no variable 'goroutines'; metrics: HTTP 404)");
 	expect_note(
 		service_new(PPROF_7, VARS_9), bad_key,
-		"orders: goroutines are not counted yet (pprof: not asked for; expvar: variable 'bad' is not a count)");
+		"orders: goroutines are not counted yet (census: not a Go program; pprof: not asked for; expvar: variable 'bad' is not a count; metrics: not asked for)");
 	expect_note(
 		service_new(PPROF_7, VARS_9), half_key,
-		"orders: goroutines are not counted yet (pprof: not asked for; expvar: variable 'half' is not a count)");
+		"orders: goroutines are not counted yet (census: not a Go program; pprof: not asked for; expvar: variable 'half' is not a count; metrics: not asked for)");
 	expect_note(
 		service_new(PPROF_7, VARS_9), no_readiness,
-		"orders: goroutines are not counted (pprof: no URL given, and no HTTP readiness to guess it from; "
-		"expvar: no URL given, and no HTTP readiness to guess it from)");
+		"orders: goroutines are not counted (census: not a Go program; pprof: no URL given, and no HTTP readiness to guess it from; "
+		"expvar: no URL given, and no HTTP readiness to guess it from; "
+		    "metrics: no URL given, and no HTTP readiness to guess it from)");
 	expect_note(service_new(PPROF_7, VARS_9), probe_off, NULL);
 }
 

@@ -108,7 +108,7 @@ static void test_node(void **state)
 		"  ready = bo.http 'http://api:8080/healthz' }\n"
 		"t:dependency 'pg' { command = { 'pg' }, ready = bo.command({ 'pg_isready', '-q' }, { deadline = '1m' }),\n"
 		"  probes = { pprof = 'http://pg:6060/debug/pprof', expvar = 'http://pg/debug/vars',\n"
-		"             expvar_goroutines = 'num', interval = '20ms' } }\n");
+		"             expvar_goroutines = 'num', metrics = 'http://pg:9187/metrics', interval = '20ms' } }\n");
 	const struct bo_node_spec *cache = &plan->nodes.items[3], *api = &plan->nodes.items[4];
 	const struct bo_node_spec *pg = &plan->nodes.items[5];
 	char cwd[128];
@@ -147,6 +147,7 @@ static void test_node(void **state)
 	assert_string_equal(pg->probe.pprof_url, "http://pg:6060/debug/pprof");
 	assert_string_equal(pg->probe.expvar_url, "http://pg/debug/vars");
 	assert_string_equal(pg->probe.expvar_key, "num");
+	assert_string_equal(pg->probe.metrics_url, "http://pg:9187/metrics");
 	assert_int_equal(pg->probe.interval_ns, 20 * MS);
 	assert_true(plan->nodes.items[1].probe.off); /* a dependency, unless it asks for it */
 	bo_plan_free(plan);
