@@ -337,10 +337,9 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 			retry_later(w, n, &err);
 		} else if (r < 0) {
 			n->next_ns = bo_now_ns() + PERIOD_NS;
-			if (why)
-				bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s", why,
-					     err.msg);
 		}
+		if (r < 0 && why)
+			bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s", why, err.msg);
 	}
 	now_ns = bo_now_ns();
 	if (more)

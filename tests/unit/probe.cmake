@@ -4,3 +4,12 @@ foreach(test pprof pprof2 prometheus groups track cgroup proc http sampler)
 	target_include_directories(test_probe_${test}
 		PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests/support)
 endforeach()
+
+# Against a live Go program.
+if(TARGET zoo)
+	brownout_unit_test(test_probe_census LIBS probe SOURCES ../support/httpd.c TIMEOUT 180)
+	target_link_libraries(test_probe_census PRIVATE census_kit)
+	target_include_directories(test_probe_census PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
+	target_compile_definitions(test_probe_census PRIVATE ZOO_DIR="${BROWNOUT_ZOO_DIR}")
+	add_dependencies(test_probe_census zoo)
+endif()
