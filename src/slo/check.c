@@ -15,13 +15,16 @@ static int shape_scope(const struct slo_cmp *cmp, struct bo_err *err)
 
 	if (cmp->to == BO_PHASE_COUNT)
 		return 0;
-	if (!(flags & SLO_M_PHASES))
+	if (!(flags & SLO_M_PHASES) && !(flags & SLO_M_AT))
 		return slo_err_at(err, cmp->scope_col,
 				  "%s is about the whole run; it takes no phase", name);
 	if (cmp->at && !(flags & SLO_M_AT))
 		return slo_err_at(err, cmp->scope_col,
 				  "'at' wants a sampled value; write '%s … in %s'", name,
 				  bo_phase_name(cmp->to));
+	if (!cmp->at && !(flags & SLO_M_PHASES))
+		return slo_err_at(err, cmp->scope_col, "%s is told at an instant; write 'at %s'",
+				  name, bo_phase_name(cmp->to));
 	if (cmp->from == BO_PHASE_WARMUP && !cmp->at)
 		return slo_err_at(err, cmp->scope_col, "warmup is never judged");
 	if (cmp->at && cmp->to == BO_PHASE_WARMUP)
@@ -29,6 +32,11 @@ static int shape_scope(const struct slo_cmp *cmp, struct bo_err *err)
 	if (cmp->from > cmp->to)
 		return slo_err_at(err, cmp->scope_col, "phase '%s' comes after '%s'",
 				  bo_phase_name(cmp->from), bo_phase_name(cmp->to));
+	if (cmp->metric->scope == SLO_SCOPE_DRAINED && cmp->to != BO_PHASE_HOLD &&
+	    cmp->to != BO_PHASE_SETTLE)
+		return slo_err_at(err, cmp->scope_col,
+				  "%s is told when load has ended; write 'at hold' or 'at settle'",
+				  name);
 	if ((flags & SLO_M_REQUESTS) && slo_cmp_phases(cmp) == 0)
 		return slo_err_at(err, cmp->scope_col,
 				  "no load runs in phase '%s', so %s has nothing to judge there",
@@ -49,7 +57,7 @@ static int shape_limit(const struct slo_cmp *cmp, struct bo_err *err)
 				  "base is compared with itself; name a later phase");
 	if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT && !(flags & SLO_M_OF_LIMIT))
 		return slo_err_at(err, cmp->limit_col,
-				  "'of limit' is for memory.usage, memory.peak and rss");
+				  "'of limit' is for memory.usage, memory.peak, rss and heap.live");
 	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->metric->unit == SLO_UNIT_RATIO &&
 	    (flags & SLO_M_REQUESTS) && (cmp->limit < 0 || cmp->limit > 1))
 		return slo_err_at(err, cmp->limit_col, "%s is between 0%% and 100%%, not '%s'",
@@ -69,6 +77,27 @@ static int shape_limit(const struct slo_cmp *cmp, struct bo_err *err)
 	return slo_err_at(err, cmp->op_col, "'==' makes no sense for %s; use <= or >=", name);
 }
 
+static int shape_select(const struct slo_cmp *cmp, struct bo_err *err)
+{
+	unsigned flags = cmp->metric->flags;
+	const char *name = cmp->metric_text;
+
+	if (!cmp->select && (flags & SLO_M_SELECTED))
+		return slo_err_at(err, cmp->metric_col,
+				  "%s wants to know of which: %s{site=\"…\"}, {state=…} …", name, name);
+	if (!cmp->select)
+		return 0;
+	if (!(flags & SLO_M_GROUPS))
+		return slo_err_at(err, cmp->selector_col,
+				  "%s has no {%s=…}; that selects goroutines", name,
+				  slo_select_first_key(cmp->select));
+	if ((flags & SLO_M_SNAPSHOTS) && (cmp->select->older_text || cmp->select->stuck_text))
+		return slo_err_at(err, cmp->selector_col,
+				  "%s finds out itself who is stuck; it has no {%s=…}", name,
+				  cmp->select->older_text ? "older" : "stuck");
+	return 0;
+}
+
 int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 {
 	unsigned flags = cmp->metric->flags;
@@ -81,6 +110,9 @@ int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 		return slo_err_at(err, cmp->selector_col, "%s has no {load=…}", name);
 	if (cmp->cls && !(flags & SLO_M_CLASS))
 		return slo_err_at(err, cmp->selector_col, "%s has no {class=…}", name);
+	r = shape_select(cmp, err);
+	if (r < 0)
+		return r;
 	if (cmp->cls) {
 		bool known = false;
 		char hint[80];
@@ -99,11 +131,17 @@ int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 		return r;
 	if (cmp->over_ns && !(flags & SLO_M_OVER))
 		return slo_err_at(err, cmp->over_col,
-				  "'over' is for goroutines.growth and goroutines.slope");
+				  "'over' is for goroutines.growth, goroutines.slope and "
+				  "goroutines.created");
 	if (cmp->window_ns && (!(flags & SLO_M_WINDOWS) || cmp->at))
 		return slo_err_at(err, cmp->window_col, "%s%s cannot be judged in windows", name,
 				  cmp->at ? " at an instant" : "");
 	return 0;
+}
+
+bool slo_needs_census(const struct slo_cmp *cmp)
+{
+	return cmp->select || (cmp->metric->flags & (SLO_M_SNAPSHOTS | SLO_M_RUNTIME));
 }
 
 /* ---- against a plan ---- */
@@ -185,7 +223,8 @@ static int check_one_node(const struct slo_cmp *cmp, const struct bo_plan *plan,
 {
 	const struct bo_node_spec *spec = &plan->nodes.items[node];
 
-	if (strcmp(cmp->metric->series, BO_SERIES_GOROUTINES) == 0 && spec->probe.off)
+	if (strcmp(cmp->metric->series, BO_SERIES_GOROUTINES) == 0 && !slo_needs_census(cmp) &&
+	    spec->probe.off)
 		return slo_err_at(err, cmp->metric_col,
 				  "goroutines of '%s' are not sampled: its probe is off",
 				  spec->name);

@@ -147,10 +147,10 @@ void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, dou
 		snprintf(ret->measured, sizeof(ret->measured), "not measured");
 		return;
 	}
-	snprintf(ret->measured, sizeof(ret->measured), "%s%s%s %s%s%s%s%s", node ? node : "",
+	snprintf(ret->measured, sizeof(ret->measured), "%s%s%s %s%s%s%s%s%s%s", node ? node : "",
 		 node ? " " : "", label_of(cmp), est->at_least ? ">= " : "",
 		 slo_format(unit, est->value, v), est->detail[0] ? " (" : "", est->detail,
-		 est->detail[0] ? ")" : "");
+		 est->detail[0] ? ")" : "", est->where[0] ? " in " : "", est->where);
 	if (!isfinite(limit) || !isfinite(est->value) || !slo_breaks(cmp->op, est->value, limit))
 		return;
 	if (fabs(limit) > 0)

@@ -29,7 +29,7 @@ int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int n
 	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE || cmp->limit_kind == SLO_LIMIT_OF_LIMIT)
 		return 0;
 	slo_estimate_none(&base);
-	r = cmp->metric->measure(&ask, &base, err);
+	r = slo_measure(&ask, &base, err);
 	if (r < 0)
 		return r;
 	if (isnan(base.value)) {
@@ -80,7 +80,7 @@ static int judge_window(const struct slo_ask *ask, struct slo_span window, struc
 	in.clip = window;
 	in.census = true;
 	slo_estimate_none(&est);
-	r = ask->cmp->metric->measure(&in, &est, err);
+	r = slo_measure(&in, &est, err);
 	if (r < 0)
 		return r;
 	outcome = slo_decide(ask->cmp->op, &est, ask->limit, ask->limit);
@@ -181,7 +181,7 @@ static int eval_at_node(const struct slo_ctx *ctx, const struct slo_cmp *cmp, un
 	if (cmp->window_ns && !isnan(ask.limit)) {
 		r = eval_windows(&ask, name, ret, err);
 	} else {
-		r = cmp->metric->measure(&ask, &est, err);
+		r = slo_measure(&ask, &est, err);
 		slo_describe(cmp, &est, ask.limit, name, ret);
 		ret->outcome = slo_decide(cmp->op, &est, lower, upper);
 		if (ret->outcome == BO_INCONCLUSIVE) {

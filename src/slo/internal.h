@@ -92,9 +92,26 @@ enum slo_limit_kind { SLO_LIMIT_ABSOLUTE, SLO_LIMIT_FACTOR, SLO_LIMIT_OFFSET, SL
 struct slo_metric;
 
 /**
+ * struct slo_select - which goroutines, in {…}; NULL: whichever
+ * @site, @blocked_at: see slo_name_matches();  @state: text with wildcards;  @label: "key=value" or "key"
+ * @older_ns: 0 none;  @stuck: when there is a @stuck_text ("true", "false")
+ */
+struct slo_select {
+	const char *site;
+	const char *state;
+	const char *blocked_at;
+	const char *label;
+	const char *older_text;
+	int64_t older_ns;
+	const char *stuck_text;
+	bool stuck;
+};
+
+/**
  * struct slo_cmp - one comparison
  * @metric_text, @limit_text …: as written, so that printing keeps the writer's units
  * @quantile: of latency.pNN, else NAN
+ * @select: of groups of goroutines, NULL when none was given
  * @limit: in the metric's base unit (ns, ratio, count, bytes, per second)
  * @from, @to: scope; BO_PHASE_COUNT when none was given;  @at: the value at the end of @to
  * @over_ns: 0 none;  @share, @window_ns: "for SHARE of WINDOW windows", window 0 none
@@ -107,6 +124,7 @@ struct slo_cmp {
 	const char *node;
 	const char *load;
 	const char *cls;
+	const struct slo_select *select;
 	enum slo_op op;
 	enum slo_limit_kind limit_kind;
 	double limit;
@@ -150,6 +168,30 @@ const char *slo_op_text(enum slo_op op);
 /** slo_err_at() - "column N: …", -EINVAL; the form of every message about the text of a budget */
 int slo_err_at(struct bo_err *err, int col, const char *fmt, ...) BO_PRINTF(3, 4);
 
+/* ---- selectors of goroutines (select.c) ---- */
+
+/** slo_select_keys - every key that may stand in {…}, those of other metrics too; ended by NULL */
+extern const char *const slo_select_keys[];
+/** slo_select_first_key() - a key that @sel uses, for messages */
+const char *slo_select_first_key(const struct slo_select *sel);
+/** slo_select_print() - what stands in {…}; @sep goes before the first of it */
+void slo_select_print(const struct slo_select *sel, const char *sep, struct bo_strbuf *out);
+/** slo_name_matches() - @pattern, with "*" and "?", against @name from its beginning, or from after a
+ * "/" or ".", to its end */
+bool slo_name_matches(const char *pattern, const char *name);
+/** slo_select_group() - does @g match by site, state, blocked_at and label?  @sel may be NULL */
+bool slo_select_group(const struct slo_select *sel, const struct bo_group *g);
+/** slo_select_members() - how many members of the matching group @g are old and stuck enough: at
+ * least @ret_lo, at most @ret_hi */
+void slo_select_members(const struct slo_select *sel, const struct bo_group *g, uint64_t *ret_lo,
+			uint64_t *ret_hi);
+/** slo_short_name() - without the path before the last "/" */
+const char *slo_short_name(const char *name);
+/** slo_group_name() - "main.query [chan send] at orders.go:93" */
+void slo_group_name(const struct bo_group *g, char *buf, size_t size);
+
+/** slo_needs_census() - can only a look into the process answer @cmp? */
+bool slo_needs_census(const struct slo_cmp *cmp);
 /** slo_check_shape() - everything about a comparison that needs no plan */
 BO_NODISCARD int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err);
 
@@ -174,6 +216,7 @@ struct slo_ref {
  * @judged_errors: phases in which failures are judged by an errors budget, per load (or index
  * plan->loads.len: all)
  * @refs: see struct slo_ref
+ * @derived: [owned] series of selected goroutines, made when first asked for (groups.c)
  */
 struct slo_ctx {
 	const struct bo_run *run;
@@ -183,6 +226,7 @@ struct slo_ctx {
 	size_t nreqs;
 	unsigned *judged_errors;
 	BO_VEC(struct slo_ref) refs;
+	struct slo_derived_cache *derived;
 };
 
 BO_NODISCARD int slo_ctx_init(struct slo_ctx *ctx, const struct bo_run *run, struct bo_err *err);
@@ -210,6 +254,7 @@ bool slo_phase_happened(const struct bo_run *run, enum bo_phase phase);
  * @census: take what was seen as all there is (windows): no confidence interval
  * @base: the reference value of the base phase is wanted
  * @node: for metrics of a node
+ * @series: look at this instead of the series that the metric names; NULL mostly
  */
 struct slo_ask {
 	const struct slo_ctx *ctx;
@@ -220,6 +265,7 @@ struct slo_ask {
 	bool census;
 	bool base;
 	int node;
+	const struct bo_series *series;
 };
 
 /**
@@ -228,6 +274,7 @@ struct slo_ask {
  * @lower, @upper: the truth lies between them; infinite when it cannot be said
  * @breach_ns: first instant out of bounds, SLO_NEVER
  * @detail: short, shown after the value ("42 of 2000")
+ * @where: the place, shown after the value ("main.query [chan send] at orders.go:93")
  * @why: why the bounds are apart
  * @remark: worth saying even when it passes
  */
@@ -238,6 +285,7 @@ struct slo_estimate {
 	double upper;
 	int64_t breach_ns;
 	char detail[48];
+	char where[72];
 	char why[400];
 	char remark[160];
 };
@@ -260,9 +308,19 @@ enum slo_metric_flag {
 		<< 12, /* latency or errors: a base phase that breaks it leaves nothing to judge */
 	SLO_M_ERRORS = 1 << 13, /* judges failed requests */
 	SLO_M_FAULT = 1 << 14,  /* needs a fault, and budgets that say what "within budget" is */
+	SLO_M_GROUPS = 1 << 15, /* takes {site}, {state} … */
+	SLO_M_SELECTED = 1 << 16,  /* makes no sense without one of them */
+	SLO_M_SNAPSHOTS = 1 << 17, /* reads run->snapshots itself */
+	SLO_M_RUNTIME = 1 << 18,   /* only the census sees it */
 };
 
-enum slo_default_scope { SLO_SCOPE_LOADED, SLO_SCOPE_FROM_BASE, SLO_SCOPE_RUN };
+/* DRAINED: the phases in which nothing is asked of the service any more, hold and settle. */
+enum slo_default_scope {
+	SLO_SCOPE_LOADED,
+	SLO_SCOPE_FROM_BASE,
+	SLO_SCOPE_RUN,
+	SLO_SCOPE_DRAINED,
+};
 
 /**
  * struct slo_metric - one row of the table
@@ -293,6 +351,22 @@ extern const struct slo_metric slo_gauge_metrics[];
 extern const struct slo_metric slo_trend_metrics[];
 extern const struct slo_metric slo_counter_metrics[];
 extern const struct slo_metric slo_recovery_metrics[];
+extern const struct slo_metric slo_leak_metrics[];
+extern const struct slo_metric slo_gc_metrics[];
+extern const struct slo_metric slo_heap_metrics[];
+extern const struct slo_metric slo_sched_metrics[];
+
+/** slo_measure() - ask->cmp's metric, over the selected goroutines when there is a selector */
+BO_NODISCARD int slo_measure(const struct slo_ask *ask, struct slo_estimate *ret,
+			     struct bo_err *err);
+/** slo_measure_gauge() - worst or last sample of metric->series */
+int slo_measure_gauge(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err);
+/** slo_measure_rise() - rise of a counter that began at 0 with its first sample's cgroup */
+int slo_measure_rise(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err);
+/** slo_measure_rise_since() - rise of a counter that had counted before anybody looked */
+int slo_measure_rise_since(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err);
+/** slo_measure_slope() - least squares, per second */
+int slo_measure_slope(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err);
 
 void slo_estimate_none(struct slo_estimate *est);
 /** slo_breaks() - is @value outside "@op @limit"? */
@@ -336,6 +410,22 @@ int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, d
 const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_estimate *est);
 /** slo_ask_spans() - the spans of ask->phases within ask->clip */
 size_t slo_ask_spans(const struct slo_ask *ask, struct slo_span ret[BO_PHASE_COUNT]);
+
+/* Groups of goroutines (groups.c). */
+
+/* Name of the series that slo_measure() makes of snapshots, and how often they are taken. */
+#define SLO_SERIES_GROUPS "goroutine groups"
+#define SLO_SNAPSHOT_INTERVAL_NS BO_NSEC_PER_SEC
+
+struct slo_derived_cache *slo_derived_new(void);
+void slo_derived_free(struct slo_derived_cache *cache);
+/** slo_snapshot_next() - the first snapshot of @node at or after index *@at, which is set behind it;
+ * NULL: no more */
+const struct bo_group_snapshot *slo_snapshot_next(const struct bo_run *run, int node, size_t *at);
+/** slo_snapshot_hidden() - goroutines of @snap in no group, when they are too many to look past */
+uint64_t slo_snapshot_hidden(const struct bo_group_snapshot *snap);
+/** slo_no_snapshots() - why there is none of ask->node */
+void slo_no_snapshots(const struct slo_ask *ask, char *buf, size_t size);
 
 /* ---- statistics (stats.c) ---- */
 

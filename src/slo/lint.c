@@ -154,6 +154,57 @@ static bool lint_recovery(const struct slo_cmp *cmp, const struct bo_plan *plan,
 	return true;
 }
 
+/* Only a look into the process tells groups, leaks and the runtime's own numbers. */
+static bool lint_census(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+			size_t size)
+{
+	if (!slo_needs_census(cmp))
+		return false;
+	bo_vec_foreach(spec, &plan->nodes) {
+		if (cmp->node ? strcmp(spec->name, cmp->node) != 0 : spec->role != BO_ROLE_SUBJECT)
+			continue;
+		if (!spec->probe.off)
+			continue;
+		snprintf(buf, size,
+			 "only the goroutine census can judge this, and the probe of '%s' is off: it "
+			 "would be inconclusive",
+			 spec->name);
+		return true;
+	}
+	return false;
+}
+
+/* Snapshots come about once a second, which bounds what they can tell. */
+static bool lint_snapshots(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+			   size_t size)
+{
+	enum bo_phase last = cmp->to == BO_PHASE_COUNT ? BO_PHASE_SETTLE : cmp->to;
+	int64_t until = bo_plan_phase_start(plan, last) + plan->phase_ns[last];
+	char a[BO_UNIT_BUF];
+
+	if (cmp->select && cmp->window_ns && cmp->window_ns < 2 * SLO_SNAPSHOT_INTERVAL_NS) {
+		snprintf(buf, size,
+			 "goroutines are looked at about once a second, too seldom for %s windows",
+			 cmp->window_text);
+		return true;
+	}
+	if (cmp->select && cmp->select->older_ns > until) {
+		snprintf(buf, size,
+			 "the run has lasted %s by then: nobody can have been seen for %s",
+			 bo_format_duration(until, a), cmp->select->older_text);
+		return true;
+	}
+	if ((cmp->metric->flags & SLO_M_SNAPSHOTS) && plan->phase_ns[last] > 0 &&
+	    plan->phase_ns[last] < SLO_STALE_INTERVALS * SLO_SNAPSHOT_INTERVAL_NS) {
+		snprintf(buf, size,
+			 "phase '%s' (%s) is too short for a leak to be told: that takes three "
+			 "looks, a second apart",
+			 bo_phase_name(last), bo_format_duration(plan->phase_ns[last], a));
+		return true;
+	}
+	return false;
+}
+
 static bool lint_expr(const struct slo_expr *expr, const struct bo_plan *plan, char *buf,
 		      size_t size)
 {
@@ -164,7 +215,8 @@ static bool lint_expr(const struct slo_expr *expr, const struct bo_plan *plan, c
 		       lint_expr(expr->right, plan, buf, size);
 	return lint_latency(cmp, plan, buf, size) || lint_samples(cmp, plan, buf, size) ||
 	       lint_windows(cmp, plan, buf, size) || lint_hold(cmp, plan, buf, size) ||
-	       lint_recovery(cmp, plan, buf, size);
+	       lint_recovery(cmp, plan, buf, size) || lint_census(cmp, plan, buf, size) ||
+	       lint_snapshots(cmp, plan, buf, size);
 }
 
 bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf,

@@ -14,7 +14,7 @@ static double value_before(const struct bo_series *series, size_t first)
 	return first ? series->samples.items[first - 1].value : 0;
 }
 
-static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+static int measure(const struct slo_ask *ask, bool from_zero, struct slo_estimate *est)
 {
 	const struct bo_series *series = slo_ask_series(ask, est);
 	struct slo_span spans[BO_PHASE_COUNT];
@@ -22,7 +22,6 @@ static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, str
 	double rise = 0;
 	bool open = false;
 
-	(void)err;
 	if (!series)
 		return 0;
 	nspans = slo_ask_spans(ask, spans);
@@ -38,6 +37,9 @@ static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, str
 					 ask->cmp->to == BO_PHASE_COUNT && s == 0
 				 ? 0
 				 : value_before(series, first);
+		/* What this counter had counted before anybody looked is nobody's rise. */
+		if (!from_zero && !first && end)
+			before = series->samples.items[0].value;
 		for (size_t i = first; i < end; i++) {
 			const struct bo_sample *sample = &series->samples.items[i];
 
@@ -63,6 +65,18 @@ static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, str
 	return 0;
 }
 
+int slo_measure_rise(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+{
+	(void)err;
+	return measure(ask, true, est);
+}
+
+int slo_measure_rise_since(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+{
+	(void)err;
+	return measure(ask, false, est);
+}
+
 #define COUNTER_FLAGS (SLO_M_NODE | SLO_M_PHASES | SLO_M_EQUAL)
 
 const struct slo_metric slo_counter_metrics[] = {
@@ -73,7 +87,7 @@ const struct slo_metric slo_counter_metrics[] = {
 	  .unit = SLO_UNIT_COUNT,
 	  .flags = COUNTER_FLAGS,
 	  .scope = SLO_SCOPE_RUN,
-	  .measure = measure_rise },
+	  .measure = slo_measure_rise },
 	{ .name = "memory.failcnt",
 	  .help = "times the memory limit was hit",
 	  .label = "failcnt",
@@ -81,6 +95,6 @@ const struct slo_metric slo_counter_metrics[] = {
 	  .unit = SLO_UNIT_COUNT,
 	  .flags = COUNTER_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = measure_rise },
+	  .measure = slo_measure_rise },
 	{ 0 },
 };

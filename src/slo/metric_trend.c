@@ -135,12 +135,12 @@ static int measure_growth(const struct slo_ask *ask, struct slo_estimate *est, s
 	return measure_trend(ask, est, false, err);
 }
 
-static int measure_slope(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+int slo_measure_slope(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
 	return measure_trend(ask, est, true, err);
 }
 
-#define TREND_FLAGS (SLO_M_NODE | SLO_M_PHASES | SLO_M_OVER)
+#define TREND_FLAGS (SLO_M_NODE | SLO_M_PHASES | SLO_M_OVER | SLO_M_GROUPS)
 
 const struct slo_metric slo_trend_metrics[] = {
 	{ .name = "goroutines.growth",
@@ -156,6 +156,13 @@ const struct slo_metric slo_trend_metrics[] = {
 	  .unit = SLO_UNIT_RATE,
 	  .flags = TREND_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = measure_slope },
+	  .measure = slo_measure_slope },
+	{ .name = "goroutines.created",
+	  .help = "goroutines started per second",
+	  .series = BO_SERIES_CREATED,
+	  .unit = SLO_UNIT_RATE,
+	  .flags = (TREND_FLAGS & ~(unsigned)SLO_M_GROUPS) | SLO_M_RUNTIME,
+	  .scope = SLO_SCOPE_FROM_BASE,
+	  .measure = slo_measure_slope },
 	{ 0 },
 };

@@ -354,18 +354,46 @@ static int parse_clauses(struct parser *p, struct slo_cmp *cmp)
 
 /* ---- comparison ---- */
 
-static int parse_selector(struct parser *p, struct slo_cmp *cmp)
+static int take_older(struct parser *p, struct slo_select *sel)
 {
-	static const char *const keys[] = { "node", "load", "class", NULL };
-	const char **slots[] = { &cmp->node, &cmp->load, &cmp->cls };
+	double ns;
+	int r = parse_quantity(p, SLO_UNIT_DURATION, sel->older_text, &ns);
+
+	if (r < 0)
+		return r;
+	if (ns < SLO_MIN_STRETCH_NS || ns > SLO_MAX_STRETCH_NS)
+		return slo_err_at(p->err, p->tok.col, "expected an age from 10ms to 24h, found '%s'",
+				  sel->older_text);
+	sel->older_ns = (int64_t)ns;
+	return 0;
+}
+
+static int take_stuck(struct parser *p, struct slo_select *sel)
+{
+	sel->stuck = strcmp(sel->stuck_text, "true") == 0;
+	if (!sel->stuck && strcmp(sel->stuck_text, "false") != 0)
+		return slo_err_at(p->err, p->tok.col, "expected true or false after 'stuck=', found '%s'",
+				  sel->stuck_text);
+	return 0;
+}
+
+static int parse_selector(struct parser *p, struct slo_cmp *cmp, struct slo_select *sel)
+{
+	/* in the order of slo_select_keys */
+	const char **slots[] = { &cmp->node,       &cmp->load,   &cmp->cls,
+				 &sel->site,       &sel->state,  &sel->blocked_at,
+				 &sel->label,      &sel->older_text, &sel->stuck_text };
 	int which = -1, r;
 
-	for (int i = 0; keys[i]; i++)
-		which = is_word(p, keys[i]) ? i : which;
+	for (int i = 0; slo_select_keys[i]; i++)
+		which = is_word(p, slo_select_keys[i]) ? i : which;
 	if (which < 0)
-		return expected(p, "node, load or class", keys);
+		return expected(p,
+				"node, load, class, site, state, blocked_at, label, older or stuck",
+				slo_select_keys);
 	if (*slots[which])
-		return slo_err_at(p->err, p->tok.col, "'%s' was given already", keys[which]);
+		return slo_err_at(p->err, p->tok.col, "'%s' was given already",
+				  slo_select_keys[which]);
 	r = advance(p);
 	if (r < 0)
 		return r;
@@ -379,22 +407,41 @@ static int parse_selector(struct parser *p, struct slo_cmp *cmp)
 	    !p->tok.len)
 		return expected(p, "a name", NULL);
 	r = token_text(p, slots[which]);
+	if (r == 0 && slots[which] == &sel->older_text)
+		r = take_older(p, sel);
+	if (r == 0 && slots[which] == &sel->stuck_text)
+		r = take_stuck(p, sel);
 	return r < 0 ? r : advance(p);
+}
+
+static bool selects_groups(const struct slo_select *sel)
+{
+	return sel->site || sel->state || sel->blocked_at || sel->label || sel->older_text ||
+	       sel->stuck_text;
 }
 
 static int parse_selectors(struct parser *p, struct slo_cmp *cmp)
 {
+	struct slo_select sel = { 0 }, *kept;
+
 	cmp->selector_col = p->tok.col;
 	do {
 		int r = advance(p);
 
 		if (r == 0)
-			r = parse_selector(p, cmp);
+			r = parse_selector(p, cmp, &sel);
 		if (r < 0)
 			return r;
 	} while (p->tok.kind == SLO_TOK_COMMA);
 	if (p->tok.kind != SLO_TOK_RBRACE)
 		return expected(p, "',' or '}'", NULL);
+	if (selects_groups(&sel)) {
+		kept = bo_arena_alloc(p->arena, sizeof(*kept));
+		if (!kept)
+			return out_of_memory(p->err);
+		*kept = sel;
+		cmp->select = kept;
+	}
 	return advance(p);
 }
 

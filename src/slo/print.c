@@ -42,6 +42,10 @@ static void print_selectors(const struct slo_cmp *cmp, struct bo_strbuf *out)
 		bo_strbuf_printf(out, "%sclass=\"%s\"", sep, cmp->cls);
 		sep = ", ";
 	}
+	if (cmp->select) {
+		slo_select_print(cmp->select, sep, out);
+		sep = ", ";
+	}
 	if (*sep == ',')
 		bo_strbuf_puts(out, "}");
 }

@@ -35,6 +35,8 @@ int64_t slo_interval(const struct bo_plan *plan, const struct bo_series *series)
 	if (series->node >= 0 && (size_t)series->node < plan->nodes.len &&
 	    strcmp(series->name, BO_SERIES_GOROUTINES) == 0)
 		planned = plan->nodes.items[series->node].probe.interval_ns;
+	if (strcmp(series->name, SLO_SERIES_GROUPS) == 0)
+		planned = SLO_SNAPSHOT_INTERVAL_NS;
 	if (n && d[n / 2] > planned)
 		planned = d[n / 2];
 	return planned > 0 ? planned : 100 * BO_NSEC_PER_MSEC;
@@ -108,7 +110,8 @@ bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct 
 const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_estimate *est)
 {
 	const char *name = ask->cmp->metric->series;
-	const struct bo_series *s = bo_run_series(ask->ctx->run, name, ask->node);
+	const struct bo_series *s = ask->series ? ask->series :
+		bo_run_series(ask->ctx->run, name, ask->node);
 
 	if (s && s->samples.len)
 		return s;

@@ -41,7 +41,8 @@ int slo_ctx_init(struct slo_ctx *ctx, const struct bo_run *run, struct bo_err *e
 	ctx->by_intended = calloc(n + 1, sizeof(struct bo_req *));
 	ctx->by_end = calloc(n + 1, sizeof(struct bo_req *));
 	ctx->judged_errors = calloc(run->plan->loads.len + 1, sizeof(unsigned));
-	if (!ctx->by_intended || !ctx->by_end || !ctx->judged_errors) {
+	ctx->derived = slo_derived_new();
+	if (!ctx->by_intended || !ctx->by_end || !ctx->judged_errors || !ctx->derived) {
 		slo_ctx_done(ctx);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory for %zu requests", n);
 	}
@@ -57,6 +58,7 @@ void slo_ctx_done(struct slo_ctx *ctx)
 	free(ctx->by_intended);
 	free(ctx->by_end);
 	free(ctx->judged_errors);
+	slo_derived_free(ctx->derived);
 	bo_vec_done(&ctx->refs);
 	memset(ctx, 0, sizeof(*ctx));
 }
@@ -78,6 +80,9 @@ unsigned slo_cmp_phases(const struct slo_cmp *cmp)
 		to = BO_PHASE_SETTLE;
 	}
 	for (int i = (int)from; i <= (int)to; i++) {
+		if (cmp->metric->scope == SLO_SCOPE_DRAINED && i != BO_PHASE_HOLD &&
+		    i != BO_PHASE_SETTLE)
+			continue;
 		if (!(cmp->metric->flags & SLO_M_REQUESTS) || bo_phase_has_load((enum bo_phase)i))
 			bits |= SLO_PHASE_BIT(i);
 	}
