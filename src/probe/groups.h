@@ -8,7 +8,6 @@
 
 /** Groups of one snapshot that are kept apart; the rest is one group whose site is BO_GROUPS_OTHER */
 #define BO_GROUPS_MAX 200
-#define BO_GROUPS_OTHER "(other)"
 
 /** struct bo_texts - strings that come again and again, each kept once; zero-initialise with @arena */
 struct bo_texts {

@@ -84,7 +84,8 @@ static int shape_select(const struct slo_cmp *cmp, struct bo_err *err)
 
 	if (!cmp->select && (flags & SLO_M_SELECTED))
 		return slo_err_at(err, cmp->metric_col,
-				  "%s wants to know of which: %s{site=\"…\"}, {state=…} …", name, name);
+				  "%s wants to know of which: %s{site=\"…\"}, {state=…} …", name,
+				  name);
 	if (!cmp->select)
 		return 0;
 	if (!(flags & SLO_M_GROUPS))

@@ -19,6 +19,7 @@
 /**
  * struct derived - what one selector found at one node
  * @few, @many: fewest and most members;  @exact: they are the same
+ * @hidden, @blind: why they are not: goroutines in no group, ages and stuck not known
  * @first_ns: when the node was first looked at
  * @remark: that nothing ever matched, and what comes near
  */
@@ -28,6 +29,8 @@ struct derived {
 	struct bo_series few;
 	struct bo_series many;
 	bool exact;
+	bool hidden;
+	bool blind;
 	int64_t first_ns;
 	char remark[160];
 };
@@ -71,15 +74,32 @@ const struct bo_group_snapshot *slo_snapshot_next(const struct bo_run *run, int 
 	return NULL;
 }
 
-uint64_t slo_snapshot_hidden(const struct bo_group_snapshot *snap)
+static bool is_other(const struct bo_group *g)
+{
+	return strcmp(g->site, BO_GROUPS_OTHER) == 0;
+}
+
+uint64_t slo_snapshot_hidden(const struct bo_group_snapshot *snap, bool stuck)
 {
 	uint64_t known = 0, hidden;
 
-	for (size_t i = 0; i < snap->ngroups; i++)
-		known += snap->groups[i].count;
+	for (size_t i = 0; i < snap->ngroups; i++) {
+		const struct bo_group *g = &snap->groups[i];
+
+		if (!is_other(g))
+			known += g->count;
+		else if (stuck)
+			known += g->count > g->stuck ? g->count - g->stuck : 0;
+	}
 	hidden = snap->total > known ? snap->total - known : 0;
 	/* A few that came and went between two reads are no cause for doubt. */
 	return (double)hidden > HIDDEN_SHARE * (double)snap->total ? hidden : 0;
+}
+
+bool slo_snapshot_tracks(const struct bo_group_snapshot *snap)
+{
+	/* Only who looks again and again at the same goroutines can tell; a dump cannot. */
+	return strncmp(snap->source, "pprof", 5) != 0;
 }
 
 void slo_no_snapshots(const struct slo_ask *ask, char *buf, size_t size)
@@ -174,25 +194,34 @@ static void remark_unseen(const struct slo_ask *ask, char *buf, size_t size)
 static int add_sample(struct derived *d, const struct slo_cmp *cmp,
 		      const struct bo_group_snapshot *snap, bool *any, struct bo_err *err)
 {
-	uint64_t few = 0, many = slo_snapshot_hidden(snap);
-	double whole = cmp->metric->unit == SLO_UNIT_RATIO &&
-				       !(cmp->metric->flags & SLO_M_OVER)
+	const struct slo_select *sel = cmp->select;
+	bool places = sel->site || sel->state || sel->blocked_at || sel->label;
+	bool blind = (sel->older_ns || sel->stuck_text) && !slo_snapshot_tracks(snap);
+	uint64_t few = 0, many = places ? slo_snapshot_hidden(snap, false) : 0;
+	double whole = cmp->metric->unit == SLO_UNIT_RATIO && !(cmp->metric->flags & SLO_M_OVER)
 			       ? (double)snap->total
 			       : 1;
 
 	for (size_t i = 0; i < snap->ngroups; i++) {
 		uint64_t lo, hi;
 
-		if (!slo_select_group(cmp->select, &snap->groups[i]))
+		if ((places && is_other(&snap->groups[i])) ||
+		    !slo_select_group(sel, &snap->groups[i]))
 			continue;
 		*any = true;
-		slo_select_members(cmp->select, &snap->groups[i], &lo, &hi);
+		slo_select_members(sel, &snap->groups[i], &lo, &hi);
+		if (blind) {
+			lo = 0;
+			hi = snap->groups[i].count;
+		}
 		few += lo;
 		many += hi;
 	}
 	if (whole < 1) /* a share of nothing */
 		return 0;
 	d->exact &= few == many;
+	d->hidden |= places && slo_snapshot_hidden(snap, false) > 0;
+	d->blind |= blind;
 	if (!bo_vec_push(&d->few.samples, (struct bo_sample){ snap->t_ns, (double)few / whole }) ||
 	    !bo_vec_push(&d->many.samples, (struct bo_sample){ snap->t_ns, (double)many / whole }))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
@@ -267,6 +296,19 @@ static int base_spread(const struct slo_ask *ask, const struct derived *d, doubl
 	return r;
 }
 
+static const char *why_apart(const struct slo_ask *ask, const struct derived *d)
+{
+	const struct slo_select *sel = ask->cmp->select;
+
+	if (d->hidden)
+		return "there are more kinds of goroutines than are kept apart";
+	if (d->blind)
+		return "a dump does not tell ages or who is stuck; that takes the census";
+	if (sel->older_ns && sel->stuck_text)
+		return "age and being stuck are counted each by itself";
+	return "ages are known at 1, 2, 5, 10, 15, 20, 30, 60, 120 and 300 s";
+}
+
 static int widen(const struct slo_ask *ask, const struct derived *d, struct slo_estimate *est,
 		 struct bo_err *err)
 {
@@ -290,11 +332,9 @@ static int widen(const struct slo_ask *ask, const struct derived *d, struct slo_
 		est->upper = fmax(est->upper, many.upper) + spread;
 	}
 	if (est->lower < est->upper && !est->why[0])
-		snprintf(est->why, sizeof(est->why),
-			 "between %s and %s of them match: ages are known at 1, 2, 5, 10, 15, 20, 30, "
-			 "60, 120 and 300 s, and age and being stuck each by itself",
+		snprintf(est->why, sizeof(est->why), "between %s and %s match: %s",
 			 slo_format(ask->cmp->metric->unit, est->value, lo),
-			 slo_format(ask->cmp->metric->unit, many.value, hi));
+			 slo_format(ask->cmp->metric->unit, many.value, hi), why_apart(ask, d));
 	return 0;
 }
 

@@ -306,9 +306,9 @@ enum slo_metric_flag {
 	SLO_M_STEADY =
 		1
 		<< 12, /* latency or errors: a base phase that breaks it leaves nothing to judge */
-	SLO_M_ERRORS = 1 << 13, /* judges failed requests */
-	SLO_M_FAULT = 1 << 14,  /* needs a fault, and budgets that say what "within budget" is */
-	SLO_M_GROUPS = 1 << 15, /* takes {site}, {state} … */
+	SLO_M_ERRORS = 1 << 13,    /* judges failed requests */
+	SLO_M_FAULT = 1 << 14,     /* needs a fault, and budgets that say what "within budget" is */
+	SLO_M_GROUPS = 1 << 15,    /* takes {site}, {state} … */
 	SLO_M_SELECTED = 1 << 16,  /* makes no sense without one of them */
 	SLO_M_SNAPSHOTS = 1 << 17, /* reads run->snapshots itself */
 	SLO_M_RUNTIME = 1 << 18,   /* only the census sees it */
@@ -422,8 +422,11 @@ void slo_derived_free(struct slo_derived_cache *cache);
 /** slo_snapshot_next() - the first snapshot of @node at or after index *@at, which is set behind it;
  * NULL: no more */
 const struct bo_group_snapshot *slo_snapshot_next(const struct bo_run *run, int node, size_t *at);
-/** slo_snapshot_hidden() - goroutines of @snap in no group, when they are too many to look past */
-uint64_t slo_snapshot_hidden(const struct bo_group_snapshot *snap);
+/** slo_snapshot_hidden() - goroutines of @snap of which no site is known, when they are too many to look
+ * past; @stuck: those at most that may be stuck */
+uint64_t slo_snapshot_hidden(const struct bo_group_snapshot *snap, bool stuck);
+/** slo_snapshot_tracks() - does @snap know who is stuck and how old they are? */
+bool slo_snapshot_tracks(const struct bo_group_snapshot *snap);
 /** slo_no_snapshots() - why there is none of ask->node */
 void slo_no_snapshots(const struct slo_ask *ask, char *buf, size_t size);
 

@@ -165,10 +165,11 @@ static bool lint_census(const struct slo_cmp *cmp, const struct bo_plan *plan, c
 			continue;
 		if (!spec->probe.off)
 			continue;
-		snprintf(buf, size,
-			 "only the goroutine census can judge this, and the probe of '%s' is off: it "
-			 "would be inconclusive",
-			 spec->name);
+		snprintf(
+			buf, size,
+			"only the goroutine census can judge this, and the probe of '%s' is off: it "
+			"would be inconclusive",
+			spec->name);
 		return true;
 	}
 	return false;

@@ -129,7 +129,8 @@ static void answer(const struct slo_ask *ask, const struct pauses *p, struct slo
 
 static int measure_pause(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
-	const struct bo_series *series = bo_run_series(ask->ctx->run, BO_SERIES_GC_PAUSE, ask->node);
+	const struct bo_series *series = bo_run_series(ask->ctx->run, BO_SERIES_GC_PAUSE,
+						       ask->node);
 	struct pauses p = { 0 };
 	int r = collect(ask, series, &p, err);
 

@@ -3,7 +3,7 @@
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include "internal.h"
 
-#define HEAP_FLAGS \
+#define HEAP_FLAGS                                                                            \
 	(SLO_M_NODE | SLO_M_PHASES | SLO_M_AT | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_OF_LIMIT | \
 	 SLO_M_RUNTIME)
 

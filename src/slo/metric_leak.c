@@ -226,7 +226,8 @@ static int judge_groups(const struct leak_case *c, struct finding *f, struct bo_
 	for (size_t i = 0; i < snap->ngroups; i++) {
 		const struct bo_group *g = &snap->groups[i];
 
-		if (!g->leaked && slo_select_group(c->ask->cmp->select, g))
+		if (!g->leaked && strcmp(g->site, BO_GROUPS_OTHER) != 0 &&
+		    slo_select_group(c->ask->cmp->select, g))
 			keys[n++] = g;
 	}
 	qsort(keys, n, sizeof(*keys), order_group);
@@ -259,9 +260,14 @@ static bool blind(const struct leak_case *c, char *why, size_t size)
 		snprintf(why, size, "no snapshot in the last %s", bo_format_duration(silence, gap));
 		return true;
 	}
-	if ((double)slo_snapshot_hidden(c->after.last) > c->bound) {
+	if (!slo_snapshot_tracks(c->after.last)) {
+		snprintf(why, size, "%s does not tell who is stuck; that takes the census",
+			 c->after.last->source);
+		return true;
+	}
+	if ((double)slo_snapshot_hidden(c->after.last, true) > c->bound) {
 		snprintf(why, size, "%llu goroutines are in no group: there were too many kinds",
-			 (unsigned long long)slo_snapshot_hidden(c->after.last));
+			 (unsigned long long)slo_snapshot_hidden(c->after.last, true));
 		return true;
 	}
 	return false;
@@ -353,7 +359,8 @@ static int measure_leaked(const struct slo_ask *ask, struct slo_estimate *est, s
 		return 0;
 	}
 	judge_proven(&c, &f);
-	if (c.after.n >= LEAK_SNAPSHOTS && c.base.n >= SLO_MIN_BASE_SAMPLES)
+	if (c.after.n >= LEAK_SNAPSHOTS && c.base.n >= SLO_MIN_BASE_SAMPLES &&
+	    slo_snapshot_tracks(c.after.last))
 		r = judge_groups(&c, &f, err);
 	if (r == 0)
 		answer(&c, &f, est);

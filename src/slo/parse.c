@@ -362,8 +362,8 @@ static int take_older(struct parser *p, struct slo_select *sel)
 	if (r < 0)
 		return r;
 	if (ns < SLO_MIN_STRETCH_NS || ns > SLO_MAX_STRETCH_NS)
-		return slo_err_at(p->err, p->tok.col, "expected an age from 10ms to 24h, found '%s'",
-				  sel->older_text);
+		return slo_err_at(p->err, p->tok.col,
+				  "expected an age from 10ms to 24h, found '%s'", sel->older_text);
 	sel->older_ns = (int64_t)ns;
 	return 0;
 }
@@ -372,7 +372,8 @@ static int take_stuck(struct parser *p, struct slo_select *sel)
 {
 	sel->stuck = strcmp(sel->stuck_text, "true") == 0;
 	if (!sel->stuck && strcmp(sel->stuck_text, "false") != 0)
-		return slo_err_at(p->err, p->tok.col, "expected true or false after 'stuck=', found '%s'",
+		return slo_err_at(p->err, p->tok.col,
+				  "expected true or false after 'stuck=', found '%s'",
 				  sel->stuck_text);
 	return 0;
 }
@@ -380,9 +381,9 @@ static int take_stuck(struct parser *p, struct slo_select *sel)
 static int parse_selector(struct parser *p, struct slo_cmp *cmp, struct slo_select *sel)
 {
 	/* in the order of slo_select_keys */
-	const char **slots[] = { &cmp->node,       &cmp->load,   &cmp->cls,
-				 &sel->site,       &sel->state,  &sel->blocked_at,
-				 &sel->label,      &sel->older_text, &sel->stuck_text };
+	const char **slots[] = { &cmp->node,  &cmp->load,       &cmp->cls,
+				 &sel->site,  &sel->state,      &sel->blocked_at,
+				 &sel->label, &sel->older_text, &sel->stuck_text };
 	int which = -1, r;
 
 	for (int i = 0; slo_select_keys[i]; i++)

@@ -110,8 +110,8 @@ bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct 
 const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_estimate *est)
 {
 	const char *name = ask->cmp->metric->series;
-	const struct bo_series *s = ask->series ? ask->series :
-		bo_run_series(ask->ctx->run, name, ask->node);
+	const struct bo_series *s = ask->series ? ask->series
+						: bo_run_series(ask->ctx->run, name, ask->node);
 
 	if (s && s->samples.len)
 		return s;

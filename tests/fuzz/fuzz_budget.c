@@ -8,7 +8,17 @@
 #include <string.h>
 
 #include "brownout/slo/budget.h"
+#include "synth_groups.h"
 #include "synth_run.h"
+
+static void some_groups(struct synth *s, struct bo_group_snapshot *snap, void *arg)
+{
+	(void)arg;
+	synth_group(s, snap, "a/b.(*S).q|chan send|b.w", 20, 20, 7)->labels = "\"r\":\"/p\"";
+	synth_group(s, snap, "main.pool|select|main.worker", 4, 0, 300);
+	synth_group(s, snap, "main.x|sleep|", 1, 1, 1)->leaked = true;
+	synth_group(s, snap, BO_GROUPS_OTHER "||", 9, 3, 2);
+}
 
 /* Some of everything, and some of it missing. */
 static void fill(struct synth *s)
@@ -28,6 +38,13 @@ static void fill(struct synth *s)
 	synth_flat(s, BO_SERIES_MEMORY, SYNTH_ORDERS, 0, 30 * SYNTH_S, 1 << 20);
 	synth_flat(s, BO_SERIES_OOM_KILLS, SYNTH_ORDERS, 0, 30 * SYNTH_S, 0);
 	synth_flat(s, BO_SERIES_CPU, SYNTH_DB, 0, 30 * SYNTH_S, 0.5);
+	synth_watch(s, 0, 9 * SYNTH_S, some_groups, NULL);
+	synth_watch(s, 15 * SYNTH_S, 30 * SYNTH_S, some_groups, NULL);
+	synth_flat(s, BO_SERIES_GC_CYCLES, SYNTH_ORDERS, 0, 30 * SYNTH_S, 7);
+	synth_flat(s, BO_SERIES_GC_PAUSE, SYNTH_ORDERS, 0, 9 * SYNTH_S, 1e6);
+	synth_flat(s, BO_SERIES_HEAP_LIVE, SYNTH_ORDERS, 0, 30 * SYNTH_S, 1 << 20);
+	synth_flat(s, BO_SERIES_SCHED_RUNQ, SYNTH_ORDERS, 9 * SYNTH_S, 20 * SYNTH_S, 3);
+	synth_flat(s, BO_SERIES_CREATED, SYNTH_ORDERS, 0, 30 * SYNTH_S, 16);
 	synth_budget(s, "latency.max <= 1s in fault");
 	synth_budget(s, "");
 }

@@ -62,7 +62,8 @@ struct bo_group *synth_group(struct synth *s, struct bo_group_snapshot *snap, co
 }
 
 void synth_watch(struct synth *s, int64_t from_ns, int64_t to_ns,
-		 void (*fill)(struct synth *s, struct bo_group_snapshot *snap, void *arg), void *arg)
+		 void (*fill)(struct synth *s, struct bo_group_snapshot *snap, void *arg),
+		 void *arg)
 {
 	for (int64_t t = from_ns; t < to_ns; t += SYNTH_S) {
 		struct bo_group_snapshot *snap = synth_snapshot(s, SYNTH_ORDERS, t);

@@ -17,4 +17,5 @@ struct bo_group *synth_group(struct synth *s, struct bo_group_snapshot *snap, co
 /** synth_watch() - a snapshot of orders every second over [@from_ns, @to_ns), each with three goroutines of main.main
  * and what @fill adds for its time; NULL adds nothing */
 void synth_watch(struct synth *s, int64_t from_ns, int64_t to_ns,
-		 void (*fill)(struct synth *s, struct bo_group_snapshot *snap, void *arg), void *arg);
+		 void (*fill)(struct synth *s, struct bo_group_snapshot *snap, void *arg),
+		 void *arg);

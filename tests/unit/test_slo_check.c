@@ -152,6 +152,49 @@ static void test_lint(void **state)
 	synth_done(&s);
 }
 
+static void test_lint_census(void **state)
+{
+	static const char *const budgets[] = {
+		"goroutines{stuck=true} == 0", "goroutines.leaked == 0",
+		"gc.pause.max <= 5ms",         "heap.live <= 1GiB",
+		"sched.runq <= 100",           "goroutines.created <= 5/s",
+	};
+	struct synth s;
+
+	(void)state;
+	synth_init(&s, 1);
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
+		lint(&s, budgets[i], NULL);
+		s.plan->nodes.items[SYNTH_ORDERS].probe.off = true;
+		good(&s, budgets[i]);
+		lint(&s, budgets[i], "the probe of 'orders' is off");
+		s.plan->nodes.items[SYNTH_ORDERS].probe.off = false;
+	}
+	s.plan->nodes.items[SYNTH_ORDERS].probe.off = true;
+	lint(&s, "goroutines{node=db, stuck=true} == 0", NULL);
+	lint(&s, "goroutines{node=db, site=a} <= 5 for 90% of 1s windows",
+	     "too seldom for 1s windows");
+	lint(&s, "goroutines{node=db, site=a} <= 5 for 50% of 2s windows", NULL);
+	lint(&s, "goroutines{node=db, older=20s} == 0 at hold", NULL);
+	lint(&s, "goroutines{node=db, older=21s} == 0 at hold", "the run has lasted 20.0s by then");
+	lint(&s, "goroutines.leaked{node=db} == 0 at hold", NULL);
+	s.plan->timeout_ns = 4 * SYNTH_S;
+	lint(&s, "goroutines.leaked{node=db} == 0 at hold", "no longer than the declared timeout");
+	s.plan->timeout_ns = 0;
+	synth_phase(&s, BO_PHASE_HOLD, 2 * SYNTH_S);
+	lint(&s, "goroutines.leaked{node=db} == 0 at hold", "too short for a leak to be told");
+	synth_phase(&s, BO_PHASE_HOLD, 0);
+	bad(&s, "goroutines.leaked{node=db} == 0 at hold", "phase 'hold' does not happen");
+	good(&s, "goroutines.leaked{node=db} == 0");
+	synth_phase(&s, BO_PHASE_SETTLE, 0);
+	bad(&s, "goroutines.leaked{node=db} == 0",
+	    "none of the phases that goroutines.leaked is judged in");
+	synth_phase(&s, BO_PHASE_SETTLE, 5 * SYNTH_S);
+	synth_phase(&s, BO_PHASE_BASE, 0);
+	bad(&s, "goroutines.leaked{node=db} == 0", "phase 'base' lasts 0s");
+	synth_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_memory_fault_gives_a_limit),
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_lint),
+		cmocka_unit_test(test_lint_census),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

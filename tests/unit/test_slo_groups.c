@@ -129,7 +129,8 @@ static void test_aggregates(void **state)
 	struct synth *s = *state;
 
 	synth_watch(s, 0, synth_end(s, BO_PHASE_SETTLE), fill, NULL);
-	expect(s, "goroutines{site=\"orders.(*Server).query\"} <= 40", BO_PASS, "goroutines 40", NULL);
+	expect(s, "goroutines{site=\"orders.(*Server).query\"} <= 40", BO_PASS, "goroutines 40",
+	       NULL);
 	expect(s, "goroutines{site=\"orders.(*Server).query\"} < 40", BO_FAIL, NULL,
 	       "first 40 in orders.(*Server).query [chan receive] at orders.go:93");
 	assert_int_equal(s->run->verdict.budgets.items[0].first_breach_ns,
@@ -137,18 +138,22 @@ static void test_aggregates(void **state)
 	expect(s, "goroutines.count{site=query} == 25 at settle", BO_PASS, NULL, NULL);
 	expect(s, "goroutines.count{site=query} == 0 at settle", BO_FAIL, NULL, NULL);
 	/* The function that they run, not only the one that started them. */
-	expect(s, "goroutines{site=\"(*Server).query.func1\"} == 25 at settle", BO_PASS, NULL, NULL);
+	expect(s, "goroutines{site=\"(*Server).query.func1\"} == 25 at settle", BO_PASS, NULL,
+	       NULL);
 	expect(s, "goroutines.peak{site=query} <= 4 * base", BO_PASS, "peak 40", NULL);
 	expect(s, "goroutines.peak{site=query} < 4 * base", BO_FAIL, NULL, NULL);
-	expect(s, "goroutines.delta{site=query} <= 15 at hold", BO_PASS, "delta 15 (25, base 10)", NULL);
+	expect(s, "goroutines.delta{site=query} <= 15 at hold", BO_PASS, "delta 15 (25, base 10)",
+	       NULL);
 	expect(s, "goroutines.delta{site=query} <= 14 at hold", BO_FAIL, NULL, NULL);
 	expect(s, "goroutines.growth{site=query} < 300% over 5s", BO_FAIL, "growth 300%", NULL);
 	expect(s, "goroutines.growth{site=query} <= 300% over 5s", BO_PASS, NULL, NULL);
-	expect(s, "goroutines.slope{site=query} <= 0.1/s in hold..settle", BO_PASS, "slope 0.0/s", NULL);
+	expect(s, "goroutines.slope{site=query} <= 0.1/s in hold..settle", BO_PASS, "slope 0.0/s",
+	       NULL);
 	expect(s, "goroutines.share{site=query} <= 80% in hold", BO_PASS, "share 78.1%", NULL);
 	expect(s, "goroutines.share{site=query} < 78% in hold", BO_FAIL, NULL, NULL);
 	expect(s, "goroutines.share{site=gone} == 0", BO_PASS, "share 0%", NULL);
-	expect(s, "goroutines{state=\"chan receive\", stuck=true} <= 8", BO_PASS, "goroutines 8", NULL);
+	expect(s, "goroutines{state=\"chan receive\", stuck=true} <= 8", BO_PASS, "goroutines 8",
+	       NULL);
 	expect(s, "goroutines{stuck=true} <= 9 in fault", BO_PASS, "goroutines 9", NULL);
 	expect(s, "goroutines{stuck=false, site=query} <= 31", BO_FAIL, "goroutines 32", NULL);
 	expect(s, "goroutines{blocked_at=\"main.wait\"} == 25 in settle", BO_PASS, NULL, NULL);
@@ -158,7 +163,8 @@ static void test_aggregates(void **state)
 	       "no goroutine ever matched all of that at once");
 	expect(s, "goroutines{site=query} <= 30 for 50% of 2s windows", BO_PASS, "11 of 16", NULL);
 	/* The count of a probe that does not know groups is another thing. */
-	expect(s, "goroutines.count < 5", BO_INCONCLUSIVE, NULL, "no samples of goroutines of orders");
+	expect(s, "goroutines.count < 5", BO_INCONCLUSIVE, NULL,
+	       "no samples of goroutines of orders");
 }
 
 static void test_older(void **state)
@@ -181,7 +187,8 @@ static void test_older(void **state)
 	expect(s, "goroutines.delta{site=query, older=\"17s\"} <= 20 at hold", BO_INCONCLUSIVE,
 	       NULL, NULL);
 	expect(s, "goroutines.delta{site=query, older=\"17s\"} <= 25 at hold", BO_PASS, NULL, NULL);
-	expect(s, "goroutines.slope{site=query, older=\"17s\"} <= 20/s", BO_INCONCLUSIVE, NULL, NULL);
+	expect(s, "goroutines.slope{site=query, older=\"17s\"} <= 20/s", BO_INCONCLUSIVE, NULL,
+	       NULL);
 }
 
 static void test_nothing_matched(void **state)
@@ -191,7 +198,8 @@ static void test_nothing_matched(void **state)
 	expect(s, "goroutines{site=query} == 0", BO_INCONCLUSIVE, "not measured",
 	       "no snapshot of the goroutines of orders was taken");
 	synth_watch(s, 0, synth_end(s, BO_PHASE_FAULT), fill, NULL);
-	expect(s, "goroutines{site=\"orders.(*Server).qeury\"} == 0 in fault", BO_PASS, "goroutines 0",
+	expect(s, "goroutines{site=\"orders.(*Server).qeury\"} == 0 in fault", BO_PASS,
+	       "goroutines 0",
 	       "no goroutine of that site was ever seen; nearest site seen: orders.(*Server).query");
 	expect(s, "goroutines{site=\"orders.(*Server).qeury\"} >= 1 in fault", BO_FAIL, NULL,
 	       "nearest site seen");
@@ -202,13 +210,40 @@ static void test_nothing_matched(void **state)
 	expect(s, "goroutines{label=\"route=/get\"} == 0 in fault", BO_PASS, NULL,
 	       "no goroutine with that label");
 	/* No snapshot where one is wanted, and a stretch without any. */
-	expect(s, "goroutines{site=query} <= 99 at settle", BO_INCONCLUSIVE, NULL, "no samples of goroutine groups");
-	expect(s, "goroutines{site=query} <= 99", BO_INCONCLUSIVE, NULL, "no samples of goroutine groups");
+	expect(s, "goroutines{site=query} <= 99 at settle", BO_INCONCLUSIVE, NULL,
+	       "no samples of goroutine groups");
+	expect(s, "goroutines{site=query} <= 99", BO_INCONCLUSIVE, NULL,
+	       "no samples of goroutine groups");
 	expect(s, "goroutines{site=query} <= 39", BO_FAIL, NULL, NULL);
 	/* Goroutines beyond the bound on groups might be of any site. */
 	s->run->snapshots.items[8].total += 50;
-	expect(s, "goroutines{site=gone} == 0 in fault", BO_INCONCLUSIVE, NULL, NULL);
+	expect(s, "goroutines{site=gone} == 0 in fault", BO_INCONCLUSIVE, NULL,
+	       "no goroutine of that site was ever seen");
 	expect(s, "goroutines{site=gone} <= 50 in fault", BO_PASS, NULL, NULL);
+	expect(s, "goroutines{site=query} <= 40 in fault", BO_INCONCLUSIVE, NULL,
+	       "more kinds of goroutines than are kept apart");
+	synth_group(s, &s->run->snapshots.items[8], BO_GROUPS_OTHER "||", 50, 50, 0);
+	s->run->snapshots.items[8].total -= 50;
+	expect(s, "goroutines{site=query} <= 40 in fault", BO_INCONCLUSIVE, NULL, "kept apart");
+	expect(s, "goroutines{site=\"(other)\"} == 0 in base", BO_PASS, NULL, NULL);
+	expect(s, "goroutines{stuck=true} <= 58 in fault", BO_FAIL, "goroutines 59", NULL);
+	expect(s, "goroutines{stuck=true} <= 59 in fault", BO_PASS, NULL, NULL);
+}
+
+/* A dump knows sites and states, but no ages and nobody stuck. */
+static void test_dumps(void **state)
+{
+	struct synth *s = *state;
+
+	synth_watch(s, 0, synth_end(s, BO_PHASE_SETTLE), fill, NULL);
+	bo_vec_foreach(snap, &s->run->snapshots)
+		snap->source = "pprof debug=2";
+	expect(s, "goroutines{site=query} == 25 at settle", BO_PASS, NULL, NULL);
+	expect(s, "goroutines{site=query, stuck=true} <= 24 at settle", BO_INCONCLUSIVE, NULL,
+	       "a dump does not tell");
+	expect(s, "goroutines{site=query, older=10s} == 0 at settle", BO_INCONCLUSIVE, NULL,
+	       "a dump does not tell");
+	expect(s, "goroutines{site=query, older=10s} <= 25 at settle", BO_PASS, NULL, NULL);
 }
 
 /* Another node's goroutines are another matter. */
@@ -229,11 +264,9 @@ static void test_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_members),
-		SYNTH_TEST(test_aggregates),
-		SYNTH_TEST(test_older),
-		SYNTH_TEST(test_nothing_matched),
+		cmocka_unit_test(test_names),     cmocka_unit_test(test_members),
+		SYNTH_TEST(test_aggregates),      SYNTH_TEST(test_older),
+		SYNTH_TEST(test_nothing_matched), SYNTH_TEST(test_dumps),
 		SYNTH_TEST(test_nodes),
 	};
 

@@ -43,7 +43,8 @@ static void play(struct synth *s, const struct life *life)
 }
 
 #define WORKER "main.startPool|chan receive|main.worker"
-#define QUERY "example.com/shop/orders.(*Server).query|chan send|example.com/shop/orders.(*Server).query"
+#define QUERY \
+	"example.com/shop/orders.(*Server).query|chan send|example.com/shop/orders.(*Server).query"
 #define SLEEP "main.handler|sleep|main.handler"
 
 /* clang-format off */
@@ -148,9 +149,7 @@ static void test_bound_grows_with_load(void **state)
 	expect(s, "goroutines.leaked == 0", BO_FAIL, "leaked 18", NULL);
 }
 
-static const struct life LEAK = { { 0, 2, 2, 107, 107, 107, 107 },
-				  { 0, 0, 1, 1, 1, 1 },
-				  QUERY };
+static const struct life LEAK = { { 0, 2, 2, 107, 107, 107, 107 }, { 0, 0, 1, 1, 1, 1 }, QUERY };
 
 static void test_cannot_tell(void **state)
 {
@@ -254,19 +253,38 @@ static void test_too_many_kinds(void **state)
 	expect(s, "goroutines.leaked == 0", BO_PASS, NULL, NULL);
 	bo_vec_foreach(snap, &s->run->snapshots)
 		snap->total += 500;
-	expect(s, "goroutines.leaked == 0", BO_INCONCLUSIVE, NULL, "500 goroutines are in no group");
+	expect(s, "goroutines.leaked == 0", BO_INCONCLUSIVE, NULL,
+	       "500 goroutines are in no group");
+	/* In a group of all sorts, of whom most move. */
+	bo_vec_foreach(snap, &s->run->snapshots) {
+		snap->total -= 500;
+		synth_group(s, snap, BO_GROUPS_OTHER "||", 500, 5, 0);
+	}
+	expect(s, "goroutines.leaked == 0", BO_PASS, NULL, NULL);
+	bo_vec_foreach(snap, &s->run->snapshots)
+		snap->groups[snap->ngroups - 1].stuck = 60;
+	expect(s, "goroutines.leaked == 0", BO_INCONCLUSIVE, NULL, "60 goroutines are in no group");
+}
+
+/* A dump knows where they wait, not for how long. */
+static void test_dumps(void **state)
+{
+	struct synth *s = *state;
+
+	play(s, &LEAK);
+	bo_vec_foreach(snap, &s->run->snapshots)
+		snap->source = "pprof debug=2";
+	expect(s, "goroutines.leaked == 0", BO_INCONCLUSIVE, NULL,
+	       "pprof debug=2 does not tell who is stuck; that takes the census");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_services),
-		SYNTH_TEST(test_bound_grows_with_load),
-		SYNTH_TEST(test_cannot_tell),
-		SYNTH_TEST(test_timeout_not_over),
-		SYNTH_TEST(test_runtime_says_so),
-		SYNTH_TEST(test_selected),
-		SYNTH_TEST(test_too_many_kinds),
+		cmocka_unit_test(test_services),  SYNTH_TEST(test_bound_grows_with_load),
+		SYNTH_TEST(test_cannot_tell),     SYNTH_TEST(test_timeout_not_over),
+		SYNTH_TEST(test_runtime_says_so), SYNTH_TEST(test_selected),
+		SYNTH_TEST(test_too_many_kinds),  SYNTH_TEST(test_dumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,8 @@ static void collect(struct synth *s, int blind)
 
 	for (int64_t t = synth_start(s, BO_PHASE_BASE); t < synth_end(s, BO_PHASE_SETTLE);
 	     t += 100 * SYNTH_MS) {
-		bool fault = t >= synth_start(s, BO_PHASE_FAULT) && t < synth_end(s, BO_PHASE_FAULT);
+		bool fault = t >= synth_start(s, BO_PHASE_FAULT) &&
+			     t < synth_end(s, BO_PHASE_FAULT);
 
 		if ((t - synth_start(s, BO_PHASE_BASE)) % SYNTH_S == 500 * SYNTH_MS) {
 			double ns = fault ? 5e6 : 1e6;
@@ -77,11 +78,13 @@ static void test_gc_unknown(void **state)
 {
 	struct synth *s = *state;
 
-	expect(s, "gc.pause.max <= 1s", BO_INCONCLUSIVE, "not measured", "no samples of gc.pause of orders");
+	expect(s, "gc.pause.max <= 1s", BO_INCONCLUSIVE, "not measured",
+	       "no samples of gc.pause of orders");
 	expect(s, "gc.cycles == 0", BO_INCONCLUSIVE, NULL, "no samples of gc.cycles of orders");
 	flat(s, BO_SERIES_GC_CYCLES, BO_PHASE_BASE, BO_PHASE_SETTLE, 7);
 	expect(s, "gc.cycles == 0", BO_PASS, NULL, NULL);
-	expect(s, "gc.pause.max <= 1s", BO_PASS, "longest pause 0", "no collection ended in that time");
+	expect(s, "gc.pause.max <= 1s", BO_PASS, "longest pause 0",
+	       "no collection ended in that time");
 	/* A pause without the counters says nothing about others. */
 	s->run->series.items[0]->samples.len = 0;
 	synth_sample(s, BO_SERIES_GC_PAUSE, SYNTH_ORDERS, 8 * SYNTH_S, 2e6);
@@ -127,6 +130,28 @@ static void test_sched(void **state)
 	expect(s, "sched.stw_pending <= 1s", BO_FAIL, "stop pending 3.00s", NULL);
 }
 
+/* Nothing became runnable for seconds: no hole, as long as somebody looked. */
+static void test_quiet_scheduler(void **state)
+{
+	struct synth *s = *state;
+	int64_t fault = synth_start(s, BO_PHASE_FAULT);
+
+	synth_flat(s, BO_SERIES_SCHED_LATENCY_P99, SYNTH_ORDERS, fault, fault + SYNTH_S, 1e6);
+	synth_sample(s, BO_SERIES_SCHED_LATENCY_P99, SYNTH_ORDERS, fault + 9 * SYNTH_S, 3e6);
+	expect(s, "sched.latency.p99 <= 3ms in fault", BO_INCONCLUSIVE, NULL,
+	       "no samples of sched.latency.p99 for");
+	flat(s, BO_SERIES_SCHED_RUNQ, BO_PHASE_BASE, BO_PHASE_FAULT, 0);
+	expect(s, "sched.latency.p99 <= 3ms in fault", BO_PASS, "scheduling p99 3", NULL);
+	expect(s, "sched.latency.p99 <= 2ms in fault", BO_FAIL, NULL, NULL);
+	assert_int_equal(s->run->verdict.budgets.items[0].first_breach_ns, fault + 9 * SYNTH_S);
+	expect(s, "sched.latency.p99 <= 3ms in hold", BO_INCONCLUSIVE, "not measured",
+	       "no samples of sched.runq for");
+	expect(s, "sched.latency.p99 <= 3ms in fault..hold", BO_INCONCLUSIVE, NULL,
+	       "no samples of sched.runq for");
+	expect(s, "sched.latency.p99 <= 2 * base in fault", BO_INCONCLUSIVE, NULL,
+	       "base cannot be told");
+}
+
 static void test_created(void **state)
 {
 	struct synth *s = *state;
@@ -143,8 +168,13 @@ static void test_created(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SYNTH_TEST(test_gc),	  SYNTH_TEST(test_gc_missed), SYNTH_TEST(test_gc_unknown),
-		SYNTH_TEST(test_heap),	  SYNTH_TEST(test_sched),     SYNTH_TEST(test_created),
+		SYNTH_TEST(test_gc),
+		SYNTH_TEST(test_gc_missed),
+		SYNTH_TEST(test_gc_unknown),
+		SYNTH_TEST(test_heap),
+		SYNTH_TEST(test_sched),
+		SYNTH_TEST(test_created),
+		SYNTH_TEST(test_quiet_scheduler),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,9 @@ struct bo_series {
 #define BO_GROUP_AGES 10
 #define BO_GROUP_AGES_S { 1, 2, 5, 10, 15, 20, 30, 60, 120, 300 }
 
+/** Site of the group that holds what a snapshot does not keep apart; its state and places are "" */
+#define BO_GROUPS_OTHER "(other)"
+
 /**
  * struct bo_group - goroutines of one process that came from one place and wait for one thing at one place
  * Strings are [borrowed: run arena], never NULL.
