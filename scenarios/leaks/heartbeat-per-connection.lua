@@ -42,3 +42,6 @@ t:budget "goroutines.growth < 300% over 10s or goroutines.count < 5000"
 -- Nobody is connected any more; what is left is the service itself and the probe.
 t:budget "goroutines.count <= 20 at hold"
 t:budget "goroutines.count <= 20 at settle"
+-- The same by name. A heartbeat goes on ticking, so it is never stuck and goroutines.leaked does not see it.
+t:budget 'goroutines{site="feed.(*Service).stream"} == 0 at hold'
+t:budget 'goroutines{site="feed.(*Service).stream"} == 0 at settle'

@@ -45,5 +45,8 @@ t:budget "latency.max <= 1.25s in fault"
 -- Load has stopped for longer than T: whoever still waits will wait for good.
 t:budget "goroutines.delta <= 5 at hold"
 t:budget "goroutines.delta <= 5 at settle"
+-- And they are stuck, not merely many: the verdict names the function that left them behind.
+t:budget "goroutines.leaked == 0 at hold"
+t:budget "goroutines.leaked == 0 at settle"
 t:budget "recovery <= 2s"
 t:budget "errors.ratio <= 5% in heal"

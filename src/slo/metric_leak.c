@@ -50,12 +50,14 @@ struct tally {
 	uint64_t stuck;
 };
 
-/** struct finding - what is summed up; @worst: of the leaked, else of the doubtful */
+/** struct finding - what is summed up; @worst: of the leaked;  @alive: most beyond base that move */
 struct finding {
 	double leaked;
 	double doubtful;
 	double worst_count;
 	const struct bo_group *worst;
+	double alive;
+	const struct bo_group *alive_group;
 	char why[256];
 };
 
@@ -179,6 +181,10 @@ static void judge_group(const struct leak_case *c, const struct bo_group *g, str
 		return;
 	excess = (double)now.count - base_count(c, g);
 	amount = fmin(excess, (double)now.stuck);
+	if (excess > c->bound && amount <= c->bound && excess > f->alive) {
+		f->alive = excess;
+		f->alive_group = g;
+	}
 	/* Of those that were there before heal and still are, so many have run under its load. */
 	if (c->heal.n >= LEAK_SNAPSHOTS) {
 		struct tally heal = members(c->heal.last, g);
@@ -319,12 +325,21 @@ static void build_case(const struct slo_ask *ask, enum bo_phase phase, struct le
 
 static void answer(const struct leak_case *c, const struct finding *f, struct slo_estimate *est)
 {
+	char name[128];
+
 	est->value = est->lower = est->upper = f->leaked;
 	if (blind(c, est->why, sizeof(est->why))) {
 		est->upper = INFINITY;
 	} else if (f->doubtful > 0) {
 		est->upper += f->doubtful;
 		snprintf(est->why, sizeof(est->why), "%s", f->why);
+	}
+	/* Not stuck, so not leaked by this rule; but a heartbeat that nobody stops looks like that. */
+	if (f->alive_group && !f->worst) {
+		slo_group_name(f->alive_group, name, sizeof(name));
+		snprintf(est->remark, sizeof(est->remark),
+			 "%.0f more than in base still run in %.90s: judge them by count or delta",
+			 f->alive, name);
 	}
 	if (f->worst)
 		slo_group_name(f->worst, est->where, sizeof(est->where));

@@ -13,13 +13,16 @@ catalogue_test(smoke/demo fixed PASS)
 catalogue_test(smoke/demo defective FAIL "latency.max" "goroutines.delta <= 5 at hold" "goroutines.delta <= 5 at settle")
 catalogue_test(smoke/demo wrongfix FAIL "goroutines.delta <= 5 at hold" "goroutines.delta <= 5 at settle")
 catalogue_test(timeouts/context-not-propagated fixed PASS)
-catalogue_test(timeouts/context-not-propagated defective FAIL "latency.max" "goroutines.delta <= 5 at hold")
+catalogue_test(timeouts/context-not-propagated defective FAIL "latency.max" "goroutines.delta <= 5 at hold"
+	"goroutines.leaked == 0 at hold" "goroutines.leaked == 0 at settle")
 catalogue_test(timeouts/context-not-propagated wrongfix FAIL "goroutines.delta <= 5 at hold"
-	"goroutines.delta <= 5 at settle")
+	"goroutines.delta <= 5 at settle" "goroutines.leaked == 0 at hold" "goroutines.leaked == 0 at settle")
 catalogue_test(leaks/heartbeat-per-connection fixed PASS)
 catalogue_test(leaks/heartbeat-per-connection defective FAIL "goroutines.count <= 220 in fault"
-	"goroutines.count <= 20 at hold" "goroutines.count <= 20 at settle")
-catalogue_test(leaks/heartbeat-per-connection wrongfix FAIL "goroutines.count <= 20 at hold")
+	"goroutines.count <= 20 at hold" "goroutines.count <= 20 at settle"
+	"goroutines{site=\"feed.(*Service).stream\"} == 0 at hold" "goroutines{site=\"feed.(*Service).stream\"} == 0 at settle")
+catalogue_test(leaks/heartbeat-per-connection wrongfix FAIL "goroutines.count <= 20 at hold"
+	"goroutines{site=\"feed.(*Service).stream\"} == 0 at hold")
 catalogue_test(memory/limit-ramp fixed PASS)
 # Cornered, the service is OOM-killed or stuck at its limit: the kernel decides, and on cgroup v1 it may refuse the limit.
 catalogue_test(memory/limit-ramp defective FAIL "memory.usage")
