@@ -397,7 +397,7 @@ static void remark_largest(const struct slo_ask *ask, struct slo_estimate *est)
 int slo_measure(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
 	const struct slo_metric *metric = ask->cmp->metric;
-	struct derived *d;
+	struct derived *d = NULL;
 	int r;
 
 	if (!ask->cmp->select || (metric->flags & SLO_M_SNAPSHOTS))
