@@ -163,7 +163,8 @@ static void test_aggregates(void **state)
 	expect(s, "goroutines{label=\"route=/pay\", state=select} == 0", BO_PASS, NULL,
 	       "no goroutine ever matched all of that at once");
 	expect(s, "goroutines{site=query} <= 30 for 50% of 2s windows", BO_PASS, "11 of 16", NULL);
-	expect(s, "goroutines{site=query} <= 40 and goroutines{site=pool} == 4", BO_PASS, NULL, NULL);
+	expect(s, "goroutines{site=query} <= 40 and goroutines{site=pool} == 4", BO_PASS, NULL,
+	       NULL);
 	/* The count of a probe that does not know groups is another thing. */
 	expect(s, "goroutines.count < 5", BO_INCONCLUSIVE, NULL,
 	       "no samples of goroutines of orders");
