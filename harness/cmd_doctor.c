@@ -42,17 +42,23 @@ static void links(const struct bo_machine *m)
 	if (m->driver == BO_DRIVER_NETEM)
 		snprintf(why, sizeof(why), "netem: the kernel's sch_netem answers");
 	else if (m->tun)
-		snprintf(why, sizeof(why), "wire (userspace): netem is not to be had: %s", m->why_not_netem);
+		snprintf(why, sizeof(why), "wire (userspace): netem is not to be had: %s",
+			 m->why_not_netem);
 	else
 		snprintf(why, sizeof(why), "none: %s; %s", m->why_not_netem, m->why_not_tun);
 	row(m->driver == BO_DRIVER_NETEM || m->tun ? HAVE : MISSING, "driver in use", why);
-	row(m->netem ? HAVE : DEGRADED, "netem", m->netem ? "qdisc can be installed" : m->why_not_netem);
+	row(m->netem ? HAVE : DEGRADED, "netem",
+	    m->netem ? "qdisc can be installed" : m->why_not_netem);
 	if (!m->netem)
 		fix("modprobe sch_netem (Debian: in the kernel package; cloud kernels may lack it; the wire does the same)");
-	row(m->tun ? HAVE : m->netem ? DEGRADED : MISSING, "TUN devices", m->tun ? "can be created" : m->why_not_tun);
+	row(m->tun     ? HAVE
+	    : m->netem ? DEGRADED
+		       : MISSING,
+	    "TUN devices", m->tun ? "can be created" : m->why_not_tun);
 	if (!m->tun)
 		fix("modprobe tun; in a container: --device /dev/net/tun --cap-add NET_ADMIN");
-	row(m->veth ? HAVE : DEGRADED, "veth", m->veth ? "can be created" : "missing; management links use TUN devices");
+	row(m->veth ? HAVE : DEGRADED, "veth",
+	    m->veth ? "can be created" : "missing; management links use TUN devices");
 }
 
 static void cgroups(const struct bo_machine *m)
@@ -63,11 +69,15 @@ static void cgroups(const struct bo_machine *m)
 	if (m->cgroup_memory)
 		snprintf(text, sizeof(text), "cgroup v%d%s", m->cgroup_memory_version,
 			 m->memory_high ? ", with memory.high" : ", without memory.high");
-	row(m->cgroup_memory ? HAVE : DEGRADED, "memory limit", m->cgroup_memory ? text : m->why_not_cgroup);
-	row(m->cgroup_cpu ? HAVE : DEGRADED, "CPU quota", m->cgroup_cpu ? "can be set" : m->why_not_cgroup);
-	row(m->cgroup_pids ? HAVE : DEGRADED, "pids limit", m->cgroup_pids ? "can be set" : m->why_not_cgroup);
+	row(m->cgroup_memory ? HAVE : DEGRADED, "memory limit",
+	    m->cgroup_memory ? text : m->why_not_cgroup);
+	row(m->cgroup_cpu ? HAVE : DEGRADED, "CPU quota",
+	    m->cgroup_cpu ? "can be set" : m->why_not_cgroup);
+	row(m->cgroup_pids ? HAVE : DEGRADED, "pids limit",
+	    m->cgroup_pids ? "can be set" : m->why_not_cgroup);
 	row(m->cgroup_freezer ? HAVE : DEGRADED, "freezer",
-	    m->cgroup_freezer ? "pause freezes the whole tree at once" : "missing; pause uses SIGSTOP instead");
+	    m->cgroup_freezer ? "pause freezes the whole tree at once"
+			      : "missing; pause uses SIGSTOP instead");
 	if (!m->cgroup_memory || !m->cgroup_cpu || !m->cgroup_pids)
 		fix("run as root (sudo brownout ...), or delegate: systemd-run --user --scope -p Delegate=yes brownout ...");
 }
@@ -79,12 +89,14 @@ static void host(void)
 
 	printf("\nload generator\n");
 	getrlimit(RLIMIT_NOFILE, &rl);
-	snprintf(text, sizeof(text), "%llu open files may be had (soft limit %llu is raised when needed)",
+	snprintf(text, sizeof(text),
+		 "%llu open files may be had (soft limit %llu is raised when needed)",
 		 (unsigned long long)rl.rlim_max, (unsigned long long)rl.rlim_cur);
 	row(rl.rlim_max >= FD_WISH ? HAVE : DEGRADED, "connections", text);
 	if (rl.rlim_max < FD_WISH)
 		fix("ulimit -Hn 65536 (as root), or LimitNOFILE= in the unit");
-	snprintf(text, sizeof(text), "%ld; with fewer than 2 the load generator disturbs the service",
+	snprintf(text, sizeof(text),
+		 "%ld; with fewer than 2 the load generator disturbs the service",
 		 sysconf(_SC_NPROCESSORS_ONLN));
 	row(sysconf(_SC_NPROCESSORS_ONLN) >= 2 ? HAVE : DEGRADED, "CPUs", text);
 }
@@ -102,29 +114,34 @@ int cmd_doctor(int argc, char **argv)
 
 		if (!ask)
 			fprintf(stderr, "brownout doctor: unknown argument \"%s\"\n", argv[1]);
-		fprintf(ask ? stdout : stderr, "usage: brownout doctor\n\nTries what a run needs and says what is "
-					       "missing.  exit: 0 runs are possible, 5 they are not\n");
+		fprintf(ask ? stdout : stderr,
+			"usage: brownout doctor\n\nTries what a run needs and says what is "
+			"missing.  exit: 0 runs are possible, 5 they are not\n");
 		return ask ? BO_EXIT_OK : BO_EXIT_USAGE;
 	}
 	uname(&u);
-	printf("brownout %s on %s %s %s\n\nprivilege\n", BO_VERSION, u.sysname, u.release, u.machine);
+	printf("brownout %s on %s %s %s\n\nprivilege\n", BO_VERSION, u.sysname, u.release,
+	       u.machine);
 	if (bo_keeper_start(&keeper, &err) < 0 || bo_keeper_machine(keeper, &m, &err) < 0) {
 		row(MISSING, "namespaces", err.msg);
 		bo_keeper_free(keeper);
 		printf("\nThis machine cannot run scenarios as it is.\n");
 		return BO_EXIT_CANNOT;
 	}
-	row(HAVE, "namespaces", root ? "as root; the keeper keeps the few capabilities it needs, nothing else does" :
-				       "as an ordinary user, in a user namespace");
+	row(HAVE, "namespaces",
+	    root ? "as root; the keeper keeps the few capabilities it needs, nothing else does"
+		 : "as an ordinary user, in a user namespace");
 	links(&m);
 	cgroups(&m);
 	host();
 	printf("\nnames of nodes\n");
 	if (access(BO_HOSTS_FILE, F_OK)) {
-		row(MISSING, "hosts file", BO_HOSTS_FILE " is missing; each node's own is mounted over it");
+		row(MISSING, "hosts file",
+		    BO_HOSTS_FILE " is missing; each node's own is mounted over it");
 		fix("echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
 	} else {
-		row(HAVE, "hosts file", BO_HOSTS_FILE " is there for each node's own to be mounted over");
+		row(HAVE, "hosts file",
+		    BO_HOSTS_FILE " is there for each node's own to be mounted over");
 	}
 	bo_keeper_free(keeper);
 	if (missing)

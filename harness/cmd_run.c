@@ -78,10 +78,14 @@ static int take_driver(struct options *o, const char *arg)
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "set", required_argument, NULL, 's' },    { "seed", required_argument, NULL, 'S' },
-		{ "driver", required_argument, NULL, 'd' }, { "out", required_argument, NULL, 'o' },
-		{ "plain", no_argument, NULL, 'p' },	    { "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
+		{ "set", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'S' },
+		{ "driver", required_argument, NULL, 'd' },
+		{ "out", required_argument, NULL, 'o' },
+		{ "plain", no_argument, NULL, 'p' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct bo_err err = { 0 };
 	int ch, r = 0;
@@ -120,15 +124,17 @@ static int parse_options(struct options *o, int argc, char **argv)
 		}
 	}
 	if (!r && optind != argc - 1)
-		r = optind == argc ? bad_usage("expected a scenario file") :
-				     bad_argument("expected one scenario file", argv[optind + 1]);
+		r = optind == argc ? bad_usage("expected a scenario file")
+				   : bad_argument("expected one scenario file", argv[optind + 1]);
 	o->path = r ? NULL : argv[optind];
 	return r;
 }
 
 static int load_plan(const struct options *o, struct bo_plan **ret, struct bo_err *err)
 {
-	struct bo_script_options so = { .seed = o->args.seed, .sets = o->args.sets, .nsets = o->args.nsets };
+	struct bo_script_options so = { .seed = o->args.seed,
+					.sets = o->args.sets,
+					.nsets = o->args.nsets };
 	struct bo_plan *plan = NULL;
 	int r = bo_scenario_load(&plan, o->path, &so, err);
 
@@ -160,7 +166,8 @@ static int make_dirs(const char *path)
 }
 
 /* the run's folder: <out>/<scenario>-<UTC time>[-<n>]; mkdir decides who gets a name when two start at once */
-static int make_run_dir(const struct options *o, struct bo_run *run, char *path, size_t size, struct bo_err *err)
+static int make_run_dir(const struct options *o, struct bo_run *run, char *path, size_t size,
+			struct bo_err *err)
 {
 	const char *out = o->out ? o->out : "reports/out";
 	time_t now = time(NULL);
@@ -169,23 +176,28 @@ static int make_run_dir(const struct options *o, struct bo_run *run, char *path,
 	int fd, r = make_dirs(out);
 
 	if (r < 0)
-		return bo_err_set(err, -r, BO_SUBSYS_HARNESS,
-				  "cannot make the folder for reports, %s: %s; --out names another one", out,
-				  strerrordesc_np(-r));
+		return bo_err_set(
+			err, -r, BO_SUBSYS_HARNESS,
+			"cannot make the folder for reports, %s: %s; --out names another one", out,
+			strerrordesc_np(-r));
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
 	for (int n = 1; n < 1000; n++) {
 		if (n == 1)
 			snprintf(run->id, sizeof(run->id), "%.40s-%s", run->plan->name, stamp);
 		else
-			snprintf(run->id, sizeof(run->id), "%.36s-%s-%d", run->plan->name, stamp, n);
+			snprintf(run->id, sizeof(run->id), "%.36s-%s-%d", run->plan->name, stamp,
+				 n);
 		snprintf(path, size, "%s/%s", out, run->id);
 		if (!mkdir(path, 0755))
 			break;
 		if (errno != EEXIST)
-			return bo_err_errno(err, BO_SUBSYS_HARNESS, "cannot make the run's folder %s", path);
+			return bo_err_errno(err, BO_SUBSYS_HARNESS,
+					    "cannot make the run's folder %s", path);
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? bo_err_errno(err, BO_SUBSYS_HARNESS, "cannot open the run's folder %s", path) : fd;
+	return fd < 0 ? bo_err_errno(err, BO_SUBSYS_HARNESS, "cannot open the run's folder %s",
+				     path)
+		      : fd;
 }
 
 static void describe_machine(struct bo_run *run, const struct bo_machine *machine)
@@ -193,8 +205,8 @@ static void describe_machine(struct bo_run *run, const struct bo_machine *machin
 	struct utsname u;
 
 	uname(&u);
-	snprintf(run->machine, sizeof(run->machine), "%.20s %.50s %.20s, %ld CPUs", u.sysname, u.release, u.machine,
-		 sysconf(_SC_NPROCESSORS_ONLN));
+	snprintf(run->machine, sizeof(run->machine), "%.20s %.50s %.20s, %ld CPUs", u.sysname,
+		 u.release, u.machine, sysconf(_SC_NPROCESSORS_ONLN));
 	if (machine->cgroup_memory_version)
 		snprintf(run->cgroup, sizeof(run->cgroup), "v%d", machine->cgroup_memory_version);
 	else
@@ -236,8 +248,8 @@ static int run_plan(const struct options *o, struct bo_keeper *keeper, const str
 		return usage_error(&err);
 	}
 	describe_machine(run, &machine);
-	bo_status_note(INT64_MIN, "%s: seed %" PRIu64 ", %.1fs planned, run folder %s", plan->name, plan->seed,
-		     (double)bo_plan_total(plan) / 1e9, path);
+	bo_status_note(INT64_MIN, "%s: seed %" PRIu64 ", %.1fs planned, run folder %s", plan->name,
+		       plan->seed, (double)bo_plan_total(plan) / 1e9, path);
 	if (bo_conductor_run(keeper, &machine, run, dir, &err) < 0) {
 		bo_status_clear();
 		bo_log(BO_LOG_ERROR, "no verdict: %s", err.msg);

@@ -43,7 +43,8 @@ int cmd_sweep(int argc, char **argv)
 		failed += s->code != 0;
 		if (s->code)
 			printf("could not remove %s: %s%s\n", s->path, strerrordesc_np(s->code),
-			       s->code == EACCES || s->code == EPERM ? "; try sudo brownout sweep" : "");
+			       s->code == EACCES || s->code == EPERM ? "; try sudo brownout sweep"
+								     : "");
 		else
 			printf("%s %s%s\n", dry_run ? "would remove" : "removed", s->path,
 			       s->killed ? " and killed what was in it" : "");

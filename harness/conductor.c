@@ -69,7 +69,8 @@ static int64_t since_t0(const struct conductor *c)
 }
 
 /* a line for the person who watches, and the same in the run's timeline */
-static void note(struct conductor *c, enum bo_event_kind kind, int node, const char *fmt, ...) BO_PRINTF(4, 5);
+static void note(struct conductor *c, enum bo_event_kind kind, int node, const char *fmt, ...)
+	BO_PRINTF(4, 5);
 
 static void note(struct conductor *c, enum bo_event_kind kind, int node, const char *fmt, ...)
 {
@@ -106,7 +107,8 @@ static void check_signals(struct conductor *c)
 		}
 		if (c->over)
 			continue; /* a terminal that closes, a runner that cancels: what comes at once is one wish */
-		snprintf(text, sizeof(text), "interrupted by SIG%s", sigabbrev_np((int)si.ssi_signo));
+		snprintf(text, sizeof(text), "interrupted by SIG%s",
+			 sigabbrev_np((int)si.ssi_signo));
 		c->run->abort_reason = keep_text(c, text);
 		c->over = true;
 		note(c, BO_EVENT_NOTE, -1, "%s: taking everything back", text);
@@ -146,8 +148,12 @@ static void list_active(const struct conductor *c, char *buf, size_t size)
 
 static void show(struct conductor *c)
 {
-	struct bo_status_view v = { .phase = bo_phase_name(c->phase), .p99_ms = NAN, .done_per_s = NAN,
-				  .goroutines = NAN, .memory_bytes = NAN, .faults = "" };
+	struct bo_status_view v = { .phase = bo_phase_name(c->phase),
+				    .p99_ms = NAN,
+				    .done_per_s = NAN,
+				    .goroutines = NAN,
+				    .memory_bytes = NAN,
+				    .faults = "" };
 	int64_t now = bo_now_ns();
 	char faults[256] = "";
 
@@ -196,7 +202,8 @@ static void pid_changed(void *self, int node, pid_t pid)
 static void describe_end(int status, char how[128])
 {
 	if (WIFSIGNALED(status))
-		snprintf(how, 128, "was killed by signal %d (%s)", WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+		snprintf(how, 128, "was killed by signal %d (%s)", WTERMSIG(status),
+			 sigdescr_np(WTERMSIG(status)));
 	else
 		snprintf(how, 128, "exited with status %d", WEXITSTATUS(status));
 }
@@ -216,8 +223,9 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 		return;
 	}
 	if (hands->memory_stat(hands->self, node, &mem, &ignored) == 0 && mem.oom_kills > 0)
-		snprintf(how + strlen(how), sizeof(how) - strlen(how), ", %lld OOM kill%s in its cgroup",
-			 (long long)mem.oom_kills, mem.oom_kills == 1 ? "" : "s");
+		snprintf(how + strlen(how), sizeof(how) - strlen(how),
+			 ", %lld OOM kill%s in its cgroup", (long long)mem.oom_kills,
+			 mem.oom_kills == 1 ? "" : "s");
 	if (!c->t0_ns) /* reported by who waits for it to be ready, or by check_running() */
 		return;
 	note(c, spec->role == BO_ROLE_SUBJECT ? BO_EVENT_NODE : BO_EVENT_PROBLEM, node,
@@ -231,29 +239,35 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 	}
 }
 
-int bo_conductor_supported(const struct bo_plan *plan, const struct bo_machine *machine, struct bo_err *err)
+int bo_conductor_supported(const struct bo_plan *plan, const struct bo_machine *machine,
+			   struct bo_err *err)
 {
 	if (plan->driver == BO_DRIVER_NETEM && !machine->netem)
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_HARNESS,
+			"%s:%d: driver \"netem\" is not to be had here: %s; use driver \"wire\" or \"auto\"",
+			plan->src.file, plan->src.line, machine->why_not_netem);
+	if (plan->driver != BO_DRIVER_NETEM && !machine->tun &&
+	    (plan->driver == BO_DRIVER_WIRE || !machine->netem))
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
-				  "%s:%d: driver \"netem\" is not to be had here: %s; use driver \"wire\" or \"auto\"",
-				  plan->src.file, plan->src.line, machine->why_not_netem);
-	if (plan->driver != BO_DRIVER_NETEM && !machine->tun && (plan->driver == BO_DRIVER_WIRE || !machine->netem))
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS, "links need TUN devices here: %s",
-				  machine->why_not_tun);
+				  "links need TUN devices here: %s", machine->why_not_tun);
 	if (access(BO_HOSTS_FILE, F_OK) < 0)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
-				  "nodes find each other through " BO_HOSTS_FILE ", and this machine has none to put "
-				  "theirs over; as root: echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_HARNESS,
+			"nodes find each other through " BO_HOSTS_FILE
+			", and this machine has none to put "
+			"theirs over; as root: echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
 	bo_vec_foreach(n, &plan->nodes) {
-		const char *what = n->memory_bytes && !machine->cgroup_memory ? "memory" :
-				   n->cpus_milli && !machine->cgroup_cpu      ? "cpus" :
-				   n->pids && !machine->cgroup_pids	      ? "pids" :
-										NULL;
+		const char *what = n->memory_bytes && !machine->cgroup_memory ? "memory"
+				   : n->cpus_milli && !machine->cgroup_cpu    ? "cpus"
+				   : n->pids && !machine->cgroup_pids         ? "pids"
+									      : NULL;
 
 		if (what)
 			return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
-					  "%s:%d: node %s: this machine cannot limit %s: %s", n->src.file,
-					  n->src.line, n->name, what, machine->why_not_cgroup);
+					  "%s:%d: node %s: this machine cannot limit %s: %s",
+					  n->src.file, n->src.line, n->name, what,
+					  machine->why_not_cgroup);
 	}
 	bo_vec_foreach(f, &plan->faults) {
 		const struct bo_fault_kind *kind = bo_fault_kind_find(f->kind, f->target);
@@ -291,9 +305,10 @@ static int start_sampler(struct conductor *c, struct bo_err *err)
 	if (!nodes)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	for (size_t i = 1; i < c->plan->nodes.len; i++)
-		nodes[n++] = (struct bo_sampler_node){ .node = (int)i,
-						       .address = view->nodes[i].management4,
-						       .files = bo_labctl_take_cgroup(c->lab, (int)i) };
+		nodes[n++] =
+			(struct bo_sampler_node){ .node = (int)i,
+						  .address = view->nodes[i].management4,
+						  .files = bo_labctl_take_cgroup(c->lab, (int)i) };
 	r = bo_sampler_new(&c->sampler, c->run, nodes, n, err);
 	if (r < 0)
 		return r;
@@ -332,11 +347,14 @@ static int start_loads(struct conductor *c, struct bo_err *err)
 
 		sa->sin_family = AF_INET;
 		sa->sin_port = htons((uint16_t)spec->port);
-		inet_pton(AF_INET, bo_labctl_view(c->lab)->nodes[spec->node].address4, &sa->sin_addr);
+		inet_pton(AF_INET, bo_labctl_view(c->lab)->nodes[spec->node].address4,
+			  &sa->sin_addr);
 		config.addr_len = sizeof(*sa);
-		snprintf(host, sizeof(host), "%s:%d", c->plan->nodes.items[spec->node].name, spec->port);
+		snprintf(host, sizeof(host), "%s:%d", c->plan->nodes.items[spec->node].name,
+			 spec->port);
 		config.host_header = host;
-		if ((r = bo_load_new(&c->loads[i], &config, err)) < 0 || (r = bo_load_start(c->loads[i], err)) < 0)
+		if ((r = bo_load_new(&c->loads[i], &config, err)) < 0 ||
+		    (r = bo_load_start(c->loads[i], err)) < 0)
 			return bo_err_wrap(err, "load %s", spec->name);
 	}
 	return 0;
@@ -358,17 +376,19 @@ static int check_running(struct conductor *c, struct bo_err *err)
 		if (st.running)
 			continue;
 		describe_end(st.exit_status, how);
-		return bo_err_set(err, ESRCH, BO_SUBSYS_HARNESS,
-				  "%s %s after it was ready and before the run began (see nodes/%s.log)", name, how,
-				  name);
+		return bo_err_set(
+			err, ESRCH, BO_SUBSYS_HARNESS,
+			"%s %s after it was ready and before the run began (see nodes/%s.log)",
+			name, how, name);
 	}
 	return 0;
 }
 
 static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 {
-	struct bo_labctl_hooks hooks = { .self = c, .idle = idle, .node_ended = node_ended,
-					 .pid_changed = pid_changed };
+	struct bo_labctl_hooks hooks = {
+		.self = c, .idle = idle, .node_ended = node_ended, .pid_changed = pid_changed
+	};
 	int64_t began = bo_now_ns();
 	char took[BO_UNIT_BUF];
 	int r;
@@ -379,14 +399,16 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	bo_labctl_set_hooks(c->lab, &hooks);
 	snprintf(c->run->driver, sizeof(c->run->driver), "%s", bo_labctl_view(c->lab)->link_driver);
 	bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
-		     bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len, c->plan->links.len,
-		     c->run->driver);
+		       bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len,
+		       c->plan->links.len, c->run->driver);
 	began = bo_now_ns();
 	r = bo_labctl_start_nodes(c->lab, err);
 	if (r < 0)
 		return r;
-	bo_status_note(INT64_MIN, "every node is ready after %s", bo_format_duration(bo_now_ns() - began, took));
-	r = bo_fault_set_init(&c->faults, c->plan, bo_labctl_hands(c->lab), c->run->faults.items, err);
+	bo_status_note(INT64_MIN, "every node is ready after %s",
+		       bo_format_duration(bo_now_ns() - began, took));
+	r = bo_fault_set_init(&c->faults, c->plan, bo_labctl_hands(c->lab), c->run->faults.items,
+			      err);
 	if (r < 0)
 		return r;
 	c->faults_ready = true;
@@ -410,7 +432,8 @@ static void check_late(struct conductor *c, enum bo_phase phase, int64_t now)
 	if (late > LATE_NS && late > length / 2)
 		note(c, BO_EVENT_PROBLEM, -1,
 		     "phase %s began %s late, and is planned for %s: taking back a fault took that long",
-		     bo_phase_name(phase), bo_format_duration(late, by), bo_format_duration(length, of));
+		     bo_phase_name(phase), bo_format_duration(late, by),
+		     bo_format_duration(length, of));
 }
 
 /*
@@ -424,7 +447,8 @@ static void enter_phase(struct conductor *c, enum bo_phase phase)
 
 	if (start < c->reverted_ns)
 		start = c->reverted_ns;
-	if (c->run->phases[c->phase].start_ns != INT64_MIN && c->run->phases[c->phase].end_ns == INT64_MIN)
+	if (c->run->phases[c->phase].start_ns != INT64_MIN &&
+	    c->run->phases[c->phase].end_ns == INT64_MIN)
 		c->run->phases[c->phase].end_ns = start;
 	c->phase = phase;
 	c->run->phases[phase].start_ns = start;
@@ -440,9 +464,11 @@ static void apply_fault(struct conductor *c, int i)
 	struct bo_err err = { 0 };
 
 	if (bo_fault_set_apply(&c->faults, (size_t)i, bo_now_ns(), &err) < 0)
-		note(c, BO_EVENT_PROBLEM, -1, "fault %s could not be applied: %s", spec->id, err.msg);
+		note(c, BO_EVENT_PROBLEM, -1, "fault %s could not be applied: %s", spec->id,
+		     err.msg);
 	else
-		note(c, BO_EVENT_FAULT, -1, "fault on: %s", rec->requested[0] ? rec->requested : spec->id);
+		note(c, BO_EVENT_FAULT, -1, "fault on: %s",
+		     rec->requested[0] ? rec->requested : spec->id);
 }
 
 static void revert_fault(struct conductor *c, int i)
@@ -458,12 +484,13 @@ static void revert_fault(struct conductor *c, int i)
 	c->reverted_ns = since_t0(c);
 	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
 	if (r < 0 && !(c->over && err.code == EINTR)) {
-		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1, "fault %s could not be reverted: %s", spec->id,
-		     err.msg);
+		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1,
+		     "fault %s could not be reverted: %s", spec->id, err.msg);
 		return;
 	}
 	if (rec->confirm == BO_CONFIRM_OK)
-		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id, rec->achieved);
+		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id,
+		     rec->achieved);
 	else
 		note(c, BO_EVENT_FAULT, -1, "fault off: %s; NOT confirmed (%s): %s", spec->id,
 		     bo_confirm_name(rec->confirm), rec->reason[0] ? rec->reason : rec->achieved);
@@ -524,7 +551,8 @@ static void tick_evidence(struct conductor *c)
 	int64_t start = bo_plan_phase_start(c->plan, c->phase), now = bo_now_ns() - c->t0_ns;
 
 	if (c->run->phases[c->phase].start_ns != INT64_MIN)
-		bo_evidence_tick(c->evidence, c->phase, now - start, start + c->plan->phase_ns[c->phase] - now);
+		bo_evidence_tick(c->evidence, c->phase, now - start,
+				 start + c->plan->phase_ns[c->phase] - now);
 }
 
 static void walk(struct conductor *c)
@@ -563,7 +591,8 @@ static void stop_loads(struct conductor *c)
 		struct bo_err err = { 0 };
 
 		if (c->loads[i] && bo_load_finish(c->loads[i], c->run, &err) < 0)
-			note(c, BO_EVENT_PROBLEM, -1, "load %s: %s", c->plan->loads.items[i].name, err.msg);
+			note(c, BO_EVENT_PROBLEM, -1, "load %s: %s", c->plan->loads.items[i].name,
+			     err.msg);
 		bo_load_free(c->loads[i]);
 		c->loads[i] = NULL;
 	}
@@ -581,8 +610,10 @@ static void note_logs(struct conductor *c)
 			note(c, BO_EVENT_NOTE, (int)i, "nodes/%s.log is incomplete: %s", name,
 			     strerrordesc_np(st.write_errno));
 		else if (st.bytes > st.kept)
-			note(c, BO_EVENT_NOTE, (int)i, "%s printed %s; nodes/%s.log keeps the first %s", name,
-			     bo_format_size((int64_t)st.bytes, a), name, bo_format_size((int64_t)st.kept, b));
+			note(c, BO_EVENT_NOTE, (int)i,
+			     "%s printed %s; nodes/%s.log keeps the first %s", name,
+			     bo_format_size((int64_t)st.bytes, a), name,
+			     bo_format_size((int64_t)st.kept, b));
 	}
 }
 
@@ -610,10 +641,11 @@ static void tear_down(struct conductor *c)
 		bo_fault_set_done(&c->faults);
 	began = bo_now_ns();
 	if (bo_keeper_stop(c->keeper, &err) < 0)
-		note(c, BO_EVENT_NOTE, -1, "clean-up: %s; `brownout sweep` takes back what is left", err.msg);
+		note(c, BO_EVENT_NOTE, -1, "clean-up: %s; `brownout sweep` takes back what is left",
+		     err.msg);
 	else
 		bo_status_note(INT64_MIN, "lab down in %s, nothing left behind",
-			     bo_format_duration(bo_now_ns() - began, took));
+			       bo_format_duration(bo_now_ns() - began, took));
 	if (c->lab)
 		note_logs(c);
 	bo_sampler_free(c->sampler);
@@ -634,10 +666,12 @@ static void fix_t0(struct conductor *c)
 	c->run->started_unix_ns = (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec + T0_AHEAD_NS;
 }
 
-int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine, struct bo_run *run, int run_dir,
-		     struct bo_err *err)
+int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine, struct bo_run *run,
+		     int run_dir, struct bo_err *err)
 {
-	struct conductor c = { .keeper = keeper, .machine = machine, .plan = run->plan, .run = run, .sigfd = -1 };
+	struct conductor c = {
+		.keeper = keeper, .machine = machine, .plan = run->plan, .run = run, .sigfd = -1
+	};
 	bo_auto_fd int nodes_dir = -1;
 	struct bo_err why = { 0 };
 	int r;

@@ -14,8 +14,8 @@
  * bo_conductor_supported() - can this machine do what the plan asks for?  Nothing is started.
  * Return: 0, or -ENOTSUP with the scenario's line, what cannot be done, why, and what would help
  */
-BO_NODISCARD int bo_conductor_supported(const struct bo_plan *plan, const struct bo_machine *machine,
-					struct bo_err *err);
+BO_NODISCARD int bo_conductor_supported(const struct bo_plan *plan,
+					const struct bo_machine *machine, struct bo_err *err);
 
 /**
  * bo_conductor_run() - carry the plan out and judge it
@@ -23,5 +23,5 @@ BO_NODISCARD int bo_conductor_supported(const struct bo_plan *plan, const struct
  * @run_dir: descriptor of the run's folder
  * Return: 0 when there is a verdict (whatever it is); -errno when not even that could be had
  */
-BO_NODISCARD int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine, struct bo_run *run,
-				  int run_dir, struct bo_err *err);
+BO_NODISCARD int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine,
+				  struct bo_run *run, int run_dir, struct bo_err *err);

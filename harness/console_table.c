@@ -278,13 +278,15 @@ static void print_grew(const struct bo_console *con, const json_t *run)
 	const json_t *budgets = bo_view_get(run, "budgets");
 
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
-		const json_t *budget = json_array_get(budgets, i), *grew = bo_view_get(budget, "grew");
+		const json_t *budget = json_array_get(budgets, i),
+			     *grew = bo_view_get(budget, "grew");
 		struct bo_strbuf line = { 0 };
 
 		if (!json_array_size(grew))
 			continue;
 		fputc('\n', con->out);
-		bo_strbuf_printf(&line, "GREW MOST  %s  (base \u2192 %s)", bo_view_str(budget, "text"),
+		bo_strbuf_printf(&line, "GREW MOST  %s  (base \u2192 %s)",
+				 bo_view_str(budget, "text"),
 				 bo_view_str(json_array_get(grew, 0), "phase"));
 		bo_console_text(con, bo_strbuf_str(&line));
 		for (size_t k = 0; k < json_array_size(grew); k++) {

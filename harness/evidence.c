@@ -44,7 +44,7 @@ struct kept_census {
 struct subject {
 	int node;
 	BO_VEC(double) counts; /* in base */
-	double limit; /* of the tripwire, NAN until base is over */
+	double limit;          /* of the tripwire, NAN until base is over */
 	bool tripped;
 	bool asked[BO_PHASE_COUNT];
 	bool agreed[BO_PHASE_COUNT];
@@ -52,10 +52,10 @@ struct subject {
 };
 
 struct bo_evidence {
-	struct bo_run *run; /* [borrowed] */
+	struct bo_run *run;         /* [borrowed] */
 	struct bo_sampler *sampler; /* [borrowed] */
-	int dir; /* goroutines/, -1 until there is something to write */
-	int run_dir; /* [borrowed] */
+	int dir;                    /* goroutines/, -1 until there is something to write */
+	int run_dir;                /* [borrowed] */
 	BO_VEC(struct subject) subjects;
 	struct bo_arena arena; /* the observer's until the sampler has stopped */
 	char problem[256];
@@ -87,7 +87,9 @@ static int open_dir(struct bo_evidence *e)
 
 static FILE *create(struct bo_evidence *e, const char *name)
 {
-	int fd = open_dir(e) < 0 ? -1 : openat(e->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open_dir(e) < 0
+			 ? -1
+			 : openat(e->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!out) {
@@ -121,11 +123,13 @@ static void write_text(struct bo_evidence *e, struct bo_census *census, const ch
 	finish_file(e, out, name);
 }
 
-static void write_groups(struct bo_evidence *e, const struct bo_sampler_taken *t, const char *node, const char *stem)
+static void write_groups(struct bo_evidence *e, const struct bo_sampler_taken *t, const char *node,
+			 const char *stem)
 {
 	struct bo_census_stats stats;
-	struct bo_census_view view = { .info = bo_census_info(t->census), .name = node, .snap = t->full,
-				       .stats = &stats };
+	struct bo_census_view view = {
+		.info = bo_census_info(t->census), .name = node, .snap = t->full, .stats = &stats
+	};
 	struct bo_err err = { 0 };
 	char name[160];
 	json_t *json;
@@ -164,14 +168,16 @@ static struct bo_census_frame keep_frame(struct bo_evidence *e, const struct bo_
 }
 
 /* The handle may be gone with its process before the end: keep copies. */
-static void keep_census(struct bo_evidence *e, struct kept_census *kept, const struct bo_census_snapshot *snap)
+static void keep_census(struct bo_evidence *e, struct kept_census *kept,
+			const struct bo_census_snapshot *snap)
 {
 	size_t n = snap->ngroups < KEPT_MAX ? snap->ngroups : KEPT_MAX;
 	struct bo_census_group *groups = bo_arena_alloc(&e->arena, (n + 1) * sizeof(*groups));
 
 	for (size_t i = 0; groups && i < n; i++) {
 		const struct bo_census_group *g = &snap->groups[i];
-		struct bo_census_frame *frames = bo_arena_alloc(&e->arena, (g->nframes + 1) * sizeof(*frames));
+		struct bo_census_frame *frames = bo_arena_alloc(&e->arena,
+								(g->nframes + 1) * sizeof(*frames));
 
 		groups[i] = *g;
 		groups[i].reason = keep(e, g->reason);
@@ -207,15 +213,16 @@ static void taken(void *self, const struct bo_sampler_taken *t)
 	}
 	if (!wanted)
 		return;
-	snprintf(stem, sizeof(stem), "%06.2fs-%s-%s", (double)t->snapshot->t_ns / 1e9, node, t->why);
+	snprintf(stem, sizeof(stem), "%06.2fs-%s-%s", (double)t->snapshot->t_ns / 1e9, node,
+		 t->why);
 	write_text(e, t->census, stem);
 	write_groups(e, t, node, stem);
 }
 
 /* ---- on the main thread ---- */
 
-int bo_evidence_new(struct bo_evidence **ret, struct bo_run *run, struct bo_sampler *sampler, int run_dir,
-		    struct bo_err *err)
+int bo_evidence_new(struct bo_evidence **ret, struct bo_run *run, struct bo_sampler *sampler,
+		    int run_dir, struct bo_err *err)
 {
 	struct bo_evidence *e = calloc(1, sizeof(*e));
 	struct bo_sampler_observer observer = { .self = e, .taken = taken };
@@ -229,7 +236,8 @@ int bo_evidence_new(struct bo_evidence **ret, struct bo_run *run, struct bo_samp
 	for (size_t i = 1; i < run->plan->nodes.len; i++) {
 		struct subject s = { .node = (int)i, .limit = NAN };
 
-		if (run->plan->nodes.items[i].role == BO_ROLE_SUBJECT && !bo_vec_push(&e->subjects, s)) {
+		if (run->plan->nodes.items[i].role == BO_ROLE_SUBJECT &&
+		    !bo_vec_push(&e->subjects, s)) {
 			bo_evidence_free(e);
 			return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 		}
@@ -263,10 +271,11 @@ static void watch_count(struct bo_evidence *e, struct subject *s, enum bo_phase 
 	}
 	if (!s->tripped && now > s->limit) {
 		s->tripped = true;
-		bo_run_event(e->run, bo_now_ns() - e->run->t0_ns, BO_EVENT_NOTE, s->node,
-			     "%s has %.0f goroutines, more than %.0f (the larger of base × 3 and base + 500): "
-			     "see goroutines/",
-			     e->run->plan->nodes.items[s->node].name, now, s->limit);
+		bo_run_event(
+			e->run, bo_now_ns() - e->run->t0_ns, BO_EVENT_NOTE, s->node,
+			"%s has %.0f goroutines, more than %.0f (the larger of base × 3 and base + 500): "
+			"see goroutines/",
+			e->run->plan->nodes.items[s->node].name, now, s->limit);
 		bo_sampler_snapshot(e->sampler, s->node, TRIPWIRE);
 	}
 }
@@ -278,7 +287,8 @@ void bo_evidence_tick(struct bo_evidence *e, enum bo_phase phase, int64_t in_ns,
 	bo_vec_foreach(s, &e->subjects) {
 		watch_count(e, s, phase);
 		/* Stopping the world for a profile is no matter in these two. */
-		if ((phase == BO_PHASE_BASE || phase == BO_PHASE_SETTLE) && in_ns > left_ns && !s->agreed[phase]) {
+		if ((phase == BO_PHASE_BASE || phase == BO_PHASE_SETTLE) && in_ns > left_ns &&
+		    !s->agreed[phase]) {
 			s->agreed[phase] = true;
 			bo_sampler_agree(e->sampler, s->node);
 		}
@@ -299,8 +309,9 @@ static void put_change(FILE *out, const struct bo_census_change *c)
 {
 	const struct bo_census_group *g = c->after;
 
-	fprintf(out, "\n+%" PRId64 " (%" PRIu64 " -> %" PRIu64 ") [%s%s]", c->delta, c->before ? c->before->count : 0,
-		g->count, g->reason, g->state == BO_CENSUS_LEAKED ? " (leaked)" : "");
+	fprintf(out, "\n+%" PRId64 " (%" PRIu64 " -> %" PRIu64 ") [%s%s]", c->delta,
+		c->before ? c->before->count : 0, g->count, g->reason,
+		g->state == BO_CENSUS_LEAKED ? " (leaked)" : "");
 	if (g->unmoved)
 		fprintf(out, ", %" PRIu64 " stuck", g->unmoved);
 	if (g->labels[0])
@@ -321,8 +332,10 @@ static void put_subject(struct bo_evidence *e, FILE *out, const struct subject *
 	struct bo_err err = { 0 };
 	size_t n = 0;
 
-	fprintf(out, "# %s: %" PRIu64 " goroutines at the end of base, %" PRIu64 " at the end of %s\n",
-		e->run->plan->nodes.items[s->node].name, a->user, b->user, to == HOLD ? "hold" : "settle");
+	fprintf(out,
+		"# %s: %" PRIu64 " goroutines at the end of base, %" PRIu64 " at the end of %s\n",
+		e->run->plan->nodes.items[s->node].name, a->user, b->user,
+		to == HOLD ? "hold" : "settle");
 	if (bo_census_diff(a->groups, a->ngroups, b->groups, b->ngroups, &changes, &n, &err) < 0)
 		remember(e, "goroutines/", err.msg);
 	/* By falling |delta|: what shrank is passed over, and the rest falls by delta. */
@@ -362,12 +375,13 @@ void bo_evidence_finish(struct bo_evidence *e)
 
 void bo_evidence_name(struct bo_evidence *e)
 {
-	const char *files = e->diff_hold && e->diff_settle ?
-				    "goroutines/diff-base-hold.txt, goroutines/diff-base-settle.txt" :
-			    e->diff_hold   ? "goroutines/diff-base-hold.txt" :
-			    e->diff_settle ? "goroutines/diff-base-settle.txt" :
-			    e->dir >= 0	   ? "goroutines/" :
-					     NULL;
+	const char *files =
+		e->diff_hold && e->diff_settle
+			? "goroutines/diff-base-hold.txt, goroutines/diff-base-settle.txt"
+		: e->diff_hold   ? "goroutines/diff-base-hold.txt"
+		: e->diff_settle ? "goroutines/diff-base-settle.txt"
+		: e->dir >= 0    ? "goroutines/"
+				 : NULL;
 
 	bo_vec_foreach(b, &e->run->verdict.budgets)
 		if (b->outcome == BO_FAIL && strstr(b->text, "goroutines"))

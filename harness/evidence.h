@@ -9,10 +9,11 @@
 struct bo_evidence;
 
 /** bo_evidence_new() - before bo_sampler_start(): becomes @sampler's observer; @sampler outlives it */
-BO_NODISCARD int bo_evidence_new(struct bo_evidence **ret, struct bo_run *run, struct bo_sampler *sampler, int run_dir,
-				 struct bo_err *err);
+BO_NODISCARD int bo_evidence_new(struct bo_evidence **ret, struct bo_run *run,
+				 struct bo_sampler *sampler, int run_dir, struct bo_err *err);
 /** bo_evidence_tick() - some 50 times a second; @left_ns: until @phase ends by plan */
-void bo_evidence_tick(struct bo_evidence *evidence, enum bo_phase phase, int64_t in_ns, int64_t left_ns);
+void bo_evidence_tick(struct bo_evidence *evidence, enum bo_phase phase, int64_t in_ns,
+		      int64_t left_ns);
 /** bo_evidence_finish() - after bo_sampler_stop(): write the differences, note what could not be written */
 void bo_evidence_finish(struct bo_evidence *evidence);
 /** bo_evidence_name() - after judging: name the files with each goroutine budget that FAILs */

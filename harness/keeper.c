@@ -35,8 +35,9 @@
 
 #define EXEC_TIMEOUT_MAX_NS (INT64_C(600) * 1000 * 1000 * 1000)
 
-static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_SETUID,         CAP_SETGID,
-					     CAP_SETPCAP,   CAP_KILL,      CAP_DAC_OVERRIDE };
+static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,   CAP_NET_ADMIN, CAP_SETUID,
+					     CAP_SETGID,      CAP_SETPCAP,   CAP_KILL,
+					     CAP_DAC_OVERRIDE };
 static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
 					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_OVERRIDE };
 static const cap_value_t stage_undo[] = { CAP_KILL, CAP_DAC_OVERRIDE };
@@ -67,7 +68,8 @@ struct request {
 
 static int bad(struct bo_err *err, const char *what)
 {
-	return bo_err_set(err, EBADMSG, BO_SUBSYS_HARNESS, "keeper: a malformed request (%s)", what);
+	return bo_err_set(err, EBADMSG, BO_SUBSYS_HARNESS, "keeper: a malformed request (%s)",
+			  what);
 }
 
 static int take(struct request *r, void *to, size_t len, struct bo_err *err)
@@ -199,12 +201,15 @@ static int choose_driver(const struct keeper *k, int asked, enum bo_driver *ret,
 		return bad(err, "driver");
 	}
 	if (*ret == BO_DRIVER_NETEM && !m->netem)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS, "links cannot use netem here: %s", m->why_not_netem);
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+				  "links cannot use netem here: %s", m->why_not_netem);
 	if ((*ret == BO_DRIVER_WIRE || !m->veth) && !m->tun)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS, "links cannot use the wire here: %s", m->why_not_tun);
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+				  "links cannot use the wire here: %s", m->why_not_tun);
 	if (*ret == BO_DRIVER_AUTO)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS, "neither netem (%.140s) nor the wire (%.140s)",
-				  m->why_not_netem, m->why_not_tun);
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+				  "neither netem (%.140s) nor the wire (%.140s)", m->why_not_netem,
+				  m->why_not_tun);
 	return 0;
 }
 
@@ -236,11 +241,12 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 	}
 }
 
-static int build_lab(struct keeper *k, struct request *r, const struct kp_lab *head, enum bo_driver driver,
-		     struct bo_err *err)
+static int build_lab(struct keeper *k, struct request *r, const struct kp_lab *head,
+		     enum bo_driver driver, struct bo_err *err)
 {
 	bo_auto_free struct kp_lab_node *names = calloc((size_t)head->nnodes + 1, sizeof(*names));
-	bo_auto_free struct bo_lab_node_conf *nodes = calloc((size_t)head->nnodes + 1, sizeof(*nodes));
+	bo_auto_free struct bo_lab_node_conf *nodes = calloc((size_t)head->nnodes + 1,
+							     sizeof(*nodes));
 	bo_auto_free struct bo_link_spec *links = calloc((size_t)head->nlinks + 1, sizeof(*links));
 	struct bo_lab_conf conf = {
 		.nodes = nodes,
@@ -292,8 +298,9 @@ static int lab_up(struct keeper *k, struct request *r, struct bo_err *err)
 	if (k->lab)
 		return bo_err_set(err, EBUSY, BO_SUBSYS_HARNESS, "there is a lab already");
 	if (head.nnodes < 1 || head.nnodes > BO_LAB_MAX_NODES || head.nlinks > BO_LAB_MAX_LINKS)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "a lab of %u nodes and %u links; at most %d and %d",
-				  head.nnodes, head.nlinks, BO_LAB_MAX_NODES, BO_LAB_MAX_LINKS);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+				  "a lab of %u nodes and %u links; at most %d and %d", head.nnodes,
+				  head.nlinks, BO_LAB_MAX_NODES, BO_LAB_MAX_LINKS);
 	rc = choose_driver(k, head.driver, &driver, err);
 	if (rc < 0)
 		return rc;
@@ -347,7 +354,8 @@ static int node_start(struct keeper *k, struct request *r, struct bo_err *err)
 	how.keep_dir = or_null(fixed[2]);
 	how.argv = argv;
 	how.env = env;
-	stub = (struct bo_stub_spec){ .proto = head.stub_proto == BO_STUB_HTTP ? BO_STUB_HTTP : BO_STUB_TCP,
+	stub = (struct bo_stub_spec){ .proto = head.stub_proto == BO_STUB_HTTP ? BO_STUB_HTTP
+									       : BO_STUB_TCP,
 				      .mode = (enum bo_stub_mode)head.stub_mode,
 				      .port = head.stub_port,
 				      .status = head.stub_status,
@@ -395,8 +403,8 @@ static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 		return rc;
 	if (r->head.arg < 0 || r->head.arg >= BO_DIR_COUNT)
 		return bad(err, "direction");
-	if (im.delay_ns < 0 || im.jitter_ns < 0 || im.loss_ppm < 0 || im.loss_ppm > BO_PPM_ALL || im.rate_bps < 0 ||
-	    im.limit_packets < 0)
+	if (im.delay_ns < 0 || im.jitter_ns < 0 || im.loss_ppm < 0 || im.loss_ppm > BO_PPM_ALL ||
+	    im.rate_bps < 0 || im.limit_packets < 0)
 		return bad(err, "impairment");
 	return bo_lab_link_impair(k->lab, r->head.index, (enum bo_dir)r->head.arg, &im, err);
 }
@@ -422,9 +430,11 @@ static int on_lab(struct keeper *k, struct request *r, struct bo_err *err)
 	case KP_LINK_IMPAIR:
 		return link_impair(k, r, err);
 	case KP_MEMORY_LIMIT:
-		if ((r->head.arg != BO_MEM_MAX && r->head.arg != BO_MEM_HIGH) || r->head.index <= BO_NODE_CLIENT)
+		if ((r->head.arg != BO_MEM_MAX && r->head.arg != BO_MEM_HIGH) ||
+		    r->head.index <= BO_NODE_CLIENT)
 			return bad(err, "memory limit");
-		return bo_lab_memory_limit(k->lab, index, (enum bo_mem_knob)r->head.arg, r->head.value, err);
+		return bo_lab_memory_limit(k->lab, index, (enum bo_mem_knob)r->head.arg,
+					   r->head.value, err);
 	default:
 		return bad(err, "operation");
 	}
@@ -486,7 +496,8 @@ static bool serve_one(struct keeper *k)
 	ssize_t n = bo_fdpass_recv(k->sock, buf, sizeof(buf), &r.fds, NULL, 0, NULL);
 
 	if (n <= 0)
-		return n == -EMSGSIZE; /* one that is too long was not from our own client: drop it */
+		return n ==
+		       -EMSGSIZE; /* one that is too long was not from our own client: drop it */
 	if (n >= (ssize_t)sizeof(r.head)) {
 		memcpy(&r.head, buf, sizeof(r.head));
 		r.at = buf + sizeof(r.head);
@@ -502,7 +513,10 @@ static void tell_events(struct keeper *k)
 	struct bo_lab_event ev;
 
 	while (bo_lab_next_event(k->lab, &ev) == 1) {
-		struct kp_rep rep = { .kind = KP_EVENT, .index = ev.node, .pid = ev.pid, .status = ev.status,
+		struct kp_rep rep = { .kind = KP_EVENT,
+				      .index = ev.node,
+				      .pid = ev.pid,
+				      .status = ev.status,
 				      .t_ns = ev.t_ns };
 
 		if (ev.kind == BO_LAB_EXEC_DONE) {
@@ -512,7 +526,8 @@ static void tell_events(struct keeper *k)
 			rep.seq = k->exec_seq[ev.node];
 			rep.code = ev.code;
 			if (ev.code) {
-				bo_err_set(&err, ev.code, BO_SUBSYS_HARNESS, "the command: %s", strerror(ev.code));
+				bo_err_set(&err, ev.code, BO_SUBSYS_HARNESS, "the command: %s",
+					   strerror(ev.code));
 				memcpy(rep.msg, err.msg, sizeof(rep.msg));
 			}
 		}
@@ -522,7 +537,9 @@ static void tell_events(struct keeper *k)
 
 static void become_keeper(int *sock)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2
+	};
 	struct sigaction ign = { .sa_handler = SIG_IGN };
 
 	bo_signals_default();

@@ -26,7 +26,8 @@ struct bo_keeper;
  */
 BO_NODISCARD int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err);
 /** bo_keeper_machine() - what the machine can do, found out once by the keeper */
-BO_NODISCARD int bo_keeper_machine(struct bo_keeper *keeper, struct bo_machine *ret, struct bo_err *err);
+BO_NODISCARD int bo_keeper_machine(struct bo_keeper *keeper, struct bo_machine *ret,
+				   struct bo_err *err);
 
 /** struct bo_lab_link - one link once it is up; wire: both TUN descriptors [owned by the caller], netem: -1 */
 struct bo_lab_link {
@@ -60,26 +61,28 @@ struct bo_lab_view {
 void bo_lab_view_done(struct bo_lab_view *view);
 
 /** bo_keeper_lab_up() - build the whole lab of the plan: cgroups, namespaces, links, addresses, routes; no process yet */
-BO_NODISCARD int bo_keeper_lab_up(struct bo_keeper *keeper, const struct bo_plan *plan, struct bo_lab_view *ret,
-				  struct bo_err *err);
+BO_NODISCARD int bo_keeper_lab_up(struct bo_keeper *keeper, const struct bo_plan *plan,
+				  struct bo_lab_view *ret, struct bo_err *err);
 
 /**
  * bo_keeper_node_start() - start (or start again) a node's process tree in its namespaces and cgroup
  * @exe: absolute path of argv[0] (NULL for a stub);  @log_fd: both stdout and stderr, [borrowed: until return]
  * Return: 0 once execve(2) succeeded; -ENOENT, -EACCES, -ENOEXEC … of execve otherwise
  */
-BO_NODISCARD int bo_keeper_node_start(struct bo_keeper *keeper, const struct bo_plan *plan, int node,
-				      const char *exe, int log_fd, pid_t *ret_pid, struct bo_err *err);
+BO_NODISCARD int bo_keeper_node_start(struct bo_keeper *keeper, const struct bo_plan *plan,
+				      int node, const char *exe, int log_fd, pid_t *ret_pid,
+				      struct bo_err *err);
 /** bo_keeper_node_exec() - run a command inside a running node and wait for it; for readiness.  @ret_status: waitpid(2) */
-BO_NODISCARD int bo_keeper_node_exec(struct bo_keeper *keeper, int node, const char *const *argv, int64_t timeout_ns,
-				     int *ret_status, struct bo_err *err);
+BO_NODISCARD int bo_keeper_node_exec(struct bo_keeper *keeper, int node, const char *const *argv,
+				     int64_t timeout_ns, int *ret_status, struct bo_err *err);
 BO_NODISCARD int bo_keeper_node_kill(struct bo_keeper *keeper, int node, struct bo_err *err);
 BO_NODISCARD int bo_keeper_node_term(struct bo_keeper *keeper, int node, struct bo_err *err);
-BO_NODISCARD int bo_keeper_node_pause(struct bo_keeper *keeper, int node, bool frozen, struct bo_err *err);
+BO_NODISCARD int bo_keeper_node_pause(struct bo_keeper *keeper, int node, bool frozen,
+				      struct bo_err *err);
 BO_NODISCARD int bo_keeper_link_impair(struct bo_keeper *keeper, int link, enum bo_dir dir,
 				       const struct bo_impair *im, struct bo_err *err);
-BO_NODISCARD int bo_keeper_memory_limit(struct bo_keeper *keeper, int node, enum bo_mem_knob knob, int64_t bytes,
-					struct bo_err *err);
+BO_NODISCARD int bo_keeper_memory_limit(struct bo_keeper *keeper, int node, enum bo_mem_knob knob,
+					int64_t bytes, struct bo_err *err);
 
 /** struct bo_keeper_event - something happened that nobody asked for (or that was asked for: kill, term) */
 struct bo_keeper_event {

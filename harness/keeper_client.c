@@ -46,8 +46,9 @@ static int gone(struct bo_err *err)
 
 static void queue_event(struct bo_keeper *k, const struct kp_rep *rep)
 {
-	struct bo_keeper_event ev = { .node = rep->index, .pid = rep->pid, .exit_status = rep->status,
-				      .t_ns = rep->t_ns };
+	struct bo_keeper_event ev = {
+		.node = rep->index, .pid = rep->pid, .exit_status = rep->status, .t_ns = rep->t_ns
+	};
 	uint64_t one = 1;
 
 	if (bo_vec_push(&k->events, ev))
@@ -55,7 +56,8 @@ static void queue_event(struct bo_keeper *k, const struct kp_rep *rep)
 }
 
 /* The next message that is no event.  Return: 1; 0 with MSG_DONTWAIT when there is none; -EPIPE */
-static int next_reply(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds, int flags, struct bo_err *err)
+static int next_reply(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds, int flags,
+		      struct bo_err *err)
 {
 	for (;;) {
 		ssize_t n = bo_fdpass_recv(k->sock, rep, sizeof(*rep), fds, NULL, flags, err);
@@ -70,7 +72,8 @@ static int next_reply(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fd
 	}
 }
 
-static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size_t len, int fd, struct bo_err *err)
+static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size_t len, int fd,
+	       struct bo_err *err)
 {
 	struct bo_fds fds = { .fd = { fd }, .n = fd >= 0 };
 	struct bo_strbuf msg = { 0 };
@@ -82,7 +85,8 @@ static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size
 	if (!bo_strbuf_ok(&msg))
 		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	else if (msg.len > KP_MSG_MAX)
-		rc = bo_err_set(err, E2BIG, BO_SUBSYS_HARNESS, "a request of %zu bytes to the keeper, at most %d", msg.len,
+		rc = bo_err_set(err, E2BIG, BO_SUBSYS_HARNESS,
+				"a request of %zu bytes to the keeper, at most %d", msg.len,
 				KP_MSG_MAX);
 	else
 		rc = bo_fdpass_send(k->sock, msg.buf, msg.len, &fds, err);
@@ -251,8 +255,9 @@ static int check_names(const struct bo_plan *plan, struct bo_err *err)
 {
 	bo_vec_foreach(n, &plan->nodes)
 		if (strlen(n->name) > BO_LAB_NAME_MAX)
-			return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "node %s: a name has at most %d characters",
-					  n->name, BO_LAB_NAME_MAX);
+			return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+					  "node %s: a name has at most %d characters", n->name,
+					  BO_LAB_NAME_MAX);
 	return 0;
 }
 
@@ -341,7 +346,8 @@ static int take_view(struct bo_keeper *k, struct bo_lab_view *view, struct bo_er
 	}
 }
 
-int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_lab_view *ret, struct bo_err *err)
+int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_lab_view *ret,
+		     struct bo_err *err)
 {
 	struct bo_strbuf msg = { 0 };
 	struct bo_lab_view view;
@@ -352,8 +358,9 @@ int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_
 	if (rc < 0)
 		return rc;
 	put_lab(&msg, plan);
-	rc = bo_strbuf_ok(&msg) ? ask(k, (struct kp_req){ .op = KP_LAB_UP }, msg.buf, msg.len, -1, err) :
-				  bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	rc = bo_strbuf_ok(&msg)
+		     ? ask(k, (struct kp_req){ .op = KP_LAB_UP }, msg.buf, msg.len, -1, err)
+		     : bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	bo_strbuf_done(&msg);
 	if (rc == 0)
 		rc = take_view(k, &view, err);
@@ -401,8 +408,8 @@ static uint32_t count_strings(const char *const *list)
 	return n;
 }
 
-int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int node, const char *exe, int log_fd,
-			 pid_t *ret_pid, struct bo_err *err)
+int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int node, const char *exe,
+			 int log_fd, pid_t *ret_pid, struct bo_err *err)
 {
 	const struct bo_node_spec *spec;
 	struct bo_strbuf msg = { 0 };
@@ -431,9 +438,9 @@ int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int no
 		put_string(&msg, spec->argv[i]);
 	for (uint32_t i = 0; i < head.envc; i++)
 		put_string(&msg, spec->env[i]);
-	rc = bo_strbuf_ok(&msg) ?
-		     ask(k, (struct kp_req){ .op = KP_NODE_START, .index = node }, msg.buf, msg.len, log_fd, err) :
-		     bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	rc = bo_strbuf_ok(&msg) ? ask(k, (struct kp_req){ .op = KP_NODE_START, .index = node },
+				      msg.buf, msg.len, log_fd, err)
+				: bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	bo_strbuf_done(&msg);
 	if (rc == 0)
 		rc = await(k, &rep, err);
@@ -442,8 +449,8 @@ int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int no
 	return rc;
 }
 
-int bo_keeper_node_exec(struct bo_keeper *k, int node, const char *const *argv, int64_t timeout_ns, int *ret_status,
-			struct bo_err *err)
+int bo_keeper_node_exec(struct bo_keeper *k, int node, const char *const *argv, int64_t timeout_ns,
+			int *ret_status, struct bo_err *err)
 {
 	struct bo_strbuf msg = { 0 };
 	struct kp_rep rep;
@@ -451,9 +458,12 @@ int bo_keeper_node_exec(struct bo_keeper *k, int node, const char *const *argv, 
 
 	for (size_t i = 0; argv[i]; i++)
 		put_string(&msg, argv[i]);
-	rc = bo_strbuf_ok(&msg) ? ask(k, (struct kp_req){ .op = KP_NODE_EXEC, .index = node, .value = timeout_ns },
-				      bo_strbuf_str(&msg), msg.len, -1, err) :
-				  bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	rc = bo_strbuf_ok(&msg)
+		     ? ask(k,
+			   (struct kp_req){
+				   .op = KP_NODE_EXEC, .index = node, .value = timeout_ns },
+			   bo_strbuf_str(&msg), msg.len, -1, err)
+		     : bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	bo_strbuf_done(&msg);
 	if (rc == 0)
 		rc = await(k, &rep, err);
@@ -477,18 +487,23 @@ int bo_keeper_node_pause(struct bo_keeper *k, int node, bool frozen, struct bo_e
 	return simple(k, (struct kp_req){ .op = KP_NODE_PAUSE, .index = node, .arg = frozen }, err);
 }
 
-int bo_keeper_link_impair(struct bo_keeper *k, int link, enum bo_dir dir, const struct bo_impair *im,
-			  struct bo_err *err)
+int bo_keeper_link_impair(struct bo_keeper *k, int link, enum bo_dir dir,
+			  const struct bo_impair *im, struct bo_err *err)
 {
 	struct kp_rep rep;
-	int rc = ask(k, (struct kp_req){ .op = KP_LINK_IMPAIR, .index = link, .arg = dir }, im, sizeof(*im), -1, err);
+	int rc = ask(k, (struct kp_req){ .op = KP_LINK_IMPAIR, .index = link, .arg = dir }, im,
+		     sizeof(*im), -1, err);
 
 	return rc < 0 ? rc : await(k, &rep, err);
 }
 
-int bo_keeper_memory_limit(struct bo_keeper *k, int node, enum bo_mem_knob knob, int64_t bytes, struct bo_err *err)
+int bo_keeper_memory_limit(struct bo_keeper *k, int node, enum bo_mem_knob knob, int64_t bytes,
+			   struct bo_err *err)
 {
-	return simple(k, (struct kp_req){ .op = KP_MEMORY_LIMIT, .index = node, .arg = knob, .value = bytes }, err);
+	return simple(k,
+		      (struct kp_req){
+			      .op = KP_MEMORY_LIMIT, .index = node, .arg = knob, .value = bytes },
+		      err);
 }
 
 /* ---- events and the end -------------------------------------------------------------------------------------- */

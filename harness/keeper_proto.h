@@ -15,11 +15,11 @@
 #define KP_MSG_MAX (160 * 1024)
 
 enum kp_op {
-	KP_HELLO,        /* fd: the client's network namespace */
+	KP_HELLO, /* fd: the client's network namespace */
 	KP_MACHINE,
-	KP_LAB_UP,       /* payload: struct kp_lab, nodes, links */
-	KP_NODE_START,   /* payload: struct kp_start, strings; fd: log */
-	KP_NODE_EXEC,    /* value: timeout in ns; payload: strings */
+	KP_LAB_UP,     /* payload: struct kp_lab, nodes, links */
+	KP_NODE_START, /* payload: struct kp_start, strings; fd: log */
+	KP_NODE_EXEC,  /* value: timeout in ns; payload: strings */
 	KP_NODE_KILL,
 	KP_NODE_TERM,
 	KP_NODE_PAUSE,   /* arg: 1 freeze, 0 thaw */
@@ -63,8 +63,8 @@ struct kp_start {
 
 enum kp_rep_kind {
 	KP_REPLY, /* the answer to request @seq */
-	KP_NODE,  /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, TUN of client and node */
-	KP_LINK,  /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b */
+	KP_NODE, /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, TUN of client and node */
+	KP_LINK, /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b */
 	KP_EVENT, /* a node's main process has ended: @index, @pid, @status, @t_ns */
 };
 

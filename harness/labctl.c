@@ -44,7 +44,8 @@ struct bo_labctl {
 	struct node_rt *nodes;
 };
 
-static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_impair *im, struct bo_err *err)
+static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
+		       struct bo_err *err)
 {
 	struct bo_labctl *lab = self;
 
@@ -110,7 +111,8 @@ static int node_term(void *self, int node, struct bo_err *err)
 	return bo_keeper_node_term(lab->keeper, node, err);
 }
 
-static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *why, size_t size, struct bo_err *err)
+static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *why, size_t size,
+		      struct bo_err *err)
 {
 	const struct bo_ready_spec *rs = &lab->plan->nodes.items[node].ready;
 	const char *address = lab->view.nodes[node].management4;
@@ -131,7 +133,8 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 		snprintf(why, size, "no line of output matches \"%s\"", rs->pattern);
 		return 0;
 	case BO_READY_COMMAND:
-		r = bo_keeper_node_exec(lab->keeper, node, rs->argv, READY_ATTEMPT_NS, &status, err);
+		r = bo_keeper_node_exec(lab->keeper, node, rs->argv, READY_ATTEMPT_NS, &status,
+					err);
 		*ret_ready = !r && WIFEXITED(status) && !WEXITSTATUS(status);
 		if (r)
 			snprintf(why, size, "%s: %s", rs->argv[0], err->msg);
@@ -140,7 +143,8 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 				 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 		return r == -EPIPE ? r : 0;
 	}
-	return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "unknown readiness kind %d", (int)rs->kind);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "unknown readiness kind %d",
+			  (int)rs->kind);
 }
 
 static int not_ready(struct bo_labctl *lab, int node, const char *why, struct bo_err *err)
@@ -151,16 +155,19 @@ static int not_ready(struct bo_labctl *lab, int node, const char *why, struct bo
 
 	bo_logpump_last_line(lab->pump, node, line, sizeof(line));
 	if (!st->running)
-		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB,
-				  "%s %s %d before it was ready; its last line: %s (see nodes/%s.log)", spec->name,
-				  WIFSIGNALED(st->exit_status) ? "was killed by signal" : "exited with status",
-				  WIFSIGNALED(st->exit_status) ? WTERMSIG(st->exit_status) :
-								 WEXITSTATUS(st->exit_status),
-				  line[0] ? line : "(it printed nothing)", spec->name);
+		return bo_err_set(
+			err, ESRCH, BO_SUBSYS_LAB,
+			"%s %s %d before it was ready; its last line: %s (see nodes/%s.log)",
+			spec->name,
+			WIFSIGNALED(st->exit_status) ? "was killed by signal"
+						     : "exited with status",
+			WIFSIGNALED(st->exit_status) ? WTERMSIG(st->exit_status)
+						     : WEXITSTATUS(st->exit_status),
+			line[0] ? line : "(it printed nothing)", spec->name);
 	return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_LAB,
-			  "%s was not ready within %s: %s; its last line: %s (see nodes/%s.log)", spec->name,
-			  bo_format_duration(spec->ready.deadline_ns, took), why, line[0] ? line : "(it printed nothing)",
-			  spec->name);
+			  "%s was not ready within %s: %s; its last line: %s (see nodes/%s.log)",
+			  spec->name, bo_format_duration(spec->ready.deadline_ns, took), why,
+			  line[0] ? line : "(it printed nothing)", spec->name);
 }
 
 static int wait_ready(struct bo_labctl *lab, int node, struct bo_err *err)
@@ -203,10 +210,13 @@ static int node_start(void *self, int node, bool ready, struct bo_err *err)
 
 	if (!rt->state.running) {
 		bo_logpump_rearm(lab->pump, node);
-		r = bo_keeper_node_start(lab->keeper, lab->plan, node, rt->exe, rt->log_wr, &pid, err);
+		r = bo_keeper_node_start(lab->keeper, lab->plan, node, rt->exe, rt->log_wr, &pid,
+					 err);
 		if (r < 0)
 			return bo_err_wrap(err, "start %s", lab->plan->nodes.items[node].name);
-		rt->state = (struct bo_node_state){ .running = true, .pid = pid, .since_ns = bo_now_ns() };
+		rt->state = (struct bo_node_state){ .running = true,
+						    .pid = pid,
+						    .since_ns = bo_now_ns() };
 		rt->asked_to_end = false;
 		if (lab->hooks.pid_changed)
 			lab->hooks.pid_changed(lab->hooks.self, node, pid);
@@ -244,7 +254,8 @@ static int node_state(void *self, int node, struct bo_node_state *ret, struct bo
 	return 0;
 }
 
-static int memory_limit(void *self, int node, enum bo_mem_knob knob, int64_t bytes, struct bo_err *err)
+static int memory_limit(void *self, int node, enum bo_mem_knob knob, int64_t bytes,
+			struct bo_err *err)
 {
 	struct bo_labctl *lab = self;
 
@@ -276,7 +287,8 @@ int bo_labctl_poll(struct bo_labctl *lab, struct bo_err *err)
 		if (lab->hooks.pid_changed)
 			lab->hooks.pid_changed(lab->hooks.self, ev.node, 0);
 		if (lab->hooks.node_ended)
-			lab->hooks.node_ended(lab->hooks.self, ev.node, &rt->state, rt->asked_to_end);
+			lab->hooks.node_ended(lab->hooks.self, ev.node, &rt->state,
+					      rt->asked_to_end);
 	}
 	return r;
 }
@@ -288,8 +300,8 @@ static int adopt_links(struct bo_labctl *lab, struct bo_err *err)
 		int r;
 
 		if (l->tun_a >= 0) {
-			r = bo_wire_new(&lab->wires[i], bo_steal_fd(&l->tun_a), bo_steal_fd(&l->tun_b),
-					lab->plan->seed, i, err);
+			r = bo_wire_new(&lab->wires[i], bo_steal_fd(&l->tun_a),
+					bo_steal_fd(&l->tun_b), lab->plan->seed, i, err);
 			if (r < 0)
 				return r;
 		}
@@ -342,11 +354,13 @@ static int adopt_nodes(struct bo_labctl *lab, int nodes_dir, struct bo_err *err)
 
 		rt->files = dup_files(&lab->view.nodes[i].cgroup);
 		snprintf(file, sizeof(file), "%s.log", spec->name);
-		fd = openat(nodes_dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+		fd = openat(nodes_dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
+			    0644);
 		if (fd < 0)
 			return bo_err_errno(err, BO_SUBSYS_HARNESS, "nodes/%s", file);
 		r = bo_logpump_add(lab->pump, (int)i, fd,
-				   spec->ready.kind == BO_READY_LOG ? spec->ready.pattern : NULL, &rt->log_wr, err);
+				   spec->ready.kind == BO_READY_LOG ? spec->ready.pattern : NULL,
+				   &rt->log_wr, err);
 		if (r < 0)
 			return r;
 		if (spec->kind == BO_NODE_COMMAND) {
@@ -377,10 +391,11 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 	for (size_t i = 0; i < plan->nodes.len; i++)
 		lab->nodes[i].files = BO_CGROUP_FILES_NONE;
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
-	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 || (r = adopt_links(lab, err)) < 0 ||
-	    (r = adopt_management(lab, err)) < 0 ||
+	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 ||
+	    (r = adopt_links(lab, err)) < 0 || (r = adopt_management(lab, err)) < 0 ||
 	    (r = bo_logpump_new(&lab->pump, plan->nodes.len, err)) < 0 ||
-	    (r = adopt_nodes(lab, nodes_dir, err)) < 0 || (r = bo_logpump_start(lab->pump, err)) < 0)
+	    (r = adopt_nodes(lab, nodes_dir, err)) < 0 ||
+	    (r = bo_logpump_start(lab->pump, err)) < 0)
 		goto fail;
 	lab->hands = (struct bo_hands){
 		.self = lab,
@@ -450,8 +465,9 @@ int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err)
 			left--;
 		}
 		if (left == before)
-			return bo_err_set(err, ELOOP, BO_SUBSYS_HARNESS,
-					  "the nodes' `after` go round in a circle: none of those left may start");
+			return bo_err_set(
+				err, ELOOP, BO_SUBSYS_HARNESS,
+				"the nodes' `after` go round in a circle: none of those left may start");
 	}
 	return 0;
 }

@@ -19,7 +19,8 @@ struct bo_labctl;
 /** bo_labctl_idle_fn - called while something is waited for (about every 20 ms); negative ends the waiting with it */
 typedef int (*bo_labctl_idle_fn)(void *self, struct bo_err *err);
 /** bo_labctl_node_fn - a node's main process ended; @asked: by us */
-typedef void (*bo_labctl_node_fn)(void *self, int node, const struct bo_node_state *state, bool asked);
+typedef void (*bo_labctl_node_fn)(void *self, int node, const struct bo_node_state *state,
+				  bool asked);
 /** bo_labctl_pid_fn - a node's main process is now @pid, or 0 for none */
 typedef void (*bo_labctl_pid_fn)(void *self, int node, pid_t pid);
 
@@ -34,8 +35,9 @@ struct bo_labctl_hooks {
  * bo_labctl_new() - build the lab of @plan (no process yet)
  * @keeper, @plan, @machine: [borrowed: as long as the labctl];  @nodes_dir: folder for <node>.log, [borrowed]
  */
-BO_NODISCARD int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct bo_plan *plan,
-			       const struct bo_machine *machine, int nodes_dir, struct bo_err *err);
+BO_NODISCARD int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper,
+			       const struct bo_plan *plan, const struct bo_machine *machine,
+			       int nodes_dir, struct bo_err *err);
 void bo_labctl_set_hooks(struct bo_labctl *lab, const struct bo_labctl_hooks *hooks);
 /** bo_labctl_start_nodes() - start every node in order, each when those before it are ready */
 BO_NODISCARD int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err);

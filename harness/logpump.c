@@ -64,8 +64,8 @@ int bo_logpump_new(struct bo_logpump **ret, size_t nnodes, struct bo_err *err)
 	return 0;
 }
 
-int bo_logpump_add(struct bo_logpump *pump, int node, int log_fd, const char *pattern, int *ret_write_fd,
-		   struct bo_err *err)
+int bo_logpump_add(struct bo_logpump *pump, int node, int log_fd, const char *pattern,
+		   int *ret_write_fd, struct bo_err *err)
 {
 	struct stream *s = &pump->streams[node];
 	int fds[2];
@@ -78,8 +78,8 @@ int bo_logpump_add(struct bo_logpump *pump, int node, int log_fd, const char *pa
 			char why[128];
 
 			regerror(r, &s->regex, why, sizeof(why));
-			return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "readiness pattern \"%s\": %s", pattern,
-					  why);
+			return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+					  "readiness pattern \"%s\": %s", pattern, why);
 		}
 		s->has_regex = true;
 	}
@@ -118,7 +118,8 @@ static void keep(struct stream *s, const char *buf, size_t n)
 		n -= (size_t)w;
 	}
 	if (s->stats.kept == (uint64_t)BO_LOG_KEEP_BYTES) {
-		static const char cut[] = "\n[brownout: this log is cut here; more was printed and not kept]\n";
+		static const char cut[] =
+			"\n[brownout: this log is cut here; more was printed and not kept]\n";
 
 		if (write(s->log, cut, sizeof(cut) - 1) < 0)
 			s->stats.write_errno = errno;
@@ -193,7 +194,8 @@ int bo_logpump_start(struct bo_logpump *pump, struct bo_err *err)
 	int r = pthread_create(&pump->thread, NULL, pump_main, pump);
 
 	if (r)
-		return bo_err_set(err, r, BO_SUBSYS_HARNESS, "cannot start the log reader: %s", strerror(r));
+		return bo_err_set(err, r, BO_SUBSYS_HARNESS, "cannot start the log reader: %s",
+				  strerror(r));
 	pump->running = true;
 	return 0;
 }

@@ -31,9 +31,9 @@ void bo_logpump_rearm(struct bo_logpump *pump, int node);
 void bo_logpump_last_line(struct bo_logpump *pump, int node, char *buf, size_t size);
 
 struct bo_logpump_stats {
-	uint64_t bytes;       /* printed by the node */
-	uint64_t kept;        /* written to its log */
-	int write_errno;      /* first failure to write the log, 0 if none */
+	uint64_t bytes;  /* printed by the node */
+	uint64_t kept;   /* written to its log */
+	int write_errno; /* first failure to write the log, 0 if none */
 };
 void bo_logpump_stats(struct bo_logpump *pump, int node, struct bo_logpump_stats *ret);
 /** bo_logpump_free() - drain what is there, stop the thread, close everything */

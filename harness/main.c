@@ -18,24 +18,31 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "run", "[OPTIONS] SCENARIO", "run a scenario and judge it (exit 0 pass, 1 fail, 3 inconclusive)", cmd_run },
-	{ "check", "[OPTIONS] SCENARIO...", "validate scenarios; starts nothing, needs no privilege", cmd_check },
-	{ "plan", "[OPTIONS] SCENARIO", "show timeline, topology and budgets of a scenario", cmd_plan },
-	{ "doctor", "", "what this machine can do, what is missing, and how to get it", cmd_doctor },
+	{ "run", "[OPTIONS] SCENARIO",
+	  "run a scenario and judge it (exit 0 pass, 1 fail, 3 inconclusive)", cmd_run },
+	{ "check", "[OPTIONS] SCENARIO...",
+	  "validate scenarios; starts nothing, needs no privilege", cmd_check },
+	{ "plan", "[OPTIONS] SCENARIO", "show timeline, topology and budgets of a scenario",
+	  cmd_plan },
+	{ "doctor", "", "what this machine can do, what is missing, and how to get it",
+	  cmd_doctor },
 	{ "report", "[OPTIONS] RUN_DIR", "render the reports of a run again", cmd_report },
 	{ "compare", "RUN_A RUN_B", "two runs side by side", cmd_compare },
-	{ "census", "[OPTIONS] PID", "the goroutines of a live Go process, without stopping it", cmd_census },
+	{ "census", "[OPTIONS] PID", "the goroutines of a live Go process, without stopping it",
+	  cmd_census },
 	{ "sweep", "[--dry-run]", "take back what a killed run left behind", cmd_sweep },
 };
 
 static void usage(FILE *out)
 {
-	fprintf(out, "brownout %s - chaos and fault-injection tests for Go services\n\nusage: brownout VERB ...\n\n",
+	fprintf(out,
+		"brownout %s - chaos and fault-injection tests for Go services\n\nusage: brownout VERB ...\n\n",
 		BO_VERSION);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		fprintf(out, "  %-8s %-21s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
-	fprintf(out, "\n`brownout VERB --help` says more.  Exit codes: 0 pass, 1 fail, 2 bad usage or scenario,\n"
-		     "3 inconclusive, 4 aborted, 5 this machine cannot.\n");
+	fprintf(out,
+		"\n`brownout VERB --help` says more.  Exit codes: 0 pass, 1 fail, 2 bad usage or scenario,\n"
+		"3 inconclusive, 4 aborted, 5 this machine cannot.\n");
 }
 
 static int unknown_verb(const char *name)

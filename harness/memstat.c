@@ -35,7 +35,8 @@ static int64_t value_of(int fd)
 	return bo_cgroup_is_unlimited(v) ? INT64_MAX : v;
 }
 
-int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret, struct bo_err *err)
+int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret,
+		    struct bo_err *err)
 {
 	struct bo_mem_stat st = {
 		.usage_bytes = value_of(files->usage),
@@ -48,7 +49,8 @@ int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret
 	char text[512];
 
 	if (st.usage_bytes < 0 || st.limit_bytes < 0)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_HARNESS, "this node has no memory cgroup to read");
+		return bo_err_set(err, ENOENT, BO_SUBSYS_HARNESS,
+				  "this node has no memory cgroup to read");
 	if (read_text(files->events, text, sizeof(text))) {
 		st.oom_kills = key_of(text, "oom_kill");
 		if (files->version == 2) {

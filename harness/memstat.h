@@ -6,4 +6,5 @@
 #include "brownout/probe/sampler.h"
 
 /** bo_memstat_read() - @ret's fields are -1 where the kernel has no such counter; -ENOENT without a memory cgroup */
-BO_NODISCARD int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret, struct bo_err *err);
+BO_NODISCARD int bo_memstat_read(const struct bo_cgroup_files *files, struct bo_mem_stat *ret,
+				 struct bo_err *err);

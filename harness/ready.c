@@ -73,7 +73,8 @@ bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, cha
 	long status = 0;
 	CURLcode rc;
 
-	if (!c || !u || curl_url_set(u, CURLUPART_URL, url, 0) || !(resolve = resolve_entry(u, address))) {
+	if (!c || !u || curl_url_set(u, CURLUPART_URL, url, 0) ||
+	    !(resolve = resolve_entry(u, address))) {
 		snprintf(why, size, "cannot use the URL %s", url);
 		rc = CURLE_URL_MALFORMAT;
 		goto out;

@@ -12,4 +12,5 @@
  */
 bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns, char *why, size_t size);
 /** bo_ready_http() - does @url, fetched from @address with its own Host header, answer with 2xx? */
-bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, char *why, size_t size);
+bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, char *why,
+		   size_t size);

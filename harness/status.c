@@ -80,8 +80,8 @@ static size_t put_latency(char *buf, size_t size, size_t at, double ms)
 
 static void format(const struct bo_status_view *v, char *buf, size_t size)
 {
-	size_t at = put(buf, size, 0, "%-6s %4.1f/%.1fs", v->phase, (double)v->phase_elapsed_ns / 1e9,
-			(double)v->phase_length_ns / 1e9);
+	size_t at = put(buf, size, 0, "%-6s %4.1f/%.1fs", v->phase,
+			(double)v->phase_elapsed_ns / 1e9, (double)v->phase_length_ns / 1e9);
 	char unit[BO_UNIT_BUF];
 
 	if (!isnan(v->done_per_s)) {

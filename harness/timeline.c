@@ -27,20 +27,25 @@ int bo_timeline_init(struct bo_timeline *timeline, const struct bo_plan *plan, s
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		if (plan->phase_ns[p])
 			ok &= bo_vec_push(&timeline->actions,
-					  (struct bo_action){ bo_plan_phase_start(plan, p), BO_ACTION_PHASE, p });
+					  (struct bo_action){ bo_plan_phase_start(plan, p),
+							      BO_ACTION_PHASE, p });
 	for (size_t i = 0; i < plan->faults.len; i++) {
 		int64_t start, end;
 
 		bo_plan_fault_window(plan, &plan->faults.items[i], &start, &end);
-		ok &= bo_vec_push(&timeline->actions, (struct bo_action){ start, BO_ACTION_APPLY, (int)i });
-		ok &= bo_vec_push(&timeline->actions, (struct bo_action){ end, BO_ACTION_REVERT, (int)i });
+		ok &= bo_vec_push(&timeline->actions,
+				  (struct bo_action){ start, BO_ACTION_APPLY, (int)i });
+		ok &= bo_vec_push(&timeline->actions,
+				  (struct bo_action){ end, BO_ACTION_REVERT, (int)i });
 	}
-	ok &= bo_vec_push(&timeline->actions, (struct bo_action){ bo_plan_total(plan), BO_ACTION_END, 0 });
+	ok &= bo_vec_push(&timeline->actions,
+			  (struct bo_action){ bo_plan_total(plan), BO_ACTION_END, 0 });
 	if (!ok) {
 		bo_timeline_done(timeline);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
-	qsort(timeline->actions.items, timeline->actions.len, sizeof(*timeline->actions.items), by_time);
+	qsort(timeline->actions.items, timeline->actions.len, sizeof(*timeline->actions.items),
+	      by_time);
 	return 0;
 }
 
@@ -55,7 +60,8 @@ size_t bo_timeline_load_windows(const struct bo_plan *plan, int64_t t0_ns,
 	size_t n = 0;
 
 	for (int p = 0; p < BO_PHASE_COUNT; p++) {
-		int64_t from = t0_ns + bo_plan_phase_start(plan, p), until = from + plan->phase_ns[p];
+		int64_t from = t0_ns + bo_plan_phase_start(plan, p),
+			until = from + plan->phase_ns[p];
 
 		if (!plan->phase_ns[p] || !bo_phase_has_load(p))
 			continue;

@@ -19,7 +19,8 @@ struct bo_timeline {
 	BO_VEC(struct bo_action) actions;
 };
 
-BO_NODISCARD int bo_timeline_init(struct bo_timeline *timeline, const struct bo_plan *plan, struct bo_err *err);
+BO_NODISCARD int bo_timeline_init(struct bo_timeline *timeline, const struct bo_plan *plan,
+				  struct bo_err *err);
 void bo_timeline_done(struct bo_timeline *timeline);
 /** bo_timeline_load_windows() - when load is offered: runs of phases with load, merged; at most BO_PHASE_COUNT
  * @t0_ns: CLOCK_MONOTONIC;  Return: how many */

@@ -7,10 +7,12 @@
 #include <string.h>
 
 static const char *const subsys_names[] = {
-	[BO_SUBSYS_NONE] = "",		 [BO_SUBSYS_BASE] = "base",	[BO_SUBSYS_PLAN] = "plan",
-	[BO_SUBSYS_SYS] = "sys",	 [BO_SUBSYS_LAB] = "lab",	[BO_SUBSYS_FAULT] = "fault",
-	[BO_SUBSYS_LOAD] = "load",	 [BO_SUBSYS_PROBE] = "probe",	[BO_SUBSYS_SLO] = "slo",
-	[BO_SUBSYS_REPORT] = "report",	 [BO_SUBSYS_SCRIPT] = "script", [BO_SUBSYS_HARNESS] = "harness",
+	[BO_SUBSYS_NONE] = "",         [BO_SUBSYS_BASE] = "base",
+	[BO_SUBSYS_PLAN] = "plan",     [BO_SUBSYS_SYS] = "sys",
+	[BO_SUBSYS_LAB] = "lab",       [BO_SUBSYS_FAULT] = "fault",
+	[BO_SUBSYS_LOAD] = "load",     [BO_SUBSYS_PROBE] = "probe",
+	[BO_SUBSYS_SLO] = "slo",       [BO_SUBSYS_REPORT] = "report",
+	[BO_SUBSYS_SCRIPT] = "script", [BO_SUBSYS_HARNESS] = "harness",
 };
 _Static_assert(sizeof(subsys_names) / sizeof(*subsys_names) == BO_SUBSYS_COUNT,
 	       "a name for every subsystem");

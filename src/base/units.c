@@ -15,22 +15,24 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-	{ "ns", 1 }, { "us", 1e3 }, { "µs", 1e3 }, { "ms", 1e6 },
-	{ "s", 1e9 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 }, { NULL, 0 },
+	{ "ns", 1 },   { "us", 1e3 },   { "µs", 1e3 },   { "ms", 1e6 }, { "s", 1e9 },
+	{ "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 }, { NULL, 0 },
 };
 static const struct unit size_units[] = {
-	{ "", 1 }, { "B", 1 }, { "kB", 1e3 }, { "KB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 },
-	{ "TB", 1e12 }, { "KiB", 0x1p10 }, { "MiB", 0x1p20 }, { "GiB", 0x1p30 }, { "TiB", 0x1p40 },
-	{ NULL, 0 },
+	{ "", 1 },         { "B", 1 },        { "kB", 1e3 },     { "KB", 1e3 },
+	{ "MB", 1e6 },     { "GB", 1e9 },     { "TB", 1e12 },    { "KiB", 0x1p10 },
+	{ "MiB", 0x1p20 }, { "GiB", 0x1p30 }, { "TiB", 0x1p40 }, { NULL, 0 },
 };
 static const struct unit bitrate_units[] = {
-	{ "bit", 1 }, { "kbit", 1e3 }, { "Kbit", 1e3 }, { "Mbit", 1e6 }, { "Gbit", 1e9 }, { "Tbit", 1e12 },
-	{ "bit/s", 1 }, { "kbit/s", 1e3 }, { "Kbit/s", 1e3 }, { "Mbit/s", 1e6 }, { "Gbit/s", 1e9 },
-	{ "Tbit/s", 1e12 }, { NULL, 0 },
+	{ "bit", 1 },      { "kbit", 1e3 },   { "Kbit", 1e3 },   { "Mbit", 1e6 },
+	{ "Gbit", 1e9 },   { "Tbit", 1e12 },  { "bit/s", 1 },    { "kbit/s", 1e3 },
+	{ "Kbit/s", 1e3 }, { "Mbit/s", 1e6 }, { "Gbit/s", 1e9 }, { "Tbit/s", 1e12 },
+	{ NULL, 0 },
 };
 static const struct unit ratio_units[] = { { "", 1 }, { "%", 0.01 }, { NULL, 0 } };
 static const struct unit frequency_units[] = {
-	{ "", 1 }, { "/s", 1 }, { "/m", 1.0 / 60 }, { "/min", 1.0 / 60 }, { "/h", 1.0 / 3600 }, { NULL, 0 },
+	{ "", 1 },   { "/s", 1 }, { "/m", 1.0 / 60 }, { "/min", 1.0 / 60 }, { "/h", 1.0 / 3600 },
+	{ NULL, 0 },
 };
 
 static const char *skip_blanks(const char *s)
@@ -64,7 +66,8 @@ static bool scan_number(const char **at, double *ret)
 	if (!n)
 		return false;
 	if ((*s == 'e' || *s == 'E') &&
-	    (isdigit((unsigned char)s[1]) || ((s[1] == '-' || s[1] == '+') && isdigit((unsigned char)s[2])))) {
+	    (isdigit((unsigned char)s[1]) ||
+	     ((s[1] == '-' || s[1] == '+') && isdigit((unsigned char)s[2])))) {
 		bool eneg = s[1] == '-';
 
 		for (s += isdigit((unsigned char)s[1]) ? 1 : 2; isdigit((unsigned char)*s); s++)
@@ -81,7 +84,8 @@ static size_t unit_length(const char *s)
 {
 	size_t n = 0;
 
-	while (isalpha((unsigned char)s[n]) || s[n] == '/' || s[n] == '%' || (unsigned char)s[n] >= 0x80)
+	while (isalpha((unsigned char)s[n]) || s[n] == '/' || s[n] == '%' ||
+	       (unsigned char)s[n] >= 0x80)
 		n++;
 	return n;
 }
@@ -106,7 +110,8 @@ static int expected(struct bo_err *err, const char *what, const char *s)
 	return bo_err_set(err, EINVAL, BO_SUBSYS_BASE, "expected %s, found \"%.60s\"", what, s);
 }
 
-static int parse_one(const char *s, const struct unit *units, const char *what, double *ret, struct bo_err *err)
+static int parse_one(const char *s, const struct unit *units, const char *what, double *ret,
+		     struct bo_err *err)
 {
 	const char *at = skip_blanks(s);
 	double v, factor;
@@ -175,7 +180,8 @@ int bo_parse_ratio(const char *s, double *ret, struct bo_err *err)
 
 int bo_parse_frequency(const char *s, double *ret_per_s, struct bo_err *err)
 {
-	return parse_one(s, frequency_units, "a rate such as \"200/s\" or \"30/m\"", ret_per_s, err);
+	return parse_one(s, frequency_units, "a rate such as \"200/s\" or \"30/m\"", ret_per_s,
+			 err);
 }
 
 const char *bo_format_duration(int64_t ns, char buf[BO_UNIT_BUF])
@@ -198,7 +204,8 @@ const char *bo_format_duration(int64_t ns, char buf[BO_UNIT_BUF])
 		snprintf(buf, BO_UNIT_BUF, ns ? "%.0fns" : "0s", v);
 	/* %.3g may round 999.6 up to "1e+03" */
 	if (strchr(buf, 'e'))
-		snprintf(buf, BO_UNIT_BUF, a >= 1e6 ? "%.0fms" : "%.0fus", a >= 1e6 ? v / 1e6 : v / 1e3);
+		snprintf(buf, BO_UNIT_BUF, a >= 1e6 ? "%.0fms" : "%.0fus",
+			 a >= 1e6 ? v / 1e6 : v / 1e3);
 	return buf;
 }
 
@@ -212,7 +219,8 @@ const char *bo_format_size(int64_t bytes, char buf[BO_UNIT_BUF])
 		v /= 1024;
 		i++;
 	}
-	snprintf(buf, BO_UNIT_BUF, fabs(v) >= 100 || v == floor(v) ? "%.0f%s" : "%.1f%s", v, names[i]);
+	snprintf(buf, BO_UNIT_BUF, fabs(v) >= 100 || v == floor(v) ? "%.0f%s" : "%.1f%s", v,
+		 names[i]);
 	return buf;
 }
 
@@ -226,7 +234,8 @@ const char *bo_format_bitrate(int64_t bps, char buf[BO_UNIT_BUF])
 		v /= 1000;
 		i++;
 	}
-	snprintf(buf, BO_UNIT_BUF, fabs(v) >= 100 || v == floor(v) ? "%.0f%s" : "%.1f%s", v, names[i]);
+	snprintf(buf, BO_UNIT_BUF, fabs(v) >= 100 || v == floor(v) ? "%.0f%s" : "%.1f%s", v,
+		 names[i]);
 	return buf;
 }
 

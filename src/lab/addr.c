@@ -85,8 +85,9 @@ char *lab_hosts_text(const struct bo_lab *lab)
 /* Locally administered (the 02 in the first byte), and telling in a capture whose end of which link it is. */
 void lab_mac(int node, int peer, bool management, uint8_t ret[BO_RTNL_MAC_LEN])
 {
-	const uint8_t mac[BO_RTNL_MAC_LEN] = { 0x02, 0xb0, management ? 0x78 : 0x77, 0, (uint8_t)(node + 1),
-					       (uint8_t)(peer + 1) };
+	const uint8_t mac[BO_RTNL_MAC_LEN] = {
+		0x02, 0xb0, management ? 0x78 : 0x77, 0, (uint8_t)(node + 1), (uint8_t)(peer + 1)
+	};
 
 	memcpy(ret, mac, sizeof(mac));
 }

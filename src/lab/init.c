@@ -67,9 +67,11 @@ static void die_with_keeper(const struct init_args *args)
 static char **make_env(const char *name, const char *const *extra)
 {
 	static char host[BO_LAB_NAME_MAX + 16];
-	static const char *const base[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
-					    "/usr/local/go/bin",
-					    "HOME=/tmp", "LANG=C.UTF-8", host };
+	static const char *const base[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
+		"/usr/local/go/bin",
+		"HOME=/tmp", "LANG=C.UTF-8", host
+	};
 	BO_VEC(char *) env = { 0 };
 
 	snprintf(host, sizeof(host), "HOSTNAME=%s", name);
@@ -96,8 +98,9 @@ static int arrange_fds(int log_fd, int report)
 	bo_auto_fd int log_high = fcntl(log_fd >= 0 ? log_fd : null, F_DUPFD_CLOEXEC, 16);
 	bo_auto_fd int report_high = fcntl(report, F_DUPFD_CLOEXEC, 16);
 
-	if (null < 0 || log_high < 0 || report_high < 0 || dup2(null, 0) < 0 || dup2(log_high, 1) < 0 ||
-	    dup2(log_high, 2) < 0 || dup3(report_high, EXEC_FD, O_CLOEXEC) < 0)
+	if (null < 0 || log_high < 0 || report_high < 0 || dup2(null, 0) < 0 ||
+	    dup2(log_high, 1) < 0 || dup2(log_high, 2) < 0 ||
+	    dup3(report_high, EXEC_FD, O_CLOEXEC) < 0)
 		return -errno;
 	return 0;
 }
@@ -116,7 +119,8 @@ static void fail_child(const struct bo_err *err)
 	_exit(127);
 }
 
-static void become_stub(const struct bo_stub_spec *spec, struct bo_err *err) __attribute__((noreturn));
+static void become_stub(const struct bo_stub_spec *spec, struct bo_err *err)
+	__attribute__((noreturn));
 static void become_stub(const struct bo_stub_spec *spec, struct bo_err *err)
 {
 	struct bo_stub *stub = NULL;
@@ -217,7 +221,8 @@ static void begin_exec(struct init *in, const struct init_msg *msg, char *string
 	close(pair[1]);
 	in->exec_deadline_ns = bo_now_ns() + msg->timeout_ns;
 	in->exec_code = in->exec_pid < 0 ? errno : 0;
-	if (in->exec_pid > 0 && bo_fdpass_recv(pair[0], &failed, sizeof(failed), NULL, NULL, 0, NULL) > 0)
+	if (in->exec_pid > 0 &&
+	    bo_fdpass_recv(pair[0], &failed, sizeof(failed), NULL, NULL, 0, NULL) > 0)
 		in->exec_code = failed.code;
 	close(pair[0]);
 	if (in->exec_pid < 0) {
@@ -267,8 +272,10 @@ static void stop_all(struct init *in, bool stop)
 	kill(-1, stop ? SIGSTOP : SIGCONT);
 	while (stop && !all_stopped()) {
 		if (bo_now_ns() > deadline) {
-			kill(-1, SIGCONT); /* half stopped is not stopped: let it go on rather than limp */
-			tell(in->args->chan, INIT_STOPPED, ETIMEDOUT, 0, "some process did not stop");
+			kill(-1,
+			     SIGCONT); /* half stopped is not stopped: let it go on rather than limp */
+			tell(in->args->chan, INIT_STOPPED, ETIMEDOUT, 0,
+			     "some process did not stop");
 			return;
 		}
 		nanosleep(&pause, NULL);
@@ -317,7 +324,8 @@ static void take_command(struct init *in)
 	msg.bytes[n] = '\0';
 	switch (msg.head.kind) {
 	case INIT_EXEC:
-		begin_exec(in, &msg.head, msg.bytes + sizeof(msg.head), (size_t)n - sizeof(msg.head));
+		begin_exec(in, &msg.head, msg.bytes + sizeof(msg.head),
+			   (size_t)n - sizeof(msg.head));
 		break;
 	case INIT_STOP:
 	case INIT_CONT:
@@ -331,7 +339,8 @@ static void take_command(struct init *in)
 static void serve(struct init *in, int signals) __attribute__((noreturn));
 static void serve(struct init *in, int signals)
 {
-	struct pollfd p[] = { { .fd = in->args->chan, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = in->args->chan, .events = POLLIN },
+			      { .fd = signals, .events = POLLIN } };
 	struct signalfd_siginfo info;
 
 	for (;;) {

@@ -78,7 +78,8 @@ static int keep_mount(const struct keep *keep, struct bo_err *err)
 	int rc = make_mountpoint(keep->path, keep->dir);
 
 	if (rc < 0)
-		return bo_err_set(err, -rc, BO_SUBSYS_LAB, "making a place for %.200s: %s", keep->path, strerror(-rc));
+		return bo_err_set(err, -rc, BO_SUBSYS_LAB, "making a place for %.200s: %s",
+				  keep->path, strerror(-rc));
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", keep->fd);
 	/* Recursive, because a user namespace may not take a mount apart from those on top of it. */
 	if (mount(from, keep->path, NULL, MS_BIND | MS_REC, NULL) < 0)
@@ -102,7 +103,8 @@ static int cover_file(const char *target, const char *text, struct bo_err *err)
 	return 0;
 }
 
-static int mount_own(const char *type, const char *target, unsigned long flags, const char *data, struct bo_err *err)
+static int mount_own(const char *type, const char *target, unsigned long flags, const char *data,
+		     struct bo_err *err)
 {
 	if (mount(type, target, type, flags, data) < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "mounting %s on %s", type, target);
@@ -124,9 +126,10 @@ static int mount_proc(struct bo_err *err)
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
 		return 0;
 	if (errno == EPERM)
-		return bo_err_set(err, EPERM, BO_SUBSYS_LAB,
-				  "mounting /proc was refused: inside a container with a masked /proc run it with "
-				  "--security-opt systempaths=unconfined (podman: unmask=all) or --privileged");
+		return bo_err_set(
+			err, EPERM, BO_SUBSYS_LAB,
+			"mounting /proc was refused: inside a container with a masked /proc run it with "
+			"--security-opt systempaths=unconfined (podman: unmask=all) or --privileged");
 	return bo_err_errno(err, BO_SUBSYS_LAB, "mounting /proc");
 }
 
@@ -141,16 +144,17 @@ static int mount_tmp(const struct bo_lab *lab, struct keep *keeps, struct bo_err
 	for (int i = 0; i < NKEEP; i++)
 		keep_all |= keeps[i].fd >= 0 && strcmp(keeps[i].path, "/tmp") == 0;
 	if (rc == 0 && keep_all)
-		return umount2("/tmp", MNT_DETACH) < 0 ?
-			       bo_err_errno(err, BO_SUBSYS_LAB, "giving /tmp back") : 0;
+		return umount2("/tmp", MNT_DETACH) < 0
+			       ? bo_err_errno(err, BO_SUBSYS_LAB, "giving /tmp back")
+			       : 0;
 	for (int i = 0; rc == 0 && i < NKEEP; i++)
 		if (keeps[i].fd >= 0)
 			rc = keep_mount(&keeps[i], err);
 	return rc;
 }
 
-static int open_keeps(const struct bo_node_start *start, struct init_paths *paths, struct keep *keeps,
-		      struct bo_err *err)
+static int open_keeps(const struct bo_node_start *start, struct init_paths *paths,
+		      struct keep *keeps, struct bo_err *err)
 {
 	const char *cwd = start->cwd ? start->cwd : start->keep_dir;
 	char dir[PATH_MAX];
@@ -178,8 +182,8 @@ static int open_keeps(const struct bo_node_start *start, struct init_paths *path
 	return rc;
 }
 
-int lab_init_mounts(const struct bo_lab *lab, const struct bo_node_start *start, struct init_paths *ret,
-		    struct bo_err *err)
+int lab_init_mounts(const struct bo_lab *lab, const struct bo_node_start *start,
+		    struct init_paths *ret, struct bo_err *err)
 {
 	static struct keep keeps[NKEEP];
 	int rc;

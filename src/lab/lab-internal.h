@@ -14,7 +14,7 @@
 struct lab_node {
 	char name[BO_LAB_NAME_MAX + 1];
 	int64_t memory_bytes, cpus_milli, pids;
-	int netns;             /* outlives its processes, so that a killed node comes back at the same addresses */
+	int netns; /* outlives its processes, so that a killed node comes back at the same addresses */
 	struct nl_sock *rtnl;  /* opened inside, so that impairing needs no setns(2) */
 	int management_client; /* TUN only */
 	int management_node;
@@ -78,8 +78,16 @@ void lab_node_reset(struct lab_node *node);
 int lab_node_undo_stop(void *self, long index, struct bo_err *err);
 
 /* init.c: what passes between a node's init and the keeper */
-enum init_msg_kind { INIT_FAILED, INIT_READY, INIT_MAIN_ENDED, INIT_EXEC, INIT_EXEC_DONE, INIT_STOP, INIT_CONT,
-		     INIT_STOPPED };
+enum init_msg_kind {
+	INIT_FAILED,
+	INIT_READY,
+	INIT_MAIN_ENDED,
+	INIT_EXEC,
+	INIT_EXEC_DONE,
+	INIT_STOP,
+	INIT_CONT,
+	INIT_STOPPED
+};
 struct init_msg {
 	enum init_msg_kind kind;
 	int code; /* positive errno */

@@ -37,20 +37,23 @@ static bool name_ok(const char *name)
 static int check_nodes(const struct bo_lab_conf *conf, struct bo_err *err)
 {
 	if (conf->nnodes < 1 || conf->nnodes > BO_LAB_MAX_NODES)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "%zu nodes, expected 1 … %d", conf->nnodes,
-				  BO_LAB_MAX_NODES);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "%zu nodes, expected 1 … %d",
+				  conf->nnodes, BO_LAB_MAX_NODES);
 	for (size_t i = 0; i < conf->nnodes; i++) {
 		const struct bo_lab_node_conf *n = &conf->nodes[i];
 
 		if (!name_ok(n->name))
-			return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
-					  "node %zu: a name has 1 … %d letters, digits, '-', '_' or '.'", i,
-					  BO_LAB_NAME_MAX);
+			return bo_err_set(
+				err, EINVAL, BO_SUBSYS_LAB,
+				"node %zu: a name has 1 … %d letters, digits, '-', '_' or '.'", i,
+				BO_LAB_NAME_MAX);
 		if (n->memory_bytes < 0 || n->cpus_milli < 0 || n->pids < 0)
-			return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "node %s: a negative limit", n->name);
+			return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "node %s: a negative limit",
+					  n->name);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(n->name, conf->nodes[j].name) == 0)
-				return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "two nodes are called %s", n->name);
+				return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+						  "two nodes are called %s", n->name);
 	}
 	return 0;
 }
@@ -63,12 +66,14 @@ static int check_links(const struct bo_lab_conf *conf, struct bo_err *err)
 	for (size_t i = 0; i < conf->nlinks; i++) {
 		const struct bo_link_spec *l = &conf->links[i];
 
-		if (l->a < 0 || l->b < 0 || (size_t)l->a >= conf->nnodes || (size_t)l->b >= conf->nnodes ||
-		    l->a >= l->b)
-			return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "link %zu joins nodes %d and %d", i, l->a, l->b);
+		if (l->a < 0 || l->b < 0 || (size_t)l->a >= conf->nnodes ||
+		    (size_t)l->b >= conf->nnodes || l->a >= l->b)
+			return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+					  "link %zu joins nodes %d and %d", i, l->a, l->b);
 		for (size_t j = 0; j < i; j++)
 			if (l->a == conf->links[j].a && l->b == conf->links[j].b)
-				return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "links %zu and %zu are the same", j, i);
+				return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+						  "links %zu and %zu are the same", j, i);
 	}
 	return 0;
 }
@@ -185,7 +190,8 @@ static int cgroups_up(struct bo_lab *lab, struct bo_err *err)
 		snprintf(dir, sizeof(dir), "node-%s", n->name);
 		rc = bo_cgroup_at(&n->cgroup, &lab->cgroups, &lab->run_cgroup, dir, err);
 		if (rc == 0)
-			rc = bo_undo_push(&lab->undo, "cgroup of a node", undo_node_cgroup, lab, (long)i, err);
+			rc = bo_undo_push(&lab->undo, "cgroup of a node", undo_node_cgroup, lab,
+					  (long)i, err);
 		if (rc == 0)
 			rc = bo_cgroup_make(&n->cgroup, false, err);
 		if (rc == 0)
@@ -240,8 +246,9 @@ int bo_lab_down(struct bo_lab *lab, struct bo_err *err)
 	close_net(lab);
 	if (!failed)
 		return 0;
-	return bo_err_set(err, first.code ? first.code : EIO, BO_SUBSYS_LAB, "%zu thing%s could not be undone; first: %s",
-			  failed, failed == 1 ? "" : "s", first.msg);
+	return bo_err_set(err, first.code ? first.code : EIO, BO_SUBSYS_LAB,
+			  "%zu thing%s could not be undone; first: %s", failed,
+			  failed == 1 ? "" : "s", first.msg);
 }
 
 void bo_lab_free(struct bo_lab *lab)
@@ -282,7 +289,8 @@ static int check_index(size_t n, int index, const char *what, struct bo_err *err
 	return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "there is no %s %d", what, index);
 }
 
-int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob, int64_t bytes, struct bo_err *err)
+int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob, int64_t bytes,
+			struct bo_err *err)
 {
 	int rc = check_index(lab->nnodes, node, "node", err);
 	const struct bo_cgroup *cg;
@@ -290,13 +298,15 @@ int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob, int
 	if (rc < 0)
 		return rc;
 	cg = &lab->nodes[node].cgroup;
-	rc = knob == BO_MEM_HIGH ? bo_cgroup_memory_high(cg, bytes, err) : bo_cgroup_memory_max(cg, bytes, err);
+	rc = knob == BO_MEM_HIGH ? bo_cgroup_memory_high(cg, bytes, err)
+				 : bo_cgroup_memory_max(cg, bytes, err);
 	if (rc < 0)
 		bo_err_wrap(err, "memory of node %s", lab->nodes[node].name);
 	return rc;
 }
 
-int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const struct bo_impair *im, struct bo_err *err)
+int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const struct bo_impair *im,
+		       struct bo_err *err)
 {
 	const struct lab_link *l;
 	int rc = check_index(lab->nlinks, link, "link", err);
@@ -307,9 +317,9 @@ int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const stru
 		return bo_err_set(err, EOPNOTSUPP, BO_SUBSYS_LAB, "this lab's links are wires");
 	l = &lab->links[link];
 	/* A qdisc holds back what leaves, so a direction is impaired at its start. */
-	rc = dir == BO_DIR_A_TO_B ?
-		     bo_netem_change(lab->nodes[l->a].rtnl, l->ifindex_a, BO_LAB_MTU, im, err) :
-		     bo_netem_change(lab->nodes[l->b].rtnl, l->ifindex_b, BO_LAB_MTU, im, err);
+	rc = dir == BO_DIR_A_TO_B
+		     ? bo_netem_change(lab->nodes[l->a].rtnl, l->ifindex_a, BO_LAB_MTU, im, err)
+		     : bo_netem_change(lab->nodes[l->b].rtnl, l->ifindex_b, BO_LAB_MTU, im, err);
 	if (rc < 0)
 		bo_err_wrap(err, "link %s-%s", lab->nodes[l->a].name, lab->nodes[l->b].name);
 	return rc;

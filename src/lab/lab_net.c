@@ -137,12 +137,14 @@ static int make_tun(const char *name, int *ret_fd, int *ret_ifindex, struct bo_e
 }
 
 /* One end of a link: up, and a route to the peer for each family. */
-static void link_requests(const struct bo_lab *lab, int self, int peer, int ifindex, struct bo_rtnl_batch *b)
+static void link_requests(const struct bo_lab *lab, int self, int peer, int ifindex,
+			  struct bo_rtnl_batch *b)
 {
 	uint8_t mac[BO_RTNL_MAC_LEN];
 
 	lab_mac(peer, self, false, mac);
-	bo_rtnl_link_up(b, ifindex, BO_LAB_MTU, lab->driver == BO_DRIVER_WIRE ? BO_TUN_QUEUE_PACKETS : 0);
+	bo_rtnl_link_up(b, ifindex, BO_LAB_MTU,
+			lab->driver == BO_DRIVER_WIRE ? BO_TUN_QUEUE_PACKETS : 0);
 	for (size_t f = 0; f < nfamilies(lab); f++) {
 		struct bo_rtnl_addr src, dst;
 
@@ -156,8 +158,8 @@ static void link_requests(const struct bo_lab *lab, int self, int peer, int ifin
 }
 
 /* One end of node's management link; which says whose end. */
-static void management_requests(const struct bo_lab *lab, int node, enum lab_addr which, int ifindex,
-				struct bo_rtnl_batch *b)
+static void management_requests(const struct bo_lab *lab, int node, enum lab_addr which,
+				int ifindex, struct bo_rtnl_batch *b)
 {
 	bool client = which == LAB_MANAGEMENT_CLIENT;
 	uint8_t mac[BO_RTNL_MAC_LEN];
@@ -168,15 +170,16 @@ static void management_requests(const struct bo_lab *lab, int node, enum lab_add
 		struct bo_rtnl_addr own, peer;
 
 		lab_addr(which, families[f], node, &own);
-		lab_addr(client ? LAB_MANAGEMENT_NODE : LAB_MANAGEMENT_CLIENT, families[f], node, &peer);
+		lab_addr(client ? LAB_MANAGEMENT_NODE : LAB_MANAGEMENT_CLIENT, families[f], node,
+			 &peer);
 		bo_rtnl_addr_add(b, ifindex, &own);
 		if (!lab->management_wire)
 			bo_rtnl_neigh_add(b, ifindex, &peer, mac);
 	}
 }
 
-static int management_end(struct bo_lab *lab, int node, enum lab_addr which, struct bo_rtnl_batch *b,
-			  struct bo_err *err)
+static int management_end(struct bo_lab *lab, int node, enum lab_addr which,
+			  struct bo_rtnl_batch *b, struct bo_err *err)
 {
 	bool client = which == LAB_MANAGEMENT_CLIENT;
 	int ifindex = IFINDEX_MANAGEMENT + (client ? node : 0);
@@ -188,7 +191,8 @@ static int management_end(struct bo_lab *lab, int node, enum lab_addr which, str
 
 		if (client)
 			snprintf(name, sizeof(name), "m-%d", node);
-		rc = make_tun(name, client ? &n->management_client : &n->management_node, &ifindex, err);
+		rc = make_tun(name, client ? &n->management_client : &n->management_node, &ifindex,
+			      err);
 		if (rc < 0)
 			return rc;
 	}
@@ -196,7 +200,8 @@ static int management_end(struct bo_lab *lab, int node, enum lab_addr which, str
 	return 0;
 }
 
-static int link_end(struct bo_lab *lab, int self, struct lab_link *l, struct bo_rtnl_batch *b, struct bo_err *err)
+static int link_end(struct bo_lab *lab, int self, struct lab_link *l, struct bo_rtnl_batch *b,
+		    struct bo_err *err)
 {
 	bool is_a = l->a == self;
 	int peer = is_a ? l->b : l->a;
@@ -227,7 +232,8 @@ static int open_probe(int self, int peer, int *ret_fd, struct bo_err *err)
 	link_name(peer, name);
 	lab_addr(LAB_PRIMARY, AF_INET, self, &addr);
 	memcpy(&at.sin_addr, addr.bytes, sizeof(at.sin_addr));
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) < 0 ||
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) < 0 ||
 	    bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "opening a probe socket on %s", name);
 	*ret_fd = bo_steal_fd(&fd);
@@ -243,11 +249,12 @@ static int after_batch(struct bo_lab *lab, int i, struct bo_err *err)
 
 		if (!is_a && l->b != i)
 			continue;
-		rc = open_probe(i, is_a ? l->b : l->a, is_a ? &l->fds.probe_a : &l->fds.probe_b, err);
+		rc = open_probe(i, is_a ? l->b : l->a, is_a ? &l->fds.probe_a : &l->fds.probe_b,
+				err);
 		/* From now on an impairment is one atomic change of an existing qdisc. */
 		if (rc == 0 && lab->driver == BO_DRIVER_NETEM)
-			rc = bo_netem_install(lab->nodes[i].rtnl, is_a ? l->ifindex_a : l->ifindex_b, BO_LAB_MTU,
-					      err);
+			rc = bo_netem_install(lab->nodes[i].rtnl,
+					      is_a ? l->ifindex_a : l->ifindex_b, BO_LAB_MTU, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -43,7 +43,8 @@ static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 	bo_rtnl_batch_done(&b);
 	m->veth = rc == 0;
 	if (!m->veth) {
-		snprintf(m->why_not_netem, sizeof(m->why_not_netem), "no veth devices: %.140s", err.msg);
+		snprintf(m->why_not_netem, sizeof(m->why_not_netem), "no veth devices: %.140s",
+			 err.msg);
 	} else {
 		/* A qdisc is loaded when it is first asked for, so this also loads the module where there is one. */
 		err = (struct bo_err){ 0 };
@@ -90,17 +91,19 @@ static void describe_cgroups(struct bo_machine *m, const struct bo_cgroups *cgs)
 	/* One reason is enough: what is missing mostly is for the same one. */
 	for (int i = 0; i < BO_CG_COUNT && !m->why_not_cgroup[0]; i++)
 		if (!cgs->hier[i].version)
-			snprintf(m->why_not_cgroup, sizeof(m->why_not_cgroup), "%s", cgs->hier[i].why_not);
+			snprintf(m->why_not_cgroup, sizeof(m->why_not_cgroup), "%s",
+				 cgs->hier[i].why_not);
 }
 
-int bo_machine_probe(struct bo_machine *ret, int home_netns, const struct bo_cgroups *cgroups, struct bo_err *err)
+int bo_machine_probe(struct bo_machine *ret, int home_netns, const struct bo_cgroups *cgroups,
+		     struct bo_err *err)
 {
 	struct bo_machine m = { .userns = access("/proc/self/ns/user", F_OK) == 0 };
 
 	probe_network(&m, home_netns);
 	if (!m.netns)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "network namespaces cannot be made here: %.150s",
-				  m.why_not_tun);
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB,
+				  "network namespaces cannot be made here: %.150s", m.why_not_tun);
 	describe_cgroups(&m, cgroups);
 	m.driver = m.netem ? BO_DRIVER_NETEM : m.tun ? BO_DRIVER_WIRE : BO_DRIVER_AUTO;
 	*ret = m;

@@ -37,7 +37,8 @@ void lab_node_reset(struct lab_node *n)
 static int node_at(struct bo_lab *lab, int index, struct lab_node **ret, struct bo_err *err)
 {
 	if (index <= BO_NODE_CLIENT || (size_t)index >= lab->nnodes)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "there is no node %d with processes", index);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "there is no node %d with processes",
+				  index);
 	*ret = &lab->nodes[index];
 	return 0;
 }
@@ -47,7 +48,8 @@ static int running_at(struct bo_lab *lab, int index, struct lab_node **ret, stru
 	int rc = node_at(lab, index, ret, err);
 
 	if (rc == 0 && (*ret)->init_pidfd < 0)
-		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "node %s is not running", (*ret)->name);
+		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "node %s is not running",
+				  (*ret)->name);
 	return rc;
 }
 
@@ -72,8 +74,8 @@ static int hear_init(struct lab_node *n, int index, struct bo_lab_event *event)
 {
 	struct init_msg msg = { 0 };
 
-	while (n->chan >= 0 &&
-	       bo_fdpass_recv(n->chan, &msg, sizeof(msg), NULL, NULL, MSG_DONTWAIT, NULL) == (ssize_t)sizeof(msg)) {
+	while (n->chan >= 0 && bo_fdpass_recv(n->chan, &msg, sizeof(msg), NULL, NULL, MSG_DONTWAIT,
+					      NULL) == (ssize_t)sizeof(msg)) {
 		if (msg.kind == INIT_MAIN_ENDED) {
 			n->have_status = true;
 			n->status = msg.status;
@@ -110,14 +112,17 @@ static int finish(struct bo_lab *lab, int index, struct bo_lab_event *event, str
 	while (hear_init(n, index, &last) == 1)
 		tell_later(lab, &last);
 	if (n->exec_busy) {
-		last = (struct bo_lab_event){ .kind = BO_LAB_EXEC_DONE, .node = index, .code = ESRCH };
+		last = (struct bo_lab_event){ .kind = BO_LAB_EXEC_DONE,
+					      .node = index,
+					      .code = ESRCH };
 		tell_later(lab, &last);
 	}
 	rc = bo_pidfd_reap(n->init_pidfd, NULL, err);
 	*event = (struct bo_lab_event){ .kind = BO_LAB_NODE_ENDED,
 					.node = index,
 					.pid = n->main_pid,
-					.status = n->have_status ? n->status : W_EXITCODE(0, SIGKILL),
+					.status = n->have_status ? n->status
+								 : W_EXITCODE(0, SIGKILL),
 					.t_ns = n->have_status ? n->ended_ns : bo_now_ns() };
 	forget(lab, index);
 	return rc;
@@ -150,8 +155,8 @@ int lab_node_undo_stop(void *self, long index, struct bo_err *err)
 }
 
 /* A message on the report socket; gives up when the keeper's own peer is gone.  Return: as bo_fdpass_recv() */
-static ssize_t wait_report(const struct bo_lab *lab, int report, int64_t deadline, struct init_msg *msg,
-			   struct bo_fds *fds, pid_t *pid, struct bo_err *err)
+static ssize_t wait_report(const struct bo_lab *lab, int report, int64_t deadline,
+			   struct init_msg *msg, struct bo_fds *fds, pid_t *pid, struct bo_err *err)
 {
 	for (;;) {
 		struct pollfd p[] = { { .fd = report, .events = POLLIN },
@@ -166,19 +171,22 @@ static ssize_t wait_report(const struct bo_lab *lab, int report, int64_t deadlin
 		if (n > 0 && p[0].revents) {
 			len = bo_fdpass_recv(report, msg, sizeof(*msg), fds, pid, 0, err);
 			if (len > 0 && len != (ssize_t)sizeof(*msg))
-				return bo_err_set(err, EPROTO, BO_SUBSYS_LAB, "a message of %zd bytes", len);
+				return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
+						  "a message of %zd bytes", len);
 			return len;
 		}
 		if (n > 0 && p[1].revents)
 			return bo_err_set(err, EPIPE, BO_SUBSYS_LAB, "the conductor is gone");
 		if (left <= 0)
-			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_LAB, "it did not start within %d s",
+			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_LAB,
+					  "it did not start within %d s",
 					  (int)(START_TIMEOUT_NS / BO_NSEC_PER_SEC));
 	}
 }
 
 /* READY (with pid and pidfd), then the end of the socket: execve(2) has closed it.  Anything else is a failure. */
-static int wait_started(struct lab_node *n, const struct bo_lab *lab, int report, struct bo_err *err)
+static int wait_started(struct lab_node *n, const struct bo_lab *lab, int report,
+			struct bo_err *err)
 {
 	int64_t deadline = bo_now_ns() + START_TIMEOUT_NS;
 
@@ -202,7 +210,8 @@ static int wait_started(struct lab_node *n, const struct bo_lab *lab, int report
 		bo_fds_close(&fds);
 		if (msg.kind == INIT_FAILED) {
 			msg.text[sizeof(msg.text) - 1] = '\0';
-			return bo_err_set(err, msg.code > 0 ? msg.code : EIO, BO_SUBSYS_LAB, "%s", msg.text);
+			return bo_err_set(err, msg.code > 0 ? msg.code : EIO, BO_SUBSYS_LAB, "%s",
+					  msg.text);
 		}
 	}
 }
@@ -220,7 +229,8 @@ static int spawn(struct bo_lab *lab, int index, struct init_args *args, int chan
 		 struct bo_err *err)
 {
 	struct lab_node *n = &lab->nodes[index];
-	pid_t pid = bo_process_clone(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC, &n->init_pidfd, err);
+	pid_t pid = bo_process_clone(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC,
+				     &n->init_pidfd, err);
 
 	if (pid == 0) {
 		/* The keeper's ends must close with the keeper, so the child may not hold them. */
@@ -241,7 +251,9 @@ static int spawn(struct bo_lab *lab, int index, struct init_args *args, int chan
 static int start(struct bo_lab *lab, int index, const struct bo_node_start *how, struct bo_err *err)
 {
 	struct lab_node *n = &lab->nodes[index];
-	struct init_args args = { .lab = lab, .node = n, .start = how, .thaw_fd = bo_cgroup_thaw_open(&n->cgroup) };
+	struct init_args args = {
+		.lab = lab, .node = n, .start = how, .thaw_fd = bo_cgroup_thaw_open(&n->cgroup)
+	};
 	int chan[2] = { -1, -1 }, report[2] = { -1, -1 }, on = 1;
 	int rc = bo_cgroup_join_open(&n->cgroup, &args.join, err);
 
@@ -278,7 +290,8 @@ int bo_lab_node_start(struct bo_lab *lab, int node, const struct bo_node_start *
 	if (n->netns < 0)
 		return bo_err_set(err, ENOTCONN, BO_SUBSYS_LAB, "the lab is not up");
 	if (!how->stub && (!how->exe || how->exe[0] != '/' || !how->argv || !how->argv[0]))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "node %s: no absolute path of a command", n->name);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+				  "node %s: no absolute path of a command", n->name);
 	rc = bo_undo_push(&lab->undo, n->name, lab_node_undo_stop, lab, node, err);
 	if (rc < 0)
 		return rc;
@@ -296,7 +309,8 @@ int bo_lab_node_start(struct bo_lab *lab, int node, const struct bo_node_start *
 	return rc;
 }
 
-int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int64_t timeout_ns, struct bo_err *err)
+int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int64_t timeout_ns,
+		     struct bo_err *err)
 {
 	static union {
 		struct init_msg head;
@@ -316,7 +330,8 @@ int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int6
 		size_t part = strlen(argv[msg.head.argc]) + 1;
 
 		if (part > sizeof(msg.bytes) - len)
-			return bo_err_set(err, E2BIG, BO_SUBSYS_LAB, "a command of more than %d bytes", INIT_MSG_MAX);
+			return bo_err_set(err, E2BIG, BO_SUBSYS_LAB,
+					  "a command of more than %d bytes", INIT_MSG_MAX);
 		memcpy(msg.bytes + len, argv[msg.head.argc], part);
 		len += part;
 	}
@@ -326,7 +341,9 @@ int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int6
 	if (rc == 0)
 		n->exec_busy = true;
 	/* EPIPE would read as "the keeper is gone": its init has ended and the event is on its way. */
-	return rc < 0 ? bo_err_set(err, rc == -EPIPE ? ESRCH : -rc, BO_SUBSYS_LAB, "node %s is ending", n->name) : 0;
+	return rc < 0 ? bo_err_set(err, rc == -EPIPE ? ESRCH : -rc, BO_SUBSYS_LAB,
+				   "node %s is ending", n->name)
+		      : 0;
 }
 
 int bo_lab_node_kill(struct bo_lab *lab, int node, struct bo_err *err)
@@ -352,7 +369,8 @@ int bo_lab_node_term(struct bo_lab *lab, int node, struct bo_err *err)
 }
 
 /* Without a freezer init stops them all; it answers once that is so. */
-static int pause_by_signals(const struct bo_lab *lab, struct lab_node *n, bool frozen, struct bo_err *err)
+static int pause_by_signals(const struct bo_lab *lab, struct lab_node *n, bool frozen,
+			    struct bo_err *err)
 {
 	struct init_msg msg = { .kind = frozen ? INIT_STOP : INIT_CONT };
 	int64_t deadline = bo_now_ns() + END_TIMEOUT_NS;
@@ -371,7 +389,9 @@ static int pause_by_signals(const struct bo_lab *lab, struct lab_node *n, bool f
 			n->ended_ns = msg.t_ns;
 		}
 		if (msg.kind == INIT_STOPPED)
-			return msg.code ? bo_err_set(err, msg.code, BO_SUBSYS_LAB, "%.200s", msg.text) : 0;
+			return msg.code ? bo_err_set(err, msg.code, BO_SUBSYS_LAB, "%.200s",
+						     msg.text)
+					: 0;
 	}
 	return rc;
 }
@@ -386,7 +406,8 @@ int bo_lab_node_pause(struct bo_lab *lab, int node, bool frozen, struct bo_err *
 	if (n->paused == frozen)
 		return 0;
 	if (n->exec_busy)
-		return bo_err_set(err, EBUSY, BO_SUBSYS_LAB, "node %s is busy with a command", n->name);
+		return bo_err_set(err, EBUSY, BO_SUBSYS_LAB, "node %s is busy with a command",
+				  n->name);
 	if (n->cgroup.version[BO_CG_FREEZER]) {
 		rc = bo_cgroup_freeze(&n->cgroup, frozen, err);
 		/* Half frozen is not frozen: let it go on rather than limp. */
@@ -418,7 +439,8 @@ static bool take_later(struct bo_lab *lab, struct bo_lab_event *ret)
 	}
 	*ret = lab->told_later.items[0];
 	lab->told_later.len--;
-	memmove(lab->told_later.items, lab->told_later.items + 1, lab->told_later.len * sizeof(*ret));
+	memmove(lab->told_later.items, lab->told_later.items + 1,
+		lab->told_later.len * sizeof(*ret));
 	return true;
 }
 

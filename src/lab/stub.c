@@ -82,8 +82,8 @@ static int bound_port(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
 		return 0;
-	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port :
-						((struct sockaddr_in *)&at)->sin_port);
+	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+					      : ((struct sockaddr_in *)&at)->sin_port);
 }
 
 int bo_stub_new(struct bo_stub **ret, const struct bo_stub_spec *spec, struct bo_err *err)
@@ -105,7 +105,8 @@ int bo_stub_new(struct bo_stub **ret, const struct bo_stub_spec *spec, struct bo
 		rc = -errno;
 	if (rc < 0) {
 		bo_stub_free(s);
-		return bo_err_set(err, -rc, BO_SUBSYS_LAB, "listening on port %d: %s", spec->port, strerror(-rc));
+		return bo_err_set(err, -rc, BO_SUBSYS_LAB, "listening on port %d: %s", spec->port,
+				  strerror(-rc));
 	}
 	s->port = bound_port(s->listen_fd);
 	*ret = s;
@@ -242,9 +243,11 @@ static void make_answer(const struct bo_stub *s, struct conn *c, int status)
 	} else {
 		if (spec->mode == BO_STUB_ERROR && status < 400)
 			status = 500;
-		len = asprintf(&out,
-			       "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n%s", status,
-			       reason_of(status), strlen(body), c->close_after ? "Connection: close\r\n" : "", body);
+		len = asprintf(
+			&out,
+			"HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n%s",
+			status, reason_of(status), strlen(body),
+			c->close_after ? "Connection: close\r\n" : "", body);
 	}
 	set_out(c, out, len);
 	if (spec->mode == BO_STUB_STALL)
@@ -281,7 +284,8 @@ static int take_http(const struct bo_stub *s, struct conn *c)
 	head_len = (size_t)(end - c->in) + 4;
 	end[2] = '\0'; /* after the last field's own CRLF */
 	value = field(c->in, "Connection");
-	c->close_after = (value && strncasecmp(value, "close", 5) == 0) || strstr(c->in, " HTTP/1.0\r\n");
+	c->close_after = (value && strncasecmp(value, "close", 5) == 0) ||
+			 strstr(c->in, " HTTP/1.0\r\n");
 	value = field(c->in, "Content-Length");
 	c->skip = value ? strtoull(value, NULL, 10) : 0;
 	if (field(c->in, "Transfer-Encoding")) {
@@ -353,8 +357,8 @@ static void read_in(struct bo_stub *s, struct conn *c)
 
 	for (;;) {
 		bool stalled = c->state == STALLED;
-		ssize_t n = recv(c->fd, stalled ? sink : c->in + c->in_len, stalled ? sizeof(sink) : IN_MAX - c->in_len,
-				 0);
+		ssize_t n = recv(c->fd, stalled ? sink : c->in + c->in_len,
+				 stalled ? sizeof(sink) : IN_MAX - c->in_len, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -16,7 +16,8 @@
 
 void bo_sweep_name(const struct bo_process_id *owner, char *buf, size_t size)
 {
-	snprintf(buf, size, PREFIX "%" PRIu64 "-%d-%" PRIu64, owner->pidns, owner->pid, owner->start_ticks);
+	snprintf(buf, size, PREFIX "%" PRIu64 "-%d-%" PRIu64, owner->pidns, owner->pid,
+		 owner->start_ticks);
 }
 
 bool bo_sweep_parse(const char *name, struct bo_process_id *ret)
@@ -24,7 +25,9 @@ bool bo_sweep_parse(const char *name, struct bo_process_id *ret)
 	struct bo_process_id id;
 	char again[96];
 
-	if (sscanf(name, PREFIX "%" SCNu64 "-%d-%" SCNu64, &id.pidns, &id.pid, &id.start_ticks) != 3 || id.pid <= 0)
+	if (sscanf(name, PREFIX "%" SCNu64 "-%d-%" SCNu64, &id.pidns, &id.pid, &id.start_ticks) !=
+		    3 ||
+	    id.pid <= 0)
 		return false;
 	/* Only what would be written exactly like this is ours: no trailing text, no leading zeros or signs. */
 	bo_sweep_name(&id, again, sizeof(again));

@@ -9,7 +9,8 @@ static const char *const phase_names[] = {
 	[BO_PHASE_WARMUP] = "warmup", [BO_PHASE_BASE] = "base", [BO_PHASE_FAULT] = "fault",
 	[BO_PHASE_HOLD] = "hold",     [BO_PHASE_HEAL] = "heal", [BO_PHASE_SETTLE] = "settle",
 };
-_Static_assert(sizeof(phase_names) / sizeof(*phase_names) == BO_PHASE_COUNT, "a name for every phase");
+_Static_assert(sizeof(phase_names) / sizeof(*phase_names) == BO_PHASE_COUNT,
+	       "a name for every phase");
 
 const char *bo_phase_name(enum bo_phase phase)
 {
@@ -51,7 +52,8 @@ struct bo_plan *bo_plan_new(void)
 
 	if (!plan)
 		return NULL;
-	if (!bo_vec_push(&plan->nodes, (struct bo_node_spec){ .name = "client", .role = BO_ROLE_CLIENT })) {
+	if (!bo_vec_push(&plan->nodes,
+			 (struct bo_node_spec){ .name = "client", .role = BO_ROLE_CLIENT })) {
 		bo_plan_free(plan);
 		return NULL;
 	}
@@ -92,7 +94,9 @@ int bo_plan_link(const struct bo_plan *plan, int node, int peer)
 int bo_plan_link_add(struct bo_plan *plan, int node, int peer, struct bo_src src)
 {
 	int at = bo_plan_link(plan, node, peer);
-	struct bo_link_spec link = { .a = node < peer ? node : peer, .b = node < peer ? peer : node, .src = src };
+	struct bo_link_spec link = { .a = node < peer ? node : peer,
+				     .b = node < peer ? peer : node,
+				     .src = src };
 
 	if (at >= 0)
 		return at;
@@ -115,8 +119,8 @@ int64_t bo_plan_total(const struct bo_plan *plan)
 	return bo_plan_phase_start(plan, BO_PHASE_COUNT);
 }
 
-void bo_plan_fault_window(const struct bo_plan *plan, const struct bo_fault_spec *fault, int64_t *ret_start,
-			  int64_t *ret_end)
+void bo_plan_fault_window(const struct bo_plan *plan, const struct bo_fault_spec *fault,
+			  int64_t *ret_start, int64_t *ret_end)
 {
 	int64_t end = bo_plan_phase_start(plan, fault->to) + plan->phase_ns[fault->to];
 

@@ -119,8 +119,8 @@ void bo_run_free(struct bo_run *run)
 	free(run);
 }
 
-struct bo_series *bo_run_series_add(struct bo_run *run, const char *name, const char *unit, const char *source,
-				    int node)
+struct bo_series *bo_run_series_add(struct bo_run *run, const char *name, const char *unit,
+				    const char *source, int node)
 {
 	struct bo_series *s = calloc(1, sizeof(*s));
 
@@ -145,7 +145,8 @@ const struct bo_series *bo_run_series(const struct bo_run *run, const char *name
 	return NULL;
 }
 
-void bo_run_event(struct bo_run *run, int64_t t_ns, enum bo_event_kind kind, int node, const char *fmt, ...)
+void bo_run_event(struct bo_run *run, int64_t t_ns, enum bo_event_kind kind, int node,
+		  const char *fmt, ...)
 {
 	struct bo_event ev = { .t_ns = t_ns, .kind = kind, .node = node };
 	char text[512];

@@ -67,7 +67,8 @@ static struct bo_agree *agree_new(struct bo_probe *probe)
 	a->answer = -1;
 	bo_pprof_init(&a->parser, NULL);
 	if (bo_pprof_goroutine_url(probe->target->spec, 1, url, sizeof(url), &ignored) < 0 ||
-	    bo_fetch_new(&a->fetch, probe->fetcher, url, probe->target->address, &handler, &ignored) < 0)
+	    bo_fetch_new(&a->fetch, probe->fetcher, url, probe->target->address, &handler,
+			 &ignored) < 0)
 		a->fetch = NULL;
 	return a;
 }
@@ -100,12 +101,13 @@ static void compare(struct bo_agree *a)
 
 	if (bo_agree_within(a->low, a->high, a->answer))
 		bo_watch_say(probe->watch, BO_EVENT_NOTE, probe->target->node,
-			     "%s: pprof agrees with the census: %" PRId64 " goroutines, counted %" PRId64 " to %" PRId64,
+			     "%s: pprof agrees with the census: %" PRId64
+			     " goroutines, counted %" PRId64 " to %" PRId64,
 			     name, a->answer, a->low, a->high);
 	else
 		bo_watch_say(probe->watch, BO_EVENT_PROBLEM, probe->target->node,
-			     "%s: two samplers disagree: pprof says %" PRId64 " goroutines, the census %" PRId64
-			     " to %" PRId64 " at that time",
+			     "%s: two samplers disagree: pprof says %" PRId64
+			     " goroutines, the census %" PRId64 " to %" PRId64 " at that time",
 			     name, a->answer, a->low, a->high);
 	a->answer = -1;
 }
@@ -113,7 +115,6 @@ static void compare(struct bo_agree *a)
 void bo_agree_count(struct bo_agree **agree, struct bo_probe *probe, int64_t count)
 {
 	struct bo_agree *a = *agree;
-
 
 	if (atomic_exchange(&probe->agree, false)) {
 		if (!a)

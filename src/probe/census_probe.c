@@ -46,7 +46,8 @@ static const struct bo_probe_series series[] = {
 	[CREATED] = { BO_SERIES_CREATED, "count" },
 	{ NULL, NULL },
 };
-_Static_assert(sizeof(series) / sizeof(*series) <= BO_PROBE_SERIES_MAX + 1, "room for every series");
+_Static_assert(sizeof(series) / sizeof(*series) <= BO_PROBE_SERIES_MAX + 1,
+	       "room for every series");
 
 struct census_state {
 	struct bo_census *census; /* [owned] */
@@ -84,11 +85,16 @@ static void detach(struct bo_probe *probe)
 static void choose_series(struct bo_probe *probe, const struct bo_census_stats *s)
 {
 	const int64_t values[] = {
-		[GOROUTINES] = 0, [GC_CYCLES] = s->gc_cycles, [GC_PAUSE_TOTAL] = s->gc_pause_total_ns,
-		[GC_PAUSE] = s->gc_cycles, [HEAP_LIVE] = s->heap_live_bytes, [HEAP_GOAL] = s->heap_goal_bytes,
+		[GOROUTINES] = 0,
+		[GC_CYCLES] = s->gc_cycles,
+		[GC_PAUSE_TOTAL] = s->gc_pause_total_ns,
+		[GC_PAUSE] = s->gc_cycles,
+		[HEAP_LIVE] = s->heap_live_bytes,
+		[HEAP_GOAL] = s->heap_goal_bytes,
 		[SCHED_LATENCY_P99] = s->has_sched_latency ? 0 : -1,
 		[SCHED_RUNQ] = s->runq_global < 0 || s->runq_local < 0 ? -1 : 0,
-		[SCHED_STW] = s->stw_pending_ns, [CREATED] = s->created,
+		[SCHED_STW] = s->stw_pending_ns,
+		[CREATED] = s->created,
 	};
 
 	probe->wanted = 0;
@@ -111,7 +117,8 @@ static int attach_now(struct bo_probe *probe, struct bo_err *err)
 	info = bo_census_info(st->census);
 	if (!info->can_count) {
 		drop(st);
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE, "%.40s cannot be counted: its scheduler is not known",
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_PROBE,
+				  "%.40s cannot be counted: its scheduler is not known",
 				  info->go_version);
 	}
 	r = bo_census_stats(st->census, &stats, err);
@@ -120,8 +127,8 @@ static int attach_now(struct bo_probe *probe, struct bo_err *err)
 		return r;
 	}
 	choose_series(probe, &stats);
-	snprintf(probe->source, sizeof(probe->source), "census %s+%s, %.32s", info->located, info->layout,
-		 info->go_version);
+	snprintf(probe->source, sizeof(probe->source), "census %s+%s, %.32s", info->located,
+		 info->layout, info->go_version);
 	return 0;
 }
 
@@ -136,7 +143,8 @@ static bool have_handle(struct bo_probe *probe, int64_t now_ns)
 		return true;
 	drop(st);
 	if (bo_watch_running(probe->watch))
-		st->census = bo_watch_counter(probe->watch, probe->target->node, probe->target->start, why, sizeof(why));
+		st->census = bo_watch_counter(probe->watch, probe->target->node,
+					      probe->target->start, why, sizeof(why));
 	else if (attach_now(probe, &err) < 0)
 		snprintf(why, sizeof(why), "%.150s", err.msg);
 	st->start = probe->target->start;
@@ -170,7 +178,8 @@ static void sample_stats(struct bo_probe *probe, int64_t now_ns)
 	emit_known(probe, HEAP_LIVE, s.t_ns, s.heap_live_bytes);
 	emit_known(probe, HEAP_GOAL, s.t_ns, s.heap_goal_bytes);
 	if (st->has_before)
-		emit_known(probe, SCHED_LATENCY_P99, s.t_ns, bo_census_latency_quantile_ns(&st->before, &s, 0.99));
+		emit_known(probe, SCHED_LATENCY_P99, s.t_ns,
+			   bo_census_latency_quantile_ns(&st->before, &s, 0.99));
 	if (s.runq_global >= 0 && s.runq_local >= 0)
 		emit_known(probe, SCHED_RUNQ, s.t_ns, s.runq_global + s.runq_local);
 	emit_known(probe, SCHED_STW, s.t_ns, s.stw_pending_ns);

@@ -90,17 +90,19 @@ static int detect_node(struct bo_sampler *s, const struct bo_probe_target *targe
 					   target->spec->name);
 		}
 		if (r > 0) {
-			bo_run_event(s->run, t_ns, BO_EVENT_NOTE, target->node, "%s: goroutines by %s%s%s%s",
-				     target->spec->name, s->probes.items[s->probes.len - 1]->source,
-				     len ? " (" : "", said, len ? ")" : "");
+			bo_run_event(s->run, t_ns, BO_EVENT_NOTE, target->node,
+				     "%s: goroutines by %s%s%s%s", target->spec->name,
+				     s->probes.items[s->probes.len - 1]->source, len ? " (" : "",
+				     said, len ? ")" : "");
 			return 0;
 		}
 		if (len < sizeof(said))
 			len += (size_t)snprintf(said + len, sizeof(said) - len, "%s%s: %s",
 						len ? "; " : "", (*kind)->name, why);
 	}
-	bo_run_event(s->run, t_ns, BO_EVENT_NOTE, target->node, "%s: goroutines are not counted%s (%s)",
-		     target->spec->name, named ? " yet" : "", said);
+	bo_run_event(s->run, t_ns, BO_EVENT_NOTE, target->node,
+		     "%s: goroutines are not counted%s (%s)", target->spec->name,
+		     named ? " yet" : "", said);
 	/* A guess that failed is given up.  An address that the scenario names is asked for as long as
 	 * the run lasts: a service whose readiness says nothing of that port (a log line, a command) may
 	 * still be about to listen on it, and a gap tells why better than a series that is not there. */
@@ -119,4 +121,3 @@ int bo_sampler_detect(struct bo_sampler *sampler, struct bo_err *err)
 		r = detect_node(sampler, &sampler->nodes[i].target, err);
 	return r;
 }
-

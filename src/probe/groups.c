@@ -100,14 +100,16 @@ static struct bo_group keep_group(struct bo_texts *texts, const struct bo_census
 		.leaked = g->state == BO_CENSUS_LEAKED,
 	};
 
-	_Static_assert(BO_GROUP_AGES <= BO_CENSUS_AGES_MAX, "the engine counts every age that a run keeps");
+	_Static_assert(BO_GROUP_AGES <= BO_CENSUS_AGES_MAX,
+		       "the engine counts every age that a run keeps");
 	memcpy(group.older, g->older, sizeof(group.older));
 	return group;
 }
 
 struct bo_group *bo_groups_new(struct bo_texts *texts, size_t n)
 {
-	return bo_arena_alloc(texts->arena, (n < BO_GROUPS_MAX ? n + 1 : BO_GROUPS_MAX + 1) * sizeof(struct bo_group));
+	return bo_arena_alloc(texts->arena, (n < BO_GROUPS_MAX ? n + 1 : BO_GROUPS_MAX + 1) *
+						    sizeof(struct bo_group));
 }
 
 void bo_groups_add(struct bo_group_snapshot *snap, struct bo_texts *texts, const struct bo_group *g)
@@ -120,8 +122,13 @@ void bo_groups_add(struct bo_group_snapshot *snap, struct bo_texts *texts, const
 	}
 	if (snap->ngroups == BO_GROUPS_MAX) {
 		snap->ngroups++;
-		*other = (struct bo_group){ .site = bo_texts_keep(texts, BO_GROUPS_OTHER), .site_line = "", .start = "",
-					    .blocked_at = "", .blocked_line = "", .state = "", .labels = "" };
+		*other = (struct bo_group){ .site = bo_texts_keep(texts, BO_GROUPS_OTHER),
+					    .site_line = "",
+					    .start = "",
+					    .blocked_at = "",
+					    .blocked_line = "",
+					    .state = "",
+					    .labels = "" };
 	}
 	other->count += g->count;
 	other->stuck += g->stuck;
@@ -129,7 +136,8 @@ void bo_groups_add(struct bo_group_snapshot *snap, struct bo_texts *texts, const
 		other->older[i] += g->older[i];
 }
 
-int bo_groups_from_census(struct bo_texts *texts, const struct bo_census_snapshot *snap, struct bo_group_snapshot *ret)
+int bo_groups_from_census(struct bo_texts *texts, const struct bo_census_snapshot *snap,
+			  struct bo_group_snapshot *ret)
 {
 	/* The census counts what it had no group for; they are others, too. */
 	struct bo_group beyond = { .count = snap->overflow };
@@ -145,7 +153,8 @@ int bo_groups_from_census(struct bo_texts *texts, const struct bo_census_snapsho
 		if (ret->ngroups < BO_GROUPS_MAX) {
 			ret->groups[ret->ngroups++] = keep_group(texts, &snap->groups[i]);
 		} else {
-			struct bo_group rest = { .count = snap->groups[i].count, .stuck = snap->groups[i].unmoved };
+			struct bo_group rest = { .count = snap->groups[i].count,
+						 .stuck = snap->groups[i].unmoved };
 
 			memcpy(rest.older, snap->groups[i].older, sizeof(rest.older));
 			bo_groups_add(ret, texts, &rest);

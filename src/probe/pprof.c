@@ -54,7 +54,8 @@ static void on_done(void *self, const struct bo_fetch_result *result)
 		bo_probe_emit(probe, 0, st->counted_ns, (double)st->parser.total);
 }
 
-int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url, size_t size, struct bo_err *err)
+int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url, size_t size,
+			   struct bo_err *err)
 {
 	char path[64];
 	size_t len;
@@ -64,7 +65,8 @@ int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url
 		len = strlen(spec->probe.pprof_url);
 		while (len > 0 && spec->probe.pprof_url[len - 1] == '/')
 			len--;
-		n = snprintf(url, size, "%.*s/goroutine?debug=%d", (int)len, spec->probe.pprof_url, debug);
+		n = snprintf(url, size, "%.*s/goroutine?debug=%d", (int)len, spec->probe.pprof_url,
+			     debug);
 	} else if (spec->probe.expvar_url || spec->probe.metrics_url) {
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "not asked for");
 	} else {

@@ -22,10 +22,12 @@ void bo_pprof2_done(struct bo_pprof2 *p)
 
 static int bad_line(const struct bo_pprof2 *p, struct bo_err *err)
 {
-	return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "not a goroutine dump (line %lld)", (long long)p->lines);
+	return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "not a goroutine dump (line %lld)",
+			  (long long)p->lines);
 }
 
-static int append(char **buf, size_t *len, size_t *cap, const char *bytes, size_t n, struct bo_err *err)
+static int append(char **buf, size_t *len, size_t *cap, const char *bytes, size_t n,
+		  struct bo_err *err)
 {
 	if (*len + n > BO_PPROF2_LINE_MAX)
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "a line of more than 64KiB");
@@ -52,7 +54,8 @@ static const char *number(const char *s, uint64_t *ret)
 	if (*s < '0' || *s > '9')
 		return NULL;
 	for (; *s >= '0' && *s <= '9'; s++)
-		if (__builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
+		if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
 			return NULL;
 	*ret = v;
 	return s;
@@ -140,7 +143,8 @@ static int take_func(struct bo_pprof2 *p, struct bo_err *err)
 		if (!len)
 			return bad_line(p, err);
 		len--;
-	} else if (!strncmp(s, "...", 3) || !strncmp(s, "\tgoroutine running on other thread", 34)) {
+	} else if (!strncmp(s, "...", 3) ||
+		   !strncmp(s, "\tgoroutine running on other thread", 34)) {
 		/* "...additional frames elided...", and one whose stack cannot be had: no file follows. */
 		return 0;
 	} else {
@@ -237,7 +241,8 @@ int bo_pprof2_finish(struct bo_pprof2 *p, struct bo_err *err)
 			return r;
 	}
 	if (p->state == BO_PPROF2_FILE)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "the goroutine dump was cut short");
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "the goroutine dump was cut short");
 	if (p->in_block)
 		end_block(p);
 	if (!p->goroutines)

@@ -21,12 +21,12 @@ extern const struct bo_probe_kind bo_probe_proc;
 extern const struct bo_probe_kind bo_probe_cgroup;
 
 /** bo_probe_guess_url() - @path on the host and port of the node's HTTP readiness check; -ENOENT when it has none */
-BO_NODISCARD int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url, size_t size,
-				    struct bo_err *err);
+BO_NODISCARD int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url,
+				    size_t size, struct bo_err *err);
 
 /** bo_pprof_goroutine_url() - where the node's profile is: -ENOENT when it is not known, -EINVAL */
-BO_NODISCARD int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url, size_t size,
-					struct bo_err *err);
+BO_NODISCARD int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url,
+					size_t size, struct bo_err *err);
 
 /**
  * struct bo_track - one series as it is being written

@@ -97,7 +97,8 @@ static void sample(struct bo_probe *probe, int64_t now_ns)
 		probe->busy = true;
 }
 
-static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" }, { NULL, NULL } };
+static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" },
+						 { NULL, NULL } };
 
 const struct bo_probe_kind bo_probe_metrics = {
 	.name = "metrics",

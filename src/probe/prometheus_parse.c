@@ -59,8 +59,9 @@ static int take_line(struct bo_prometheus *p, struct bo_err *err)
 	s += strspn(s, " \t");
 	value = strtod(s, &end);
 	/* strtod(3) also takes hexadecimal numbers and "nan(…)", which are not of this format. */
-	if (end == s || (*end && !isspace((unsigned char)*end)) || memchr(s, 'x', (size_t)(end - s)) ||
-	    memchr(s, 'X', (size_t)(end - s)) || !isfinite(value))
+	if (end == s || (*end && !isspace((unsigned char)*end)) ||
+	    memchr(s, 'x', (size_t)(end - s)) || memchr(s, 'X', (size_t)(end - s)) ||
+	    !isfinite(value))
 		return malformed(p, err);
 	p->found++;
 	p->value = value;
@@ -98,7 +99,7 @@ int bo_prometheus_finish(struct bo_prometheus *p, struct bo_err *err)
 	if (!p->found)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no metric '%s'", p->name);
 	if (p->found > 1)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "%zu series of '%s': not one process", p->found,
-				  p->name);
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE,
+				  "%zu series of '%s': not one process", p->found, p->name);
 	return 0;
 }

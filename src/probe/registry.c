@@ -10,14 +10,20 @@
 const struct bo_probe_kind *const *bo_probe_kinds(void)
 {
 	static const struct bo_probe_kind *const kinds[] = {
-		&bo_probe_census, &bo_probe_pprof, &bo_probe_expvar, &bo_probe_metrics,
-		&bo_probe_proc, &bo_probe_cgroup, NULL,
+		&bo_probe_census,
+		&bo_probe_pprof,
+		&bo_probe_expvar,
+		&bo_probe_metrics,
+		&bo_probe_proc,
+		&bo_probe_cgroup,
+		NULL,
 	};
 
 	return kinds;
 }
 
-int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url, size_t size, struct bo_err *err)
+int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url, size_t size,
+		       struct bo_err *err)
 {
 	char origin[256];
 	int n, r;

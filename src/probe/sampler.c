@@ -76,8 +76,8 @@ void bo_sampler_probe_free(struct bo_probe *probe)
 
 /* -ENOENT: the kind does not apply to this node; @err says why. */
 int bo_sampler_probe_new(struct bo_probe **ret, struct bo_sampler *s,
-		     const struct bo_probe_target *target, const struct bo_probe_kind *kind,
-		     struct bo_err *err)
+			 const struct bo_probe_target *target, const struct bo_probe_kind *kind,
+			 struct bo_err *err)
 {
 	struct bo_probe *probe = calloc(1, sizeof(*probe));
 	int r;

@@ -101,7 +101,8 @@ void bo_watch_observe(struct bo_watch *w, const struct bo_sampler_observer *obse
 	w->observer = *observer;
 }
 
-int bo_watch_add(struct bo_watch *w, int node, const _Atomic uint64_t *pid, const char *source, struct bo_err *err)
+int bo_watch_add(struct bo_watch *w, int node, const _Atomic uint64_t *pid, const char *source,
+		 struct bo_err *err)
 {
 	struct watched *n = calloc(1, sizeof(*n));
 
@@ -145,7 +146,8 @@ void bo_watch_request(struct bo_watch *w, int node, const char *why)
 	pthread_mutex_unlock(&w->lock);
 }
 
-struct bo_census *bo_watch_counter(struct bo_watch *w, int node, uint32_t start, char *why, size_t size)
+struct bo_census *bo_watch_counter(struct bo_watch *w, int node, uint32_t start, char *why,
+				   size_t size)
 {
 	struct watched *n = find(w, node);
 	struct bo_census *census = NULL, *stale = NULL;
@@ -236,7 +238,8 @@ static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32
 		return true;
 	if (bo_now_ns() < n->retry_ns)
 		return n->census;
-	if ((!n->census && attach(pid, &n->census, &err) < 0) || (wanted && attach(pid, &offer, &err) < 0)) {
+	if ((!n->census && attach(pid, &n->census, &err) < 0) ||
+	    (wanted && attach(pid, &offer, &err) < 0)) {
 		retry_later(w, n, &err);
 		return n->census;
 	}
@@ -273,7 +276,8 @@ static int take(struct bo_watch *w, struct watched *n, const char *why, struct b
 		return r;
 	kept.t_ns = n->snap.t_ns - w->t0_ns;
 	kept.source = bo_texts_keep(&w->texts, n->source);
-	if (bo_groups_from_census(&w->texts, &n->snap, &kept) < 0 || !bo_vec_push(&w->snapshots, kept))
+	if (bo_groups_from_census(&w->texts, &n->snap, &kept) < 0 ||
+	    !bo_vec_push(&w->snapshots, kept))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 	n->taken++;
 	n->next_ns = n->snap.t_ns + period(n);
@@ -284,7 +288,8 @@ static int take(struct bo_watch *w, struct watched *n, const char *why, struct b
 }
 
 /* The oldest request, if any; one that has waited too long is given up. */
-static const char *next_request(struct bo_watch *w, struct watched *n, bool attached, bool *ret_more)
+static const char *next_request(struct bo_watch *w, struct watched *n, bool attached,
+				bool *ret_more)
 {
 	const char *why = NULL, *given_up = NULL;
 	char reason[160];
@@ -297,10 +302,12 @@ static const char *next_request(struct bo_watch *w, struct watched *n, bool atta
 	if (why || given_up)
 		memmove(n->requests, n->requests + 1, --n->nrequests * sizeof(*n->requests));
 	*ret_more = n->nrequests > 0;
-	snprintf(reason, sizeof(reason), "%s", (uint32_t)atomic_load(n->pid) ? n->why_not : "the process is down");
+	snprintf(reason, sizeof(reason), "%s",
+		 (uint32_t)atomic_load(n->pid) ? n->why_not : "the process is down");
 	pthread_mutex_unlock(&w->lock);
 	if (given_up)
-		bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s", given_up, reason);
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s",
+			     given_up, reason);
 	return why;
 }
 
@@ -339,7 +346,8 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 			n->next_ns = bo_now_ns() + PERIOD_NS;
 		}
 		if (r < 0 && why)
-			bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s", why, err.msg);
+			bo_watch_say(w, BO_EVENT_NOTE, n->node,
+				     "no census of goroutines for \"%s\": %s", why, err.msg);
 	}
 	now_ns = bo_now_ns();
 	if (more)
@@ -368,7 +376,8 @@ static void *watch_main(void *self)
 		}
 		until = bo_ns_to_timespec(next_ns);
 		pthread_mutex_lock(&w->lock);
-		while (!w->stop && !w->poked && pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
+		while (!w->stop && !w->poked &&
+		       pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
 			;
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -393,7 +402,8 @@ int bo_watch_start(struct bo_watch *w, int64_t t0_ns, struct bo_err *err)
 	r = pthread_create(&w->thread, NULL, watch_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r)
-		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the thread of the census: %s", strerror(r));
+		return bo_err_set(err, r, BO_SUBSYS_PROBE,
+				  "cannot start the thread of the census: %s", strerror(r));
 	w->running = true;
 	return 0;
 }

@@ -21,8 +21,8 @@ void bo_watch_free(struct bo_watch *watch);
  * @pid: [borrowed] its process, as struct sampler_node has it
  * @source: of its snapshots; copied
  */
-BO_NODISCARD int bo_watch_add(struct bo_watch *watch, int node, const _Atomic uint64_t *pid, const char *source,
-			      struct bo_err *err);
+BO_NODISCARD int bo_watch_add(struct bo_watch *watch, int node, const _Atomic uint64_t *pid,
+			      const char *source, struct bo_err *err);
 BO_NODISCARD int bo_watch_start(struct bo_watch *watch, int64_t t0_ns, struct bo_err *err);
 bool bo_watch_running(const struct bo_watch *watch);
 /** bo_watch_stop() - end the thread; what it saw, and said, is the run's then (main thread) */
@@ -37,6 +37,8 @@ void bo_watch_request(struct bo_watch *watch, int node, const char *why);
  * @why: filled with what is in the way when there is none (yet); it is worked at
  * Return: [owned] the handle, or NULL
  */
-struct bo_census *bo_watch_counter(struct bo_watch *watch, int node, uint32_t start, char *why, size_t size);
+struct bo_census *bo_watch_counter(struct bo_watch *watch, int node, uint32_t start, char *why,
+				   size_t size);
 /** bo_watch_say() - a line for the run's timeline (any thread) */
-void bo_watch_say(struct bo_watch *watch, enum bo_event_kind kind, int node, const char *fmt, ...) BO_PRINTF(4, 5);
+void bo_watch_say(struct bo_watch *watch, enum bo_event_kind kind, int node, const char *fmt, ...)
+	BO_PRINTF(4, 5);

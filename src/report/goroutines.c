@@ -13,7 +13,8 @@
 static const enum bo_phase usual[] = { BO_PHASE_HOLD, BO_PHASE_SETTLE, BO_PHASE_FAULT };
 
 /* The last snapshot of the node in the phase, NULL when there is none. */
-static const struct bo_group_snapshot *last_in(const struct bo_run *run, int node, enum bo_phase phase)
+static const struct bo_group_snapshot *last_in(const struct bo_run *run, int node,
+					       enum bo_phase phase)
 {
 	const struct bo_phase_span *span = &run->phases[phase];
 	int64_t end_ns = span->end_ns != INT64_MIN ? span->end_ns : run->ended_ns;
@@ -22,7 +23,8 @@ static const struct bo_group_snapshot *last_in(const struct bo_run *run, int nod
 	if (span->start_ns == INT64_MIN)
 		return NULL;
 	bo_vec_foreach(s, &run->snapshots)
-		if (s->node == node && s->t_ns >= span->start_ns && s->t_ns < end_ns && (!last || s->t_ns >= last->t_ns))
+		if (s->node == node && s->t_ns >= span->start_ns && s->t_ns < end_ns &&
+		    (!last || s->t_ns >= last->t_ns))
 			last = s;
 	return last;
 }
@@ -38,8 +40,8 @@ static void put_group(struct bo_build *b, json_t *o, const struct bo_group *g)
 	bo_build_put(b, o, "labels", bo_build_str(g->labels));
 }
 
-static json_t *snapshot_json(struct bo_build *b, const struct bo_run *run, const struct bo_group_snapshot *s,
-			     enum bo_phase phase)
+static json_t *snapshot_json(struct bo_build *b, const struct bo_run *run,
+			     const struct bo_group_snapshot *s, enum bo_phase phase)
 {
 	json_t *o = json_object(), *groups = json_array();
 
@@ -105,9 +107,10 @@ static enum bo_phase phase_of(const struct bo_run *run, const char *text)
 
 static bool same_group(const struct bo_group *a, const struct bo_group *b)
 {
-	return !strcmp(a->site, b->site) && !strcmp(a->site_line, b->site_line) && !strcmp(a->start, b->start) &&
-	       !strcmp(a->blocked_at, b->blocked_at) && !strcmp(a->blocked_line, b->blocked_line) &&
-	       !strcmp(a->state, b->state) && !strcmp(a->labels, b->labels);
+	return !strcmp(a->site, b->site) && !strcmp(a->site_line, b->site_line) &&
+	       !strcmp(a->start, b->start) && !strcmp(a->blocked_at, b->blocked_at) &&
+	       !strcmp(a->blocked_line, b->blocked_line) && !strcmp(a->state, b->state) &&
+	       !strcmp(a->labels, b->labels);
 }
 
 struct grown {

@@ -51,7 +51,8 @@ static void add_grew(struct bo_strbuf *sb, const json_t *run)
 	const json_t *budgets = bo_view_get(run, "budgets");
 
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
-		const json_t *budget = json_array_get(budgets, i), *grew = bo_view_get(budget, "grew");
+		const json_t *budget = json_array_get(budgets, i),
+			     *grew = bo_view_get(budget, "grew");
 
 		if (!json_array_size(grew))
 			continue;

@@ -123,7 +123,8 @@ void bo_view_source(struct bo_strbuf *sb, const json_t *source)
 		bo_strbuf_puts(sb, "command line");
 }
 
-static void add_site(struct bo_strbuf *sb, const char *what, const json_t *group, const char *func, const char *line)
+static void add_site(struct bo_strbuf *sb, const char *what, const json_t *group, const char *func,
+		     const char *line)
 {
 	const char *where = bo_view_str(group, line), *slash = strrchr(where, '/');
 
@@ -139,7 +140,8 @@ void bo_view_grew(struct bo_strbuf *sb, const json_t *grew)
 	char base[BO_VIEW_BUF], now[BO_VIEW_BUF];
 
 	bo_strbuf_printf(sb, "%s \u2192 %s [%s]", bo_view_count(bo_view_num(grew, "base"), base),
-			 bo_view_count(bo_view_num(grew, "count"), now), bo_view_str(grew, "state"));
+			 bo_view_count(bo_view_num(grew, "count"), now),
+			 bo_view_str(grew, "state"));
 	add_site(sb, " at ", grew, "blocked_at", "blocked_line");
 	add_site(sb, ", created by ", grew, "site", "site_line");
 	if (*bo_view_str(grew, "labels"))

@@ -40,7 +40,8 @@ static int cut_bounding_set(const cap_value_t *keep, size_t n, struct bo_err *er
 		if (listed(keep, n, cap) || cap_get_bound(cap) <= 0)
 			continue;
 		if (cap_drop_bound(cap) < 0)
-			return bo_err_errno(err, BO_SUBSYS_SYS, "dropping capability %d from the bounding set", cap);
+			return bo_err_errno(err, BO_SUBSYS_SYS,
+					    "dropping capability %d from the bounding set", cap);
 	}
 	return 0;
 }
@@ -103,7 +104,8 @@ static int parse_id(const char *name, const char *text, unsigned int *ret, struc
 	errno = 0;
 	v = strtoul(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || v >= UINT_MAX)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS, "%s is \"%s\", expected a number", name, text);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS, "%s is \"%s\", expected a number",
+				  name, text);
 	*ret = (unsigned int)v;
 	return 0;
 }
@@ -140,7 +142,8 @@ int bo_user_become(const struct bo_user *user, struct bo_err *err)
 		int groups = pw ? initgroups(pw->pw_name, user->gid) : setgroups(1, &user->gid);
 
 		if (groups < 0)
-			return bo_err_errno(err, BO_SUBSYS_SYS, "setting the groups of uid %u", user->uid);
+			return bo_err_errno(err, BO_SUBSYS_SYS, "setting the groups of uid %u",
+					    user->uid);
 		if (setresgid(user->gid, user->gid, user->gid) < 0)
 			return bo_err_errno(err, BO_SUBSYS_SYS, "becoming gid %u", user->gid);
 		if (setresuid(user->uid, user->uid, user->uid) < 0)

@@ -59,8 +59,8 @@ static bool repeated(const struct bo_cgroup *cg, int i)
 	return false;
 }
 
-int bo_cgroup_at(struct bo_cgroup *ret, const struct bo_cgroups *cgs, const struct bo_cgroup *parent,
-		 const char *name, struct bo_err *err)
+int bo_cgroup_at(struct bo_cgroup *ret, const struct bo_cgroups *cgs,
+		 const struct bo_cgroup *parent, const char *name, struct bo_err *err)
 {
 	struct bo_cgroup cg = { 0 };
 
@@ -73,7 +73,8 @@ int bo_cgroup_at(struct bo_cgroup *ret, const struct bo_cgroups *cgs, const stru
 			continue;
 		n = snprintf(cg.path[i], sizeof(cg.path[i]), "%s/%s", base, name);
 		if (n < 0 || (size_t)n >= sizeof(cg.path[i]))
-			return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_SYS, "cgroup name too long: %.80s", name);
+			return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_SYS,
+					  "cgroup name too long: %.80s", name);
 	}
 	*ret = cg;
 	return 0;
@@ -88,14 +89,15 @@ int bo_cgroup_make(const struct bo_cgroup *cg, bool inner, struct bo_err *err)
 		if (!cg->version[i])
 			continue;
 		if (!repeated(cg, i) && mkdir(cg->path[i], 0755) < 0)
-			return bo_err_errno(err, BO_SUBSYS_SYS, "making cgroup %.200s", cg->path[i]);
+			return bo_err_errno(err, BO_SUBSYS_SYS, "making cgroup %.200s",
+					    cg->path[i]);
 		if (!inner || cg->version[i] != 2 || i == BO_CG_FREEZER)
 			continue;
 		snprintf(enable, sizeof(enable), "+%s", bo_cg_name((enum bo_cg)i));
 		rc = put(cg->path[i], "cgroup.subtree_control", enable);
 		if (rc < 0)
-			return bo_err_set(err, -rc, BO_SUBSYS_SYS, "enabling %s in %.200s: %s", enable + 1,
-					  cg->path[i], strerror(-rc));
+			return bo_err_set(err, -rc, BO_SUBSYS_SYS, "enabling %s in %.200s: %s",
+					  enable + 1, cg->path[i], strerror(-rc));
 	}
 	return 0;
 }
@@ -147,7 +149,8 @@ static int remove_one(const char *dir, size_t *killed, struct bo_err *err)
 }
 
 /* Call @fn for each directory below @path (not for @path itself) */
-static int each_below(const char *path, int (*fn)(const char *below, size_t *count, struct bo_err *err),
+static int each_below(const char *path,
+		      int (*fn)(const char *below, size_t *count, struct bo_err *err),
 		      size_t *count, struct bo_err *err)
 {
 	DIR *dir = opendir(path);
@@ -233,7 +236,8 @@ int bo_cgroup_join_open(const struct bo_cgroup *cg, struct bo_cgroup_join *ret, 
 			continue;
 		/* v1 "tasks" moves one thread and needs no threadgroup lock, whose RCU grace period costs
 		 * tens of milliseconds; the caller has one thread.  v2 has no such file outside threaded groups. */
-		snprintf(path, sizeof(path), "%s/%s", cg->path[i], cg->version[i] == 1 ? "tasks" : "cgroup.procs");
+		snprintf(path, sizeof(path), "%s/%s", cg->path[i],
+			 cg->version[i] == 1 ? "tasks" : "cgroup.procs");
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0) {
 			int rc = bo_err_errno(err, BO_SUBSYS_SYS, "opening %.200s", path);
@@ -266,7 +270,8 @@ static int no_controller(const struct bo_cgroup *cg, enum bo_cg i, struct bo_err
 {
 	if (cg->version[i])
 		return 0;
-	return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS, "there is no %s controller to be had here", bo_cg_name(i));
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS, "there is no %s controller to be had here",
+			  bo_cg_name(i));
 }
 
 static int put_or_err(const char *dir, const char *file, const char *text, struct bo_err *err)
@@ -274,7 +279,8 @@ static int put_or_err(const char *dir, const char *file, const char *text, struc
 	int rc = put(dir, file, text);
 
 	if (rc < 0)
-		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "writing %s to %s: %s", text, file, strerror(-rc));
+		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "writing %s to %s: %s", text, file,
+				  strerror(-rc));
 	return 0;
 }
 
@@ -294,16 +300,20 @@ static int memory_max_v1(const char *dir, const char *text, struct bo_err *err)
 
 		if (get(dir, "memory.usage_in_bytes", usage, sizeof(usage)) > 0)
 			usage[strcspn(usage, "\n")] = '\0';
-		return bo_err_set(err, EBUSY, BO_SUBSYS_SYS,
-				  "cgroup v1 cannot reclaim enough to get below %s bytes (usage now %s)", text, usage);
+		return bo_err_set(
+			err, EBUSY, BO_SUBSYS_SYS,
+			"cgroup v1 cannot reclaim enough to get below %s bytes (usage now %s)",
+			text, usage);
 	}
 	if (rc < 0)
-		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "writing %s to memory.limit_in_bytes: %s", text,
-				  strerror(-rc));
+		return bo_err_set(err, -rc, BO_SUBSYS_SYS,
+				  "writing %s to memory.limit_in_bytes: %s", text, strerror(-rc));
 	/* Without swap accounting there is no such file, and with swap in use it may be busy: the limit itself holds. */
 	swap = put(dir, "memory.memsw.limit_in_bytes", text);
-	return swap == 0 || swap == -ENOENT || swap == -EBUSY ? 0 :
-	       bo_err_set(err, -swap, BO_SUBSYS_SYS, "limiting swap to %s: %s", text, strerror(-swap));
+	return swap == 0 || swap == -ENOENT || swap == -EBUSY
+		       ? 0
+		       : bo_err_set(err, -swap, BO_SUBSYS_SYS, "limiting swap to %s: %s", text,
+				    strerror(-swap));
 }
 
 int bo_cgroup_memory_max(const struct bo_cgroup *cg, int64_t bytes, struct bo_err *err)
@@ -315,7 +325,8 @@ int bo_cgroup_memory_max(const struct bo_cgroup *cg, int64_t bytes, struct bo_er
 	if (rc < 0)
 		return rc;
 	if (bytes <= 0)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS, "a memory limit of %" PRId64 " bytes", bytes);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS, "a memory limit of %" PRId64 " bytes",
+				  bytes);
 	snprintf(text, sizeof(text), "%" PRId64, bytes);
 	if (cg->version[BO_CG_MEMORY] == 1)
 		return memory_max_v1(dir, bytes == INT64_MAX ? "-1" : text, err);
@@ -334,11 +345,14 @@ int bo_cgroup_memory_high(const struct bo_cgroup *cg, int64_t bytes, struct bo_e
 	if (rc < 0)
 		return rc;
 	if (cg->version[BO_CG_MEMORY] == 1)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS, "memory.high needs cgroup v2; this machine's is v1");
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
+				  "memory.high needs cgroup v2; this machine's is v1");
 	if (bytes <= 0)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS, "a memory limit of %" PRId64 " bytes", bytes);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SYS, "a memory limit of %" PRId64 " bytes",
+				  bytes);
 	snprintf(text, sizeof(text), "%" PRId64, bytes);
-	return put_or_err(cg->path[BO_CG_MEMORY], "memory.high", bytes == INT64_MAX ? "max" : text, err);
+	return put_or_err(cg->path[BO_CG_MEMORY], "memory.high", bytes == INT64_MAX ? "max" : text,
+			  err);
 }
 
 int bo_cgroup_cpu_max(const struct bo_cgroup *cg, int64_t milli, struct bo_err *err)
@@ -397,7 +411,8 @@ static int freeze_v2(const char *dir, bool frozen, struct bo_err *err)
 		if (strstr(text, want))
 			return 0;
 		if (bo_now_ns() > deadline)
-			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_SYS, "cgroup.events did not come to \"%s\"", want);
+			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_SYS,
+					  "cgroup.events did not come to \"%s\"", want);
 		poll(&p, 1, 100);
 	}
 }
@@ -415,10 +430,12 @@ static int freeze_v1(const char *dir, bool frozen, struct bo_err *err)
 
 		if (rc < 0)
 			return rc;
-		if (get(dir, "freezer.state", text, sizeof(text)) > 0 && strncmp(text, want, strlen(want)) == 0)
+		if (get(dir, "freezer.state", text, sizeof(text)) > 0 &&
+		    strncmp(text, want, strlen(want)) == 0)
 			return 0;
 		if (bo_now_ns() > deadline)
-			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_SYS, "freezer.state did not come to %s", want);
+			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_SYS,
+					  "freezer.state did not come to %s", want);
 		nanosleep(&pause, NULL);
 	}
 }
@@ -429,8 +446,8 @@ int bo_cgroup_freeze(const struct bo_cgroup *cg, bool frozen, struct bo_err *err
 
 	if (rc < 0)
 		return rc;
-	return cg->version[BO_CG_FREEZER] == 2 ? freeze_v2(cg->path[BO_CG_FREEZER], frozen, err) :
-						 freeze_v1(cg->path[BO_CG_FREEZER], frozen, err);
+	return cg->version[BO_CG_FREEZER] == 2 ? freeze_v2(cg->path[BO_CG_FREEZER], frozen, err)
+					       : freeze_v1(cg->path[BO_CG_FREEZER], frozen, err);
 }
 
 static int open_in(const char *dir, const char *file, int flags)
@@ -443,7 +460,9 @@ static int open_in(const char *dir, const char *file, int flags)
 
 int bo_cgroup_thaw_open(const struct bo_cgroup *cg)
 {
-	return cg->version[BO_CG_FREEZER] == 1 ? open_in(cg->path[BO_CG_FREEZER], "freezer.state", O_WRONLY) : -1;
+	return cg->version[BO_CG_FREEZER] == 1
+		       ? open_in(cg->path[BO_CG_FREEZER], "freezer.state", O_WRONLY)
+		       : -1;
 }
 
 void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_files *ret)

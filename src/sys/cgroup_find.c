@@ -132,16 +132,18 @@ static void try_v2(const char *base, enum bo_cg cg, struct bo_cg_hier *hier)
 	if (cg == BO_CG_FREEZER) {
 		/* cgroup.freeze is in every group but the root since 5.2; older kernels lack clone3(2) anyway. */
 		hier->version = 2;
-	} else if (read_line(base, "cgroup.controllers", text, sizeof(text)) && has_word(text, cg_names[cg], " \n")) {
+	} else if (read_line(base, "cgroup.controllers", text, sizeof(text)) &&
+		   has_word(text, cg_names[cg], " \n")) {
 		if (!read_line(base, "cgroup.subtree_control", text, sizeof(text)) ||
 		    !has_word(text, cg_names[cg], " \n")) {
 			snprintf(path, sizeof(path), "%s/cgroup.subtree_control", base);
 			snprintf(text, sizeof(text), "+%s", cg_names[cg]);
 			fd = open(path, O_WRONLY | O_CLOEXEC);
 			if (fd < 0 || write(fd, text, strlen(text)) < 0) {
-				snprintf(hier->why_not, sizeof(hier->why_not), "cgroup v2: enabling %s in %.80s: %s",
-					 cg_names[cg], base,
-					 errno == EBUSY ? "the group itself holds processes" : strerror(errno));
+				snprintf(hier->why_not, sizeof(hier->why_not),
+					 "cgroup v2: enabling %s in %.80s: %s", cg_names[cg], base,
+					 errno == EBUSY ? "the group itself holds processes"
+							: strerror(errno));
 				return;
 			}
 		}
@@ -160,8 +162,8 @@ static void try_v1(const struct mount *m, struct bo_cgroups *cgs)
 		if (hier->version || !has_word(m->options, cg_names[cg], ","))
 			continue;
 		if (access(m->point, W_OK | X_OK) < 0) {
-			snprintf(hier->why_not, sizeof(hier->why_not), "cgroup v1 %s at %.80s: %s", cg_names[cg],
-				 m->point, strerror(errno));
+			snprintf(hier->why_not, sizeof(hier->why_not), "cgroup v1 %s at %.80s: %s",
+				 cg_names[cg], m->point, strerror(errno));
 			continue;
 		}
 		hier->version = 1;
@@ -235,11 +237,13 @@ int bo_cgroups_find(struct bo_cgroups *ret, unsigned int flags, struct bo_err *e
 		if (hier->version || hier->why_not[0])
 			continue;
 		if (find.v2_seen && !find.v2_usable)
-			snprintf(hier->why_not, sizeof(hier->why_not),
-				 "cgroup v2: no group that uid %u may use; try: systemd-run --user --scope -p Delegate=yes …",
-				 geteuid());
+			snprintf(
+				hier->why_not, sizeof(hier->why_not),
+				"cgroup v2: no group that uid %u may use; try: systemd-run --user --scope -p Delegate=yes …",
+				geteuid());
 		else
-			snprintf(hier->why_not, sizeof(hier->why_not), "no cgroup hierarchy offers %s", cg_names[cg]);
+			snprintf(hier->why_not, sizeof(hier->why_not),
+				 "no cgroup hierarchy offers %s", cg_names[cg]);
 	}
 	*ret = cgs;
 	return 0;
@@ -256,7 +260,8 @@ static int visit_base(const struct mount *m, void *arg)
 	char base[BO_CGROUP_PATH];
 
 	if (m->version == 2)
-		return find_v2_base(m->point, base, sizeof(base)) ? bases->fn(base, 2, bases->arg) : 0;
+		return find_v2_base(m->point, base, sizeof(base)) ? bases->fn(base, 2, bases->arg)
+								  : 0;
 	return access(m->point, W_OK | X_OK) == 0 ? bases->fn(m->point, 1, bases->arg) : 0;
 }
 

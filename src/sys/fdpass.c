@@ -34,7 +34,8 @@ int bo_fds_take(struct bo_fds *fds, size_t i)
 	return fd;
 }
 
-int bo_fdpass_send(int sock, const void *data, size_t len, const struct bo_fds *fds, struct bo_err *err)
+int bo_fdpass_send(int sock, const void *data, size_t len, const struct bo_fds *fds,
+		   struct bo_err *err)
 {
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -76,8 +77,8 @@ static void take_control(struct msghdr *msg, struct bo_fds *fds, pid_t *sender)
 	}
 }
 
-ssize_t bo_fdpass_recv(int sock, void *data, size_t len, struct bo_fds *fds, pid_t *sender, int flags,
-		       struct bo_err *err)
+ssize_t bo_fdpass_recv(int sock, void *data, size_t len, struct bo_fds *fds, pid_t *sender,
+		       int flags, struct bo_err *err)
 {
 	struct iovec iov = { .iov_base = data, .iov_len = len };
 	union control control;

@@ -28,26 +28,29 @@ int bo_userns_enter(struct bo_err *err)
 	char map[64];
 
 	if (unshare(CLONE_NEWUSER) < 0)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
-				  "neither root nor user namespaces are to be had (%s): run as root, or allow them "
-				  "(sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces, "
-				  "kernel.apparmor_restrict_unprivileged_userns=0)",
-				  strerror(errno));
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_SYS,
+			"neither root nor user namespaces are to be had (%s): run as root, or allow them "
+			"(sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces, "
+			"kernel.apparmor_restrict_unprivileged_userns=0)",
+			strerror(errno));
 	/* The kernel wants setgroups denied before an unprivileged gid map (CVE-2014-8989);
 	 * ENOENT is a kernel older than that rule. */
 	if (write_file("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
-				  "a user namespace was made but cannot be used (writing setgroups: %s): run as root",
-				  strerror(errno));
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_SYS,
+			"a user namespace was made but cannot be used (writing setgroups: %s): run as root",
+			strerror(errno));
 	snprintf(map, sizeof(map), "0 %u 1", uid);
 	if (write_file("/proc/self/uid_map", map) == 0) {
 		snprintf(map, sizeof(map), "0 %u 1", gid);
 		if (write_file("/proc/self/gid_map", map) == 0)
 			return 0;
 	}
-	return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
-			  "a user namespace was made but cannot be used (mapping uid %u: %s): run as root", uid,
-			  strerror(errno));
+	return bo_err_set(
+		err, ENOTSUP, BO_SUBSYS_SYS,
+		"a user namespace was made but cannot be used (mapping uid %u: %s): run as root",
+		uid, strerror(errno));
 }
 
 int bo_netns_current(int *ret_fd, struct bo_err *err)

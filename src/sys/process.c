@@ -78,7 +78,8 @@ int bo_pidfd_wait_exit(int pidfd, int64_t timeout_ns, struct bo_err *err)
 		if (rc < 0 && errno != EINTR)
 			return bo_err_errno(err, BO_SUBSYS_SYS, "waiting for a process");
 		if (left <= 0)
-			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_SYS, "a process did not end in time");
+			return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_SYS,
+					  "a process did not end in time");
 	}
 }
 
@@ -93,8 +94,8 @@ int bo_pidfd_reap(int pidfd, int *ret_status, struct bo_err *err)
 	if (rc < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "collecting a process");
 	if (ret_status)
-		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) :
-							   W_EXITCODE(0, info.si_status);
+		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+							 : W_EXITCODE(0, info.si_status);
 	return 0;
 }
 
@@ -147,7 +148,8 @@ int bo_process_id_self(struct bo_process_id *ret, struct bo_err *err)
 	if (rc == 0)
 		rc = read_stat(id.pid, &state, &id.start_ticks);
 	if (rc < 0)
-		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "reading /proc of this process (is /proc mounted?): %s",
+		return bo_err_set(err, -rc, BO_SUBSYS_SYS,
+				  "reading /proc of this process (is /proc mounted?): %s",
 				  strerror(-rc));
 	*ret = id;
 	return 0;

@@ -35,12 +35,14 @@ int bo_rtnl_open(struct nl_sock **ret, struct bo_err *err)
 	rc = nl_connect(sock, NETLINK_ROUTE);
 	if (rc < 0) {
 		nl_socket_free(sock);
-		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "opening rtnetlink: %s", nl_geterror(rc));
+		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "opening rtnetlink: %s",
+				  nl_geterror(rc));
 	}
 	rc = nl_socket_set_buffer_size(sock, RECEIVE_BUFFER, 0);
 	if (rc < 0) {
 		nl_socket_free(sock);
-		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "sizing an rtnetlink buffer: %s", nl_geterror(rc));
+		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "sizing an rtnetlink buffer: %s",
+				  nl_geterror(rc));
 	}
 	/* Both are niceties of 4.3 and 4.12: without them only the text of an error is poorer. */
 	setsockopt(nl_socket_get_fd(sock), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -56,7 +58,8 @@ void bo_rtnl_close(struct nl_sock **sock)
 	*sock = NULL;
 }
 
-static struct nl_msg *begin(struct bo_rtnl_batch *b, int type, int flags, const void *head, size_t len)
+static struct nl_msg *begin(struct bo_rtnl_batch *b, int type, int flags, const void *head,
+			    size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
 
@@ -90,7 +93,8 @@ static void finish(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *fmt,
 	/* The sequence number is the request's place in the batch, from 1 (0 would read as "unset"). */
 	head->nlmsg_seq = (uint32_t)b->reqs.len + 1;
 	head->nlmsg_pid = 0;
-	if (bo_vec_reserve(&b->buf, b->buf.len + NLMSG_ALIGN(req.len)) && bo_vec_push(&b->reqs, req)) {
+	if (bo_vec_reserve(&b->buf, b->buf.len + NLMSG_ALIGN(req.len)) &&
+	    bo_vec_push(&b->reqs, req)) {
 		memset(b->buf.items + b->buf.len, 0, NLMSG_ALIGN(req.len));
 		memcpy(b->buf.items + b->buf.len, head, req.len);
 		b->buf.len += NLMSG_ALIGN(req.len);
@@ -130,14 +134,16 @@ void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl
 	struct ifaddrmsg ifa = {
 		.ifa_family = (uint8_t)addr->family,
 		.ifa_prefixlen = (uint8_t)addr->prefix,
-		.ifa_flags = addr->family == AF_INET6 ? IFA_F_NODAD | IFA_F_PERMANENT : IFA_F_PERMANENT,
+		.ifa_flags = addr->family == AF_INET6 ? IFA_F_NODAD | IFA_F_PERMANENT
+						      : IFA_F_PERMANENT,
 		.ifa_index = (uint32_t)ifindex,
 	};
 	struct nl_msg *msg = begin(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &ifa, sizeof(ifa));
 
 	put(b, msg, IFA_LOCAL, addr->bytes, addr_len(addr));
 	put(b, msg, IFA_ADDRESS, addr->bytes, addr_len(addr));
-	finish(b, msg, "adding an IPv%d address to device %d", addr->family == AF_INET ? 4 : 6, ifindex);
+	finish(b, msg, "adding an IPv%d address to device %d", addr->family == AF_INET ? 4 : 6,
+	       ifindex);
 }
 
 void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *dst,
@@ -157,7 +163,8 @@ void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 	put(b, msg, RTA_DST, dst->bytes, addr_len(dst));
 	put(b, msg, RTA_PREFSRC, src->bytes, addr_len(src));
 	put(b, msg, RTA_OIF, &oif, sizeof(oif));
-	finish(b, msg, "adding an IPv%d route over device %d", dst->family == AF_INET ? 4 : 6, ifindex);
+	finish(b, msg, "adding an IPv%d route over device %d", dst->family == AF_INET ? 4 : 6,
+	       ifindex);
 }
 
 void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr,
@@ -168,15 +175,16 @@ void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 		.ndm_ifindex = ifindex,
 		.ndm_state = NUD_PERMANENT,
 	};
-	struct nl_msg *msg = begin(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &ndm, sizeof(ndm));
+	struct nl_msg *msg = begin(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &ndm,
+				   sizeof(ndm));
 
 	put(b, msg, NDA_DST, addr->bytes, addr_len(addr));
 	put(b, msg, NDA_LLADDR, mac, BO_RTNL_MAC_LEN);
 	finish(b, msg, "adding a neighbour to device %d", ifindex);
 }
 
-static void put_end(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *name, const uint8_t *mac,
-		    const struct bo_rtnl_veth *veth)
+static void put_end(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *name,
+		    const uint8_t *mac, const struct bo_rtnl_veth *veth)
 {
 	uint32_t value = (uint32_t)veth->mtu, one_segment = 1;
 
@@ -230,15 +238,16 @@ static const char *ext_ack_text(const struct nlmsghdr *head, const struct nlmsge
 	if (!(head->nlmsg_flags & NLM_F_CAPPED))
 		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof(e->msg);
 	rest = (int)head->nlmsg_len - (int)NLMSG_LENGTH(skip);
-	for (at = (const void *)((const char *)e + skip); nla_ok(at, rest); at = nla_next(at, &rest))
+	for (at = (const void *)((const char *)e + skip); nla_ok(at, rest);
+	     at = nla_next(at, &rest))
 		if (nla_type(at) == NLMSGERR_ATTR_MSG && nla_len(at) > 0)
 			return nla_data(at);
 	return NULL;
 }
 
 /* One answer.  Return: 0 or -errno of the request; *counts says whether it was one of this batch's */
-static int take_ack(const struct bo_rtnl_batch *b, const struct nlmsghdr *head, size_t first, size_t end,
-		    bool *counts, struct bo_err *err)
+static int take_ack(const struct bo_rtnl_batch *b, const struct nlmsghdr *head, size_t first,
+		    size_t end, bool *counts, struct bo_err *err)
 {
 	const struct nlmsgerr *e = NLMSG_DATA(head);
 	const char *text;
@@ -248,8 +257,9 @@ static int take_ack(const struct bo_rtnl_batch *b, const struct nlmsghdr *head, 
 	if (!*counts || e->error == 0)
 		return 0;
 	text = ext_ack_text(head, e);
-	return bo_err_set(err, -e->error, BO_SUBSYS_SYS, "%s: %s%s%s", b->reqs.items[head->nlmsg_seq - 1].what,
-			  strerror(-e->error), text ? ": " : "", text ? text : "");
+	return bo_err_set(err, -e->error, BO_SUBSYS_SYS, "%s: %s%s%s",
+			  b->reqs.items[head->nlmsg_seq - 1].what, strerror(-e->error),
+			  text ? ": " : "", text ? text : "");
 }
 
 static int send_chunk(struct bo_rtnl_batch *b, int fd, size_t first, size_t end, struct bo_err *err)

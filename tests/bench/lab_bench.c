@@ -51,9 +51,12 @@ static struct bo_plan *three_nodes(void)
 	struct bo_plan *plan = bo_plan_new();
 	struct bo_src src = { "bench", 1 };
 
-	if (!plan || !bo_vec_push(&plan->nodes, (struct bo_node_spec){ .name = "db", .role = BO_ROLE_DEPENDENCY,
-								       .memory_bytes = 256 << 20 }) ||
-	    !bo_vec_push(&plan->nodes, (struct bo_node_spec){ .name = "orders", .role = BO_ROLE_SUBJECT,
+	if (!plan ||
+	    !bo_vec_push(&plan->nodes, (struct bo_node_spec){ .name = "db",
+							      .role = BO_ROLE_DEPENDENCY,
+							      .memory_bytes = 256 << 20 }) ||
+	    !bo_vec_push(&plan->nodes, (struct bo_node_spec){ .name = "orders",
+							      .role = BO_ROLE_SUBJECT,
 							      .memory_bytes = 256 << 20 }))
 		return NULL;
 	(void)bo_plan_link_add(plan, 1, 2, src);
@@ -63,7 +66,8 @@ static struct bo_plan *three_nodes(void)
 }
 
 /* alternate a 5 ms delay and none on the link db-orders; netem through the keeper, the wire directly */
-static int impair_many(struct bo_keeper *k, struct bo_lab_link *link, struct result *r, struct bo_err *err)
+static int impair_many(struct bo_keeper *k, struct bo_lab_link *link, struct result *r,
+		       struct bo_err *err)
 {
 	const struct bo_impair delay = { .delay_ns = 5 * BO_NSEC_PER_MSEC }, none = { 0 };
 	struct bo_wire *wire = NULL;
@@ -78,8 +82,8 @@ static int impair_many(struct bo_keeper *k, struct bo_lab_link *link, struct res
 		const struct bo_impair *im = i % 2 ? &none : &delay;
 		int64_t t = bo_now_ns();
 
-		rc = wire ? bo_wire_impair(wire, BO_DIR_A_TO_B, im, err) :
-			    bo_keeper_link_impair(k, 0, BO_DIR_A_TO_B, im, err);
+		rc = wire ? bo_wire_impair(wire, BO_DIR_A_TO_B, im, err)
+			  : bo_keeper_link_impair(k, 0, BO_DIR_A_TO_B, im, err);
 		r->impair_ns[i] = bo_now_ns() - t;
 	}
 	bo_wire_free(wire);
@@ -138,10 +142,12 @@ static int64_t time_tc(bool netem, int64_t *out)
 	if (unshare(CLONE_NEWNET) < 0)
 		return 0;
 	for (int i = 0; i < TC_RUNS; i++) {
-		const char *netem_on[] = { "tc", "qdisc", "replace", "dev", "lo", "root", "netem", "delay", "5ms", NULL };
-		const char *netem_off[] = { "tc", "qdisc", "replace", "dev", "lo", "root", "netem", NULL };
-		const char *fifo[] = { "tc", "qdisc", "replace", "dev", "lo", "root", "pfifo", "limit",
-				       i % 2 ? "10" : "20", NULL };
+		const char *netem_on[] = { "tc",   "qdisc", "replace", "dev", "lo",
+					   "root", "netem", "delay",   "5ms", NULL };
+		const char *netem_off[] = { "tc", "qdisc", "replace", "dev",
+					    "lo", "root",  "netem",   NULL };
+		const char *fifo[] = { "tc",    "qdisc", "replace",           "dev", "lo", "root",
+				       "pfifo", "limit", i % 2 ? "10" : "20", NULL };
 		const char **argv = !netem ? fifo : i % 2 ? netem_off : netem_on;
 		int64_t t = bo_now_ns();
 		int status;
@@ -163,8 +169,10 @@ static double ms(int64_t ns)
 int main(int argc, char **argv)
 {
 	int repeats = argc > 1 ? atoi(argv[1]) : 20;
-	static int64_t up[MAX_REPEATS], down[MAX_REPEATS], impair[MAX_REPEATS * IMPAIRS], tc[TC_RUNS];
-	struct result *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	static int64_t up[MAX_REPEATS], down[MAX_REPEATS], impair[MAX_REPEATS * IMPAIRS],
+		tc[TC_RUNS];
+	struct result *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int64_t ntc;
 	size_t n = 0;
 
@@ -180,18 +188,19 @@ int main(int argc, char **argv)
 		down[n] = r->down_ns;
 		memcpy(impair + n++ * IMPAIRS, r->impair_ns, sizeof(r->impair_ns));
 	}
-	printf("lab of 3 nodes, %d times: up median %.1f ms, down median %.1f ms\n", repeats, ms(quantile(up, n, 0.5)),
-	       ms(quantile(down, n, 0.5)));
+	printf("lab of 3 nodes, %d times: up median %.1f ms, down median %.1f ms\n", repeats,
+	       ms(quantile(up, n, 0.5)), ms(quantile(down, n, 0.5)));
 	printf("impair one direction (%s), %zu times: p50 %.3f ms, p99 %.3f ms\n",
-	       r->netem ? "netem through the keeper" : "wire", n * IMPAIRS, ms(quantile(impair, n * IMPAIRS, 0.5)),
-	       ms(quantile(impair, n * IMPAIRS, 0.99)));
+	       r->netem ? "netem through the keeper" : "wire", n * IMPAIRS,
+	       ms(quantile(impair, n * IMPAIRS, 0.5)), ms(quantile(impair, n * IMPAIRS, 0.99)));
 	ntc = time_tc(r->netem, tc);
 	if (ntc < TC_RUNS) {
 		printf("tc as a child process: could not be measured (is iproute2 installed?)\n");
 		return 1;
 	}
-	printf("tc as a child process (%s), %d times: p50 %.3f ms, p99 %.3f ms\n", r->netem ? "netem" : "pfifo", TC_RUNS,
-	       ms(quantile(tc, TC_RUNS, 0.5)), ms(quantile(tc, TC_RUNS, 0.99)));
+	printf("tc as a child process (%s), %d times: p50 %.3f ms, p99 %.3f ms\n",
+	       r->netem ? "netem" : "pfifo", TC_RUNS, ms(quantile(tc, TC_RUNS, 0.5)),
+	       ms(quantile(tc, TC_RUNS, 0.99)));
 	printf("ratio tc / brownout: p50 %.0fx, p99 %.1fx\n",
 	       (double)quantile(tc, TC_RUNS, 0.5) / (double)quantile(impair, n * IMPAIRS, 0.5),
 	       (double)quantile(tc, TC_RUNS, 0.99) / (double)quantile(impair, n * IMPAIRS, 0.99));

@@ -36,7 +36,8 @@ static int serve(int port)
 	if (!v6)
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, v6 ? (void *)&in6 : (void *)&in4, v6 ? sizeof(in6) : sizeof(in4)) < 0 || listen(fd, 64) < 0) {
+	if (bind(fd, v6 ? (void *)&in6 : (void *)&in4, v6 ? sizeof(in6) : sizeof(in4)) < 0 ||
+	    listen(fd, 64) < 0) {
 		perror("listen");
 		return 1;
 	}

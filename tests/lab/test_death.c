@@ -129,7 +129,10 @@ static int one_round(struct bo_rng *rng, struct tally *tally)
 	bo_sweep_report_done(&swept);
 	bad += residue_check(keeper, stderr);
 	if (bad)
-		fprintf(stderr, "after killing %s\n", whom == 0 ? "the conductor" : whom == 1 ? "the keeper" : "both");
+		fprintf(stderr, "after killing %s\n",
+			whom == 0   ? "the conductor"
+			: whom == 1 ? "the keeper"
+				    : "both");
 	return bad != 0;
 }
 
@@ -166,7 +169,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < rounds; i++)
 		bad += one_round(&rng, &tally);
 	printf("%d rounds (seed %llu): conductor %d, keeper %d, both %d; %d cgroups swept; slowest death %.0f ms; %d bad\n",
-	       rounds, (unsigned long long)seed, tally.rounds[0], tally.rounds[1], tally.rounds[2], tally.swept,
-	       (double)tally.slowest_ns / 1e6, bad);
+	       rounds, (unsigned long long)seed, tally.rounds[0], tally.rounds[1], tally.rounds[2],
+	       tally.swept, (double)tally.slowest_ns / 1e6, bad);
 	return bad ? 1 : 0;
 }

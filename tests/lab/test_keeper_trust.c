@@ -44,7 +44,8 @@ static int ask_raw(int sock, const void *msg, size_t len, int fd)
 
 	OK(bo_fdpass_send(sock, msg, len, &fds, &err));
 	do {
-		CHECK(bo_fdpass_recv(sock, &rep, sizeof(rep), NULL, NULL, 0, NULL) == sizeof(rep), "no answer");
+		CHECK(bo_fdpass_recv(sock, &rep, sizeof(rep), NULL, NULL, 0, NULL) == sizeof(rep),
+		      "no answer");
 	} while (rep.kind != KP_REPLY);
 	return rep.code;
 }
@@ -131,10 +132,13 @@ static void bad_indices(void)
 			struct {
 				struct kp_req req;
 				char rest[512];
-			} msg = { .req = { .op = op, .index = index, .arg = 99, .value = INT64_MIN } };
+			} msg = {
+				.req = { .op = op, .index = index, .arg = 99, .value = INT64_MIN }
+			};
 
 			code = ask_raw(sock, &msg, sizeof(msg), -1);
-			CHECK(code != 0 || (op == KP_NODE_KILL && index == 1), "op %u index %d: %d", op, index, code);
+			CHECK(code != 0 || (op == KP_NODE_KILL && index == 1), "op %u index %d: %d",
+			      op, index, code);
 		}
 	close(sock);
 	waitpid(pid, &status, 0);
@@ -161,8 +165,10 @@ static void sudo(void)
 	CHECK(setuid(0) < 0, "root again");
 	labkit_sh(&kit, SVC, "echo uid $(id -u) gid $(id -g); exec sleep 1000");
 	CHECK(strstr(labkit_read_log(&kit, "\n"), "uid 65534 gid 65534"), "the node's uid");
-	CHECK(labkit_exec(&kit, SVC, "kill -9 1; test -d /proc/1") == 0, "init was killed from inside");
-	CHECK(labkit_exec(&kit, SVC, "touch /tmp/x && ! touch /etc/x 2>/dev/null") == 0, "what it may write");
+	CHECK(labkit_exec(&kit, SVC, "kill -9 1; test -d /proc/1") == 0,
+	      "init was killed from inside");
+	CHECK(labkit_exec(&kit, SVC, "touch /tmp/x && ! touch /etc/x 2>/dev/null") == 0,
+	      "what it may write");
 	OK(bo_keeper_node_pause(kit.keeper, SVC, true, &err));
 	OK(bo_keeper_node_pause(kit.keeper, SVC, false, &err));
 	OK(bo_keeper_node_term(kit.keeper, SVC, &err));

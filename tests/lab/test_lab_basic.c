@@ -36,7 +36,8 @@ static int64_t oom_kills(const struct bo_cgroup_files *files)
 	char buf[512] = "";
 	const char *at;
 
-	CHECK(files->events >= 0 && pread(files->events, buf, sizeof(buf) - 1, 0) > 0, "memory events");
+	CHECK(files->events >= 0 && pread(files->events, buf, sizeof(buf) - 1, 0) > 0,
+	      "memory events");
 	at = strstr(buf, "oom_kill ");
 	CHECK(at, "no oom_kill in %s", buf);
 	return strtoll(at + 9, NULL, 10);
@@ -61,7 +62,10 @@ static void names_and_links(void)
 	/* the client reaches svc over the link and over management, by both families */
 	for (int i = 0; i < 4; i++) {
 		const struct bo_lab_node *n = &kit.view.nodes[SVC];
-		const char *at = i == 0 ? n->address4 : i == 1 ? n->address6 : i == 2 ? n->management4 : n->management6;
+		const char *at = i == 0   ? n->address4
+				 : i == 1 ? n->address6
+				 : i == 2 ? n->management4
+					  : n->management6;
 		char buf[64];
 
 		CHECK(*at || !has_ipv6(), "no IPv6 address");
@@ -97,8 +101,12 @@ static void isolation(void)
 	snprintf(script, sizeof(script), "test -e %s && test $(ls -A /tmp | wc -l) -le 3", path);
 	CHECK(labkit_exec(&kit, SVC, script) == 0, "scenario dir in /tmp");
 	CHECK(labkit_exec(&kit, SVC, "touch /tmp/mine /dev/shm/mine") == 0, "private /tmp");
-	CHECK(access("/tmp/mine", F_OK) < 0 && access("/dev/shm/mine", F_OK) < 0, "leaked to the host");
-	CHECK(labkit_exec(&kit, SVC, "test \"$(hostname)\" = svc && test $HOSTNAME = svc && test $HOME = /tmp") == 0,
+	CHECK(access("/tmp/mine", F_OK) < 0 && access("/dev/shm/mine", F_OK) < 0,
+	      "leaked to the host");
+	CHECK(labkit_exec(
+		      &kit, SVC,
+		      "test \"$(hostname)\" = svc && test $HOSTNAME = svc && test $HOME = /tmp") ==
+		      0,
 	      "host name");
 	CHECK(labkit_exec(&kit, SVC, "test -z \"$(cat /etc/resolv.conf)\"") == 0, "resolv.conf");
 	/* only this node's processes: init, sleep, and the command itself (four) */
@@ -140,13 +148,17 @@ static void stubs(void)
 	char buf[1024];
 	int64_t t;
 
-	svc->stub = (struct bo_stub_spec){ .proto = BO_STUB_HTTP, .port = 8080, .status = 200, .body = "fine",
+	svc->stub = (struct bo_stub_spec){ .proto = BO_STUB_HTTP,
+					   .port = 8080,
+					   .status = 200,
+					   .body = "fine",
 					   .delay_ns = 50 * BO_NSEC_PER_MSEC };
 	labkit_open(&kit, plan);
 	at = kit.view.nodes[SVC].address4;
 	labkit_stub(&kit, SVC);
 	t = bo_now_ns();
-	CHECK(labkit_ask(at, 8080, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", buf, sizeof(buf), 5 * S) > 0 &&
+	CHECK(labkit_ask(at, 8080, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", buf, sizeof(buf),
+			 5 * S) > 0 &&
 		      strstr(buf, "200 OK") && strstr(buf, "fine"),
 	      "ok: %s", buf);
 	CHECK(bo_now_ns() - t >= 50 * BO_NSEC_PER_MSEC, "the stub did not wait");
@@ -154,11 +166,14 @@ static void stubs(void)
 	svc->stub.delay_ns = 0;
 	svc->stub.mode = BO_STUB_RESET;
 	labkit_stub(&kit, SVC);
-	CHECK(labkit_ask(has_ipv6() ? kit.view.nodes[SVC].address6 : at, 8080, get, buf, sizeof(buf), 5 * S) == -ECONNRESET, "reset");
+	CHECK(labkit_ask(has_ipv6() ? kit.view.nodes[SVC].address6 : at, 8080, get, buf,
+			 sizeof(buf), 5 * S) == -ECONNRESET,
+	      "reset");
 	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
 	svc->stub.mode = BO_STUB_STALL;
 	labkit_stub(&kit, SVC);
-	CHECK(labkit_ask(at, 8080, get, buf, sizeof(buf), S / 5) > 0 && !strstr(buf, "fine"), "stall: %s", buf);
+	CHECK(labkit_ask(at, 8080, get, buf, sizeof(buf), S / 5) > 0 && !strstr(buf, "fine"),
+	      "stall: %s", buf);
 	labkit_close(&kit);
 }
 
@@ -177,10 +192,11 @@ static void kill_and_restart(void)
 	t = bo_now_ns();
 	OK(bo_keeper_node_kill(kit.keeper, DB, &err));
 	/* gone means gone: the pid cannot be signalled any more, and nobody listens */
-	CHECK(kill(pid, 0) < 0 && errno == ESRCH, "still there after %.1f ms", (double)(bo_now_ns() - t) / 1e6);
+	CHECK(kill(pid, 0) < 0 && errno == ESRCH, "still there after %.1f ms",
+	      (double)(bo_now_ns() - t) / 1e6);
 	ev = labkit_wait_end(&kit, DB, S);
-	CHECK(ev.pid == pid && WIFSIGNALED(ev.exit_status) && WTERMSIG(ev.exit_status) == SIGKILL, "%x",
-	      ev.exit_status);
+	CHECK(ev.pid == pid && WIFSIGNALED(ev.exit_status) && WTERMSIG(ev.exit_status) == SIGKILL,
+	      "%x", ev.exit_status);
 	CHECK(ev.t_ns >= t && ev.t_ns <= bo_now_ns(), "time of the end");
 	/* the peer sees what the network would show */
 	CHECK(strstr(labkit_read_log(&kit, "\n"), "fin"), "how the connection ended");
@@ -213,7 +229,8 @@ static void term_and_exit_status(void)
 	CHECK(WEXITSTATUS(ev.exit_status) == 3, "%x", ev.exit_status);
 	labkit_sh(&kit, SVC, "kill -SEGV $$");
 	ev = labkit_wait_end(&kit, SVC, 5 * S);
-	CHECK(WIFSIGNALED(ev.exit_status) && WTERMSIG(ev.exit_status) == SIGSEGV, "%x", ev.exit_status);
+	CHECK(WIFSIGNALED(ev.exit_status) && WTERMSIG(ev.exit_status) == SIGSEGV, "%x",
+	      ev.exit_status);
 	labkit_close(&kit);
 }
 
@@ -229,16 +246,23 @@ static void bad_starts(void)
 	labkit_open(&kit, plan);
 	svc->kind = BO_NODE_COMMAND;
 	svc->argv = argv;
-	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/nonexistent/x", -1, &pid, &e) == -ENOENT, "%s", e.msg);
+	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/nonexistent/x", -1, &pid, &e) ==
+		      -ENOENT,
+	      "%s", e.msg);
 	CHECK(strstr(e.msg, "/nonexistent/x") && strstr(e.msg, "svc"), "%s", e.msg);
-	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/etc/passwd", -1, &pid, &e) == -EACCES, "%s", e.msg);
-	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "relative", -1, &pid, &e) == -EINVAL, "%s", e.msg);
-	CHECK(bo_keeper_node_start(kit.keeper, plan, CLIENT, "/bin/true", -1, &pid, &e) == -EINVAL, "%s", e.msg);
+	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/etc/passwd", -1, &pid, &e) == -EACCES,
+	      "%s", e.msg);
+	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "relative", -1, &pid, &e) == -EINVAL,
+	      "%s", e.msg);
+	CHECK(bo_keeper_node_start(kit.keeper, plan, CLIENT, "/bin/true", -1, &pid, &e) == -EINVAL,
+	      "%s", e.msg);
 	svc->cwd = "/nonexistent";
-	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/bin/true", -1, &pid, &e) == -ENOENT, "%s", e.msg);
+	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/bin/true", -1, &pid, &e) == -ENOENT,
+	      "%s", e.msg);
 	svc->cwd = NULL;
 	labkit_sh(&kit, SVC, "sleep 1000");
-	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/bin/sh", -1, &pid, &e) == -EBUSY, "%s", e.msg);
+	CHECK(bo_keeper_node_start(kit.keeper, plan, SVC, "/bin/sh", -1, &pid, &e) == -EBUSY, "%s",
+	      e.msg);
 	CHECK(bo_keeper_node_kill(kit.keeper, 77, &e) == -EINVAL, "%s", e.msg);
 	CHECK(bo_keeper_node_kill(kit.keeper, -1, &e) == -EINVAL, "%s", e.msg);
 	labkit_close(&kit);
@@ -257,11 +281,14 @@ static void commands_in_a_node(void)
 	CHECK(bo_keeper_node_exec(kit.keeper, SVC, slow, S, &status, &e) == -ESRCH, "%s", e.msg);
 	labkit_sh(&kit, SVC, "exec sleep 1000");
 	CHECK(labkit_exec(&kit, SVC, "exit 5") == (5 << 8), "status");
-	CHECK(bo_keeper_node_exec(kit.keeper, SVC, missing, S, &status, &e) == -ENOENT, "%s", e.msg);
+	CHECK(bo_keeper_node_exec(kit.keeper, SVC, missing, S, &status, &e) == -ENOENT, "%s",
+	      e.msg);
 	t = bo_now_ns();
-	CHECK(bo_keeper_node_exec(kit.keeper, SVC, slow, S / 5, &status, &e) == -ETIMEDOUT, "%s", e.msg);
+	CHECK(bo_keeper_node_exec(kit.keeper, SVC, slow, S / 5, &status, &e) == -ETIMEDOUT, "%s",
+	      e.msg);
 	CHECK(bo_now_ns() - t >= S / 5, "too early");
-	CHECK(labkit_exec(&kit, SVC, "test $(ls -d /proc/[0-9]* | wc -l) -le 6") == 0, "what it started is gone, too");
+	CHECK(labkit_exec(&kit, SVC, "test $(ls -d /proc/[0-9]* | wc -l) -le 6") == 0,
+	      "what it started is gone, too");
 	labkit_close(&kit);
 }
 
@@ -274,7 +301,8 @@ static int64_t ticks_of(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && read(fd, buf, sizeof(buf) - 1) > 0, "stat of %d", pid);
-	sscanf(strrchr(buf, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &utime, &stime);
+	sscanf(strrchr(buf, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+	       &utime, &stime);
 	return (int64_t)(utime + stime);
 }
 
@@ -342,7 +370,8 @@ static void memory(void)
 	CHECK(read_number(files->limit) == 256 << 20, "%lld", (long long)read_number(files->limit));
 	labkit_sh(&kit, SVC, "exec " HELPER " hog 64");
 	labkit_read_log(&kit, "full");
-	CHECK(read_number(files->usage) > 64 << 20, "usage %lld", (long long)read_number(files->usage));
+	CHECK(read_number(files->usage) > 64 << 20, "usage %lld",
+	      (long long)read_number(files->usage));
 	CHECK(oom_kills(files) == 0, "an OOM kill too early");
 	rc = bo_keeper_memory_limit(kit.keeper, SVC, BO_MEM_HIGH, 128 << 20, &e);
 	CHECK(rc == (files->version == 2 ? 0 : -ENOTSUP), "high: %d %s", rc, e.msg);

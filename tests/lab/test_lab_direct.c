@@ -21,7 +21,11 @@ static struct bo_lab *open_lab(const struct bo_cgroups *cgs)
 {
 	static const struct bo_lab_node_conf nodes[] = { { .name = "client" }, { .name = "svc" } };
 	static const struct bo_link_spec links[] = { { .a = 0, .b = 1 } };
-	struct bo_lab_conf conf = { .nodes = nodes, .nnodes = 2, .links = links, .nlinks = 1, .hangup_fd = -1,
+	struct bo_lab_conf conf = { .nodes = nodes,
+				    .nnodes = 2,
+				    .links = links,
+				    .nlinks = 1,
+				    .hangup_fd = -1,
 				    .cgroups = *cgs };
 	struct bo_machine machine;
 	struct bo_lab *lab = NULL;
@@ -43,7 +47,9 @@ static pid_t start(struct bo_lab *lab, const char *script)
 {
 	const char *const argv[] = { "sh", "-c", script, NULL };
 	char helper_dir[] = NODE_HELPER;
-	struct bo_node_start how = { .exe = "/bin/sh", .argv = argv, .keep_dir = helper_dir, .log_fd = -1 };
+	struct bo_node_start how = {
+		.exe = "/bin/sh", .argv = argv, .keep_dir = helper_dir, .log_fd = -1
+	};
 	pid_t pid = 0;
 
 	*strrchr(helper_dir, '/') = '\0';
@@ -80,7 +86,8 @@ static void pause_without_cgroups(void)
 	}
 	OK(bo_lab_node_pause(lab, 1, true, &err));
 	OK(bo_lab_node_kill(lab, 1, &err));
-	CHECK(bo_lab_memory_limit(lab, 1, BO_MEM_MAX, 1 << 20, NULL) == -ENOTSUP, "a limit without a controller");
+	CHECK(bo_lab_memory_limit(lab, 1, BO_MEM_MAX, 1 << 20, NULL) == -ENOTSUP,
+	      "a limit without a controller");
 	OK(bo_lab_down(lab, &err));
 	bo_lab_free(lab);
 }
@@ -93,7 +100,8 @@ static void pause_that_fails_stops_nobody(void)
 	pid_t pid = start(lab, NODE_HELPER " vfork & while :; do :; done");
 
 	usleep(200000);
-	CHECK(bo_lab_node_pause(lab, 1, true, NULL) == -ETIMEDOUT, "a process in state D was stopped");
+	CHECK(bo_lab_node_pause(lab, 1, true, NULL) == -ETIMEDOUT,
+	      "a process in state D was stopped");
 	usleep(50000);
 	CHECK(state_of(pid) == 'R', "state %c", state_of(pid));
 	OK(bo_lab_down(lab, &err));
@@ -124,7 +132,8 @@ static void pause_with_v1(void)
 	OK(bo_lab_node_pause(lab, 1, true, &err));
 	OK(bo_lab_node_kill(lab, 1, &err));
 	CHECK(kill(pid, 0) < 0 && errno == ESRCH, "still there");
-	CHECK(bo_lab_next_event(lab, &ev) == 1 && ev.kind == BO_LAB_NODE_ENDED && ev.pid == pid, "event");
+	CHECK(bo_lab_next_event(lab, &ev) == 1 && ev.kind == BO_LAB_NODE_ENDED && ev.pid == pid,
+	      "event");
 	CHECK(bo_lab_next_event(lab, &ev) == 0, "a second event");
 	OK(bo_lab_down(lab, &err));
 	bo_lab_free(lab);
@@ -157,7 +166,8 @@ static void killed_while_paused_by_v1(void)
 	from = bo_now_ns();
 	waitpid(owner, NULL, 0);
 	while (kill(pid, 0) == 0) {
-		CHECK(bo_now_ns() - from < BO_NSEC_PER_SEC, "a frozen node outlived its keeper by a second");
+		CHECK(bo_now_ns() - from < BO_NSEC_PER_SEC,
+		      "a frozen node outlived its keeper by a second");
 		poll(NULL, 0, 1);
 	}
 	CHECK(read(told[0], &c, 1) == 0, "pipe");
@@ -165,21 +175,29 @@ static void killed_while_paused_by_v1(void)
 
 static void refused(void)
 {
-	static const char *const names[] = { "", ".", "..", "a/b", "../x", "-x", "a b", "a\nb",
-					     "x23456789012345678901234567890123456789012345678901234567890" };
+	static const char *const names[] = {
+		"",    ".",    "..",
+		"a/b", "../x", "-x",
+		"a b", "a\nb", "x23456789012345678901234567890123456789012345678901234567890"
+	};
 	struct bo_lab *lab = NULL;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const struct bo_lab_node_conf nodes[] = { { .name = "client" }, { .name = names[i] } };
+		const struct bo_lab_node_conf nodes[] = { { .name = "client" },
+							  { .name = names[i] } };
 		struct bo_lab_conf conf = { .nodes = nodes, .nnodes = 2, .driver = BO_DRIVER_WIRE };
 
 		CHECK(bo_lab_new(&lab, &conf, NULL) == -EINVAL, "name \"%s\"", names[i]);
 	}
 	for (int a = -1; a < 3; a++)
 		for (int b = -1; b < 3; b++) {
-			const struct bo_lab_node_conf nodes[] = { { .name = "client" }, { .name = "svc" } };
+			const struct bo_lab_node_conf nodes[] = { { .name = "client" },
+								  { .name = "svc" } };
 			const struct bo_link_spec link = { .a = a, .b = b };
-			struct bo_lab_conf conf = { .nodes = nodes, .nnodes = 2, .links = &link, .nlinks = 1,
+			struct bo_lab_conf conf = { .nodes = nodes,
+						    .nnodes = 2,
+						    .links = &link,
+						    .nlinks = 1,
 						    .driver = BO_DRIVER_WIRE };
 			int rc = bo_lab_new(&lab, &conf, NULL);
 

@@ -30,7 +30,8 @@ struct bo_plan *labkit_plan(void)
 	CHECK(plan && bo_vec_push(&plan->nodes, svc) && bo_vec_push(&plan->nodes, db), "no memory");
 	CHECK(bo_plan_link_add(plan, CLIENT, SVC, (struct bo_src){ 0 }) == CLIENT_SVC, "link");
 	CHECK(bo_plan_link_add(plan, SVC, DB, (struct bo_src){ 0 }) == SVC_DB, "link");
-	plan->scenario_dir = NODE_HELPER_DIR; /* so that the helper stays visible wherever the build lies */
+	plan->scenario_dir =
+		NODE_HELPER_DIR; /* so that the helper stays visible wherever the build lies */
 	return plan;
 }
 
@@ -55,7 +56,8 @@ void labkit_open(struct labkit *kit, struct bo_plan *plan)
 
 		if (l->tun_a < 0)
 			continue;
-		OK(bo_wire_new(&kit->wires[wires++], bo_steal_fd(&l->tun_a), bo_steal_fd(&l->tun_b), 1, i, &err));
+		OK(bo_wire_new(&kit->wires[wires++], bo_steal_fd(&l->tun_a), bo_steal_fd(&l->tun_b),
+			       1, i, &err));
 	}
 	for (size_t i = 1; i < kit->view.nnodes; i++) {
 		struct bo_lab_node *n = &kit->view.nodes[i];
@@ -154,13 +156,16 @@ int labkit_connect(const char *address, int port, int64_t timeout_ns)
 	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
 	bool v6 = strchr(address, ':') != NULL;
-	bo_auto_fd int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bo_auto_fd int fd = socket(v6 ? AF_INET6 : AF_INET,
+				   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	socklen_t len = sizeof(int);
 	int so_error = 0;
 
-	inet_pton(v6 ? AF_INET6 : AF_INET, address, v6 ? (void *)&in6.sin6_addr : (void *)&in4.sin_addr);
-	if (connect(fd, v6 ? (void *)&in6 : (void *)&in4, v6 ? sizeof(in6) : sizeof(in4)) < 0 && errno != EINPROGRESS)
+	inet_pton(v6 ? AF_INET6 : AF_INET, address,
+		  v6 ? (void *)&in6.sin6_addr : (void *)&in4.sin_addr);
+	if (connect(fd, v6 ? (void *)&in6 : (void *)&in4, v6 ? sizeof(in6) : sizeof(in4)) < 0 &&
+	    errno != EINPROGRESS)
 		return -errno;
 	if (poll(&p, 1, (int)(timeout_ns / BO_NSEC_PER_MSEC)) == 0)
 		return -ETIMEDOUT;
@@ -168,7 +173,8 @@ int labkit_connect(const char *address, int port, int64_t timeout_ns)
 	return so_error ? -so_error : bo_steal_fd(&fd);
 }
 
-int labkit_ask(const char *address, int port, const char *text, char *buf, size_t size, int64_t timeout_ns)
+int labkit_ask(const char *address, int port, const char *text, char *buf, size_t size,
+	       int64_t timeout_ns)
 {
 	bo_auto_fd int fd = labkit_connect(address, port, timeout_ns);
 	size_t len = 0;

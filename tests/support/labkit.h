@@ -22,20 +22,20 @@ struct labkit {
 };
 
 /* Say where and stop this child; the parent reports it as a failure. */
-#define CHECK(cond, ...)                                                        \
-	do {                                                                    \
-		if (!(cond)) {                                                  \
+#define CHECK(cond, ...)                                                           \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
 			fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #cond); \
-			fprintf(stderr, __VA_ARGS__);                           \
-			fputc('\n', stderr);                                    \
-			exit(1);                                                \
-		}                                                               \
+			fprintf(stderr, __VA_ARGS__);                              \
+			fputc('\n', stderr);                                       \
+			exit(1);                                                   \
+		}                                                                  \
 	} while (0)
-#define OK(call)                                                          \
-	do {                                                              \
-		struct bo_err err = { 0 };                                \
-		int rc_ = (call);                                         \
-		CHECK(rc_ >= 0, "%d: %s", rc_, err.msg);                   \
+#define OK(call)                                         \
+	do {                                             \
+		struct bo_err err = { 0 };               \
+		int rc_ = (call);                        \
+		CHECK(rc_ >= 0, "%d: %s", rc_, err.msg); \
 	} while (0)
 
 /** labkit_plan() - client, svc and db with their two links; nodes without kind */
@@ -56,7 +56,8 @@ int labkit_exec(struct labkit *kit, int node, const char *script);
 /** labkit_connect() - TCP from the client's namespace; a descriptor or -errno */
 int labkit_connect(const char *address, int port, int64_t timeout_ns);
 /** labkit_ask() - connect, send @text, read until @enough bytes or the end;  Return: bytes, or -errno */
-int labkit_ask(const char *address, int port, const char *text, char *buf, size_t size, int64_t timeout_ns);
+int labkit_ask(const char *address, int port, const char *text, char *buf, size_t size,
+	       int64_t timeout_ns);
 
 /** struct labkit_test - run by labkit_main() in a child each */
 struct labkit_test {

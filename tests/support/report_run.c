@@ -271,7 +271,8 @@ static void add_series(struct bo_run *run, enum report_sample sample, bool hosti
 	rss = bo_run_series_add(run, BO_SERIES_RSS, "bytes", "/proc", ORDERS);
 	cpu = bo_run_series_add(run, BO_SERIES_CPU, "CPUs", "/proc", ORDERS);
 	conns = bo_run_series_add(run, BO_SERIES_CONNS, "count", "load 'checkout'", BO_NODE_CLIENT);
-	inflight = bo_run_series_add(run, BO_SERIES_INFLIGHT, "count", "load 'checkout'", BO_NODE_CLIENT);
+	inflight = bo_run_series_add(run, BO_SERIES_INFLIGHT, "count", "load 'checkout'",
+				     BO_NODE_CLIENT);
 	must(goroutines && usage && limit && rss && cpu && conns && inflight);
 	for (int64_t t = 0; t < run->ended_ns; t += 250 * MSEC) {
 		if (!(holes && between(t, 9, 12)))
@@ -307,23 +308,43 @@ static void add_series(struct bo_run *run, enum report_sample sample, bool hosti
 static void add_snapshots(struct bo_run *run, bool hostile)
 {
 	static const struct bo_group kinds[] = {
-		{ .site = "net/http.(*Server).Serve", .site_line = "net/http/server.go:3285",
-		  .start = "net/http.(*conn).serve", .blocked_at = "net/http.(*connReader).Read",
-		  .blocked_line = "net/http/server.go:798", .state = "IO wait", .labels = "", .count = 20 },
-		{ .site = "main.(*Server).lookup", .site_line = "/src/orders/lookup.go:26",
-		  .start = "main.(*Server).lookup.func1", .blocked_at = "main.(*Store).Get",
-		  .blocked_line = "/src/orders/store.go:62", .state = "select", .labels = "\"route\":\"/checkout\"",
+		{ .site = "net/http.(*Server).Serve",
+		  .site_line = "net/http/server.go:3285",
+		  .start = "net/http.(*conn).serve",
+		  .blocked_at = "net/http.(*connReader).Read",
+		  .blocked_line = "net/http/server.go:798",
+		  .state = "IO wait",
+		  .labels = "",
+		  .count = 20 },
+		{ .site = "main.(*Server).lookup",
+		  .site_line = "/src/orders/lookup.go:26",
+		  .start = "main.(*Server).lookup.func1",
+		  .blocked_at = "main.(*Store).Get",
+		  .blocked_line = "/src/orders/store.go:62",
+		  .state = "select",
+		  .labels = "\"route\":\"/checkout\"",
 		  .count = 3 },
-		{ .site = "", .site_line = "", .start = "main.main", .blocked_at = "", .blocked_line = "",
-		  .state = "running", .labels = "", .count = 1 },
+		{ .site = "",
+		  .site_line = "",
+		  .start = "main.main",
+		  .blocked_at = "",
+		  .blocked_line = "",
+		  .state = "running",
+		  .labels = "",
+		  .count = 1 },
 	};
 	static const uint64_t grown[] = { 24, 1199, 1 };
 	const size_t n = sizeof(kinds) / sizeof(*kinds);
 
 	for (int hold = 0; hold < 2; hold++) {
-		struct bo_group_snapshot s = { .t_ns = run->phases[hold ? BO_PHASE_HOLD : BO_PHASE_BASE].end_ns - 100 * MSEC,
-					       .node = ORDERS, .source = "census symtab+dwarf", .system = 5,
-					       .ngroups = n };
+		struct bo_group_snapshot s = {
+			.t_ns = run->phases[hold ? BO_PHASE_HOLD : BO_PHASE_BASE].end_ns -
+				100 * MSEC,
+			.node = ORDERS,
+			.source = "census symtab+dwarf",
+			.system = 5,
+			.ngroups = n
+		};
 
 		s.groups = bo_arena_alloc(&run->arena, sizeof(kinds));
 		must(s.groups);
@@ -334,7 +355,8 @@ static void add_snapshots(struct bo_run *run, bool hostile)
 			s.total += s.groups[i].count;
 		}
 		if (hostile)
-			s.groups[1].site = s.groups[1].labels = s.groups[1].blocked_line = REPORT_HOSTILE;
+			s.groups[1].site = s.groups[1].labels = s.groups[1].blocked_line =
+				REPORT_HOSTILE;
 		must(bo_vec_push(&run->snapshots, s));
 	}
 }

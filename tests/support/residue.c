@@ -26,7 +26,8 @@ static void report(struct look *l, const char *what, const char *name)
 	l->found++;
 }
 
-static void look_in(struct look *l, const char *dir_name, const char *what, const char *const *patterns)
+static void look_in(struct look *l, const char *dir_name, const char *what,
+		    const char *const *patterns)
 {
 	DIR *dir = opendir(dir_name);
 	const struct dirent *e;
@@ -139,7 +140,8 @@ static void look_at_mounts(struct look *l)
 
 int residue_check(pid_t keeper, FILE *out)
 {
-	static const char *const devices[] = { "l-[0-9]*", "m-[0-9]*", "mgmt", "probe-[ab]", "bo-*", NULL };
+	static const char *const devices[] = { "l-[0-9]*",   "m-[0-9]*", "mgmt",
+					       "probe-[ab]", "bo-*",     NULL };
 	static const char *const files[] = { ".cover", "brownout-*", NULL };
 	struct look l = { .keeper = keeper, .out = out };
 

@@ -101,7 +101,8 @@ static int undo_one(void *self, long arg, struct bo_err *err)
 
 	trace[n] = (char)('0' + arg);
 	trace[n + 1] = '\0';
-	return arg == 2 ? bo_err_set(err, EBUSY, BO_SUBSYS_LAB, "%s is busy", (const char *)self) : 0;
+	return arg == 2 ? bo_err_set(err, EBUSY, BO_SUBSYS_LAB, "%s is busy", (const char *)self)
+			: 0;
 }
 
 static void undo_is_last_first_and_goes_on(void **state)
@@ -155,9 +156,12 @@ static void random_numbers(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(errors), cmocka_unit_test(arena),
-		cmocka_unit_test(text),	  cmocka_unit_test(vectors),
-		cmocka_unit_test(undo_is_last_first_and_goes_on), cmocka_unit_test(random_numbers),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(arena),
+		cmocka_unit_test(text),
+		cmocka_unit_test(vectors),
+		cmocka_unit_test(undo_is_last_first_and_goes_on),
+		cmocka_unit_test(random_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

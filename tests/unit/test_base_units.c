@@ -22,13 +22,25 @@ struct int_case {
 static void durations(void **state)
 {
 	static const struct int_case good[] = {
-		{ "250ms", 250000000 }, { "1.5s", 1500000000 }, { "2m", 120000000000 }, { "1h", 3600000000000 },
-		{ "100us", 100000 },	{ "100µs", 100000 },	{ "10ns", 10 },		{ "1m30s", 90000000000 },
-		{ " 5s ", 5000000000 }, { "0", 0 },		{ "0s", 0 },		{ "-3s", -3000000000 },
-		{ "1e-3s", 1000000 },	{ "1 s", 1000000000 },	{ ".5s", 500000000 },
+		{ "250ms", 250000000 },
+		{ "1.5s", 1500000000 },
+		{ "2m", 120000000000 },
+		{ "1h", 3600000000000 },
+		{ "100us", 100000 },
+		{ "100µs", 100000 },
+		{ "10ns", 10 },
+		{ "1m30s", 90000000000 },
+		{ " 5s ", 5000000000 },
+		{ "0", 0 },
+		{ "0s", 0 },
+		{ "-3s", -3000000000 },
+		{ "1e-3s", 1000000 },
+		{ "1 s", 1000000000 },
+		{ ".5s", 500000000 },
 	};
-	static const char *const bad[] = { "", " ", "5", "s", "5 5", "5sec", "1s-1s", "0x10s", "inf", "nan", "1,5s",
-					   "5s!", "--5s", "5%", "1m30" };
+	static const char *const bad[] = { "",     " ",     "5",     "s",   "5 5",
+					   "5sec", "1s-1s", "0x10s", "inf", "nan",
+					   "1,5s", "5s!",   "--5s",  "5%",  "1m30" };
 	struct bo_err err;
 	int64_t v;
 
@@ -49,10 +61,16 @@ static void durations(void **state)
 
 static void sizes_and_rates(void **state)
 {
-	static const struct int_case sizes[] = { { "256MiB", 268435456 }, { "1GB", 1000000000 }, { "64KiB", 65536 },
-						 { "512B", 512 },	  { "7", 7 },		 { "1.5KiB", 1536 } };
-	static const struct int_case bitrates[] = { { "10Mbit/s", 10000000 }, { "1Gbit", 1000000000 },
-						    { "512kbit/s", 512000 },  { "9600bit/s", 9600 } };
+	static const struct int_case sizes[] = { { "256MiB", 268435456 },
+						 { "1GB", 1000000000 },
+						 { "64KiB", 65536 },
+						 { "512B", 512 },
+						 { "7", 7 },
+						 { "1.5KiB", 1536 } };
+	static const struct int_case bitrates[] = { { "10Mbit/s", 10000000 },
+						    { "1Gbit", 1000000000 },
+						    { "512kbit/s", 512000 },
+						    { "9600bit/s", 9600 } };
 	struct bo_err err;
 	int64_t v;
 	double d;

@@ -102,7 +102,8 @@ static int starts_and_waits_in_vain(void *self, int node, bool ready, struct bo_
 {
 	(void)self;
 	(void)ready;
-	fake->nodes[node] = (struct bo_node_state){ .running = true, .pid = 99, .since_ns = fake_now };
+	fake->nodes[node] =
+		(struct bo_node_state){ .running = true, .pid = 99, .since_ns = fake_now };
 	return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_LAB, "not ready");
 }
 

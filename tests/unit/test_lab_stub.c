@@ -61,9 +61,11 @@ static void end(void)
 
 static int dial(int family)
 {
-	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)bo_stub_port(stub)),
+	struct sockaddr_in in4 = { .sin_family = AF_INET,
+				   .sin_port = htons((uint16_t)bo_stub_port(stub)),
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)bo_stub_port(stub)),
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_port = htons((uint16_t)bo_stub_port(stub)),
 				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -208,14 +210,16 @@ static void error_reset_and_stall(void **state)
 	int fd;
 
 	(void)state;
-	begin((struct bo_stub_spec){ .proto = BO_STUB_HTTP, .mode = BO_STUB_ERROR, .body = "sorry" });
+	begin((struct bo_stub_spec){
+		.proto = BO_STUB_HTTP, .mode = BO_STUB_ERROR, .body = "sorry" });
 	fd = dial(AF_INET);
 	say(fd, get);
 	assert_int_equal(hear(fd, "sorry", 5000, buf, sizeof(buf)), FOUND);
 	assert_non_null(strstr(buf, "HTTP/1.1 500 "));
 	close(fd);
 	end();
-	begin((struct bo_stub_spec){ .proto = BO_STUB_TCP, .mode = BO_STUB_ERROR, .body = "sorry" });
+	begin((struct bo_stub_spec){
+		.proto = BO_STUB_TCP, .mode = BO_STUB_ERROR, .body = "sorry" });
 	fd = dial(AF_INET);
 	say(fd, "x\n");
 	assert_int_equal(hear(fd, NULL, 5000, buf, sizeof(buf)), CLOSED);
@@ -228,7 +232,8 @@ static void error_reset_and_stall(void **state)
 	assert_int_equal(hear(fd, NULL, 5000, buf, sizeof(buf)), RESET);
 	close(fd);
 	end();
-	begin((struct bo_stub_spec){ .proto = BO_STUB_HTTP, .mode = BO_STUB_STALL, .body = "never whole" });
+	begin((struct bo_stub_spec){
+		.proto = BO_STUB_HTTP, .mode = BO_STUB_STALL, .body = "never whole" });
 	fd = dial(AF_INET);
 	say(fd, get);
 	assert_int_equal(hear(fd, "never whole", 200, buf, sizeof(buf)), SILENT);
@@ -253,7 +258,8 @@ static void what_is_no_http(void **state)
 	fd = dial(AF_INET);
 	memset(big, 'a', sizeof(big) - 1);
 	(void)!send(fd, big, sizeof(big) - 1, MSG_NOSIGNAL);
-	assert_true(hear(fd, NULL, 5000, buf, sizeof(buf)) != SILENT); /* a header without end: closed */
+	assert_true(hear(fd, NULL, 5000, buf, sizeof(buf)) !=
+		    SILENT); /* a header without end: closed */
 	close(fd);
 	end();
 }
@@ -302,7 +308,8 @@ static void out_of_descriptors(void **state)
 	few.rlim_cur = (rlim_t)next + ROOM;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	for (int i = 0; i < DIALS; i++) {
-		struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)bo_stub_port(stub)),
+		struct sockaddr_in at = { .sin_family = AF_INET,
+					  .sin_port = htons((uint16_t)bo_stub_port(stub)),
 					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 		assert_int_equal(connect(fd[i], (void *)&at, sizeof(at)), 0);

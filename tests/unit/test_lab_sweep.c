@@ -21,18 +21,26 @@
 static void names(void **state)
 {
 	static const char *const foreign[] = {
-		"brownout-",       "brownout-1-2",       "brownout-1-2-3x",    "brownout-1-2-3-4", "brownout-01-2-3",
-		"brownout-1--2-3", "brownout-1-0-3",     "brownout- 1-2-3",    "xbrownout-1-2-3",  "brownout-a-b-c",
-		"brownout-+1-2-3", "brownout-1-2-3/x",   "Brownout-1-2-3",     "brownout-1-99999999999-3",
+		"brownout-",       "brownout-1-2",
+		"brownout-1-2-3x", "brownout-1-2-3-4",
+		"brownout-01-2-3", "brownout-1--2-3",
+		"brownout-1-0-3",  "brownout- 1-2-3",
+		"xbrownout-1-2-3", "brownout-a-b-c",
+		"brownout-+1-2-3", "brownout-1-2-3/x",
+		"Brownout-1-2-3",  "brownout-1-99999999999-3",
 	};
-	struct bo_process_id id = { .pidns = 4026531836, .pid = 4711, .start_ticks = 123456789012345 }, back;
+	struct bo_process_id id = { .pidns = 4026531836,
+				    .pid = 4711,
+				    .start_ticks = 123456789012345 },
+			     back;
 	char name[96];
 
 	(void)state;
 	bo_sweep_name(&id, name, sizeof(name));
 	assert_string_equal(name, "brownout-4026531836-4711-123456789012345");
 	assert_true(bo_sweep_parse(name, &back));
-	assert_true(back.pidns == id.pidns && back.pid == id.pid && back.start_ticks == id.start_ticks);
+	assert_true(back.pidns == id.pidns && back.pid == id.pid &&
+		    back.start_ticks == id.start_ticks);
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 		if (bo_sweep_parse(foreign[i], &back))
 			fail_msg("%s", foreign[i]);

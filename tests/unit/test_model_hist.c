@@ -37,16 +37,17 @@ static void quantiles_of_many_shapes(void **state)
 		for (int i = 0; i < N; i++) {
 			double u = bo_rng_unit(&rng), e = bo_rng_exp(&rng);
 
-			values[i] = shape == 0 ? (int64_t)(u * 2000) :
-				    shape == 1 ? (int64_t)(e * 5e6) :
-				    shape == 2 ? (int64_t)exp(u * 28) :
-						 (i % 100 ? 1000000 : 3000000000);
+			values[i] = shape == 0   ? (int64_t)(u * 2000)
+				    : shape == 1 ? (int64_t)(e * 5e6)
+				    : shape == 2 ? (int64_t)exp(u * 28)
+						 : (i % 100 ? 1000000 : 3000000000);
 			bo_hist_record(&h, values[i]);
 		}
 		qsort(values, N, sizeof(*values), by_value);
 		for (size_t k = 0; k < sizeof(qs) / sizeof(*qs); k++) {
 			size_t rank = (size_t)ceil(qs[k] * N);
-			int64_t exact = values[rank ? rank - 1 : 0], got = bo_hist_quantile(&h, qs[k]);
+			int64_t exact = values[rank ? rank - 1 : 0],
+				got = bo_hist_quantile(&h, qs[k]);
 
 			assert_true(got >= exact);
 			assert_true((double)(got - exact) <= (double)exact / 1024 + 1);

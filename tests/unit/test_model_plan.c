@@ -98,7 +98,8 @@ static void run_record(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(phases_and_windows),
-						   cmocka_unit_test(nodes_and_links), cmocka_unit_test(run_record) };
+						   cmocka_unit_test(nodes_and_links),
+						   cmocka_unit_test(run_record) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,8 @@ static int begin(struct kit *k, const struct zoo *zoo, const struct bo_sampler_o
 }
 
 /* Ask until the observer has seen what is wanted. */
-static void ask_until(struct kit *k, int node, struct seen *seen, bool (*good)(const struct seen *seen))
+static void ask_until(struct kit *k, int node, struct seen *seen,
+		      bool (*good)(const struct seen *seen))
 {
 	int64_t deadline_ns = bo_now_ns() + KIT_PATIENCE_NS;
 	bool ok = false;
@@ -131,12 +132,14 @@ static void test_counts_and_groups(void **state)
 		assert_float_equal(it->value, (double)seen.total, 0);
 	/* Every 10 ms: on a noisy machine not always, but most of the time. */
 	for (size_t i = 1; i < s->samples.len; i++)
-		ordinary += s->samples.items[i].t_ns - s->samples.items[i - 1].t_ns < 15 * BO_NSEC_PER_MSEC;
+		ordinary += s->samples.items[i].t_ns - s->samples.items[i - 1].t_ns <
+			    15 * BO_NSEC_PER_MSEC;
 	assert_true(ordinary * 2 > s->samples.len);
 	assert_true(k->run->snapshots.len >= 3);
 	for (size_t i = 1; i < k->run->snapshots.len; i++) {
 		assert_true(k->run->snapshots.items[i - 1].t_ns < k->run->snapshots.items[i].t_ns);
-		assert_ptr_equal(k->run->snapshots.items[i].source, k->run->snapshots.items[0].source);
+		assert_ptr_equal(k->run->snapshots.items[i].source,
+				 k->run->snapshots.items[0].source);
 	}
 	bo_strbuf_done(&seen.whys);
 	/* The groups outlive the sampler. */
@@ -180,7 +183,8 @@ static const char *find_event(const struct kit *k, enum bo_event_kind kind, cons
 
 static void test_a_restart_is_followed(void **state)
 {
-	static const char *const few[] = { "-bulk", "20", NULL }, *const many[] = { "-bulk", "300", NULL };
+	static const char *const few[] = { "-bulk", "20", NULL }, *const many[] = { "-bulk", "300",
+										    NULL };
 	struct zoo zoo = start(few);
 	struct kit *k = kit_new();
 	int node = begin(k, &zoo, NULL);
@@ -282,7 +286,8 @@ static void test_a_second_sampler_is_compared(void **state)
 
 	(void)state;
 	agree_with_seven(NULL, BO_EVENT_NOTE, "pprof agrees with the census: 7 goroutines");
-	agree_with_seven(many, BO_EVENT_PROBLEM, "two samplers disagree: pprof says 7 goroutines, the census 30");
+	agree_with_seven(many, BO_EVENT_PROBLEM,
+			 "two samplers disagree: pprof says 7 goroutines, the census 30");
 }
 
 int main(void)

@@ -50,7 +50,10 @@ static void make_census(struct bo_census_group *groups, size_t n)
 		groups[i] = (struct bo_census_group){
 			.state = i ? BO_CENSUS_WAITING : BO_CENSUS_LEAKED,
 			.reason = "select",
-			.created = { .func = sites[i], .outer = sites[i], .file = "/m.go", .line = 7 },
+			.created = { .func = sites[i],
+				     .outer = sites[i],
+				     .file = "/m.go",
+				     .line = 7 },
 			.start = { .func = "main.g", .outer = "main.g", .file = "" },
 			.blocked = { .func = "", .outer = "", .file = "" },
 			.labels = "",
@@ -64,8 +67,9 @@ static void make_census(struct bo_census_group *groups, size_t n)
 static void test_small_groups_are_merged(void **state)
 {
 	static struct bo_census_group groups[MANY];
-	struct bo_census_snapshot snap = { .user = MANY * 10 + 5, .system = 6, .overflow = 5, .groups = groups,
-					   .ngroups = MANY };
+	struct bo_census_snapshot snap = {
+		.user = MANY * 10 + 5, .system = 6, .overflow = 5, .groups = groups, .ngroups = MANY
+	};
 	struct bo_arena arena = { 0 };
 	struct bo_texts texts = { .arena = &arena };
 	struct bo_group_snapshot kept;

@@ -17,14 +17,15 @@
 
 static void on_goroutine(void *self, const struct bo_pprof2_goroutine *g)
 {
-	bo_strbuf_printf(self, "g%" PRIu64 " <%.*s>%s%s %" PRId64 "m {%.*s}\n", g->id, (int)g->status_len, g->status,
-			 g->leaked ? " leaked" : "", g->locked ? " locked" : "", g->minutes, (int)g->labels_len,
-			 g->labels);
+	bo_strbuf_printf(self, "g%" PRIu64 " <%.*s>%s%s %" PRId64 "m {%.*s}\n", g->id,
+			 (int)g->status_len, g->status, g->leaked ? " leaked" : "",
+			 g->locked ? " locked" : "", g->minutes, (int)g->labels_len, g->labels);
 }
 
 static void on_frame(void *self, const struct bo_pprof2_frame *f)
 {
-	bo_strbuf_printf(self, " %.*s|%.*s:%" PRId64 "\n", (int)f->func_len, f->func, (int)f->file_len, f->file, f->line);
+	bo_strbuf_printf(self, " %.*s|%.*s:%" PRId64 "\n", (int)f->func_len, f->func,
+			 (int)f->file_len, f->file, f->line);
 }
 
 static void on_created(void *self, const struct bo_pprof2_frame *f, uint64_t parent)
@@ -38,9 +39,11 @@ static void on_end(void *self)
 	bo_strbuf_puts(self, ".\n");
 }
 
-static int parse(const char *text, size_t len, size_t piece, struct bo_strbuf *seen, struct bo_pprof2 *p)
+static int parse(const char *text, size_t len, size_t piece, struct bo_strbuf *seen,
+		 struct bo_pprof2 *p)
 {
-	const struct bo_pprof2_visitor visitor = { seen, on_goroutine, on_frame, on_created, on_end };
+	const struct bo_pprof2_visitor visitor = { seen, on_goroutine, on_frame, on_created,
+						   on_end };
 	struct bo_err err = { 0 };
 	int r = 0;
 
@@ -95,11 +98,19 @@ static void test_blocks(void **state)
 static void test_what_is_no_dump(void **state)
 {
 	static const char *const texts[] = {
-		"", "\n\n", "<html>\n", "goroutine profile: total 3\n", "goroutine x [running]:\n",
-		"goroutine 1 [running\n", "goroutine 99999999999999999999 [running]:\n",
-		"goroutine 1 [running]:\nmain.main()\n", "goroutine 1 [running]:\nmain.main()\n\n",
-		"goroutine 1 [running]:\nmain.main\n\t/m.go:1\n", "goroutine 1 [running]:\nmain.main()\n/m.go:1\n",
-		"goroutine 1 [running]:\nmain.main()\n\t/m.go:x\n", "goroutine 1 [running]:\n)\n\t/m.go:1\n",
+		"",
+		"\n\n",
+		"<html>\n",
+		"goroutine profile: total 3\n",
+		"goroutine x [running]:\n",
+		"goroutine 1 [running\n",
+		"goroutine 99999999999999999999 [running]:\n",
+		"goroutine 1 [running]:\nmain.main()\n",
+		"goroutine 1 [running]:\nmain.main()\n\n",
+		"goroutine 1 [running]:\nmain.main\n\t/m.go:1\n",
+		"goroutine 1 [running]:\nmain.main()\n/m.go:1\n",
+		"goroutine 1 [running]:\nmain.main()\n\t/m.go:x\n",
+		"goroutine 1 [running]:\n)\n\t/m.go:1\n",
 	};
 
 	(void)state;
@@ -132,7 +143,8 @@ static void test_cut_at_64_mib_is_flagged(void **state)
 	(void)state;
 	assert_non_null(text);
 	for (size_t at = 0; at < BO_PPROF2_CUT_BYTES; at += n)
-		memcpy(text + at, block, BO_PPROF2_CUT_BYTES - at < n ? BO_PPROF2_CUT_BYTES - at : n);
+		memcpy(text + at, block,
+		       BO_PPROF2_CUT_BYTES - at < n ? BO_PPROF2_CUT_BYTES - at : n);
 	bo_pprof2_init(&p, NULL);
 	assert_int_equal(bo_pprof2_feed(&p, text, BO_PPROF2_CUT_BYTES, &err), 0);
 	assert_int_equal(bo_pprof2_finish(&p, &err), 0);

@@ -24,7 +24,8 @@ static void expect(const char *text, int code, double value)
 
 		bo_prometheus_init(&p, "go_goroutines");
 		for (size_t at = 0; !r && at < len; at += piece)
-			r = bo_prometheus_feed(&p, text + at, len - at < piece ? len - at : piece, &err);
+			r = bo_prometheus_feed(&p, text + at, len - at < piece ? len - at : piece,
+					       &err);
 		if (!r)
 			r = bo_prometheus_finish(&p, &err);
 		if (r != code)
@@ -38,7 +39,8 @@ static void test_formats(void **state)
 {
 	(void)state;
 	expect("# HELP go_goroutines Number of goroutines that currently exist.\n# TYPE go_goroutines gauge\n"
-	       "go_goroutines 42\ngo_threads 9\n", 0, 42);
+	       "go_goroutines 42\ngo_threads 9\n",
+	       0, 42);
 	expect("go_goroutines 7", 0, 7);
 	expect("go_goroutines{instance=\"a\",note=\"b } \\\" c\"} 1.2e+01 1395066363000\n", 0, 12);
 	expect("go_goroutines {job=\"x\"}\t8\r\n# EOF\n", 0, 8);

@@ -175,7 +175,8 @@ static void expect_note(struct service *s,
 	begin(k, node);
 	/* an address that was named is asked again during the run, one that was guessed is not */
 	assert_int_equal(bo_run_series(k->run, BO_SERIES_GOROUTINES, node) != NULL,
-			 !kit_spec(k, node)->probe.off && kit_spec(k, node)->probe.expvar_url != NULL);
+			 !kit_spec(k, node)->probe.off &&
+				 kit_spec(k, node)->probe.expvar_url != NULL);
 	assert_int_equal(k->run->events.len, text ? 1 : 0);
 	if (text) {
 		assert_int_equal(k->run->events.items[0].kind, BO_EVENT_NOTE);
@@ -219,11 +220,13 @@ static void half_key(struct bo_node_spec *spec, struct service *s)
 static void test_nothing_answers_is_said(void **state)
 {
 	(void)state;
-	expect_note(service_new(NULL, NULL), no_change,
-		    "orders: goroutines are not counted (census: not a Go program; pprof: HTTP 404; expvar: HTTP 404; metrics: HTTP 404)");
-	expect_note(service_new("<html>Log in</html>\n", "<html>"), no_change,
-		    "orders: goroutines are not counted (census: not a Go program; pprof: not a goroutine profile (line 1); "
-		    "expvar: not a JSON object; metrics: HTTP 404)");
+	expect_note(
+		service_new(NULL, NULL), no_change,
+		"orders: goroutines are not counted (census: not a Go program; pprof: HTTP 404; expvar: HTTP 404; metrics: HTTP 404)");
+	expect_note(
+		service_new("<html>Log in</html>\n", "<html>"), no_change,
+		"orders: goroutines are not counted (census: not a Go program; pprof: not a goroutine profile (line 1); "
+		"expvar: not a JSON object; metrics: HTTP 404)");
 	expect_note(
 		service_new("goroutine profile: total 7\n", "{\"memstats\": {}}"), no_change,
 		"orders: goroutines are not counted (census: not a Go program; pprof: goroutine profile says 7 but lists 0; "
@@ -238,7 +241,7 @@ static void test_nothing_answers_is_said(void **state)
 		service_new(PPROF_7, VARS_9), no_readiness,
 		"orders: goroutines are not counted (census: not a Go program; pprof: no URL given, and no HTTP readiness to guess it from; "
 		"expvar: no URL given, and no HTTP readiness to guess it from; "
-		    "metrics: no URL given, and no HTTP readiness to guess it from)");
+		"metrics: no URL given, and no HTTP readiness to guess it from)");
 	expect_note(service_new(PPROF_7, VARS_9), probe_off, NULL);
 }
 

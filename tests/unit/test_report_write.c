@@ -122,12 +122,16 @@ static void test_replaces_whole(void **state)
 static void test_write_and_render_again(void **state)
 {
 	static const char *const only[] = { "junit", NULL }, *const unknown[] = { "pdf", NULL };
-	static const char *const files[] = {
-		"run.json",    "plan.json",          "scenario.lua",
-		"faults.json", "junit.xml",          "report.html",
-		"summary.md",  "series/latency.csv", "series/orders.goroutines.csv",
-		"series/client.load.connections.checkout.csv"
-	};
+	static const char *const files[] = { "run.json",
+					     "plan.json",
+					     "scenario.lua",
+					     "faults.json",
+					     "junit.xml",
+					     "report.html",
+					     "summary.md",
+					     "series/latency.csv",
+					     "series/orders.goroutines.csv",
+					     "series/client.load.connections.checkout.csv" };
 	struct fixture *f = *state;
 	struct report_run rr = report_run_new(SAMPLE_FAIL, false);
 	struct bo_err err = { 0 };

@@ -27,20 +27,20 @@ static bool has(cap_value_t cap, cap_flag_t set)
 }
 
 /* Credentials cannot be had back, so each case runs in a child; its exit status is the line that failed, modulo 256. */
-#define IN_CHILD(...)                                     \
-	do {                                               \
-		int status_;                               \
-		pid_t pid_ = fork();                       \
-		if (pid_ == 0) {                           \
-			__VA_ARGS__;                       \
-			_exit(0);                          \
-		}                                          \
-		waitpid(pid_, &status_, 0);                \
-		assert_int_equal(status_, 0);              \
+#define IN_CHILD(...)                         \
+	do {                                  \
+		int status_;                  \
+		pid_t pid_ = fork();          \
+		if (pid_ == 0) {              \
+			__VA_ARGS__;          \
+			_exit(0);             \
+		}                             \
+		waitpid(pid_, &status_, 0);   \
+		assert_int_equal(status_, 0); \
 	} while (0)
-#define MUST(cond)                          \
-	do {                                \
-		if (!(cond))                \
+#define MUST(cond)                                 \
+	do {                                       \
+		if (!(cond))                       \
 			_exit(__LINE__ % 255 + 1); \
 	} while (0)
 
@@ -90,13 +90,16 @@ static void becomes_a_user_for_good(void **state)
 		const struct bo_user nobody_else = { 0 };
 
 		MUST(bo_user_become(&nobody_else, NULL) == 0);
-		MUST(getuid() == 0 && !has(CAP_DAC_OVERRIDE, CAP_PERMITTED) && cap_get_bound(CAP_DAC_OVERRIDE) == 0);
+		MUST(getuid() == 0 && !has(CAP_DAC_OVERRIDE, CAP_PERMITTED) &&
+		     cap_get_bound(CAP_DAC_OVERRIDE) == 0);
 	});
 }
 
 static void reads_sudo(void **state)
 {
-	static const char *const bad[] = { "", "root", "-1", "4294967295", "99999999999999999999", "12x", " " };
+	static const char *const bad[] = {
+		"", "root", "-1", "4294967295", "99999999999999999999", "12x", " "
+	};
 	struct bo_user user;
 	struct bo_err err = { 0 };
 

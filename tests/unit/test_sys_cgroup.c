@@ -85,7 +85,8 @@ static unsigned long long ticks(pid_t pid)
 	assert_non_null(f);
 	assert_non_null(fgets(buf, sizeof(buf), f));
 	fclose(f);
-	sscanf(strrchr(buf, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &u, &s);
+	sscanf(strrchr(buf, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &u,
+	       &s);
 	return u + s;
 }
 
@@ -137,7 +138,8 @@ static long long number(const struct bo_cgroup *cg, const char *v1, const char *
 	char path[BO_CGROUP_PATH + 64], buf[64] = "";
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s", cg->path[BO_CG_MEMORY], cg->version[BO_CG_MEMORY] == 1 ? v1 : v2);
+	snprintf(path, sizeof(path), "%s/%s", cg->path[BO_CG_MEMORY],
+		 cg->version[BO_CG_MEMORY] == 1 ? v1 : v2);
 	f = fopen(path, "re");
 	if (!f)
 		return -1;

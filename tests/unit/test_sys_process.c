@@ -62,7 +62,8 @@ static void a_zombie_is_dead(void **state)
 	if (pid == 0) {
 		struct bo_process_id self;
 
-		if (bo_process_id_self(&self, NULL) < 0 || write(to_parent[1], &self, sizeof(self)) != sizeof(self))
+		if (bo_process_id_self(&self, NULL) < 0 ||
+		    write(to_parent[1], &self, sizeof(self)) != sizeof(self))
 			_exit(1);
 		for (;;)
 			pause();
@@ -98,10 +99,10 @@ static void one_that_proc_hides_is_alive(void **state)
 	assert_int_equal(bo_process_id_self(&id, NULL), 0);
 	pid = fork();
 	if (pid == 0) {
-		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		    mount("proc", "/proc", "proc", 0, "hidepid=2") < 0 || setgroups(0, NULL) < 0 ||
-		    setresgid(65534, 65534, 65534) < 0 ||
-		    setresuid(65534, 65534, 65534) < 0)
+		    setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
 			_exit(77);
 		if (access("/proc/1/stat", F_OK) == 0)
 			_exit(77);
@@ -144,8 +145,8 @@ static void a_clean_slate(void **state)
 		sigprocmask(SIG_SETMASK, NULL, &now);
 		sigaction(SIGPIPE, NULL, &sa);
 		bo_fds_close_from(50);
-		_exit(sigismember(&now, SIGTERM) || sa.sa_handler != SIG_DFL || fcntl(high, F_GETFD) >= 0 ||
-		      fcntl(1, F_GETFD) < 0);
+		_exit(sigismember(&now, SIGTERM) || sa.sa_handler != SIG_DFL ||
+		      fcntl(high, F_GETFD) >= 0 || fcntl(1, F_GETFD) < 0);
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);

@@ -108,8 +108,13 @@ static void a_failure_is_named_and_the_rest_is_done(void **state)
 
 static void veth_routes_and_neighbours(void **state)
 {
-	struct bo_rtnl_veth veth = { .name = "here", .ifindex = 1234, .mac = { 2, 0, 0, 0, 0, 1 }, .peer_name = "there",
-				     .peer_ifindex = 4321, .peer_mac = { 2, 0, 0, 0, 0, 2 }, .peer_netns = -1,
+	struct bo_rtnl_veth veth = { .name = "here",
+				     .ifindex = 1234,
+				     .mac = { 2, 0, 0, 0, 0, 1 },
+				     .peer_name = "there",
+				     .peer_ifindex = 4321,
+				     .peer_mac = { 2, 0, 0, 0, 0, 2 },
+				     .peer_netns = -1,
 				     .mtu = 1400 };
 	struct bo_rtnl_addr src = v4("10.9.8.1", 32), dst = v4("10.9.8.2", 32);
 	struct bo_rtnl_batch b = { 0 };
@@ -149,7 +154,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(many_requests_at_once, enter, leave),
-		cmocka_unit_test_setup_teardown(a_failure_is_named_and_the_rest_is_done, enter, leave),
+		cmocka_unit_test_setup_teardown(a_failure_is_named_and_the_rest_is_done, enter,
+						leave),
 		cmocka_unit_test_setup_teardown(veth_routes_and_neighbours, enter, leave),
 	};
 	struct bo_err err = { 0 };

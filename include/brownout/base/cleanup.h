@@ -46,11 +46,11 @@ static inline int bo_steal_fd(int *fd)
 }
 
 /** bo_steal_ptr(p) - hand a pointer over: evaluates to it and sets the variable to NULL */
-#define bo_steal_ptr(p)                        \
-	__extension__({                        \
+#define bo_steal_ptr(p)                         \
+	__extension__({                         \
 		__typeof__(p) bo_stolen_ = (p); \
-		(p) = NULL;                    \
-		bo_stolen_;                    \
+		(p) = NULL;                     \
+		bo_stolen_;                     \
 	})
 
 /** bo_close() - close *fd if open and set it to -1; keeps errno */

@@ -20,8 +20,8 @@ struct bo_undo {
  * @what: shown when the undoing fails; copied
  * @self: [borrowed: until undone]
  */
-BO_NODISCARD int bo_undo_push(struct bo_undo *undo, const char *what, bo_undo_fn fn, void *self, long arg,
-			      struct bo_err *err);
+BO_NODISCARD int bo_undo_push(struct bo_undo *undo, const char *what, bo_undo_fn fn, void *self,
+			      long arg, struct bo_err *err);
 /** bo_undo_cancel() - forget the entries of (@fn, @self, @arg): it was taken back by hand */
 void bo_undo_cancel(struct bo_undo *undo, bo_undo_fn fn, const void *self, long arg);
 /**

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 /** BO_VEC(type) - declares the struct; zero-initialise it */
-#define BO_VEC(type)        \
-	struct {            \
+#define BO_VEC(type)         \
+	struct {             \
 		type *items; \
 		size_t len;  \
 		size_t cap;  \
@@ -27,12 +27,12 @@ bool bo_vec_grow_(void **items, size_t *cap, size_t want, size_t item_size);
 	(bo_vec_reserve(v, (v)->len + 1) ? ((v)->items[(v)->len++] = (__VA_ARGS__), true) : false)
 
 /** bo_vec_done(v) - free the items and reset to empty */
-#define bo_vec_done(v)              \
-	do {                        \
-		free((v)->items);   \
-		(v)->items = NULL;  \
-		(v)->len = 0;       \
-		(v)->cap = 0;       \
+#define bo_vec_done(v)             \
+	do {                       \
+		free((v)->items);  \
+		(v)->items = NULL; \
+		(v)->len = 0;      \
+		(v)->cap = 0;      \
 	} while (0)
 
 /** bo_vec_foreach(it, v) - `it` is declared here and points at each item in turn */

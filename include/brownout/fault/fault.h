@@ -16,8 +16,8 @@ enum bo_arg_unit {
 	BO_UNIT_RATIO,    /* "2%" → ppm (parts per million) */
 	BO_UNIT_COUNT,    /* 5 */
 	BO_UNIT_BOOL,
-	BO_UNIT_NODE,     /* a node's name */
-	BO_UNIT_CHOICE,   /* one of the words in choices, separated by '|' */
+	BO_UNIT_NODE,   /* a node's name */
+	BO_UNIT_CHOICE, /* one of the words in choices, separated by '|' */
 	BO_UNIT_SIZE_OR_RATIO, /* "64MiB" → bytes, "60%" → minus ppm: -600000 (the range is that of the bytes) */
 };
 
@@ -86,17 +86,19 @@ struct bo_fault_kind {
 	enum bo_target target;
 	const struct bo_arg_schema *args;
 	size_t state_size;
-	int (*check)(const struct bo_plan *plan, const struct bo_fault_spec *spec, struct bo_err *err);
+	int (*check)(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+		     struct bo_err *err);
 	int (*supported)(const struct bo_machine *machine, const struct bo_plan *plan,
 			 const struct bo_fault_spec *spec, struct bo_err *err);
 	int (*apply)(struct bo_fault *fault, struct bo_err *err);
 	int (*tick)(struct bo_fault *fault, int64_t now_ns, struct bo_err *err);
 	int (*confirm)(struct bo_fault *fault, struct bo_err *err);
 	int (*revert)(struct bo_fault *fault, struct bo_err *err);
-	void (*describe)(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size);
+	void (*describe)(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+			 size_t size);
 	uint32_t (*claims)(const struct bo_plan *plan, const struct bo_fault_spec *spec);
-	void (*impair)(const struct bo_plan *plan, const struct bo_fault_spec *spec, enum bo_dir dir,
-		       struct bo_impair *into);
+	void (*impair)(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+		       enum bo_dir dir, struct bo_impair *into);
 };
 
 /** bo_fault_kinds() - the registry, ended by NULL */
@@ -107,13 +109,16 @@ const struct bo_fault_kind *bo_fault_kind_find(const char *name, enum bo_target 
  * bo_fault_check() - everything about one fault that needs no machine: kind, keys, types, ranges, the kind's own check
  * @err: message without file and line ("unknown fault 'dealy' on a link; did you mean 'delay'?")
  */
-BO_NODISCARD int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec, struct bo_err *err);
+BO_NODISCARD int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+				struct bo_err *err);
 /** bo_fault_check_overlap() - two faults of @plan that set the same thing at the same time are an error;
  * @ret_index: the later of the two, whose line to name */
-BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index, struct bo_err *err);
+BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index,
+					struct bo_err *err);
 /** bo_fault_init() - bind a checked spec to hands and record; bo_fault_done() frees the state */
-BO_NODISCARD int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan, const struct bo_fault_spec *spec,
-			       struct bo_hands *hands, struct bo_fault_record *record, struct bo_err *err);
+BO_NODISCARD int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
+			       const struct bo_fault_spec *spec, struct bo_hands *hands,
+			       struct bo_fault_record *record, struct bo_err *err);
 void bo_fault_done(struct bo_fault *fault);
 
 /**
@@ -131,17 +136,19 @@ struct bo_fault_set {
 	struct bo_fault_record *records;
 	int64_t t0_ns;
 	int64_t (*clock)(void);
-	struct bo_fault *faults;     /* parallel to plan->faults */
+	struct bo_fault *faults; /* parallel to plan->faults */
 	size_t nfaults;
 	struct bo_fault_lane *lanes; /* two per link */
 };
 
 /** bo_fault_set_init() - bind every fault of a checked plan; nothing happens yet.  Free with bo_fault_set_done() */
-BO_NODISCARD int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan, struct bo_hands *hands,
-				   struct bo_fault_record *records, struct bo_err *err);
+BO_NODISCARD int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan,
+				   struct bo_hands *hands, struct bo_fault_record *records,
+				   struct bo_err *err);
 /** bo_fault_set_supported() - can this machine do all of them?  -ENOTSUP names the first that it cannot, in
  * @ret_index; call before anything starts */
-BO_NODISCARD int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index, struct bo_err *err);
+BO_NODISCARD int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index,
+					struct bo_err *err);
 /** bo_fault_set_watch() - begin probing every direction that some fault will impair, a second or more before the first
  * fault, so that delay is judged against the path as it was; without it the path is taken to have none */
 BO_NODISCARD int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err);
@@ -150,7 +157,8 @@ BO_NODISCARD int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err
  * @now_ns: the caller's CLOCK_MONOTONIC;  fills the record's driver, requested, applied_ns, apply_cost_ns
  * Return: on failure the fault has been reverted, and the record says why it is BO_CONFIRM_OFF
  */
-BO_NODISCARD int bo_fault_set_apply(struct bo_fault_set *set, size_t i, int64_t now_ns, struct bo_err *err);
+BO_NODISCARD int bo_fault_set_apply(struct bo_fault_set *set, size_t i, int64_t now_ns,
+				    struct bo_err *err);
 /** bo_fault_set_tick() - about every 20 ms: faults that move in steps move; goes on past failures, @err the first */
 BO_NODISCARD int bo_fault_set_tick(struct bo_fault_set *set, int64_t now_ns, struct bo_err *err);
 /** bo_fault_set_revert() - confirm from measurement, then revert; harmless when not active.  What the confirmation
@@ -162,6 +170,6 @@ BO_NODISCARD int bo_fault_set_revert_all(struct bo_fault_set *set, struct bo_err
 void bo_fault_set_done(struct bo_fault_set *set);
 
 /* For the kinds: read checked arguments; @dflt when absent. */
-int64_t bo_fault_arg_int(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind, const char *key,
-			 int64_t dflt);
+int64_t bo_fault_arg_int(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
+			 const char *key, int64_t dflt);
 const char *bo_fault_arg_str(const struct bo_fault_spec *spec, const char *key, const char *dflt);

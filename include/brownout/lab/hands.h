@@ -43,15 +43,15 @@ struct bo_mem_stat {
 	int64_t failcnt;     /* v1 memory.failcnt, v2 memory.events:max */
 	int64_t high_events; /* v2 memory.events:high */
 	int64_t oom_kills;
-	int64_t high_bytes;  /* v2 memory.high, INT64_MAX when unlimited; 0 or less when it could not be read */
+	int64_t high_bytes; /* v2 memory.high, INT64_MAX when unlimited; 0 or less when it could not be read */
 };
 
 /** struct bo_node_state - what is known about a node's main process */
 struct bo_node_state {
 	bool running;
 	bool paused;
-	int32_t pid;     /* in the conductor's pid namespace; 0 when not running */
-	int exit_status; /* as waitpid(2) gives it; valid after it ran once and is not running */
+	int32_t pid;      /* in the conductor's pid namespace; 0 when not running */
+	int exit_status;  /* as waitpid(2) gives it; valid after it ran once and is not running */
 	int64_t since_ns; /* CLOCK_MONOTONIC of the last start or end */
 };
 
@@ -73,7 +73,8 @@ struct bo_hands {
 	void *self;
 	const struct bo_machine *machine;
 	const char *link_driver; /* "netem" or "wire" */
-	int (*link_impair)(void *self, int link, enum bo_dir dir, const struct bo_impair *im, struct bo_err *err);
+	int (*link_impair)(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
+			   struct bo_err *err);
 	int (*link_probe)(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err);
 	int (*link_measure)(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
 			    struct bo_link_measure *ret, struct bo_err *err);
@@ -83,6 +84,7 @@ struct bo_hands {
 	int (*node_pause)(void *self, int node, struct bo_err *err);
 	int (*node_resume)(void *self, int node, struct bo_err *err);
 	int (*node_state)(void *self, int node, struct bo_node_state *ret, struct bo_err *err);
-	int (*memory_limit)(void *self, int node, enum bo_mem_knob knob, int64_t bytes, struct bo_err *err);
+	int (*memory_limit)(void *self, int node, enum bo_mem_knob knob, int64_t bytes,
+			    struct bo_err *err);
 	int (*memory_stat)(void *self, int node, struct bo_mem_stat *ret, struct bo_err *err);
 };

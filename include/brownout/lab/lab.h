@@ -26,7 +26,8 @@ struct bo_lab;
 
 /** struct bo_lab_node_conf - 0 means no limit; the client (node 0) has none */
 struct bo_lab_node_conf {
-	const char *name; /* [A-Za-z0-9_-.], not starting with a dot: it becomes a host name and a cgroup */
+	const char *
+		name; /* [A-Za-z0-9_-.], not starting with a dot: it becomes a host name and a cgroup */
 	int64_t memory_bytes;
 	int64_t cpus_milli;
 	int64_t pids;
@@ -54,7 +55,8 @@ struct bo_lab_conf {
 };
 
 /** bo_lab_new() - check and copy @conf; makes nothing.  -EINVAL with what is wrong */
-BO_NODISCARD int bo_lab_new(struct bo_lab **ret, const struct bo_lab_conf *conf, struct bo_err *err);
+BO_NODISCARD int bo_lab_new(struct bo_lab **ret, const struct bo_lab_conf *conf,
+			    struct bo_err *err);
 /** bo_lab_up() - make everything but processes; on failure what was made stays for bo_lab_down() */
 BO_NODISCARD int bo_lab_up(struct bo_lab *lab, struct bo_err *err);
 /** bo_lab_down() - take everything back, last first, going on past failures.  Return: 0 or the first failure */
@@ -102,22 +104,22 @@ struct bo_node_start {
 };
 
 /** bo_lab_node_start() - 0 once execve(2) has succeeded (or the stub listens), else what it said; -EBUSY: runs already */
-BO_NODISCARD int bo_lab_node_start(struct bo_lab *lab, int node, const struct bo_node_start *start, pid_t *ret_pid,
-				   struct bo_err *err);
+BO_NODISCARD int bo_lab_node_start(struct bo_lab *lab, int node, const struct bo_node_start *start,
+				   pid_t *ret_pid, struct bo_err *err);
 /** bo_lab_node_exec() - begin a command inside a running node; its end comes as an event.  -EBUSY, -ESRCH */
-BO_NODISCARD int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv, int64_t timeout_ns,
-				  struct bo_err *err);
+BO_NODISCARD int bo_lab_node_exec(struct bo_lab *lab, int node, const char *const *argv,
+				  int64_t timeout_ns, struct bo_err *err);
 /** bo_lab_node_kill() - SIGKILL to the whole tree at once; returns when it is gone.  A node that is down is fine */
 BO_NODISCARD int bo_lab_node_kill(struct bo_lab *lab, int node, struct bo_err *err);
 /** bo_lab_node_term() - SIGTERM to the main process; -ESRCH when it is down */
 BO_NODISCARD int bo_lab_node_term(struct bo_lab *lab, int node, struct bo_err *err);
 /** bo_lab_node_pause() - freeze or thaw the whole tree; returns when it is so.  -ESRCH when it is down */
 BO_NODISCARD int bo_lab_node_pause(struct bo_lab *lab, int node, bool frozen, struct bo_err *err);
-BO_NODISCARD int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob, int64_t bytes,
-				     struct bo_err *err);
+BO_NODISCARD int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob,
+				     int64_t bytes, struct bo_err *err);
 /** bo_lab_link_impair() - netem driver only: the wire is impaired where it runs (-EOPNOTSUPP) */
-BO_NODISCARD int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const struct bo_impair *im,
-				    struct bo_err *err);
+BO_NODISCARD int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir,
+				    const struct bo_impair *im, struct bo_err *err);
 
 enum bo_lab_event_kind { BO_LAB_NODE_ENDED, BO_LAB_EXEC_DONE };
 /** struct bo_lab_event - @code: EXEC_DONE: 0, or the positive errno why there is no @status (ETIMEDOUT, ENOENT …) */

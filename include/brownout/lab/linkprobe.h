@@ -24,11 +24,14 @@ struct bo_linkprobe_end {
 
 BO_NODISCARD int bo_linkprobe_new(struct bo_linkprobe **ret, size_t nlinks, struct bo_err *err);
 /** bo_linkprobe_add() - @a, @b: descriptors [consumed] */
-BO_NODISCARD int bo_linkprobe_add(struct bo_linkprobe *lp, int link, const struct bo_linkprobe_end *a,
+BO_NODISCARD int bo_linkprobe_add(struct bo_linkprobe *lp, int link,
+				  const struct bo_linkprobe_end *a,
 				  const struct bo_linkprobe_end *b, struct bo_err *err);
 /** bo_linkprobe_run() - start or stop probing one direction of a link */
-BO_NODISCARD int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on, struct bo_err *err);
+BO_NODISCARD int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on,
+				  struct bo_err *err);
 /** bo_linkprobe_measure() - see bo_hands.link_measure; probes sent in the window and not seen by now count as lost */
-BO_NODISCARD int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns,
-				      int64_t to_ns, struct bo_link_measure *ret, struct bo_err *err);
+BO_NODISCARD int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir,
+				      int64_t from_ns, int64_t to_ns, struct bo_link_measure *ret,
+				      struct bo_err *err);
 void bo_linkprobe_free(struct bo_linkprobe *lp);

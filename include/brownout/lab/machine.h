@@ -12,5 +12,5 @@
  * @home_netns: where to return to
  * @cgroups: from bo_cgroups_find()
  */
-BO_NODISCARD int bo_machine_probe(struct bo_machine *ret, int home_netns, const struct bo_cgroups *cgroups,
-				  struct bo_err *err);
+BO_NODISCARD int bo_machine_probe(struct bo_machine *ret, int home_netns,
+				  const struct bo_cgroups *cgroups, struct bo_err *err);

@@ -8,7 +8,8 @@
 struct bo_stub;
 
 /** bo_stub_new() - listen on @spec->port, IPv4 and IPv6; @spec: [borrowed: as long as the stub] */
-BO_NODISCARD int bo_stub_new(struct bo_stub **ret, const struct bo_stub_spec *spec, struct bo_err *err);
+BO_NODISCARD int bo_stub_new(struct bo_stub **ret, const struct bo_stub_spec *spec,
+			     struct bo_err *err);
 /** bo_stub_run() - answer until @stop_fd (or -1) becomes readable */
 BO_NODISCARD int bo_stub_run(struct bo_stub *stub, int stop_fd, struct bo_err *err);
 /** bo_stub_port() - the port it listens on (of use when the port asked for was 0) */

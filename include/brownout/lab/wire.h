@@ -12,8 +12,8 @@ struct bo_wire;
 
 /** bo_wire_new() - start moving packets, unimpaired.  @fd_a, @fd_b: [consumed] from bo_tun_open()
  * @seed, @stream: fates of packets depend on these and the packet's number in its direction */
-BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_t stream,
-			     struct bo_err *err);
+BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed,
+			     uint64_t stream, struct bo_err *err);
 /** bo_wire_impair() - replace the impairment of one direction between two packets; returns once it is in force
  * (packets already queued keep the due time that they got, unless the new impairment would deliver them sooner; on
  * blackhole they are dropped) */
@@ -27,7 +27,8 @@ BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const str
  * @queued: waiting or under way now
  */
 struct bo_wire_stats {
-	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued, refused;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued,
+		refused;
 };
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
 /** bo_wire_free() - stop the thread and close both devices, which removes them */

@@ -272,7 +272,7 @@ int64_t bo_plan_phase_start(const struct bo_plan *plan, enum bo_phase phase);
 /** bo_plan_total() - planned length of all phases in ns */
 int64_t bo_plan_total(const struct bo_plan *plan);
 /** bo_plan_fault_window() - planned [start, end) of a fault, in ns after the start of the first phase */
-void bo_plan_fault_window(const struct bo_plan *plan, const struct bo_fault_spec *fault, int64_t *ret_start,
-			  int64_t *ret_end);
+void bo_plan_fault_window(const struct bo_plan *plan, const struct bo_fault_spec *fault,
+			  int64_t *ret_start, int64_t *ret_end);
 /** bo_arg_find() - the argument of that key, or NULL */
 const struct bo_arg *bo_arg_find(const struct bo_fault_spec *fault, const char *key);

@@ -14,20 +14,20 @@
 
 /** enum bo_req_class - how a request ended; keep in step with bo_req_class_name() */
 enum bo_req_class {
-	BO_REQ_OK,              /* a response with status < 400 */
+	BO_REQ_OK, /* a response with status < 400 */
 	BO_REQ_HTTP_4XX,
 	BO_REQ_HTTP_5XX,
-	BO_REQ_REFUSED,         /* ECONNREFUSED */
-	BO_REQ_RESET,           /* ECONNRESET, EPIPE, or closed before the response ended */
-	BO_REQ_UNREACHABLE,     /* EHOSTUNREACH, ENETUNREACH */
+	BO_REQ_REFUSED,     /* ECONNREFUSED */
+	BO_REQ_RESET,       /* ECONNRESET, EPIPE, or closed before the response ended */
+	BO_REQ_UNREACHABLE, /* EHOSTUNREACH, ENETUNREACH */
 	BO_REQ_TIMEOUT_CONNECT,
 	BO_REQ_TIMEOUT_FIRST_BYTE,
 	BO_REQ_TIMEOUT_BODY,
-	BO_REQ_PROTOCOL,        /* not valid HTTP/1.1 */
-	BO_REQ_SHED,            /* never sent: max_inflight reached; the generator says so and goes on */
-	BO_REQ_ABANDONED,       /* the client hung up on purpose */
-	BO_REQ_INFLIGHT,        /* still open when the run ended; end_ns is that moment */
-	BO_REQ_OTHER,           /* any other local failure (EMFILE …) */
+	BO_REQ_PROTOCOL,  /* not valid HTTP/1.1 */
+	BO_REQ_SHED,      /* never sent: max_inflight reached; the generator says so and goes on */
+	BO_REQ_ABANDONED, /* the client hung up on purpose */
+	BO_REQ_INFLIGHT,  /* still open when the run ended; end_ns is that moment */
+	BO_REQ_OTHER,     /* any other local failure (EMFILE …) */
 	BO_REQ_CLASS_COUNT,
 };
 const char *bo_req_class_name(enum bo_req_class cls);
@@ -66,16 +66,16 @@ struct bo_gap {
 
 /** Names of series: one place, so that probes write what budgets read and reports plot.
  * A series belongs to a node (or to BO_NODE_CLIENT). */
-#define BO_SERIES_GOROUTINES "goroutines"           /* count */
-#define BO_SERIES_RSS "rss"                         /* bytes, of the whole process tree */
-#define BO_SERIES_CPU "cpu"                         /* CPUs used: 1.0 is one CPU */
-#define BO_SERIES_MEMORY "memory.usage"             /* bytes charged to the cgroup */
-#define BO_SERIES_MEMORY_LIMIT "memory.limit"       /* bytes; absent while unlimited */
-#define BO_SERIES_MEMORY_FAILCNT "memory.failcnt"   /* v1 failcnt, v2 memory.events max; cumulative */
-#define BO_SERIES_MEMORY_HIGH "memory.high_events"  /* v2 memory.events high; cumulative */
-#define BO_SERIES_OOM_KILLS "oom.kills"             /* cumulative */
-#define BO_SERIES_CONNS "load.connections"          /* connections open in the load generator */
-#define BO_SERIES_INFLIGHT "load.inflight"          /* requests sent and not answered */
+#define BO_SERIES_GOROUTINES "goroutines"         /* count */
+#define BO_SERIES_RSS "rss"                       /* bytes, of the whole process tree */
+#define BO_SERIES_CPU "cpu"                       /* CPUs used: 1.0 is one CPU */
+#define BO_SERIES_MEMORY "memory.usage"           /* bytes charged to the cgroup */
+#define BO_SERIES_MEMORY_LIMIT "memory.limit"     /* bytes; absent while unlimited */
+#define BO_SERIES_MEMORY_FAILCNT "memory.failcnt" /* v1 failcnt, v2 memory.events max; cumulative */
+#define BO_SERIES_MEMORY_HIGH "memory.high_events" /* v2 memory.events high; cumulative */
+#define BO_SERIES_OOM_KILLS "oom.kills"            /* cumulative */
+#define BO_SERIES_CONNS "load.connections"         /* connections open in the load generator */
+#define BO_SERIES_INFLIGHT "load.inflight"         /* requests sent and not answered */
 
 /**
  * struct bo_series - timestamped samples of one quantity of one node
@@ -91,19 +91,24 @@ struct bo_series {
 };
 
 /* Series of a Go runtime, read by the census (include/brownout/census.h); names as budgets spell them. */
-#define BO_SERIES_GC_CYCLES "gc.cycles"             /* cumulative */
-#define BO_SERIES_GC_PAUSE_TOTAL "gc.pause.total"   /* ns, cumulative */
-#define BO_SERIES_GC_PAUSE "gc.pause"               /* ns, the latest pause; one sample per cycle that was seen */
-#define BO_SERIES_HEAP_LIVE "heap.live"             /* bytes, as the pacer sees it */
-#define BO_SERIES_HEAP_GOAL "heap.goal"             /* bytes */
-#define BO_SERIES_SCHED_LATENCY_P99 "sched.latency.p99" /* ns, of what became runnable since the sample before */
-#define BO_SERIES_SCHED_RUNQ "sched.runq"           /* goroutines waiting for a P */
-#define BO_SERIES_SCHED_STW "sched.stw_pending"     /* ns for which somebody has been waiting for the world to stop */
-#define BO_SERIES_CREATED "goroutines.created"      /* cumulative, in batches of 16 per P */
+#define BO_SERIES_GC_CYCLES "gc.cycles"           /* cumulative */
+#define BO_SERIES_GC_PAUSE_TOTAL "gc.pause.total" /* ns, cumulative */
+#define BO_SERIES_GC_PAUSE "gc.pause" /* ns, the latest pause; one sample per cycle that was seen */
+#define BO_SERIES_HEAP_LIVE "heap.live" /* bytes, as the pacer sees it */
+#define BO_SERIES_HEAP_GOAL "heap.goal" /* bytes */
+#define BO_SERIES_SCHED_LATENCY_P99 \
+	"sched.latency.p99"               /* ns, of what became runnable since the sample before */
+#define BO_SERIES_SCHED_RUNQ "sched.runq" /* goroutines waiting for a P */
+#define BO_SERIES_SCHED_STW \
+	"sched.stw_pending" /* ns for which somebody has been waiting for the world to stop */
+#define BO_SERIES_CREATED "goroutines.created" /* cumulative, in batches of 16 per P */
 
 /** Ages for which groups count their members; a goroutine's age is how long *we* have seen it, a lower bound */
 #define BO_GROUP_AGES 10
-#define BO_GROUP_AGES_S { 1, 2, 5, 10, 15, 20, 30, 60, 120, 300 }
+#define BO_GROUP_AGES_S                               \
+	{                                             \
+		1, 2, 5, 10, 15, 20, 30, 60, 120, 300 \
+	}
 
 /** Site of the group that holds what a snapshot does not keep apart; its state and places are "" */
 #define BO_GROUPS_OTHER "(other)"
@@ -150,10 +155,10 @@ struct bo_group_snapshot {
 };
 
 enum bo_confirm {
-	BO_CONFIRM_PENDING,   /* never came to it (the run ended first) */
-	BO_CONFIRM_OK,        /* measured, within tolerance */
-	BO_CONFIRM_OFF,       /* measured, not within tolerance: the run cannot PASS */
-	BO_CONFIRM_UNKNOWN,   /* could not be measured: the run cannot PASS */
+	BO_CONFIRM_PENDING, /* never came to it (the run ended first) */
+	BO_CONFIRM_OK,      /* measured, within tolerance */
+	BO_CONFIRM_OFF,     /* measured, not within tolerance: the run cannot PASS */
+	BO_CONFIRM_UNKNOWN, /* could not be measured: the run cannot PASS */
 };
 const char *bo_confirm_name(enum bo_confirm c);
 
@@ -206,7 +211,7 @@ const char *bo_event_kind_name(enum bo_event_kind kind);
 struct bo_event {
 	int64_t t_ns;
 	enum bo_event_kind kind;
-	int node; /* or -1 */
+	int node;         /* or -1 */
 	const char *text; /* [borrowed: run arena] */
 };
 
@@ -246,7 +251,8 @@ struct bo_budget_result {
 struct bo_verdict {
 	enum bo_outcome outcome;
 	BO_VEC(struct bo_budget_result) budgets;
-	BO_VEC(const char *) reasons; /* why the whole run is INCONCLUSIVE or ABORTED; [borrowed: run arena] */
+	BO_VEC(const char *)
+	reasons; /* why the whole run is INCONCLUSIVE or ABORTED; [borrowed: run arena] */
 };
 
 /**
@@ -267,11 +273,12 @@ struct bo_run {
 	int64_t t0_ns;
 	int64_t ended_ns;
 	struct bo_phase_span phases[BO_PHASE_COUNT];
-	BO_VEC(struct bo_req) requests; /* in order of end_ns per load thread; not globally sorted */
-	BO_VEC(struct bo_series *) series; /* [owned] */
+	BO_VEC(struct bo_req)
+	requests; /* in order of end_ns per load thread; not globally sorted */
+	BO_VEC(struct bo_series *) series;          /* [owned] */
 	BO_VEC(struct bo_group_snapshot) snapshots; /* in order of t_ns per node */
-	BO_VEC(struct bo_fault_record) faults; /* parallel to plan->faults */
-	BO_VEC(struct bo_load_record) loads;   /* parallel to plan->loads */
+	BO_VEC(struct bo_fault_record) faults;      /* parallel to plan->faults */
+	BO_VEC(struct bo_load_record) loads;        /* parallel to plan->loads */
 	BO_VEC(struct bo_event) events;
 	const char *abort_reason;
 	const char *failure;
@@ -281,9 +288,10 @@ struct bo_run {
 struct bo_run *bo_run_new(const struct bo_plan *plan);
 void bo_run_free(struct bo_run *run);
 /** bo_run_series_add() - a new empty series of the run; strings are copied; NULL when memory is out */
-struct bo_series *bo_run_series_add(struct bo_run *run, const char *name, const char *unit, const char *source, int node);
+struct bo_series *bo_run_series_add(struct bo_run *run, const char *name, const char *unit,
+				    const char *source, int node);
 /** bo_run_series() - the series of that name and node, or NULL */
 const struct bo_series *bo_run_series(const struct bo_run *run, const char *name, int node);
 /** bo_run_event() - append to the timeline; silently lost when memory is out */
-void bo_run_event(struct bo_run *run, int64_t t_ns, enum bo_event_kind kind, int node, const char *fmt, ...)
-	BO_PRINTF(5, 6);
+void bo_run_event(struct bo_run *run, int64_t t_ns, enum bo_event_kind kind, int node,
+		  const char *fmt, ...) BO_PRINTF(5, 6);

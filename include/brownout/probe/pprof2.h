@@ -76,7 +76,8 @@ struct bo_pprof2 {
 
 void bo_pprof2_init(struct bo_pprof2 *p, const struct bo_pprof2_visitor *visitor);
 /** bo_pprof2_feed() - the next piece, cut anywhere.  Return: 0; -EBADMSG with the line; -ENOMEM */
-BO_NODISCARD int bo_pprof2_feed(struct bo_pprof2 *p, const char *bytes, size_t n, struct bo_err *err);
+BO_NODISCARD int bo_pprof2_feed(struct bo_pprof2 *p, const char *bytes, size_t n,
+				struct bo_err *err);
 /**
  * bo_pprof2_finish() - after the last piece
  * Return: 0, with @truncated set when the text was cut at 64 MiB; -EBADMSG when it ends in the middle otherwise

@@ -28,7 +28,8 @@ struct bo_prometheus {
 /** bo_prometheus_init() - look for @name, "go_goroutines" */
 void bo_prometheus_init(struct bo_prometheus *p, const char *name);
 /** bo_prometheus_feed() - the next piece, cut anywhere.  Return: 0; -EBADMSG when a sample of that name is malformed */
-BO_NODISCARD int bo_prometheus_feed(struct bo_prometheus *p, const char *bytes, size_t n, struct bo_err *err);
+BO_NODISCARD int bo_prometheus_feed(struct bo_prometheus *p, const char *bytes, size_t n,
+				    struct bo_err *err);
 /**
  * bo_prometheus_finish() - after the last piece
  * Return: 0 when there was exactly one sample; -ENOENT for none; -EBADMSG for several (they are not one process's)

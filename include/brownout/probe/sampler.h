@@ -16,12 +16,12 @@ struct bo_sampler;
 
 /** struct bo_cgroup_files - open read-only descriptors of a node's memory cgroup, -1 where the kernel has none */
 struct bo_cgroup_files {
-	int version;      /* 1, 2 or 0 */
-	int usage;        /* memory.current | memory.usage_in_bytes */
-	int limit;        /* memory.max | memory.limit_in_bytes */
-	int events;       /* memory.events | memory.oom_control */
-	int failcnt;      /* -1 | memory.failcnt */
-	int high;         /* memory.high | -1 */
+	int version; /* 1, 2 or 0 */
+	int usage;   /* memory.current | memory.usage_in_bytes */
+	int limit;   /* memory.max | memory.limit_in_bytes */
+	int events;  /* memory.events | memory.oom_control */
+	int failcnt; /* -1 | memory.failcnt */
+	int high;    /* memory.high | -1 */
 };
 
 #define BO_CGROUP_FILES_NONE ((struct bo_cgroup_files){ 0, -1, -1, -1, -1, -1 })
@@ -48,8 +48,9 @@ struct bo_sampler_node {
 };
 
 /** bo_sampler_new() - makes the series in @run; nodes with role client are ignored */
-BO_NODISCARD int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run, const struct bo_sampler_node *nodes,
-				size_t nnodes, struct bo_err *err);
+BO_NODISCARD int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run,
+				const struct bo_sampler_node *nodes, size_t nnodes,
+				struct bo_err *err);
 /** bo_sampler_set_pid() - the node's main process, 0 while it is down (any thread) */
 void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid);
 /**

@@ -39,5 +39,5 @@ struct bo_script_options {
  * bo_script_load() - run the scenario at @path and hand over the plan that it declared
  * @err: one line that begins with "FILE:LINE: "
  */
-BO_NODISCARD int bo_script_load(struct bo_plan **ret, const char *path, const struct bo_script_options *options,
-				struct bo_err *err);
+BO_NODISCARD int bo_script_load(struct bo_plan **ret, const char *path,
+				const struct bo_script_options *options, struct bo_err *err);

@@ -46,8 +46,8 @@ struct bo_cgroup {
 };
 
 /** bo_cgroup_at() - name a group below the bases, or below @parent; makes nothing.  -ENAMETOOLONG */
-BO_NODISCARD int bo_cgroup_at(struct bo_cgroup *ret, const struct bo_cgroups *cgs, const struct bo_cgroup *parent,
-			      const char *name, struct bo_err *err);
+BO_NODISCARD int bo_cgroup_at(struct bo_cgroup *ret, const struct bo_cgroups *cgs,
+			      const struct bo_cgroup *parent, const char *name, struct bo_err *err);
 /** bo_cgroup_make() - make its directories; @inner: it will hold groups and no processes (v2: pass controllers on) */
 BO_NODISCARD int bo_cgroup_make(const struct bo_cgroup *cg, bool inner, struct bo_err *err);
 /** bo_cgroup_remove() - kill what is inside, remove it and wait until that is done; gone already is fine */
@@ -64,7 +64,8 @@ struct bo_cgroup_join {
 	int fd[BO_CG_COUNT];
 	size_t n;
 };
-BO_NODISCARD int bo_cgroup_join_open(const struct bo_cgroup *cg, struct bo_cgroup_join *ret, struct bo_err *err);
+BO_NODISCARD int bo_cgroup_join_open(const struct bo_cgroup *cg, struct bo_cgroup_join *ret,
+				     struct bo_err *err);
 /** bo_cgroup_join() - the calling, single-threaded process enters */
 BO_NODISCARD int bo_cgroup_join(const struct bo_cgroup_join *join, struct bo_err *err);
 void bo_cgroup_join_close(struct bo_cgroup_join *join);
@@ -73,9 +74,11 @@ void bo_cgroup_join_close(struct bo_cgroup_join *join);
  * bo_cgroup_memory_max() - hard limit in bytes, INT64_MAX lifts it; swap is limited with it where it can be
  * Return: 0; -EBUSY: v1 cannot reclaim enough to get below it; -ENOTSUP without the controller
  */
-BO_NODISCARD int bo_cgroup_memory_max(const struct bo_cgroup *cg, int64_t bytes, struct bo_err *err);
+BO_NODISCARD int bo_cgroup_memory_max(const struct bo_cgroup *cg, int64_t bytes,
+				      struct bo_err *err);
 /** bo_cgroup_memory_high() - v2 only (-ENOTSUP): reclaim and throttle above it; INT64_MAX lifts it */
-BO_NODISCARD int bo_cgroup_memory_high(const struct bo_cgroup *cg, int64_t bytes, struct bo_err *err);
+BO_NODISCARD int bo_cgroup_memory_high(const struct bo_cgroup *cg, int64_t bytes,
+				       struct bo_err *err);
 BO_NODISCARD int bo_cgroup_cpu_max(const struct bo_cgroup *cg, int64_t milli, struct bo_err *err);
 BO_NODISCARD int bo_cgroup_pids_max(const struct bo_cgroup *cg, int64_t pids, struct bo_err *err);
 /** bo_cgroup_freeze() - freeze or thaw, and wait until it is so; -ENOTSUP without a freezer, -ETIMEDOUT */

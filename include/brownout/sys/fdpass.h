@@ -15,7 +15,8 @@ struct bo_fds {
 };
 
 /** bo_fdpass_send() - one message; never raises SIGPIPE.  Return: 0, -EPIPE when the other end is closed, -EMSGSIZE … */
-BO_NODISCARD int bo_fdpass_send(int sock, const void *data, size_t len, const struct bo_fds *fds, struct bo_err *err);
+BO_NODISCARD int bo_fdpass_send(int sock, const void *data, size_t len, const struct bo_fds *fds,
+				struct bo_err *err);
 /**
  * bo_fdpass_recv() - one message
  * @fds: NULL when none are expected (any that come are closed)
@@ -23,8 +24,8 @@ BO_NODISCARD int bo_fdpass_send(int sock, const void *data, size_t len, const st
  * @flags: of recvmsg(2), such as MSG_DONTWAIT
  * Return: its length; 0 when the other end is closed; -EAGAIN; -EMSGSIZE when cut
  */
-BO_NODISCARD ssize_t bo_fdpass_recv(int sock, void *data, size_t len, struct bo_fds *fds, pid_t *sender, int flags,
-				    struct bo_err *err);
+BO_NODISCARD ssize_t bo_fdpass_recv(int sock, void *data, size_t len, struct bo_fds *fds,
+				    pid_t *sender, int flags, struct bo_err *err);
 /** bo_fds_close() - close what is left in @fds */
 void bo_fds_close(struct bo_fds *fds);
 /** bo_fds_take() - hand over the i-th descriptor, -1 when there is none */

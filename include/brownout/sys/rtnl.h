@@ -71,5 +71,6 @@ void bo_rtnl_veth_add(struct bo_rtnl_batch *b, const struct bo_rtnl_veth *veth);
  * bo_rtnl_batch_send() - send what was appended, wait for every acknowledgement, and empty the batch
  * Return: 0, or the first failure, with the kernel's extended-ack text; later requests were carried out regardless
  */
-BO_NODISCARD int bo_rtnl_batch_send(struct bo_rtnl_batch *b, struct nl_sock *sock, struct bo_err *err);
+BO_NODISCARD int bo_rtnl_batch_send(struct bo_rtnl_batch *b, struct nl_sock *sock,
+				    struct bo_err *err);
 void bo_rtnl_batch_done(struct bo_rtnl_batch *b);

@@ -118,8 +118,8 @@ void bo_goshapes_done(struct bo_goshapes *set)
 	*set = (struct bo_goshapes){ 0 };
 }
 
-static void add_to_shape(struct bo_goshape *s, const struct bo_census *census, const struct bo_gorec *rec,
-			 const struct bo_gotracked *t, int64_t now_ns)
+static void add_to_shape(struct bo_goshape *s, const struct bo_census *census,
+			 const struct bo_gorec *rec, const struct bo_gotracked *t, int64_t now_ns)
 {
 	if (!s->count++ || (t->unmoved && !s->unmoved)) {
 		/* Somebody who is stuck is the better witness. */

@@ -187,8 +187,9 @@ static int make_groups(struct bo_census *census, unsigned detail, struct bo_cens
 	}
 	for (size_t i = 0; i < snap->ngroups; i++)
 		/* Where nobody's stack could be walked there is no array either. */
-		p->groups[i].frames =
-			p->groups[i].nframes ? p->frames.items + p->first_frame.items[i] : NULL;
+		p->groups[i].frames = p->groups[i].nframes
+					      ? p->frames.items + p->first_frame.items[i]
+					      : NULL;
 	snap->groups = p->groups;
 	return 0;
 }
