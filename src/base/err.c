@@ -29,11 +29,15 @@ int bo_err_set(struct bo_err *err, int code, enum bo_subsys subsys, const char *
 	if (code <= 0)
 		code = EINVAL;
 	if (err) {
+		char msg[sizeof(err->msg)];
+
+		/* The message may quote the one that it replaces. */
+		va_start(ap, fmt);
+		vsnprintf(msg, sizeof(msg), fmt, ap);
+		va_end(ap);
 		err->code = code;
 		err->subsys = subsys;
-		va_start(ap, fmt);
-		vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
-		va_end(ap);
+		memcpy(err->msg, msg, sizeof(msg));
 	}
 	return -code;
 }

@@ -48,7 +48,9 @@ bool bo_goimage_buildinfo(struct bo_goimage *image, const uint8_t *blob, size_t 
 	static const uint8_t magic[14] = "\xff Go buildinf:";
 	size_t n;
 
-	if (len < 33 || memcmp(blob, magic, sizeof(magic)))
+	/* Programs that look for this magic have it in their data: what follows must be the header, too
+	 * (cmd/link/internal/ld/data.go): the size of a pointer and two flags. */
+	if (len < 33 || memcmp(blob, magic, sizeof(magic)) || blob[14] != 8 || blob[15] > 3)
 		return false;
 	image->is_go = true;
 	/* Flag 2: the strings follow in place, each after a varint of its length (Go 1.18 and later). */
