@@ -140,11 +140,27 @@ struct bo_header {
 	const char *value;
 };
 
+/**
+ * struct bo_route_spec - one kind of request of a load that mixes several
+ * @name: unique in the load; what `{route="…"}` selects and reports show
+ * @weight: > 0; a request is of this route with probability weight / sum of weights
+ */
+struct bo_route_spec {
+	const char *name;
+	double weight;
+	const char *method;
+	const char *path;
+	const struct bo_header *headers;
+	size_t nheaders;
+	const char *body;
+};
+
 /** enum bo_load_kind - REQUESTS offers an open loop of HTTP requests; HOLD keeps long-lived connections open */
 enum bo_load_kind { BO_LOAD_REQUESTS, BO_LOAD_HOLD };
 
 /**
  * struct bo_load_spec - what the client offers
+ * @routes, @nroutes: the mix; none: every request asks for @path
  * @node, @port, @path: where to; the URL's host was resolved to a node
  * @rate_per_s: intended requests per second (open loop);  for HOLD: new connections per second
  * @timeout_ns: per request, from the moment of sending; 0 none
@@ -166,6 +182,8 @@ struct bo_load_spec {
 	const struct bo_header *headers;
 	size_t nheaders;
 	const char *body;
+	const struct bo_route_spec *routes;
+	size_t nroutes;
 	double rate_per_s;
 	enum bo_arrivals arrivals;
 	int64_t timeout_ns;

@@ -39,7 +39,7 @@ bool bo_req_class_is_error(enum bo_req_class cls);
  * struct bo_req - one request; latency is end_ns - intended_ns (no coordinated omission)
  * @sent_ns: when the first byte was handed to the kernel; 0 with class SHED or when no connection came about
  * @first_byte_ns: first byte of the response, 0 if none
- * @load: index in plan->loads
+ * @load: index in plan->loads;  @route: index in the load's routes, 0 when it has none
  */
 struct bo_req {
 	int64_t intended_ns;
@@ -50,6 +50,7 @@ struct bo_req {
 	uint16_t status;
 	uint8_t cls;
 	uint8_t load;
+	uint16_t route;
 };
 
 struct bo_sample {
