@@ -272,7 +272,16 @@ static void print_budgets(const struct bo_console *con, const json_t *run)
 	bo_table_print(&table, con);
 }
 
-/* Who the goroutines are, for budgets that they broke. */
+/* Did an earlier budget say the same? */
+static bool said_before(const json_t *budgets, size_t i, const json_t *grew)
+{
+	while (i-- > 0)
+		if (json_equal(bo_view_get(json_array_get(budgets, i), "grew"), grew))
+			return true;
+	return false;
+}
+
+/* Who the goroutines are, for budgets that they broke; once for all budgets of a phase. */
 static void print_grew(const struct bo_console *con, const json_t *run)
 {
 	const json_t *budgets = bo_view_get(run, "budgets");
@@ -282,11 +291,10 @@ static void print_grew(const struct bo_console *con, const json_t *run)
 			     *grew = bo_view_get(budget, "grew");
 		struct bo_strbuf line = { 0 };
 
-		if (!json_array_size(grew))
+		if (!json_array_size(grew) || said_before(budgets, i, grew))
 			continue;
 		fputc('\n', con->out);
-		bo_strbuf_printf(&line, "GREW MOST  %s  (base \u2192 %s)",
-				 bo_view_str(budget, "text"),
+		bo_strbuf_printf(&line, "GREW MOST  base \u2192 %s",
 				 bo_view_str(json_array_get(grew, 0), "phase"));
 		bo_console_text(con, bo_strbuf_str(&line));
 		for (size_t k = 0; k < json_array_size(grew); k++) {

@@ -47,12 +47,23 @@ static int check_said(const struct script *script, struct bo_err *err)
 	return 0;
 }
 
+/* "a, b, c" */
+static const char *list_of(const char *const *words, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; words[i] && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? ", " : "", words[i]);
+	return buf;
+}
+
 /* A --set that nothing reads is a typo that would otherwise go unnoticed. */
 static int check_params(const struct script *script, struct bo_err *err)
 {
 	const struct bo_script_options *o = script->options;
 	const char *words[64];
-	char hint[96];
+	char hint[96], known[300];
 	size_t n = 0;
 
 	for (size_t p = 0; p < script->params.len && n < 63; p++)
@@ -64,11 +75,13 @@ static int check_params(const struct script *script, struct bo_err *err)
 		while (p < script->params.len &&
 		       strcmp(script->params.items[p], o->sets[i].key) != 0)
 			p++;
-		if (p == script->params.len)
-			return fail(err, script->plan->src,
-				    "--set %.60s: the scenario reads no such parameter%s",
-				    o->sets[i].key,
-				    bo_nearest_hint(o->sets[i].key, words, hint, sizeof(hint)));
+		if (p < script->params.len)
+			continue;
+		bo_nearest_hint(o->sets[i].key, words, hint, sizeof(hint));
+		return fail(err, script->plan->src,
+			    "--set %.60s: the scenario reads no such parameter%s%s%.300s",
+			    o->sets[i].key, hint, n && !*hint ? "; it reads " : "",
+			    *hint ? "" : list_of(words, known, sizeof(known)));
 	}
 	return 0;
 }

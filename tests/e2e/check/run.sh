@@ -95,6 +95,8 @@ expect 'bad --seed' 2 "brownout check: --seed expects a whole number from 1, fou
 	"$brownout" check --seed zero small.lua
 expect 'unread --set' 2 "small.lua:6: --set raet: the scenario reads no such parameter; did you mean 'rate'?" -- \
 	"$brownout" check --set raet=5 small.lua
+expect 'unread --set, nothing like it' 2 "small.lua:6: --set variant: the scenario reads no such parameter; it reads rate" -- \
+	"$brownout" check --set variant=5 small.lua
 expect '--set of the wrong type' 2 "small.lua:11: parameter 'rate': expected a number, found \"fast\" (--set)" -- \
 	"$brownout" check --set rate=fast small.lua
 expect 'good --set' 0 '' -- "$brownout" check --set rate=150 small.lua
