@@ -135,6 +135,10 @@ const panels = [
 	latencyPanel(), ratePanel(), errorPanel(),
 	plainPanel("Goroutines", "", [["goroutines", "goroutines"]], showNum),
 	memoryPanel(),
+	plainPanel("Go heap", "", [["heap.live", "live"], ["heap.goal", "goal", { dash: [6, 3], step: true }]], showMiB,
+		1 / 1048576),
+	plainPanel("Go scheduler", "", [["sched.latency.p99", "wait for a CPU, p99"],
+		["sched.stw_pending", "wait for the world to stop", { width: 1 }]], showMs, 1e-6),
 	plainPanel("Connections", "of the load", [["load.connections", "open"], ["load.inflight", "in flight"]], showNum),
 	plainPanel("CPU", "CPUs used", [["cpu", "cpu"]], showNum),
 ].filter((p) => p.lines.length || p.none);

@@ -95,12 +95,19 @@ static const struct {
 	const char *name;
 	bo_html_section_fn put;
 } sections[] = {
-	{ "title", put_title },       { "style", put_style },
-	{ "header", bo_html_header }, { "budgets", bo_html_budgets },
-	{ "faults", bo_html_faults }, { "phases", bo_html_phases },
-	{ "loads", bo_html_loads },   { "events", bo_html_events },
-	{ "series", bo_html_series }, { "environment", bo_html_environment },
-	{ "data", put_data },         { "library", put_library },
+	{ "title", put_title },
+	{ "style", put_style },
+	{ "header", bo_html_header },
+	{ "budgets", bo_html_budgets },
+	{ "faults", bo_html_faults },
+	{ "phases", bo_html_phases },
+	{ "goroutines", bo_html_goroutines },
+	{ "loads", bo_html_loads },
+	{ "events", bo_html_events },
+	{ "series", bo_html_series },
+	{ "environment", bo_html_environment },
+	{ "data", put_data },
+	{ "library", put_library },
 	{ "script", put_script },
 };
 

@@ -15,6 +15,7 @@ void bo_html_budgets(struct bo_strbuf *sb, const json_t *run);
 void bo_html_faults(struct bo_strbuf *sb, const json_t *run);
 void bo_html_phases(struct bo_strbuf *sb, const json_t *run);
 void bo_html_loads(struct bo_strbuf *sb, const json_t *run);
+void bo_html_goroutines(struct bo_strbuf *sb, const json_t *run);
 void bo_html_events(struct bo_strbuf *sb, const json_t *run);
 void bo_html_series(struct bo_strbuf *sb, const json_t *run);
 void bo_html_environment(struct bo_strbuf *sb, const json_t *run);
