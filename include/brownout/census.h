@@ -284,7 +284,8 @@ BO_NODISCARD int bo_census_write_goroutines(struct bo_census *census, FILE *out,
 
 /**
  * struct bo_census_stats - the runtime's own counters; a number that this version or build does not show is -1
- * @heap_live_bytes, @heap_goal_bytes: as the pacer sees them;  @memory_limit_bytes: GOMEMLIMIT, INT64_MAX for none
+ * @heap_live_bytes: as the pacer sees it, updated span by span;  @memory_limit_bytes: GOMEMLIMIT, INT64_MAX for none
+ * @heap_goal_bytes: where the next cycle shall have ended, by GOGC; with GOMEMLIMIT it may be less; -1 when GOGC is off
  * @gc_cycles, @gc_forced, @gc_pause_total_ns, @gc_last_pause_ns: as in runtime.MemStats
  * @gc_since_ns: since the last cycle ended;  @gogc: GOGC, negative when off (-1 also means unknown)
  * @created: goroutines ever created, counted in batches of 16 per P

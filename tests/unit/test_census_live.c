@@ -191,7 +191,7 @@ static void test_stats(void **state)
 {
 	struct bo_census_stats s, after;
 	unsigned cycles, forced;
-	long long pauses;
+	long long pauses, next;
 	char answer[128];
 
 	(void)state;
@@ -212,6 +212,15 @@ static void test_stats(void **state)
 	assert_true(s.heap_live_bytes > 0 && s.heap_marked_bytes > 0);
 	assert_int_equal(s.stw_pending_ns, 0);
 	assert_true(s.procs >= 1 && s.threads >= 1 && s.idle_procs <= s.procs);
+	assert_int_equal(s.heap_goal_bytes, -1);
+	ask("gogc 50");
+	ask("gc");
+	assert_true(zoo_ask(&zoo, "mem", answer, sizeof(answer)));
+	assert_int_equal(sscanf(answer, "%*u %*u %*d %lld", &next), 1);
+	assert_int_equal(bo_census_stats(census, &after, &err), 0);
+	assert_int_equal(after.gogc, 50);
+	assert_int_equal(after.heap_goal_bytes, next);
+	assert_int_equal(bo_census_stats(census, &s, &err), 0);
 	ask("spawn 1000");
 	assert_int_equal(bo_census_stats(census, &after, &err), 0);
 	assert_in_range(after.created - s.created, 1000 - 16, 1000 + 16 * 64);

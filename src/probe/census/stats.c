@@ -28,7 +28,7 @@ static bool want(struct batch *b, uint64_t base, int32_t at, void *into, size_t 
 }
 
 struct raw {
-	uint64_t last_gc, pause_total, limit, live, marked, goal, goidgen, mnext, mutex;
+	uint64_t last_gc, pause_total, limit, live, marked, goal, sweep_goal, goidgen, mnext, mutex;
 	uint32_t numgc, forced, npidle, nmidle, spinning, runq, stopwait;
 	int32_t gogc;
 	uint8_t gcwaiting;
@@ -64,6 +64,16 @@ static int64_t local_queues(struct bo_census *census)
 	return sum;
 }
 
+/* heapGoalInternal() of runtime/mgcpacer.go, but for what it subtracts from the memory limit: then this is a bound. */
+static int64_t heap_goal(const struct raw *raw)
+{
+	uint64_t goal = raw->goal > raw->sweep_goal ? raw->goal : raw->sweep_goal;
+
+	if (goal > raw->limit)
+		goal = raw->limit;
+	return goal < INT64_MAX ? (int64_t)goal : -1;
+}
+
 static void fill_gc(struct bo_census *census, const struct raw *raw, bool have_mem, bool have_gc,
 		    int64_t last_pause, struct bo_census_stats *ret)
 {
@@ -80,7 +90,7 @@ static void fill_gc(struct bo_census *census, const struct raw *raw, bool have_m
 	ret->memory_limit_bytes = have_gc ? (int64_t)raw->limit : -1;
 	ret->heap_live_bytes = have_gc ? (int64_t)raw->live : -1;
 	ret->heap_marked_bytes = have_gc ? (int64_t)raw->marked : -1;
-	ret->heap_goal_bytes = have_gc ? (int64_t)raw->goal : -1;
+	ret->heap_goal_bytes = have_gc ? heap_goal(raw) : -1;
 }
 
 static void fill_sched(struct bo_census *census, const struct raw *raw, bool have_sched,
@@ -130,7 +140,8 @@ int bo_census_stats(struct bo_census *census, struct bo_census_stats *ret, struc
 		  want(&b, gc, at[BO_GO_GC_MEMORYLIMIT], &raw.limit, 8) &&
 		  want(&b, gc, at[BO_GO_GC_HEAPLIVE], &raw.live, 8) &&
 		  want(&b, gc, at[BO_GO_GC_HEAPMARKED], &raw.marked, 8) &&
-		  want(&b, gc, at[BO_GO_GC_HEAPGOAL], &raw.goal, 8);
+		  want(&b, gc, at[BO_GO_GC_HEAPGOAL], &raw.goal, 8) &&
+		  want(&b, gc, at[BO_GO_GC_SWEEPGOAL], &raw.sweep_goal, 8);
 	have_sched = want(&b, sched, at[BO_GO_SCHED_GOIDGEN], &raw.goidgen, 8) &&
 		     want(&b, sched, at[BO_GO_SCHED_MNEXT], &raw.mnext, 8) &&
 		     want(&b, sched, at[BO_GO_SCHED_NMIDLE], &raw.nmidle, 4) &&

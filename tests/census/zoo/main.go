@@ -295,9 +295,12 @@ func obey(p *pool) {
 		case "mem":
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			fmt.Fprintln(out, m.NumGC, m.NumForcedGC, m.PauseTotalNs)
+			fmt.Fprintln(out, m.NumGC, m.NumForcedGC, m.PauseTotalNs, m.NextGC)
 		case "gc":
 			runtime.GC()
+			fmt.Fprintln(out, "ok")
+		case "gogc":
+			debug.SetGCPercent(n)
 			fmt.Fprintln(out, "ok")
 		case "procs":
 			runtime.GOMAXPROCS(n)
