@@ -61,6 +61,7 @@
 	FACT(GC_HEAPLIVE, "runtime.gcControllerState", "heapLive", NULL)             \
 	FACT(GC_HEAPMARKED, "runtime.gcControllerState", "heapMarked", NULL)         \
 	FACT(GC_HEAPGOAL, "runtime.gcControllerState", "gcPercentHeapGoal", NULL)    \
+	FACT(GC_LASTGOAL, "runtime.gcControllerState", "lastHeapGoal", NULL)         \
 	FACT(GC_SWEEPGOAL, "runtime.gcControllerState", "sweepDistMinTrigger", NULL) \
 	FACT(MOD_GOFUNC, "runtime.moduledata", "gofunc", NULL)                       \
 	FACT(FUNC_SIZE, "runtime._func", NULL, NULL)                                 \

@@ -125,7 +125,7 @@ void bo_gooperands(struct bo_census *census)
 	static const enum bo_go_fact mem[] = { BO_GO_MEM_NUMGC, BO_GO_MEM_LASTGC,
 					       BO_GO_MEM_PAUSETOTAL };
 	static const enum bo_go_fact gc[] = { BO_GO_GC_PERCENT, BO_GO_GC_MEMORYLIMIT,
-					      BO_GO_GC_HEAPLIVE, BO_GO_GC_HEAPGOAL };
+					      BO_GO_GC_HEAPLIVE, BO_GO_GC_LASTGOAL };
 	bo_auto_free struct targets *t = calloc(1, sizeof(*t));
 	uint64_t pcs[FUNCTIONS];
 

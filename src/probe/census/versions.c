@@ -58,6 +58,7 @@ static const int16_t table[BO_GO_NFACTS][RELEASES] = {
 	ROW(GC_HEAPLIVE,      136,   80,  104,  104,  104,  104,  104,  104,  104)
 	ROW(GC_HEAPMARKED,    184,  128,  152,  152,  152,  152,  152,  152,  152)
 	ROW(GC_HEAPGOAL,      104,   48,   72,   72,   72,   72,   72,   72,   72)
+	ROW(GC_LASTGOAL,      128,   72,   96,   96,   96,   96,   96,   96,   96)
 	ROW(GC_SWEEPGOAL,     112,   56,   80,   80,   80,   80,   80,   80,   80)
 	ROW(MOD_GOFUNC,       304,  320,  320,  320,  320,  320,  320,  320,  344)
 	ROW(FUNC_SIZE,         40,   44,   44,   44,   44,   44,   44,   44,   44)
