@@ -249,7 +249,7 @@ void bo_console_text(const struct bo_console *con, const char *text)
 static void print_budgets(const struct bo_console *con, const json_t *run)
 {
 	const json_t *budgets = bo_view_get(run, "budgets");
-	struct bo_table table = { .head = { "VERDICT", "BUDGET", "MEASURED", "LIMIT", "MISSED" },
+	struct bo_table table = { .head = { "VERDICT", "BUDGET", "MEASURED", "LIMIT", "NOTE" },
 				  .ncols = 5,
 				  .right = 1u << 2 | 1u << 3 };
 
@@ -262,10 +262,8 @@ static void print_budgets(const struct bo_console *con, const json_t *run)
 		bo_table_add(&table, bo_view_str(budget, "text"));
 		bo_table_add(&table, bo_view_str(budget, "measured"));
 		bo_table_add(&table, bo_view_str(budget, "limit"));
-		/* What was not judged has missed nothing: say why instead. */
-		bo_table_add(&table, strcmp(outcome, "PASS") != 0 && !*excess
-					     ? bo_view_str(budget, "reason")
-					     : excess);
+		/* By how much it was missed, else why it was not judged, or what is to be known. */
+		bo_table_add(&table, *excess ? excess : bo_view_str(budget, "reason"));
 	}
 	if (table.cells.len)
 		fputc('\n', con->out);

@@ -293,6 +293,7 @@ function hatch(ctx, x0, x1, area) {
 }
 
 function limits(ctx, panel, area, g, X) {
+	const labels = [];
 	for (const l of panel.limits) {
 		const y = g.toDomYCoord(l.value), x0 = X(l.from), x1 = X(l.to);
 		if (!(y >= area.y && y <= area.y + area.h) || x1 - x0 < 2) continue;
@@ -304,7 +305,12 @@ function limits(ctx, panel, area, g, X) {
 		ctx.lineTo(x1, y);
 		ctx.stroke();
 		ctx.font = "11px system-ui, sans-serif";
-		ctx.fillText(`${l.label} limit ${panel.show(l.value)}`, x0 + 4, y - area.y < 16 ? y + 12 : y - 4);
+		const text = `${l.label} limit ${panel.show(l.value)}`, width = ctx.measureText(text).width;
+		const taken = (at) => labels.some((o) => Math.abs(o.y - at) < 12 && o.x < x0 + 4 + width && x0 + 4 < o.x + o.width);
+		let at = y - area.y < 16 ? y + 12 : y - 4;
+		for (let tries = 0; tries < 6 && taken(at); tries++) at += at + 12 < area.y + area.h ? 12 : -12 * (tries + 1);
+		labels.push({ x: x0 + 4, y: at, width });
+		ctx.fillText(text, x0 + 4, at);
 	}
 }
 
