@@ -250,7 +250,7 @@ bool slo_lint_burn(const struct slo_cmp *cmp, const struct bo_plan *plan, double
 
 	if (!(cmp->metric->flags & SLO_M_BURN) || !slo_op_caps(cmp->op) || cmp->limit <= 0)
 		return false;
-	if (share >= 1) {
+	if (share >= 1 - 1e-9) {
 		snprintf(buf, size,
 			 "when every request fails it burns at %.4g, so a limit of %s cannot fail",
 			 1 / budget, cmp->limit_text);
