@@ -247,23 +247,55 @@ bool slo_lint_must(const struct slo_must *must, const struct slo_cmp *cmp,
 
 /* ---- a load as such ---- */
 
+/* The end of the last phase in which @expr judges requests of load @index; 0 for none. */
+static int64_t judged_until(const struct slo_expr *expr, const struct bo_plan *plan, unsigned index)
+{
+	int64_t until = 0, right;
+
+	if (expr->kind == SLO_EXPR_MUST)
+		return 0;
+	if (expr->kind != SLO_EXPR_CMP) {
+		until = judged_until(expr->left, plan, index);
+		right = judged_until(expr->right, plan, index);
+		return until > right ? until : right;
+	}
+	if (!(expr->cmp.metric->flags & SLO_M_REQUESTS) ||
+	    !slo_load_counts(plan, &expr->cmp, index))
+		return 0;
+	for (int p = 0; p < BO_PHASE_COUNT; p++) {
+		if ((slo_cmp_phases(&expr->cmp) & SLO_PHASE_BIT(p)) && plan->phase_ns[p] > 0)
+			until = bo_plan_phase_start(plan, (enum bo_phase)p) + plan->phase_ns[p];
+	}
+	return until;
+}
+
 bool bo_slo_lint_load(const struct bo_plan *plan, size_t index, char *buf, size_t size)
 {
 	const struct bo_load_spec *load = &plan->loads.items[index];
 	int64_t end = 0, left;
 	char t[BO_UNIT_BUF], l[BO_UNIT_BUF];
 
-	for (int p = 0; p < BO_PHASE_COUNT; p++) {
-		if (bo_phase_has_load((enum bo_phase)p) && plan->phase_ns[p] > 0)
-			end = bo_plan_phase_start(plan, (enum bo_phase)p) + plan->phase_ns[p];
+	bo_vec_foreach(spec, &plan->budgets) {
+		struct bo_budget *budget = NULL;
+		int64_t until;
+
+		if (bo_budget_parse(&budget, spec->text, NULL) < 0)
+			continue;
+		until = judged_until(budget->root, plan, (unsigned)index);
+		end = until > end ? until : end;
+		bo_budget_free(budget);
 	}
 	left = bo_plan_total(plan) - end;
 	if (load->kind != BO_LOAD_REQUESTS || load->timeout_ns <= left || end == 0)
 		return false;
+	/* A service that keeps its own timeout has answered by then. */
+	if (plan->timeout_ns > 0 && with_slack(plan->timeout_ns) <= (double)left)
+		return false;
 	snprintf(
 		buf, size,
-		"load '%s' waits up to %s for an answer, and the run ends %s after its last request: "
-		"what is in flight then is neither good nor bad; give phase 'settle' more time",
+		"load '%s' waits up to %s for an answer, and the run ends %s after the last request that a "
+		"budget judges: what is in flight then is neither good nor bad; give phase 'settle' "
+		"more time",
 		load->name, bo_format_duration(load->timeout_ns, t), bo_format_duration(left, l));
 	return true;
 }

@@ -152,6 +152,107 @@ static void test_lint(void **state)
 	synth_done(&s);
 }
 
+/* What no run could show, or none could break. */
+static void test_lint_one_outcome(void **state)
+{
+	struct synth s;
+
+	(void)state;
+	synth_init(&s, 1);
+	lint(&s, "errors.ratio <= 100% in fault", "cannot fail: errors.ratio is never above 100%");
+	lint(&s, "errors.ratio < 100% in fault", NULL);
+	lint(&s, "availability >= 0% in fault", "cannot fail: availability is never below 0");
+	lint(&s, "availability > 100% in fault", "cannot pass: availability is never above 100%");
+	lint(&s, "availability >= 100% in fault", NULL);
+	lint(&s, "errors.count < 0", "cannot pass: errors.count is never below 0");
+	lint(&s, "errors.count <= 0", NULL);
+	lint(&s, "goroutines >= 0 at settle", "cannot fail");
+	lint(&s, "goroutines > 0 at settle", NULL);
+	lint(&s, "cpu <= -1", "cannot pass");
+	lint(&s, "goroutines.delta <= -1 at hold", NULL);
+	lint(&s, "goroutines.delta >= 0 at hold", NULL);
+	lint(&s, "goroutines.slope < 0/s", NULL);
+	lint(&s, "throughput >= 201/s in base", "cannot pass: the plan offers no more than 200/s");
+	lint(&s, "throughput >= 200/s in base", NULL);
+	lint(&s, "throughput <= 300/s in base", NULL);
+	lint(&s, "throughput >= 2 * base in heal", NULL);
+	synth_done(&s);
+}
+
+/* Too few requests: in all, in a window, in the time that a breach has to last. */
+static void test_lint_few_requests(void **state)
+{
+	struct synth s;
+
+	(void)state;
+	synth_init(&s, 1);
+	lint(&s, "latency.p99.9 <= 900ms in base",
+	     "'latency.p99.9 <= 900ms in base' needs at least 2995 requests to pass, and the plan "
+	     "offers about 1000 there (200/s for 5.00s)");
+	lint(&s, "latency.p99 <= 1s in fault for 100% of 500ms windows", NULL);
+	lint(&s, "latency.p99 <= 1s in fault for 100% of 499ms windows",
+	     "a window of 499ms holds about 100 requests (200/s), too few for latency.p99: it is that "
+	     "of the slowest of them; that takes 100");
+	lint(&s, "errors.ratio <= 1% in fault for 100% of 400ms windows",
+	     "one failed request breaks it; that takes 100");
+	lint(&s, "availability >= 99% in fault for 100% of 400ms windows", "one failed request");
+	lint(&s, "errors.ratio == 0 in fault for 90% of 100ms windows", NULL);
+	lint(&s, "throughput >= 100/s in fault for 90% of 100ms windows", NULL);
+	lint(&s, "latency.p99 <= 1s in fault sustained for 50ms", NULL);
+	lint(&s, "latency.p99 <= 1s in fault sustained for 40ms",
+	     "in 40ms there are only about 8 requests (200/s)");
+	s.plan->loads.items[0].rate_per_s = 2;
+	lint(&s, "latency.max <= 1s in fault", "needs at least 30 requests to pass");
+	lint(&s, "errors.ratio == 0 in fault", "needs at least 30 requests to pass");
+	lint(&s, "errors.count == 0 in fault", NULL);
+	lint(&s, "goroutines{site=x} <= 5 in fault sustained for 1s",
+	     "too seldom to say what lasts");
+	lint(&s, "goroutines{site=x} <= 5 in fault sustained for 2s", NULL);
+	synth_done(&s);
+}
+
+/* The load is more patient than the run is long. */
+static void test_lint_load(void **state)
+{
+	struct synth s;
+	char buf[400] = "";
+
+	(void)state;
+	synth_init(&s, 1);
+	synth_phase(&s, BO_PHASE_SETTLE, 3 * SYNTH_S);
+	/* No budget over requests: nothing hangs on how they end. */
+	synth_budget(&s, "cpu < 1");
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	synth_budget(&s, "cpu < 1 or errors.ratio <= 1% in fault");
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	synth_budget(&s, "cpu < 1 or errors.ratio <= 1% in heal");
+	assert_true(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	assert_non_null(strstr(buf,
+			       "load 'checkout' waits up to 5.00s for an answer, and the run ends "
+			       "3.00s after the last request that a budget judges"));
+	/* A service that keeps its timeout has answered. */
+	s.plan->timeout_ns = 2 * SYNTH_S;
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	s.plan->timeout_ns = 3 * SYNTH_S;
+	assert_true(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	s.plan->loads.items[0].timeout_ns = 3 * SYNTH_S;
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	synth_done(&s);
+}
+
+static void test_sustained(void **state)
+{
+	struct synth s;
+
+	(void)state;
+	synth_init(&s, 1);
+	good(&s, "latency.p99 <= 1s in fault sustained for 10s");
+	bad(&s, "latency.p99 <= 1s in fault sustained for 11s",
+	    "what is judged does not last for 11s, so this cannot fail");
+	good(&s, "latency.p99 <= 1s in base..fault sustained for 11s");
+	synth_done(&s);
+}
+
 static void test_lint_census(void **state)
 {
 	static const char *const budgets[] = {
@@ -202,6 +303,10 @@ int main(void)
 		cmocka_unit_test(test_memory_fault_gives_a_limit),
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_lint),
+		cmocka_unit_test(test_lint_one_outcome),
+		cmocka_unit_test(test_lint_few_requests),
+		cmocka_unit_test(test_lint_load),
+		cmocka_unit_test(test_sustained),
 		cmocka_unit_test(test_lint_census),
 	};
 

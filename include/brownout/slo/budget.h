@@ -32,7 +32,7 @@ BO_NODISCARD int bo_budget_check(const struct bo_budget *budget, const struct bo
  */
 bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf,
 		    size_t size);
-/** bo_slo_lint_load() - true with a one-line warning when the run ends before plan->loads[index] has given up its last
+/** bo_slo_lint_load() - true with a one-line warning when the run ends before plan->loads[index] has given up the last of the
  * requests, so that nobody knows how they would have ended */
 bool bo_slo_lint_load(const struct bo_plan *plan, size_t index, char *buf, size_t size);
 /**
