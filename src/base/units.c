@@ -118,6 +118,9 @@ static int parse_one(const char *s, const struct unit *units, const char *what, 
 
 	if (!scan_number(&at, &v) || !scan_unit(&at, units, &factor) || *skip_blanks(at))
 		return expected(err, what, s);
+	/* "1e999", and "0e999", which is not even that */
+	if (!isfinite(v * factor))
+		return bo_err_set(err, ERANGE, BO_SUBSYS_BASE, "\"%.60s\" is out of range", s);
 	*ret = v * factor;
 	return 0;
 }

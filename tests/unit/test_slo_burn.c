@@ -73,9 +73,34 @@ static void test_windows(void **state)
 	assert_true(s->run->verdict.budgets.items[0].first_breach_ns > fault + 8 * SYNTH_S);
 	assert_true(s->run->verdict.budgets.items[0].first_breach_ns <= fault + 9 * SYNTH_S);
 	/* Windows longer than the run are scaled alike; rates stay. */
-	expect(s, "burn(99.9%, 1h/6m) < 50 in fault", BO_FAIL,
-	       "(windows scaled to 10.0s/1.00s)", NULL);
+	expect(s, "burn(99.9%, 1h/6m) < 50 in fault", BO_FAIL, "(windows scaled to 10.0s/1.00s)",
+	       NULL);
 	expect(s, "burn(99.9%, 3d) < 50 in fault", BO_FAIL, "(windows scaled to 10.0s)", NULL);
+}
+
+/* The long window still remembers the first outage when the second, smaller one comes; the short one does not. */
+static void test_not_at_once(void **state)
+{
+	struct synth *s = *state;
+	int64_t fault = synth_start(s, BO_PHASE_FAULT);
+
+	synth_quiet_load(s, 1u << BO_PHASE_FAULT);
+	failing(s, fault, fault + SYNTH_S, 1000);
+	failing(s, fault + SYNTH_S, fault + 9 * SYNTH_S, 0);
+	failing(s, fault + 9 * SYNTH_S, fault + 9500 * SYNTH_MS, 500);
+	failing(s, fault + 9500 * SYNTH_MS, fault + 10 * SYNTH_S, 0);
+	expect(s, "burn(99.9%, 10s) < 500 in fault", BO_PASS, "burn 125", NULL);
+	expect(s, "burn(99.9%, 10s/5s) < 500 in fault", BO_PASS, "burn 100", NULL);
+}
+
+/* Both windows must hold enough requests to show it. */
+static void test_both_must_show(void **state)
+{
+	struct synth *s = *state;
+
+	fault_only(s, 20);
+	expect(s, "burn(99.9%, 10s) < 12 in fault", BO_FAIL, "burn 20", NULL);
+	expect(s, "burn(99.9%, 10s/500ms) < 12 in fault", BO_INCONCLUSIVE, "burn 20", NULL);
 }
 
 /* A blip at the beginning is not the whole of the long window: before it all was good. */
@@ -142,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SYNTH_TEST(test_rate),        SYNTH_TEST(test_spent),
 		SYNTH_TEST(test_windows),     SYNTH_TEST(test_beginning),
+		SYNTH_TEST(test_not_at_once), SYNTH_TEST(test_both_must_show),
 		SYNTH_TEST(test_cannot_tell), SYNTH_TEST(test_base_must_be_sound),
 		SYNTH_TEST(test_plan),
 	};

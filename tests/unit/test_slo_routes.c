@@ -52,6 +52,8 @@ static void test_apart(void **state)
 	expect(s, "errors.rate{route=pay, class=5xx} <= 45/s in fault", BO_PASS,
 	       "45.0/s (450 of that class)", NULL);
 	expect(s, "errors.rate{route=list} <= 0/s in fault", BO_PASS, "0.0/s", NULL);
+	expect(s, "errors.rate{class=reset} <= 0/s in fault", BO_PASS, "0.0/s (0 of that class)",
+	       NULL);
 	expect(s, "burn(99%){route=list} <= 14.4 in fault", BO_PASS, "burn 0", NULL);
 	expect(s, "burn(99%){route=pay} <= 14.4 in fault", BO_FAIL, "burn 100", NULL);
 	expect(s, "must errors.ratio{route=pay} >= 90% within 1s of fault", BO_PASS, NULL, NULL);
@@ -159,6 +161,10 @@ static void test_plan(void **state)
 	check(s, "must errors.ratio{route=pa} > 1% within 1s of fault",
 	      "unknown route 'pa'; did you mean 'pay'?");
 	check(s, "recovery{route=pey} <= 1s", "unknown route 'pey'; did you mean 'pay'?");
+	/* A load without that route has no part in it. */
+	assert_true(bo_vec_push(&s->plan->loads,
+				(struct bo_load_spec){ .name = "noise", .rate_per_s = 1000 }));
+	check(s, "latency.p99{load=noise, route=pay} <= 1s", "load 'noise' has no routes");
 	/* A quarter of 1000 requests. */
 	assert_int_equal(bo_budget_parse(&b, "latency.p99{route=pay} <= 1s in base", NULL), 0);
 	assert_true(bo_budget_lint(b, s->plan, buf, sizeof(buf)));

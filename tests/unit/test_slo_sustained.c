@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/test_slo_sustained.c — a breach counts when it lasts, without interruption. */
+#include "synth_groups.h"
 #include "synth_test.h"
 
 /* Good load in all phases but for [@from, @to) of fault, which is slow. */
@@ -105,6 +106,40 @@ static void test_hole(void **state)
 	expect(s, "cpu <= 2 in fault sustained for 4s", BO_PASS, NULL, NULL);
 }
 
+/* Before and after a hole: that it was broken in between, too, nobody can say. */
+static void test_hole_within(void **state)
+{
+	struct synth *s = *state;
+	int64_t fault = synth_start(s, BO_PHASE_FAULT);
+
+	synth_flat(s, BO_SERIES_CPU, SYNTH_ORDERS, fault, fault + 4 * SYNTH_S, 3);
+	synth_flat(s, BO_SERIES_CPU, SYNTH_ORDERS, fault + 6 * SYNTH_S, fault + 10 * SYNTH_S, 3);
+	expect(s, "cpu <= 2 in fault sustained for 3s", BO_FAIL, NULL, NULL);
+	expect(s, "cpu <= 2 in fault sustained for 5s", BO_INCONCLUSIVE, NULL, "it may have been");
+}
+
+static void two_groups(struct synth *s, struct bo_group_snapshot *snap, void *arg)
+{
+	(void)arg;
+	synth_group(s, snap, "main.a|select|", 50, 0, 1);
+	synth_group(s, snap, "main.b|select|", snap->t_ns / SYNTH_S % 2 ? 5 : 1, 0, 1);
+}
+
+/* Each selector has its own series. */
+static void test_groups(void **state)
+{
+	struct synth *s = *state;
+
+	synth_watch(s, 0, 30 * SYNTH_S, two_groups, NULL);
+	s->plan->budgets.len = 0;
+	synth_budget(s, "goroutines{site=main.a} <= 10 in fault sustained for 5s");
+	synth_budget(s, "goroutines{site=main.b} <= 2 in fault sustained for 5s");
+	synth_judge(s, NULL);
+	assert_int_equal(s->run->verdict.budgets.items[0].outcome, BO_FAIL);
+	assert_int_equal(s->run->verdict.budgets.items[1].outcome, BO_PASS);
+	assert_string_equal(s->run->verdict.budgets.items[1].measured, "goroutines 5 (worst)");
+}
+
 /* Two breaches with a phase between them that is not judged are not one. */
 static void test_phases_apart(void **state)
 {
@@ -142,6 +177,7 @@ int main(void)
 		SYNTH_TEST(test_lasts),        SYNTH_TEST(test_interrupted),
 		SYNTH_TEST(test_thin_load),    SYNTH_TEST(test_nothing),
 		SYNTH_TEST(test_samples),      SYNTH_TEST(test_hole),
+		SYNTH_TEST(test_hole_within),  SYNTH_TEST(test_groups),
 		SYNTH_TEST(test_phases_apart), SYNTH_TEST(test_base_must_be_sound),
 	};
 
