@@ -60,6 +60,18 @@ static void test_apart(void **state)
 	expect(s, "must errors.ratio{route=list} >= 90% within 1s of fault", BO_FAIL, NULL, NULL);
 }
 
+/* How late the generator was with another load is no excuse for this route. */
+static void test_lag_of_another(void **state)
+{
+	struct synth *s = *state;
+
+	two_routes(s, SYNTH_S, BO_REQ_OK);
+	assert_true(bo_vec_push(&s->plan->loads, (struct bo_load_spec){ .name = "noise" }));
+	assert_true(bo_vec_push(&s->run->loads, (struct bo_load_record){ .lag_p99_ns = SYNTH_S }));
+	expect(s, "latency.p90 <= 250ms in fault", BO_INCONCLUSIVE, NULL, NULL);
+	expect(s, "latency.p90{route=pay} <= 250ms in fault", BO_FAIL, NULL, NULL);
+}
+
 /* A route number that the load does not have is nobody's. */
 static void test_unknown_number(void **state)
 {
@@ -177,11 +189,9 @@ static void test_plan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SYNTH_TEST(test_apart),
-		SYNTH_TEST(test_unknown_number),
-		SYNTH_TEST(test_who_judges_failures),
-		SYNTH_TEST(test_recovery),
-		SYNTH_TEST(test_plan),
+		SYNTH_TEST(test_apart),          SYNTH_TEST(test_lag_of_another),
+		SYNTH_TEST(test_unknown_number), SYNTH_TEST(test_who_judges_failures),
+		SYNTH_TEST(test_recovery),       SYNTH_TEST(test_plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
