@@ -157,63 +157,40 @@ static void test_samples(void **state)
 	       "no samples");
 }
 
-static void check(struct synth *s, const char *text, const char *message)
-{
-	struct bo_budget *b = NULL;
-	struct bo_err err = { 0 };
-	int r;
-
-	assert_int_equal(bo_budget_parse(&b, text, &err), 0);
-	r = bo_budget_check(b, s->plan, &err);
-	bo_budget_free(b);
-	if (r != (message ? -EINVAL : 0) || (message && !strstr(err.msg, message)))
-		fail_msg("'%s'\n  says     %s\n  expected %s", text, err.msg, message);
-}
-
-static void lint(struct synth *s, const char *text, const char *message)
-{
-	struct bo_budget *b = NULL;
-	char buf[256] = "";
-	bool warned;
-
-	assert_int_equal(bo_budget_parse(&b, text, NULL), 0);
-	warned = bo_budget_lint(b, s->plan, buf, sizeof(buf));
-	bo_budget_free(b);
-	if (warned != (message != NULL) || (message && !strstr(buf, message)))
-		fail_msg("'%s'\n  warns    %s\n  expected %s", text, buf, message);
-}
-
 static void test_plan(void **state)
 {
 	struct synth *s = *state;
 
-	check(s, OPENS, NULL);
-	check(s, "must latency.p90 <= 1s within 2s",
-	      "column 24: 'within' is told from the first fault on, and the scenario has none");
+	expect_plan(s, OPENS, NULL);
+	expect_plan(
+		s, "must latency.p90 <= 1s within 2s",
+		"column 24: 'within' is told from the first fault on, and the scenario has none");
 	synth_fault(s, BO_PHASE_FAULT, BO_PHASE_FAULT, BO_CONFIRM_OK);
-	check(s, "must latency.p90 <= 1s within 2s", NULL);
-	check(s, "must latency.p90{load=x} <= 1s within 2s", "unknown load 'x'");
-	check(s, "must latency.p90 <= 1s within 11s of heal",
-	      "the run ends 10.0s after that, too early for 'within 11s'");
-	check(s, "must latency.p90 <= 1s within 10s of heal", NULL);
-	check(s, "must latency.p90 <= 1s within 9s of heal sustained for 2s", "too early");
+	expect_plan(s, "must latency.p90 <= 1s within 2s", NULL);
+	expect_plan(s, "must latency.p90{load=x} <= 1s within 2s", "unknown load 'x'");
+	expect_plan(s, "must latency.p90 <= 1s within 11s of heal",
+		    "the run ends 10.0s after that, too early for 'within 11s'");
+	expect_plan(s, "must latency.p90 <= 1s within 10s of heal", NULL);
+	expect_plan(s, "must latency.p90 <= 1s within 9s of heal sustained for 2s", "too early");
 	synth_phase(s, BO_PHASE_HOLD, 0);
-	check(s, "must latency.p90 <= 1s within 2s of hold", "phase 'hold' does not happen");
+	expect_plan(s, "must latency.p90 <= 1s within 2s of hold", "phase 'hold' does not happen");
 }
 
 static void test_lint(void **state)
 {
 	struct synth *s = *state;
 
-	lint(s, OPENS, NULL);
-	lint(s, "must latency.p90 <= 1s within 2s of hold", "load runs for only 0s of the time");
-	lint(s, "must latency.p90 <= 1s within 5s of heal", NULL);
-	lint(s, "must latency.p90 <= 1s within 5s of heal sustained for 1s",
-	     "load runs for only 5.00s of the time that 'within 5s sustained for 1s' looks at");
-	lint(s, "must errors.ratio >= 0% within 2s of fault", "cannot fail");
-	lint(s, "must (cpu > 1 and throughput >= 300/s) within 2s of fault", "cannot pass");
+	expect_lint(s, OPENS, NULL);
+	expect_lint(s, "must latency.p90 <= 1s within 2s of hold",
+		    "load runs for only 0s of the time");
+	expect_lint(s, "must latency.p90 <= 1s within 5s of heal", NULL);
+	expect_lint(
+		s, "must latency.p90 <= 1s within 5s of heal sustained for 1s",
+		"load runs for only 5.00s of the time that 'within 5s sustained for 1s' looks at");
+	expect_lint(s, "must errors.ratio >= 0% within 2s of fault", "cannot fail");
+	expect_lint(s, "must (cpu > 1 and throughput >= 300/s) within 2s of fault", "cannot pass");
 	s->plan->loads.items[0].rate_per_s = 4;
-	lint(s, OPENS, "within 2s there are only about 8 requests (4/s)");
+	expect_lint(s, OPENS, "within 2s there are only about 8 requests (4/s)");
 }
 
 int main(void)

@@ -143,47 +143,31 @@ static void test_recovery(void **state)
 	assert_non_null(strstr(s->run->verdict.budgets.items[6].reason, "nothing to detect"));
 }
 
-static void check(struct synth *s, const char *text, const char *message)
-{
-	struct bo_budget *b = NULL;
-	struct bo_err err = { 0 };
-	int r;
-
-	assert_int_equal(bo_budget_parse(&b, text, &err), 0);
-	r = bo_budget_check(b, s->plan, &err);
-	bo_budget_free(b);
-	if (r != (message ? -EINVAL : 0) || (message && !strstr(err.msg, message)))
-		fail_msg("'%s'\n  says     %s\n  expected %s", text, err.msg, message);
-}
-
 static void test_plan(void **state)
 {
 	struct synth *s = *state;
-	struct bo_budget *b = NULL;
-	char buf[256] = "";
 
-	check(s, "latency.p99{route=pay} <= 1s", "unknown route 'pay': the load has no routes");
-	check(s, "latency.p99{load=checkout, route=pay} <= 1s",
-	      "unknown route 'pay': load 'checkout' has no routes");
+	expect_plan(s, "latency.p99{route=pay} <= 1s",
+		    "unknown route 'pay': the load has no routes");
+	expect_plan(s, "latency.p99{load=checkout, route=pay} <= 1s",
+		    "unknown route 'pay': load 'checkout' has no routes");
 	with_routes(s);
-	check(s, "latency.p99{route=pay} <= 1s", NULL);
-	check(s, "latency.p99{load=checkout, route=pay} <= 1s", NULL);
-	check(s, "latency.p99{route=lst} <= 1s",
-	      "column 12: unknown route 'lst'; did you mean 'list'?");
-	check(s, "must errors.ratio{route=pa} > 1% within 1s of fault",
-	      "unknown route 'pa'; did you mean 'pay'?");
-	check(s, "recovery{route=pey} <= 1s", "unknown route 'pey'; did you mean 'pay'?");
+	expect_plan(s, "latency.p99{route=pay} <= 1s", NULL);
+	expect_plan(s, "latency.p99{load=checkout, route=pay} <= 1s", NULL);
+	expect_plan(s, "latency.p99{route=lst} <= 1s",
+		    "column 12: unknown route 'lst'; did you mean 'list'?");
+	expect_plan(s, "must errors.ratio{route=pa} > 1% within 1s of fault",
+		    "unknown route 'pa'; did you mean 'pay'?");
+	expect_plan(s, "recovery{route=pey} <= 1s", "unknown route 'pey'; did you mean 'pay'?");
 	/* A load without that route has no part in it. */
 	assert_true(bo_vec_push(&s->plan->loads,
 				(struct bo_load_spec){ .name = "noise", .rate_per_s = 1000 }));
-	check(s, "latency.p99{load=noise, route=pay} <= 1s", "load 'noise' has no routes");
+	expect_plan(s, "latency.p99{load=noise, route=pay} <= 1s", "load 'noise' has no routes");
 	/* A quarter of 1000 requests. */
-	assert_int_equal(bo_budget_parse(&b, "latency.p99{route=pay} <= 1s in base", NULL), 0);
-	assert_true(bo_budget_lint(b, s->plan, buf, sizeof(buf)));
-	assert_non_null(strstr(buf,
-			       "needs at least 299 requests to pass, and the plan offers about "
-			       "250 there (50/s for 5.00s)"));
-	bo_budget_free(b);
+	expect_lint(
+		s, "latency.p99{route=pay} <= 1s in base",
+		"needs at least 299 requests to pass, and the plan offers about 250 there (50/s "
+		"for 5.00s)");
 }
 
 int main(void)
