@@ -334,11 +334,13 @@ static int check_node(const struct slo_cmp *cmp, const struct bo_plan *plan, str
 			  bo_nearest_hint(cmp->node, names, hint, sizeof(hint)));
 }
 
-static bool holds_reference(const struct slo_expr *expr)
+/* Does @expr say what "within budget" is for the requests that @cmp asks about? */
+static bool holds_reference(const struct slo_expr *expr, const struct slo_cmp *cmp)
 {
 	if (expr->kind == SLO_EXPR_AND)
-		return holds_reference(expr->left) || holds_reference(expr->right);
-	return expr->kind == SLO_EXPR_CMP && slo_is_reference(&expr->cmp);
+		return holds_reference(expr->left, cmp) || holds_reference(expr->right, cmp);
+	return expr->kind == SLO_EXPR_CMP && slo_is_reference(&expr->cmp) &&
+	       slo_same_requests(&expr->cmp, cmp);
 }
 
 static int check_fault_id(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
@@ -374,14 +376,14 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 		struct bo_budget *other = NULL;
 
 		if (bo_budget_parse(&other, spec->text, NULL) == 0)
-			any |= !other->warn && holds_reference(other->root);
+			any |= !other->warn && holds_reference(other->root, cmp);
 		bo_budget_free(other);
 	}
 	if (!any)
 		return slo_err_at(
 			err, cmp->metric_col,
-			"%s needs a latency or errors budget beside it that says what 'within budget' is",
-			cmp->metric_text);
+			"%s needs a latency or errors budget beside it that says what 'within budget' is%s",
+			cmp->metric_text, cmp->load || cmp->route ? " for those requests" : "");
 	if (cmp->fault) {
 		int r = check_fault_id(cmp, plan, err);
 

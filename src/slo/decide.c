@@ -29,6 +29,12 @@ bool slo_is_reference(const struct slo_cmp *cmp)
 	       (share || (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->limit <= 0));
 }
 
+bool slo_same_requests(const struct slo_cmp *a, const struct slo_cmp *b)
+{
+	return (!a->load || !b->load || strcmp(a->load, b->load) == 0) &&
+	       (!a->route || !b->route || strcmp(a->route, b->route) == 0);
+}
+
 bool slo_limit_of_base(const struct slo_cmp *cmp)
 {
 	return cmp->limit_kind == SLO_LIMIT_FACTOR || cmp->limit_kind == SLO_LIMIT_OFFSET;

@@ -472,6 +472,8 @@ bool slo_op_caps(enum slo_op op);
 bool slo_this_good(const struct slo_cmp *cmp);
 /** slo_is_reference() - does @cmp say what "within budget" means for recovery and detect? */
 bool slo_is_reference(const struct slo_cmp *cmp);
+/** slo_same_requests() - may some request be of the load and route of both? */
+bool slo_same_requests(const struct slo_cmp *a, const struct slo_cmp *b);
 
 /** slo_class_matches() - is @cls of the class named @name: a name of bo_req_class_name(), "4xx",
  * "5xx" or "timeout"? */

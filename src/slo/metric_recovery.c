@@ -176,6 +176,15 @@ static int64_t began(const struct bo_fault_record *f)
 	return f->applied_ns - f->apply_cost_ns;
 }
 
+static bool has_reference(const struct slo_ask *ask)
+{
+	bo_vec_foreach(ref, &ask->ctx->refs) {
+		if (slo_same_requests(ref->cmp, ask->cmp))
+			return true;
+	}
+	return false;
+}
+
 /* First apply and last revert of the faults asked about that took place; false with why when that cannot be told. */
 static bool fault_span(const struct slo_ask *ask, struct slo_span *ret, char *why, size_t size)
 {
@@ -200,9 +209,9 @@ static bool fault_span(const struct slo_ask *ask, struct slo_span *ret, char *wh
 	}
 	if (!any)
 		snprintf(why, size, "no fault was applied");
-	else if (!ctx->refs.len)
+	else if (!has_reference(ask))
 		snprintf(why, size, "no latency or errors budget says what 'within budget' is");
-	return any && ctx->refs.len;
+	return any && has_reference(ask);
 }
 
 bool slo_fault_began(const struct slo_ctx *ctx, int64_t *ret_ns, char *why, size_t size)

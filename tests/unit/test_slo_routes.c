@@ -141,6 +141,16 @@ static void test_recovery(void **state)
 	assert_int_equal(s->run->verdict.budgets.items[5].outcome, BO_PASS);
 	assert_int_equal(s->run->verdict.budgets.items[6].outcome, BO_INCONCLUSIVE);
 	assert_non_null(strstr(s->run->verdict.budgets.items[6].reason, "nothing to detect"));
+	/* What one route may do says nothing of the other. */
+	s->plan->budgets.items[0].text = "latency.p90{route=pay} <= 250ms in fault";
+	expect_plan(s, "recovery{route=pay} <= 2s", NULL);
+	expect_plan(s, "recovery <= 2s", NULL);
+	expect_plan(s, "recovery{route=list} <= 2s", "'within budget' is for those requests");
+	synth_judge(s, NULL);
+	assert_int_equal(s->run->verdict.budgets.items[1].outcome, BO_INCONCLUSIVE);
+	assert_non_null(strstr(s->run->verdict.budgets.items[1].reason,
+			       "no latency or errors budget says what"));
+	assert_int_equal(s->run->verdict.budgets.items[3].outcome, BO_PASS);
 }
 
 static void test_plan(void **state)
