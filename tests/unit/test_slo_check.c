@@ -183,7 +183,7 @@ static void test_lint_load(void **state)
 	synth_init(&s, 1);
 	synth_phase(&s, BO_PHASE_SETTLE, 3 * SYNTH_S);
 	/* No budget over requests: nothing hangs on how they end. */
-	synth_budget(&s, "cpu < 1");
+	synth_budget(&s, "cpu < 1 and must errors.ratio <= 1% within 1s of heal");
 	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
 	synth_budget(&s, "cpu < 1 or errors.ratio <= 1% in fault");
 	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
