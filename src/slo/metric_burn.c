@@ -171,7 +171,8 @@ static void worst_rate(const struct slo_ask *ask, const struct past *past, int64
 	/* All of it: there is nothing to look at before the end. */
 	if (!short_ns && long_ns >= past->total_ns)
 		look = past->total_ns;
-	for (int64_t t = look; t <= past->total_ns; t += look) {
+	for (int64_t at = look; at < past->total_ns + look; at += look) {
+		int64_t t = at < past->total_ns ? at : past->total_ns;
 		struct rate rate;
 
 		share_before(past, t, long_ns, caps, &slow);
@@ -250,6 +251,9 @@ bool slo_lint_burn(const struct slo_cmp *cmp, const struct bo_plan *plan, double
 
 	if (!(cmp->metric->flags & SLO_M_BURN) || !slo_op_caps(cmp->op) || cmp->limit <= 0)
 		return false;
+	if (cmp->burn && cmp->burn->long_ns)
+		planned = fmin(planned,
+			       slo_planned_rate(cmp, plan) * (double)cmp->burn->long_ns / 1e9);
 	if (share >= 1 - 1e-9) {
 		snprintf(buf, size,
 			 "when every request fails it burns at %.4g, so a limit of %s cannot fail",
@@ -259,10 +263,12 @@ bool slo_lint_burn(const struct slo_cmp *cmp, const struct bo_plan *plan, double
 	need = (double)slo_min_samples(1 - share);
 	if (planned >= need || planned <= 0)
 		return false;
-	snprintf(buf, size,
-		 "to show that it burns at less than %s takes at least %.0f requests, and the plan "
-		 "offers about %.0f there",
-		 cmp->limit_text, need, planned);
+	snprintf(
+		buf, size,
+		"to show that it burns at less than %s takes at least %.0f requests%s, and the plan "
+		"offers about %.0f there",
+		cmp->limit_text, need, cmp->burn && cmp->burn->long_ns ? " in the long window" : "",
+		planned);
 	return true;
 }
 

@@ -93,6 +93,18 @@ static void test_not_at_once(void **state)
 	expect(s, "burn(99.9%, 10s/5s) < 500 in fault", BO_PASS, "burn 100", NULL);
 }
 
+/* What failed in the very last moments is looked at, too: 8.33 s are no multiple of a look. */
+static void test_the_end(void **state)
+{
+	struct synth *s = *state;
+	int64_t fault = synth_start(s, BO_PHASE_FAULT);
+
+	synth_phase(s, BO_PHASE_FAULT, 8330 * SYNTH_MS);
+	failing(s, fault, fault + 8310 * SYNTH_MS, 0);
+	failing(s, fault + 8310 * SYNTH_MS, fault + 8330 * SYNTH_MS, 1000);
+	expect(s, "burn(99.9%, 1s) < 14.4 in fault", BO_INCONCLUSIVE, "burn 20", NULL);
+}
+
 /* Both windows must hold enough requests to show it. */
 static void test_both_must_show(void **state)
 {
@@ -131,6 +143,38 @@ static void test_cannot_tell(void **state)
 	expect(s, "burn(90%) < 5 in heal", BO_INCONCLUSIVE, NULL, NULL);
 }
 
+/* How many of 60 runs, in which each request fails with probability @share, end as @wrong. */
+static int wrong_of_60(const char *text, double share, enum bo_outcome wrong)
+{
+	int n = 0;
+
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct synth s;
+
+		synth_init(&s, seed);
+		for (int64_t t = synth_start(&s, BO_PHASE_FAULT); t < synth_end(&s, BO_PHASE_FAULT);
+		     t += 5 * SYNTH_MS)
+			synth_req(&s, t, SYNTH_MS,
+				  bo_rng_unit(&s.rng) < share ? BO_REQ_RESET : BO_REQ_OK);
+		n += synth_judge(&s, text)->outcome == wrong;
+		synth_done(&s);
+	}
+	return n;
+}
+
+static void test_rarely_wrong(void **state)
+{
+	static const char *const texts[] = { "burn(99.9%) < 14.4 in fault",
+					     "burn(99.9%, 10s/1s) < 14.4 in fault",
+					     "burn(99.9%, 1h/5m) < 14.4 in fault" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_in_range(wrong_of_60(texts[i], 0.0072, BO_FAIL), 0, 1);
+		assert_in_range(wrong_of_60(texts[i], 0.0288, BO_PASS), 0, 1);
+	}
+}
+
 static void test_base_must_be_sound(void **state)
 {
 	struct synth *s = *state;
@@ -154,8 +198,12 @@ static void test_plan(void **state)
 	assert_false(bo_budget_lint(b, s->plan, buf, sizeof(buf)));
 	s->plan->loads.items[0].rate_per_s = 10;
 	assert_true(bo_budget_lint(b, s->plan, buf, sizeof(buf)));
-	assert_non_null(strstr(buf, "takes at least 207 requests, and the plan offers about 100"));
+	assert_non_null(strstr(buf, "takes at least 207 requests in the long window, and the plan "
+				    "offers about 100"));
 	bo_budget_free(b);
+	s->plan->loads.items[0].rate_per_s = 200;
+	expect_lint(s, "burn(2s/1s) < 14.4 in fault", NULL);
+	expect_lint(s, "burn(1s/500ms) < 14.4 in fault", "the plan offers about 200 there");
 	assert_int_equal(bo_budget_parse(&b, "burn(90%) < 10 in fault", NULL), 0);
 	assert_true(bo_budget_lint(b, s->plan, buf, sizeof(buf)));
 	assert_non_null(strstr(buf, "it burns at 10, so a limit of 10 cannot fail"));
@@ -165,10 +213,16 @@ static void test_plan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SYNTH_TEST(test_rate),        SYNTH_TEST(test_spent),
-		SYNTH_TEST(test_windows),     SYNTH_TEST(test_beginning),
-		SYNTH_TEST(test_not_at_once), SYNTH_TEST(test_both_must_show),
-		SYNTH_TEST(test_cannot_tell), SYNTH_TEST(test_base_must_be_sound),
+		SYNTH_TEST(test_rate),
+		SYNTH_TEST(test_spent),
+		SYNTH_TEST(test_windows),
+		SYNTH_TEST(test_beginning),
+		SYNTH_TEST(test_not_at_once),
+		SYNTH_TEST(test_both_must_show),
+		SYNTH_TEST(test_the_end),
+		SYNTH_TEST(test_cannot_tell),
+		SYNTH_TEST(test_base_must_be_sound),
+		cmocka_unit_test(test_rarely_wrong),
 		SYNTH_TEST(test_plan),
 	};
 
