@@ -41,7 +41,7 @@ static const char *colour_of(const char *word)
 		{ "PASS", "\x1b[1;32m" },         { "FAIL", "\x1b[1;31m" },
 		{ "INCONCLUSIVE", "\x1b[1;33m" }, { "ABORTED", "\x1b[1;35m" },
 		{ "confirmed", "\x1b[32m" },      { "NOT CONFIRMED", "\x1b[1;33m" },
-		{ "NOT MEASURED", "\x1b[1;33m" },
+		{ "NOT MEASURED", "\x1b[1;33m" }, { "WARNING", "\x1b[1;33m" },
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(*colours); i++)
@@ -255,7 +255,7 @@ static void print_budgets(const struct bo_console *con, const json_t *run)
 
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
 		const json_t *budget = json_array_get(budgets, i);
-		const char *outcome = bo_view_str(budget, "outcome"),
+		const char *outcome = bo_view_budget_word(budget),
 			   *excess = bo_view_str(budget, "excess");
 
 		bo_table_add(&table, outcome);

@@ -304,6 +304,19 @@ static size_t lint_budget(const struct bo_plan *plan, const struct bo_budget_spe
 	return n;
 }
 
+static size_t lint_load(const struct bo_plan *plan, size_t index,
+			void (*say)(void *arg, const char *line), void *arg)
+{
+	const struct bo_load_spec *load = &plan->loads.items[index];
+	char text[400], line[512];
+
+	if (!bo_slo_lint_load(plan, index, text, sizeof(text)))
+		return 0;
+	snprintf(line, sizeof(line), "%s:%d: %s", load->src.file, load->src.line, text);
+	say(arg, line);
+	return 1;
+}
+
 size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const char *line),
 			void *arg)
 {
@@ -320,6 +333,8 @@ size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const
 		say(arg, line);
 		n++;
 	}
+	for (size_t i = 0; i < plan->loads.len; i++)
+		n += lint_load(plan, i, say, arg);
 	if (!plan->budgets.len) {
 		snprintf(line, sizeof(line),
 			 "%s:%d: no budget: the verdict can only be INCONCLUSIVE", plan->src.file,

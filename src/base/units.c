@@ -16,7 +16,7 @@ struct unit {
 
 static const struct unit duration_units[] = {
 	{ "ns", 1 },   { "us", 1e3 },   { "µs", 1e3 },   { "ms", 1e6 }, { "s", 1e9 },
-	{ "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 }, { NULL, 0 },
+	{ "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 }, { NULL, 0 },
 };
 static const struct unit size_units[] = {
 	{ "", 1 },         { "B", 1 },        { "kB", 1e3 },     { "KB", 1e3 },
@@ -118,6 +118,9 @@ static int parse_one(const char *s, const struct unit *units, const char *what, 
 
 	if (!scan_number(&at, &v) || !scan_unit(&at, units, &factor) || *skip_blanks(at))
 		return expected(err, what, s);
+	/* "1e999", and "0e999", which is not even that */
+	if (!isfinite(v * factor))
+		return bo_err_set(err, ERANGE, BO_SUBSYS_BASE, "\"%.60s\" is out of range", s);
 	*ret = v * factor;
 	return 0;
 }

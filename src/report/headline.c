@@ -12,7 +12,17 @@ static size_t count_outcome(const struct bo_run *run, enum bo_outcome outcome)
 	size_t n = 0;
 
 	bo_vec_foreach(b, &run->verdict.budgets)
-		n += b->outcome == outcome;
+		n += b->outcome == outcome && !b->warn;
+	return n;
+}
+
+/* Those that do not only warn. */
+static size_t count_deciding(const struct bo_run *run)
+{
+	size_t n = 0;
+
+	bo_vec_foreach(b, &run->verdict.budgets)
+		n += !b->warn;
 	return n;
 }
 
@@ -28,14 +38,14 @@ static const struct bo_budget_result *first_broken(const struct bo_run *run)
 	const struct bo_budget_result *first = NULL;
 
 	bo_vec_foreach(b, &run->verdict.budgets)
-		if (b->outcome == BO_FAIL && (!first || broke_earlier(b, first)))
+		if (b->outcome == BO_FAIL && !b->warn && (!first || broke_earlier(b, first)))
 			first = b;
 	return first;
 }
 
 static void why_failed(struct bo_strbuf *sb, const struct bo_run *run)
 {
-	size_t broken = count_outcome(run, BO_FAIL), total = run->verdict.budgets.len;
+	size_t broken = count_outcome(run, BO_FAIL), total = count_deciding(run);
 	const struct bo_budget_result *first = first_broken(run);
 
 	if (run->failure)
@@ -62,7 +72,7 @@ static void why_inconclusive(struct bo_strbuf *sb, const struct bo_run *run)
 		return;
 	}
 	bo_vec_foreach(b, &run->verdict.budgets) {
-		if (b->outcome != BO_INCONCLUSIVE)
+		if (b->outcome != BO_INCONCLUSIVE || b->warn)
 			continue;
 		bo_strbuf_printf(sb, "No verdict on %s: %s.", b->text,
 				 *b->reason ? b->reason : "it could not be judged");
@@ -73,7 +83,7 @@ static void why_inconclusive(struct bo_strbuf *sb, const struct bo_run *run)
 
 void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
 {
-	size_t total = run->verdict.budgets.len, confirmed = 0;
+	size_t total = count_deciding(run), confirmed = 0, warnings = 0;
 
 	switch (run->verdict.outcome) {
 	case BO_FAIL:
@@ -99,5 +109,9 @@ void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
 	if (run->faults.len)
 		bo_strbuf_printf(sb, " under %zu confirmed fault%s", confirmed,
 				 confirmed == 1 ? "" : "s");
+	bo_vec_foreach(b, &run->verdict.budgets)
+		warnings += b->warn && b->outcome == BO_FAIL;
+	if (warnings)
+		bo_strbuf_printf(sb, "; %zu warning%s", warnings, warnings == 1 ? "" : "s");
 	bo_strbuf_puts(sb, ".");
 }

@@ -175,7 +175,7 @@ void bo_html_budgets(struct bo_strbuf *sb, const json_t *run)
 		const char *reason = bo_view_str(budget, "reason");
 
 		bo_strbuf_puts(sb, "<tr><td>");
-		badge(sb, bo_view_str(budget, "outcome"));
+		badge(sb, bo_view_budget_word(budget));
 		bo_strbuf_puts(sb, "</td><td><code>");
 		bo_text_html(sb, bo_view_str(budget, "text"));
 		bo_strbuf_puts(sb, "</code>");

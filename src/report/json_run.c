@@ -250,6 +250,8 @@ static json_t *budget_json(struct bo_build *b, const struct bo_run *run, size_t 
 	bo_build_put(b, o, "text", bo_build_str(result->text));
 	bo_build_put(b, o, "source", bo_build_source(b, result->src));
 	bo_build_put(b, o, "outcome", json_string(bo_outcome_name(result->outcome)));
+	if (result->warn)
+		bo_build_put(b, o, "warn", json_true());
 	bo_build_put(b, o, "measured", bo_build_str(result->measured));
 	bo_build_put(b, o, "limit", bo_build_str(result->limit));
 	bo_build_put(b, o, "excess", bo_build_str(result->excess));

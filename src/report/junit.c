@@ -121,6 +121,23 @@ static void add_budget_error(struct bo_strbuf *sb, const json_t *budget)
 	bo_strbuf_puts(sb, "</error>\n");
 }
 
+/* It neither fails nor is an error: what it says is put with the test case. */
+static void add_warning(struct bo_strbuf *sb, const json_t *budget)
+{
+	bo_strbuf_puts(sb, "      <system-out>");
+	bo_text_xml(sb, bo_view_budget_word(budget));
+	bo_strbuf_puts(sb, ": measured ");
+	bo_text_xml(sb, bo_view_str(budget, "measured"));
+	bo_strbuf_puts(sb, ", limit ");
+	bo_text_xml(sb, bo_view_str(budget, "limit"));
+	if (*bo_view_str(budget, "reason")) {
+		bo_strbuf_puts(sb, "\n");
+		bo_text_xml(sb, bo_view_str(budget, "reason"));
+	}
+	add_where(sb, budget);
+	bo_strbuf_puts(sb, "</system-out>\n");
+}
+
 static void add_budget(struct bo_strbuf *sb, const char *class_name, const json_t *budgets,
 		       size_t i)
 {
@@ -136,7 +153,9 @@ static void add_budget(struct bo_strbuf *sb, const char *class_name, const json_
 		return;
 	}
 	bo_strbuf_puts(sb, ">\n");
-	if (!strcmp(outcome, "FAIL"))
+	if (bo_view_warns(budget))
+		add_warning(sb, budget);
+	else if (!strcmp(outcome, "FAIL"))
 		add_failure(sb, budget);
 	else
 		add_budget_error(sb, budget);
@@ -192,6 +211,8 @@ static void add_counts(struct bo_strbuf *sb, const json_t *run, const char *run_
 	for (size_t i = 0; i < n; i++) {
 		const char *outcome = bo_view_str(json_array_get(budgets, i), "outcome");
 
+		if (bo_view_warns(json_array_get(budgets, i)))
+			continue;
 		failures += !strcmp(outcome, "FAIL");
 		errors += strcmp(outcome, "FAIL") != 0 && strcmp(outcome, "PASS") != 0;
 	}

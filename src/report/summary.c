@@ -25,7 +25,7 @@ static void add_budgets(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "| | Budget | Measured | Missed | Where |\n|-|-|-|-|-|\n");
 	for (size_t i = 0; i < json_array_size(budgets); i++) {
 		const json_t *budget = json_array_get(budgets, i);
-		const char *outcome = bo_view_str(budget, "outcome"),
+		const char *outcome = bo_view_budget_word(budget),
 			   *reason = bo_view_str(budget, "reason");
 		struct bo_strbuf where = { 0 };
 

@@ -148,6 +148,18 @@ void bo_view_grew(struct bo_strbuf *sb, const json_t *grew)
 		bo_strbuf_printf(sb, ", labels {%s}", bo_view_str(grew, "labels"));
 }
 
+bool bo_view_warns(const json_t *budget)
+{
+	return json_is_true(bo_view_get(budget, "warn"));
+}
+
+const char *bo_view_budget_word(const json_t *budget)
+{
+	const char *outcome = bo_view_str(budget, "outcome");
+
+	return bo_view_warns(budget) && !strcmp(outcome, "FAIL") ? "WARNING" : outcome;
+}
+
 const char *bo_view_icon(const char *verdict)
 {
 	if (!strcmp(verdict, "PASS"))
@@ -156,5 +168,7 @@ const char *bo_view_icon(const char *verdict)
 		return "\u2718";
 	if (!strcmp(verdict, "ABORTED"))
 		return "\u25a0";
+	if (!strcmp(verdict, "WARNING"))
+		return "!";
 	return "?";
 }

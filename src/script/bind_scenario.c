@@ -6,6 +6,7 @@
 
 #include "brownout/base/clock.h"
 #include "brownout/base/nearest.h"
+#include "brownout/base/units.h"
 #include "script-internal.h"
 
 #define MAX_PHASE_NS (24 * 3600 * BO_NSEC_PER_SEC)
@@ -113,10 +114,35 @@ static void lx_phases(const struct lx_table *t)
 	lua_pop(L, 1);
 }
 
+/* slo = { target = "99.9%", period = "30d" } */
+static void lx_slo(const struct lx_table *t)
+{
+	static const char *const keys[] = { "target", "period", NULL };
+	lua_State *L = t->L;
+	struct bo_plan *plan = lx_script(L)->plan;
+	struct lx_table slo;
+	const char *target = "";
+
+	if (!lx_table_get(t, "slo"))
+		return;
+	lx_table_open(L, -1, &slo, keys, "slo = { target = \"99.9%\", period = \"30d\" }", "slo");
+	(void)lx_read_string(&slo, "target", &target);
+	if (bo_parse_ratio(target, &plan->slo_target, NULL) < 0 || plan->slo_target <= 0 ||
+	    plan->slo_target >= 1)
+		lx_fail(L,
+			"slo: target: expected a share above 0%% and below 100%% such as \"99.9%%\", found "
+			"\"%.40s\"",
+			target);
+	(void)lx_read_duration(&slo, "period", BO_NSEC_PER_SEC, 366 * MAX_PHASE_NS,
+			       &plan->slo_period_ns);
+	lua_pop(L, 1);
+}
+
 /* core.scenario(name, table) */
 static int lx_core_scenario(lua_State *L)
 {
-	static const char *const keys[] = { "about", "phases", "timeout", "driver", "seed", NULL };
+	static const char *const keys[] = { "about",  "phases", "timeout", "slo",
+					    "driver", "seed",   NULL };
 	static const char *const drivers[] = { "auto", "netem", "wire", NULL };
 	struct script *script = lx_script(L);
 	struct bo_plan *plan = script->plan;
@@ -137,6 +163,7 @@ static int lx_core_scenario(lua_State *L)
 	plan->about = "";
 	(void)lx_read_string(&t, "about", &plan->about);
 	(void)lx_read_duration(&t, "timeout", 1, MAX_PHASE_NS, &plan->timeout_ns);
+	lx_slo(&t);
 	if (lx_read_choice(&t, "driver", drivers, &driver))
 		plan->driver = (enum bo_driver)driver;
 	if (lx_read_count(&t, "seed", 1, INT64_MAX, &seed) && !script->options->seed)

@@ -48,8 +48,12 @@ static int shape_limit(const struct slo_cmp *cmp, struct bo_err *err)
 {
 	unsigned flags = cmp->metric->flags;
 	const char *name = cmp->metric_text;
-	bool relative = cmp->limit_kind == SLO_LIMIT_FACTOR || cmp->limit_kind == SLO_LIMIT_OFFSET;
+	bool relative = slo_limit_of_base(cmp);
+	bool timeout = !relative && cmp->limit_kind >= SLO_LIMIT_TIMES_TIMEOUT;
 
+	if (timeout && cmp->metric->unit != SLO_UNIT_DURATION)
+		return slo_err_at(err, cmp->limit_col,
+				  "%s is no time, so it cannot be compared with the timeout", name);
 	if (relative && !(flags & SLO_M_BASE))
 		return slo_err_at(err, cmp->limit_col, "%s cannot be compared with base", name);
 	if (relative && slo_cmp_phases(cmp) == SLO_PHASE_BIT(BO_PHASE_BASE))
@@ -99,6 +103,24 @@ static int shape_select(const struct slo_cmp *cmp, struct bo_err *err)
 	return 0;
 }
 
+static int shape_sustained(const struct slo_cmp *cmp, struct bo_err *err)
+{
+	const char *name = cmp->metric_text;
+
+	if (!cmp->sustained_ns)
+		return 0;
+	if (!(cmp->metric->flags & SLO_M_WINDOWS) || cmp->at)
+		return slo_err_at(err, cmp->sustained_col, "%s%s cannot be judged over time", name,
+				  cmp->at ? " at an instant" : "");
+	if (cmp->window_ns)
+		return slo_err_at(err, cmp->sustained_col,
+				  "'for … windows' and 'sustained for' exclude each other");
+	if (cmp->op == SLO_EQ)
+		return slo_err_at(err, cmp->sustained_col,
+				  "'sustained for' wants <= < >= or >, not '=='");
+	return 0;
+}
+
 int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 {
 	unsigned flags = cmp->metric->flags;
@@ -107,8 +129,13 @@ int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 
 	if (cmp->node && !(flags & SLO_M_NODE))
 		return slo_err_at(err, cmp->selector_col, "%s has no {node=…}", name);
-	if (cmp->load && !(flags & SLO_M_REQUESTS))
+	if (cmp->load && !(flags & (SLO_M_REQUESTS | SLO_M_SUBSET)))
 		return slo_err_at(err, cmp->selector_col, "%s has no {load=…}", name);
+	if (cmp->route && !(flags & (SLO_M_REQUESTS | SLO_M_SUBSET)))
+		return slo_err_at(err, cmp->selector_col, "%s has no {route=…}", name);
+	if (cmp->fault && !(flags & SLO_M_FAULT))
+		return slo_err_at(err, cmp->selector_col,
+				  "%s has no {fault=…}; that is for recovery and detect", name);
 	if (cmp->cls && !(flags & SLO_M_CLASS))
 		return slo_err_at(err, cmp->selector_col, "%s has no {class=…}", name);
 	r = shape_select(cmp, err);
@@ -137,7 +164,7 @@ int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err)
 	if (cmp->window_ns && (!(flags & SLO_M_WINDOWS) || cmp->at))
 		return slo_err_at(err, cmp->window_col, "%s%s cannot be judged in windows", name,
 				  cmp->at ? " at an instant" : "");
-	return 0;
+	return shape_sustained(cmp, err);
 }
 
 bool slo_needs_census(const struct slo_cmp *cmp)
@@ -150,7 +177,7 @@ bool slo_needs_census(const struct slo_cmp *cmp)
 static int check_phases(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
 {
 	unsigned flags = cmp->metric->flags, phases = slo_cmp_phases(cmp);
-	bool relative = cmp->limit_kind == SLO_LIMIT_FACTOR || cmp->limit_kind == SLO_LIMIT_OFFSET;
+	bool relative = slo_limit_of_base(cmp);
 	int64_t total = 0, longest = 0;
 
 	if (cmp->to != BO_PHASE_COUNT) {
@@ -182,7 +209,43 @@ static int check_phases(const struct slo_cmp *cmp, const struct bo_plan *plan, s
 		return slo_err_at(err, cmp->window_col,
 				  "no phase that is judged lasts for one %s window",
 				  cmp->window_text);
+	if (cmp->sustained_ns > total)
+		return slo_err_at(err, cmp->sustained_col,
+				  "what is judged does not last for %s, so this cannot fail",
+				  cmp->sustained_text);
+	if (cmp->limit_kind >= SLO_LIMIT_TIMES_TIMEOUT && plan->timeout_ns <= 0)
+		return slo_err_at(err, cmp->limit_col,
+				  "the scenario declares no timeout; say timeout = \"1s\" in "
+				  "bo.scenario, or write the limit as a time");
 	return 0;
+}
+
+static int check_route(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
+{
+	const char *names[65];
+	size_t n = 0;
+	char hint[80];
+
+	for (size_t i = 0; i < plan->loads.len; i++) {
+		const struct bo_load_spec *load = &plan->loads.items[i];
+
+		if (cmp->load && strcmp(load->name, cmp->load) != 0)
+			continue;
+		for (size_t k = 0; k < load->nroutes; k++) {
+			if (strcmp(load->routes[k].name, cmp->route) == 0)
+				return 0;
+			if (n < 64)
+				names[n++] = load->routes[k].name;
+		}
+	}
+	names[n] = NULL;
+	if (!n)
+		return slo_err_at(err, cmp->selector_col,
+				  "unknown route '%s': %s%s%s has no routes", cmp->route,
+				  cmp->load ? "load '" : "", cmp->load ? cmp->load : "the load",
+				  cmp->load ? "'" : "");
+	return slo_err_at(err, cmp->selector_col, "unknown route '%s'%s", cmp->route,
+			  bo_nearest_hint(cmp->route, names, hint, sizeof(hint)));
 }
 
 static int check_load(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
@@ -195,10 +258,10 @@ static int check_load(const struct slo_cmp *cmp, const struct bo_plan *plan, str
 		return slo_err_at(err, cmp->metric_col,
 				  "%s needs a load, and the scenario has none", cmp->metric_text);
 	if (!cmp->load)
-		return 0;
+		return cmp->route ? check_route(cmp, plan, err) : 0;
 	bo_vec_foreach(load, &plan->loads) {
 		if (strcmp(load->name, cmp->load) == 0)
-			return 0;
+			return cmp->route ? check_route(cmp, plan, err) : 0;
 		if (n < 32)
 			names[n++] = load->name;
 	}
@@ -271,11 +334,31 @@ static int check_node(const struct slo_cmp *cmp, const struct bo_plan *plan, str
 			  bo_nearest_hint(cmp->node, names, hint, sizeof(hint)));
 }
 
-static bool holds_reference(const struct slo_expr *expr)
+/* Does @expr say what "within budget" is for the requests that @cmp asks about? */
+static bool holds_reference(const struct slo_expr *expr, const struct slo_cmp *cmp)
 {
 	if (expr->kind == SLO_EXPR_AND)
-		return holds_reference(expr->left) || holds_reference(expr->right);
-	return expr->kind == SLO_EXPR_CMP && (expr->cmp.metric->flags & SLO_M_STEADY);
+		return holds_reference(expr->left, cmp) || holds_reference(expr->right, cmp);
+	return expr->kind == SLO_EXPR_CMP && slo_is_reference(&expr->cmp) &&
+	       slo_same_requests(&expr->cmp, cmp);
+}
+
+static int check_fault_id(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
+{
+	const char *names[33];
+	size_t n = 0;
+	char hint[80];
+
+	bo_vec_foreach(fault, &plan->faults) {
+		if (slo_name_matches(cmp->fault, fault->id))
+			return 0;
+		if (n < 32)
+			names[n++] = fault->id;
+	}
+	names[n] = NULL;
+	bo_nearest_hint(cmp->fault, names, hint, sizeof(hint));
+	return slo_err_at(err, cmp->selector_col, "unknown fault '%s'%s%s%s%s", cmp->fault, hint,
+			  *hint ? "" : "; there is '", *hint ? "" : names[0], *hint ? "" : "'");
 }
 
 /* recovery and detect ask when the *other* budgets are broken and kept again. */
@@ -293,34 +376,24 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 		struct bo_budget *other = NULL;
 
 		if (bo_budget_parse(&other, spec->text, NULL) == 0)
-			any |= holds_reference(other->root);
+			any |= !other->warn && holds_reference(other->root, cmp);
 		bo_budget_free(other);
 	}
 	if (!any)
 		return slo_err_at(
 			err, cmp->metric_col,
-			"%s needs a latency or errors budget beside it that says what 'within budget' is",
-			cmp->metric_text);
-	if (strcmp(cmp->metric->name, "recovery") == 0) {
-		int64_t last = 0;
+			"%s needs a latency or errors budget beside it that says what 'within budget' is%s",
+			cmp->metric_text, cmp->load || cmp->route ? " for those requests" : "");
+	if (cmp->fault) {
+		int r = check_fault_id(cmp, plan, err);
 
-		bo_vec_foreach(fault, &plan->faults) {
-			int64_t from, to;
-
-			bo_plan_fault_window(plan, fault, &from, &to);
-			last = to > last ? to : last;
-		}
-		for (int i = BO_PHASE_BASE; i < BO_PHASE_COUNT; i++) {
-			int64_t end = bo_plan_phase_start(plan, (enum bo_phase)i) +
-				      plan->phase_ns[i];
-
-			if (bo_phase_has_load((enum bo_phase)i) && end > last)
-				return 0;
-		}
+		if (r < 0)
+			return r;
+	}
+	if (strcmp(cmp->metric->name, "recovery") == 0 && slo_load_after(plan, cmp) <= 0)
 		return slo_err_at(
 			err, cmp->metric_col,
 			"recovery needs load after the last fault: give phase 'heal' a duration");
-	}
 	return 0;
 }
 
@@ -329,17 +402,23 @@ static int check_expr(const struct slo_expr *expr, const struct bo_plan *plan, s
 	const struct slo_cmp *cmp = &expr->cmp;
 	int r;
 
+	if (expr->kind == SLO_EXPR_MUST) {
+		r = slo_check_must_plan(&expr->must, plan, err);
+		return r < 0 ? r : check_expr(expr->left, plan, err);
+	}
 	if (expr->kind != SLO_EXPR_CMP) {
 		r = check_expr(expr->left, plan, err);
 		return r < 0 ? r : check_expr(expr->right, plan, err);
 	}
 	r = check_phases(cmp, plan, err);
-	if (r == 0 && (cmp->metric->flags & SLO_M_REQUESTS))
+	if (r == 0 && ((cmp->metric->flags & SLO_M_REQUESTS) || cmp->load || cmp->route))
 		r = check_load(cmp, plan, err);
 	if (r == 0 && (cmp->metric->flags & SLO_M_NODE))
 		r = check_node(cmp, plan, err);
 	if (r == 0 && (cmp->metric->flags & SLO_M_FAULT))
 		r = check_fault(cmp, plan, err);
+	if (r == 0 && (cmp->metric->flags & SLO_M_BURN))
+		r = slo_check_burn(cmp, plan, err);
 	return r;
 }
 

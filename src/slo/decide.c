@@ -20,6 +20,43 @@ bool slo_this_good(const struct slo_cmp *cmp)
 	return availability ? !slo_op_caps(cmp->op) : slo_op_caps(cmp->op);
 }
 
+/* A number or a frequency of errors above 0 is no share that a short window could be held against. */
+bool slo_is_reference(const struct slo_cmp *cmp)
+{
+	bool share = cmp->metric->unit == SLO_UNIT_DURATION || cmp->metric->unit == SLO_UNIT_RATIO;
+
+	return (cmp->metric->flags & SLO_M_STEADY) && !cmp->cls && slo_this_good(cmp) &&
+	       (share || (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->limit <= 0));
+}
+
+bool slo_same_requests(const struct slo_cmp *a, const struct slo_cmp *b)
+{
+	return (!a->load || !b->load || strcmp(a->load, b->load) == 0) &&
+	       (!a->route || !b->route || strcmp(a->route, b->route) == 0);
+}
+
+bool slo_limit_of_base(const struct slo_cmp *cmp)
+{
+	return cmp->limit_kind == SLO_LIMIT_FACTOR || cmp->limit_kind == SLO_LIMIT_OFFSET;
+}
+
+double slo_limit_fixed(const struct slo_cmp *cmp, const struct bo_plan *plan)
+{
+	switch (cmp->limit_kind) {
+	case SLO_LIMIT_ABSOLUTE:
+		return cmp->limit;
+	case SLO_LIMIT_TIMES_TIMEOUT:
+		return cmp->limit * (double)plan->timeout_ns;
+	case SLO_LIMIT_AFTER_TIMEOUT:
+		return cmp->limit + (double)plan->timeout_ns;
+	case SLO_LIMIT_FACTOR:
+	case SLO_LIMIT_OFFSET:
+	case SLO_LIMIT_OF_LIMIT:
+		break;
+	}
+	return NAN;
+}
+
 bool slo_breaks(enum slo_op op, double value, double limit)
 {
 	switch (op) {
@@ -120,15 +157,30 @@ static void describe_limit(const struct slo_cmp *cmp, double limit, char *buf, s
 	char l[BO_UNIT_BUF], relative[64] = "", windows[64] = "";
 
 	slo_format(slo_cmp_unit(cmp), limit, l);
-	if (cmp->limit_kind == SLO_LIMIT_FACTOR)
+	switch (cmp->limit_kind) {
+	case SLO_LIMIT_ABSOLUTE:
+		break;
+	case SLO_LIMIT_FACTOR:
 		snprintf(relative, sizeof(relative), " (%.40s * base)", cmp->limit_text);
-	else if (cmp->limit_kind == SLO_LIMIT_OFFSET)
+		break;
+	case SLO_LIMIT_OFFSET:
 		snprintf(relative, sizeof(relative), " (base + %.40s)", cmp->limit_text);
-	else if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT)
+		break;
+	case SLO_LIMIT_OF_LIMIT:
 		snprintf(relative, sizeof(relative), " of limit");
+		break;
+	case SLO_LIMIT_TIMES_TIMEOUT:
+		snprintf(relative, sizeof(relative), " (%.40s * timeout)", cmp->limit_text);
+		break;
+	case SLO_LIMIT_AFTER_TIMEOUT:
+		snprintf(relative, sizeof(relative), " (timeout + %.40s)", cmp->limit_text);
+		break;
+	}
 	if (cmp->window_ns)
 		snprintf(windows, sizeof(windows), " in %.20s of %.20s windows", cmp->share_text,
 			 cmp->window_text);
+	else if (cmp->sustained_ns)
+		snprintf(windows, sizeof(windows), " sustained for %.20s", cmp->sustained_text);
 	snprintf(buf, size, "%s %s%s%s", slo_op_text(cmp->op), l, relative, windows);
 }
 

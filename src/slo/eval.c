@@ -26,8 +26,12 @@ int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int n
 	int r;
 
 	*ret_value = *ret_lower = *ret_upper = cmp->limit;
-	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE || cmp->limit_kind == SLO_LIMIT_OF_LIMIT)
+	if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT)
 		return 0;
+	if (!slo_limit_of_base(cmp)) {
+		*ret_value = *ret_lower = *ret_upper = slo_limit_fixed(cmp, ctx->plan);
+		return 0;
+	}
 	slo_estimate_none(&base);
 	r = slo_measure(&ask, &base, err);
 	if (r < 0)
@@ -69,21 +73,30 @@ struct tally {
 	char why[400];
 };
 
-static int judge_window(const struct slo_ask *ask, struct slo_span window, struct tally *t,
-			struct bo_err *err)
+int slo_windowed(const struct slo_ask *ask, struct slo_span window, struct slo_estimate *est,
+		 enum bo_outcome *ret, struct bo_err *err)
 {
 	struct slo_ask in = *ask;
-	struct slo_estimate est;
-	enum bo_outcome outcome;
 	int r;
 
 	in.clip = window;
 	in.census = true;
-	slo_estimate_none(&est);
-	r = slo_measure(&in, &est, err);
+	slo_estimate_none(est);
+	r = slo_measure(&in, est, err);
+	if (r == 0)
+		*ret = slo_decide(ask->cmp->op, est, ask->limit, ask->limit);
+	return r;
+}
+
+static int judge_window(const struct slo_ask *ask, struct slo_span window, struct tally *t,
+			struct bo_err *err)
+{
+	struct slo_estimate est;
+	enum bo_outcome outcome;
+	int r = slo_windowed(ask, window, &est, &outcome, err);
+
 	if (r < 0)
 		return r;
-	outcome = slo_decide(ask->cmp->op, &est, ask->limit, ask->limit);
 	t->good += outcome == BO_PASS;
 	t->bad += outcome == BO_FAIL;
 	t->unknown += outcome == BO_INCONCLUSIVE;
@@ -180,6 +193,8 @@ static int eval_at_node(const struct slo_ctx *ctx, const struct slo_cmp *cmp, un
 		return r;
 	if (cmp->window_ns && !isnan(ask.limit)) {
 		r = eval_windows(&ask, name, ret, err);
+	} else if (cmp->sustained_ns && !isnan(ask.limit)) {
+		r = slo_eval_sustained(&ask, name, ret, err);
 	} else {
 		r = slo_measure(&ask, &est, err);
 		slo_describe(cmp, &est, ask.limit, name, ret);
@@ -285,7 +300,7 @@ int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct sl
 	/* What base already breaks cannot be blamed on a fault; a budget for base alone is judged
 	 * as it stands, and so is a floor, which base is not meant to reach. */
 	if (!(cmp->metric->flags & SLO_M_STEADY) || !slo_this_good(cmp) ||
-	    cmp->limit_kind != SLO_LIMIT_ABSOLUTE || !(phases & ~base) ||
+	    isnan(slo_limit_fixed(cmp, ctx->plan)) || !(phases & ~base) ||
 	    !slo_phase_happened(ctx->run, BO_PHASE_BASE))
 		return 0;
 	r = eval_in(ctx, cmp, base, &before, err);
@@ -310,9 +325,9 @@ static void decided_by(const struct slo_expr *expr, struct slo_result *ret)
 	bo_auto(bo_strbuf_done) struct bo_strbuf text = { 0 };
 	char old[256];
 
-	if (expr->kind != SLO_EXPR_CMP)
+	if (expr->kind != SLO_EXPR_CMP && expr->kind != SLO_EXPR_MUST)
 		return;
-	slo_cmp_print(&expr->cmp, &text);
+	slo_expr_print(expr, false, &text);
 	snprintf(old, sizeof(old), "%s", ret->reason);
 	snprintf(ret->reason, sizeof(ret->reason), "decided by '%.90s'%s%.140s",
 		 bo_strbuf_str(&text), *old ? ": " : "", old);
@@ -327,6 +342,8 @@ int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr, struct slo_
 
 	if (expr->kind == SLO_EXPR_CMP)
 		return slo_eval_cmp(ctx, &expr->cmp, ret, err);
+	if (expr->kind == SLO_EXPR_MUST)
+		return slo_eval_must(ctx, expr, ret, err);
 	r = slo_eval(ctx, expr->left, &left, err);
 	if (r == 0)
 		r = slo_eval(ctx, expr->right, &right, err);

@@ -261,7 +261,7 @@ static int derive(const struct slo_ask *ask, struct derived **ret, struct bo_err
 static int derived_of(const struct slo_ask *ask, struct derived **ret, struct bo_err *err)
 {
 	bo_vec_foreach(it, &ask->ctx->derived->items) {
-		if ((*it)->cmp == ask->cmp && (*it)->node == ask->node) {
+		if ((*it)->cmp->select == ask->cmp->select && (*it)->node == ask->node) {
 			*ret = *it;
 			return 0;
 		}

@@ -29,6 +29,7 @@
 #define SLO_MAX_TEXT 1024
 #define SLO_MAX_DEPTH 16
 #define SLO_MAX_TERMS 32
+#define SLO_MAX_BURN_RATIO 100
 #define SLO_MIN_STRETCH_NS (10 * BO_NSEC_PER_MSEC)
 #define SLO_MAX_STRETCH_NS (86400 * BO_NSEC_PER_SEC)
 
@@ -65,6 +66,7 @@ enum slo_tok {
 	SLO_TOK_LPAREN,
 	SLO_TOK_RPAREN,
 	SLO_TOK_DOTDOT,
+	SLO_TOK_SLASH,
 };
 
 /** struct slo_token - a piece of the text; @col counts bytes from 1; a STRING's @start and @len
@@ -86,8 +88,16 @@ enum slo_unit { SLO_UNIT_DURATION, SLO_UNIT_RATIO, SLO_UNIT_COUNT, SLO_UNIT_SIZE
 
 enum slo_op { SLO_LE, SLO_LT, SLO_GE, SLO_GT, SLO_EQ };
 
-/** enum slo_limit_kind - ABSOLUTE value · FACTOR × base · base + OFFSET · share OF the memory LIMIT */
-enum slo_limit_kind { SLO_LIMIT_ABSOLUTE, SLO_LIMIT_FACTOR, SLO_LIMIT_OFFSET, SLO_LIMIT_OF_LIMIT };
+/** enum slo_limit_kind - ABSOLUTE value · FACTOR × base · base + OFFSET · share OF the memory LIMIT ·
+ * a multiple of the declared TIMEOUT · the declared TIMEOUT and so much more */
+enum slo_limit_kind {
+	SLO_LIMIT_ABSOLUTE,
+	SLO_LIMIT_FACTOR,
+	SLO_LIMIT_OFFSET,
+	SLO_LIMIT_OF_LIMIT,
+	SLO_LIMIT_TIMES_TIMEOUT,
+	SLO_LIMIT_AFTER_TIMEOUT,
+};
 
 struct slo_metric;
 
@@ -108,13 +118,29 @@ struct slo_select {
 };
 
 /**
+ * struct slo_burn - what stands in burn(…)
+ * @target: share of good requests, NAN: the scenario's
+ * @long_ns, @short_ns: windows; 0 none
+ */
+struct slo_burn {
+	double target;
+	const char *target_text;
+	int64_t long_ns;
+	const char *long_text;
+	int64_t short_ns;
+	const char *short_text;
+};
+
+/**
  * struct slo_cmp - one comparison
  * @metric_text, @limit_text …: as written, so that printing keeps the writer's units
  * @quantile: of latency.pNN, else NAN
- * @select: of groups of goroutines, NULL when none was given
+ * @route: of the load's requests;  @fault: recovery and detect of the faults of that id
+ * @select: of groups of goroutines, NULL when none was given;  @burn: NULL but for the metric of that name
  * @limit: in the metric's base unit (ns, ratio, count, bytes, per second)
  * @from, @to: scope; BO_PHASE_COUNT when none was given;  @at: the value at the end of @to
  * @over_ns: 0 none;  @share, @window_ns: "for SHARE of WINDOW windows", window 0 none
+ * @sustained_ns: only a breach that lasts so long counts; 0 none
  * @*_col: where it stands, for messages
  */
 struct slo_cmp {
@@ -123,8 +149,11 @@ struct slo_cmp {
 	double quantile;
 	const char *node;
 	const char *load;
+	const char *route;
 	const char *cls;
+	const char *fault;
 	const struct slo_select *select;
+	const struct slo_burn *burn;
 	enum slo_op op;
 	enum slo_limit_kind limit_kind;
 	double limit;
@@ -138,6 +167,8 @@ struct slo_cmp {
 	const char *share_text;
 	int64_t window_ns;
 	const char *window_text;
+	int64_t sustained_ns;
+	const char *sustained_text;
 	int metric_col;
 	int selector_col;
 	int op_col;
@@ -145,25 +176,71 @@ struct slo_cmp {
 	int scope_col;
 	int over_col;
 	int window_col;
+	int sustained_col;
 };
 
-enum slo_expr_kind { SLO_EXPR_CMP, SLO_EXPR_AND, SLO_EXPR_OR };
+/**
+ * struct slo_must - "must … within D [of PHASE] [sustained for E]"
+ * @of: from the start of this phase; BO_PHASE_COUNT: from the start of the first fault
+ * @sustained_ns: and goes on for so long; 0 none
+ */
+struct slo_must {
+	int64_t within_ns;
+	const char *within_text;
+	enum bo_phase of;
+	int64_t sustained_ns;
+	const char *sustained_text;
+	int col;
+	int within_col;
+	int of_col;
+};
+
+/* MUST: @left and @must. */
+enum slo_expr_kind { SLO_EXPR_CMP, SLO_EXPR_AND, SLO_EXPR_OR, SLO_EXPR_MUST };
 
 struct slo_expr {
 	enum slo_expr_kind kind;
 	const struct slo_expr *left;
 	const struct slo_expr *right;
 	struct slo_cmp cmp;
+	struct slo_must must;
 };
 
+/** @warn: it is judged and reported, and does not decide the run */
 struct bo_budget {
 	struct bo_arena arena;
 	const struct slo_expr *root;
+	bool warn;
 };
 
 /** slo_cmp_print() - one comparison in canonical spelling */
 void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out);
+/** slo_expr_print() - any part of a budget; an "or" gets parentheses when it is @inside_and */
+void slo_expr_print(const struct slo_expr *expr, bool inside_and, struct bo_strbuf *out);
 const char *slo_op_text(enum slo_op op);
+/** slo_limit_of_base() - is the limit relative to the base phase? */
+bool slo_limit_of_base(const struct slo_cmp *cmp);
+/** slo_planned_rate() - requests per second that the plan offers of those that @cmp asks about */
+double slo_planned_rate(const struct slo_cmp *cmp, const struct bo_plan *plan);
+/** slo_must_origin() - when the time of a "must" is planned to begin */
+int64_t slo_must_origin(const struct slo_must *must, const struct bo_plan *plan);
+/* Each is true with a warning in @buf: no outcome but one is possible; the load cannot decide it; the load cannot
+ * decide a "must" (lint_load.c). */
+bool slo_lint_trivial(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+		      size_t size);
+bool slo_lint_load(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf, size_t size);
+bool slo_lint_must(const struct slo_must *must, const struct slo_cmp *cmp,
+		   const struct bo_plan *plan, char *buf, size_t size);
+/** slo_lint_burn() - true with a warning when burn(…) can never fail, or the @planned requests can never show that
+ * it passes */
+bool slo_lint_burn(const struct slo_cmp *cmp, const struct bo_plan *plan, double planned, char *buf,
+		   size_t size);
+/** slo_load_after() - for how long load is planned to go on after the last of the faults that @cmp asks about, and
+ * before the next */
+int64_t slo_load_after(const struct bo_plan *plan, const struct slo_cmp *cmp);
+/** slo_limit_fixed() - the limit in the metric's base unit when the plan alone says it; NAN for one that hangs on
+ * the run (base, memory limit) */
+double slo_limit_fixed(const struct slo_cmp *cmp, const struct bo_plan *plan);
 
 /** slo_err_at() - "column N: …", -EINVAL; the form of every message about the text of a budget */
 int slo_err_at(struct bo_err *err, int col, const char *fmt, ...) BO_PRINTF(3, 4);
@@ -194,6 +271,14 @@ void slo_group_name(const struct bo_group *g, char *buf, size_t size);
 bool slo_needs_census(const struct slo_cmp *cmp);
 /** slo_check_shape() - everything about a comparison that needs no plan */
 BO_NODISCARD int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err);
+/** slo_check_burn() - does burn(…) fit the plan: is there a target? */
+BO_NODISCARD int slo_check_burn(const struct slo_cmp *cmp, const struct bo_plan *plan,
+				struct bo_err *err);
+/** slo_check_must() - the same of a "must" */
+BO_NODISCARD int slo_check_must(const struct slo_expr *expr, struct bo_err *err);
+/** slo_check_must_plan() - does a "must" fit the plan?  What is within it is checked apart */
+BO_NODISCARD int slo_check_must_plan(const struct slo_must *must, const struct bo_plan *plan,
+				     struct bo_err *err);
 
 /* ---- a run, prepared for questions (scope.c) ---- */
 
@@ -214,7 +299,7 @@ struct slo_ref {
  * struct slo_ctx - one run while it is judged
  * @by_intended, @by_end: [owned] every request in these orders
  * @judged_errors: phases in which failures are judged by an errors budget, per load (or index
- * plan->loads.len: all)
+ * plan->loads.len: all);  @judged_routes: errors budgets of one route
  * @refs: see struct slo_ref
  * @derived: [owned] series of selected goroutines, made when first asked for (groups.c)
  */
@@ -225,6 +310,7 @@ struct slo_ctx {
 	const struct bo_req **by_end;
 	size_t nreqs;
 	unsigned *judged_errors;
+	BO_VEC(const struct slo_cmp *) judged_routes;
 	BO_VEC(struct slo_ref) refs;
 	struct slo_derived_cache *derived;
 };
@@ -241,8 +327,13 @@ size_t slo_spans(const struct bo_run *run, unsigned phases, struct slo_span ret[
 /** slo_lower_bound() - index of the first request of @reqs (in order of @by_end ? end : intended) at
  * or after @t_ns */
 size_t slo_lower_bound(const struct bo_req *const *reqs, size_t n, bool by_end, int64_t t_ns);
-/** slo_load_counts() - does a request of load @index belong to what @cmp asks about? */
+/** slo_load_counts() - does load @index belong to what @cmp asks about, with one of its routes at least? */
 bool slo_load_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, unsigned index);
+/** slo_req_counts() - does @req belong to what @cmp asks about, by load and route? */
+bool slo_req_counts(const struct bo_plan *plan, const struct slo_cmp *cmp,
+		    const struct bo_req *req);
+/** slo_route_share() - of the requests of load @index, the share that @cmp asks about, as planned; 0 to 1 */
+double slo_route_share(const struct bo_plan *plan, const struct slo_cmp *cmp, unsigned index);
 bool slo_phase_happened(const struct bo_run *run, enum bo_phase phase);
 
 /* ---- metrics ---- */
@@ -312,6 +403,8 @@ enum slo_metric_flag {
 	SLO_M_SELECTED = 1 << 16,  /* makes no sense without one of them */
 	SLO_M_SNAPSHOTS = 1 << 17, /* reads run->snapshots itself */
 	SLO_M_RUNTIME = 1 << 18,   /* only the census sees it */
+	SLO_M_BURN = 1 << 19,      /* takes (target, windows) */
+	SLO_M_SUBSET = 1 << 20,    /* over requests of the whole run: takes {load} and {route} */
 };
 
 /* DRAINED: the phases in which nothing is asked of the service any more, hold and settle. */
@@ -355,6 +448,7 @@ extern const struct slo_metric slo_leak_metrics[];
 extern const struct slo_metric slo_gc_metrics[];
 extern const struct slo_metric slo_heap_metrics[];
 extern const struct slo_metric slo_sched_metrics[];
+extern const struct slo_metric slo_burn_metrics[];
 
 /** slo_measure() - ask->cmp's metric, over the selected goroutines when there is a selector */
 BO_NODISCARD int slo_measure(const struct slo_ask *ask, struct slo_estimate *ret,
@@ -376,6 +470,10 @@ bool slo_op_caps(enum slo_op op);
 /** slo_this_good() - does a budget of latency or errors say "this good or better"?  The others are
  * floors: the fault is to be felt */
 bool slo_this_good(const struct slo_cmp *cmp);
+/** slo_is_reference() - does @cmp say what "within budget" means for recovery and detect? */
+bool slo_is_reference(const struct slo_cmp *cmp);
+/** slo_same_requests() - may some request be of the load and route of both? */
+bool slo_same_requests(const struct slo_cmp *a, const struct slo_cmp *b);
 
 /** slo_class_matches() - is @cls of the class named @name: a name of bo_req_class_name(), "4xx",
  * "5xx" or "timeout"? */
@@ -510,6 +608,53 @@ BO_NODISCARD int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *c
 /** slo_eval() - a whole budget; and/or in Kleene's three-valued logic */
 BO_NODISCARD int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr,
 			  struct slo_result *ret, struct bo_err *err);
+/** slo_windowed() - @cmp as it was seen within @window, against ask->limit (eval.c) */
+BO_NODISCARD int slo_windowed(const struct slo_ask *ask, struct slo_span window,
+			      struct slo_estimate *est, enum bo_outcome *ret, struct bo_err *err);
+
+/** enum slo_truth - of one step of time; EMPTY: nothing came about in it that could say anything */
+enum slo_truth { SLO_FALSE, SLO_UNKNOWN, SLO_EMPTY, SLO_TRUE };
+enum slo_truth slo_truth_and(enum slo_truth a, enum slo_truth b);
+enum slo_truth slo_truth_or(enum slo_truth a, enum slo_truth b);
+
+/**
+ * struct slo_steps - runs of steps in which something was true (steps.c)
+ * @need_ns: a run must last so long
+ * @sure_ns: start of the current run of steps in which it was true for sure, SLO_NEVER for none (and so below)
+ * @maybe_ns: … in which it may have been
+ * @found_ns: start of the first sure run that lasted;  @possible_ns: … of the first run that may have
+ * @longest_ns: length of the longest sure run
+ */
+struct slo_steps {
+	int64_t need_ns;
+	int64_t sure_ns;
+	int64_t maybe_ns;
+	int64_t found_ns;
+	int64_t possible_ns;
+	int64_t longest_ns;
+};
+
+void slo_steps_init(struct slo_steps *steps, int64_t need_ns);
+/** slo_steps_add() - what the next step, [@from_ns, @to_ns), says; an EMPTY one interrupts nothing */
+void slo_steps_add(struct slo_steps *steps, int64_t from_ns, int64_t to_ns, enum slo_truth truth);
+/** slo_steps_break() - whatever was going on has ended */
+void slo_steps_break(struct slo_steps *steps);
+/** slo_step_length() - a whole part of @whole_ns, at most @most_ns but long enough for ten requests or two samples
+ * of what ask->cmp looks at; @whole_ns at most */
+int64_t slo_step_length(const struct slo_ask *ask, int64_t whole_ns, int64_t most_ns);
+/** slo_seen() - does @step lie in phases that ask->cmp can see, at least in part? */
+bool slo_seen(const struct slo_ask *ask, struct slo_span step);
+/** slo_any_due() - was any request that ask->cmp asks about due in @step? */
+bool slo_any_due(const struct slo_ask *ask, struct slo_span step);
+
+/** slo_eval_sustained() - "… sustained for D": broken only when it is for D without interruption (sustain.c) */
+BO_NODISCARD int slo_eval_sustained(const struct slo_ask *ask, const char *node,
+				    struct slo_result *ret, struct bo_err *err);
+/** slo_eval_must() - "must … within D" (must.c) */
+BO_NODISCARD int slo_eval_must(const struct slo_ctx *ctx, const struct slo_expr *expr,
+			       struct slo_result *ret, struct bo_err *err);
+/** slo_fault_began() - when the first fault took hold (metric_recovery.c); false with @why when none did */
+bool slo_fault_began(const struct slo_ctx *ctx, int64_t *ret_ns, char *why, size_t size);
 /** slo_limit_bounds() - work the limit out; NAN with @why filled when it hangs on a base that cannot
  * be told */
 BO_NODISCARD int slo_limit_bounds(const struct slo_ctx *ctx, const struct slo_cmp *cmp, int node,

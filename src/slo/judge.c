@@ -39,18 +39,23 @@ static int parse_all(struct judge *j, const struct bo_plan *plan, struct bo_err 
 
 /* An errors budget that must hold (not one arm of an "or") answers for failed requests of its
  * phases and load. */
-static void note_errors(struct judge *j, const struct slo_cmp *cmp)
+static int note_errors(struct judge *j, const struct slo_cmp *cmp, struct bo_err *err)
 {
 	const struct bo_plan *plan = j->ctx.plan;
 
 	if (!(cmp->metric->flags & SLO_M_ERRORS) || cmp->cls)
-		return;
+		return 0;
+	if (cmp->route)
+		return bo_vec_push(&j->ctx.judged_routes, cmp)
+			       ? 0
+			       : bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
 	if (!cmp->load)
 		j->ctx.judged_errors[plan->loads.len] |= slo_cmp_phases(cmp);
 	for (size_t i = 0; cmp->load && i < plan->loads.len; i++) {
 		if (strcmp(plan->loads.items[i].name, cmp->load) == 0)
 			j->ctx.judged_errors[i] |= slo_cmp_phases(cmp);
 	}
+	return 0;
 }
 
 static int note_reference(struct judge *j, const struct slo_cmp *cmp, struct bo_err *err)
@@ -59,14 +64,11 @@ static int note_reference(struct judge *j, const struct slo_cmp *cmp, struct bo_
 	char why[256];
 	int r;
 
-	if (!(cmp->metric->flags & SLO_M_STEADY) || cmp->cls || !slo_this_good(cmp))
+	if (!slo_is_reference(cmp))
 		return 0;
 	r = slo_limit_bounds(&j->ctx, cmp, -1, &limit, &lower, &upper, why, sizeof(why), err);
 	if (r < 0 || isnan(limit))
 		return r;
-	/* A number of errors is no rate that a window could be held against. */
-	if (cmp->metric->unit == SLO_UNIT_COUNT && limit > 0)
-		return 0;
 	if (cmp->metric->unit == SLO_UNIT_DURATION &&
 	    (isnan(j->tightest_ns) || limit < j->tightest_ns))
 		j->tightest_ns = limit;
@@ -88,8 +90,7 @@ static int note(struct judge *j, const struct slo_expr *expr, bool references, s
 		return 0;
 	if (references)
 		return note_reference(j, &expr->cmp, err);
-	note_errors(j, &expr->cmp);
-	return 0;
+	return note_errors(j, &expr->cmp, err);
 }
 
 static int prepare(struct judge *j, const struct bo_run *run, struct bo_err *err)
@@ -100,7 +101,7 @@ static int prepare(struct judge *j, const struct bo_run *run, struct bo_err *err
 		r = parse_all(j, run->plan, err);
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; r == 0 && i < j->nbudgets; i++)
-			r = note(j, j->budgets[i]->root, round == 1, err);
+			r = j->budgets[i]->warn ? 0 : note(j, j->budgets[i]->root, round == 1, err);
 	}
 	return r;
 }
@@ -108,7 +109,9 @@ static int prepare(struct judge *j, const struct bo_run *run, struct bo_err *err
 static int judge_budget(struct judge *j, struct bo_run *run, size_t index, struct bo_err *err)
 {
 	const struct bo_budget_spec *spec = &run->plan->budgets.items[index];
-	struct bo_budget_result out = { .text = spec->text, .src = spec->src };
+	struct bo_budget_result out = { .text = spec->text,
+					.src = spec->src,
+					.warn = j->budgets[index]->warn };
 	struct slo_result res;
 	int r = slo_eval(&j->ctx, j->budgets[index]->root, &res, err);
 
@@ -124,7 +127,7 @@ static int judge_budget(struct judge *j, struct bo_run *run, size_t index, struc
 	out.first_breach_ns = res.first_breach_ns;
 	if (!bo_vec_push(&run->verdict.budgets, out))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
-	if (res.base_broken)
+	if (res.base_broken && !out.warn)
 		return slo_reason(
 			run, err,
 			"the base phase already breaks '%s' (%s): nothing to judge the fault by",
@@ -141,6 +144,8 @@ static enum bo_outcome overall(const struct bo_run *run)
 	if (run->failure)
 		return BO_FAIL;
 	bo_vec_foreach(b, &run->verdict.budgets) {
+		if (b->warn)
+			continue;
 		if (b->outcome == BO_FAIL)
 			return BO_FAIL;
 		open |= b->outcome != BO_PASS;

@@ -66,7 +66,7 @@ static const struct {
 	{ "..", SLO_TOK_DOTDOT }, { "<", SLO_TOK_LT },     { ">", SLO_TOK_GT },
 	{ "=", SLO_TOK_ASSIGN },  { "*", SLO_TOK_STAR },   { "+", SLO_TOK_PLUS },
 	{ ",", SLO_TOK_COMMA },   { "{", SLO_TOK_LBRACE }, { "}", SLO_TOK_RBRACE },
-	{ "(", SLO_TOK_LPAREN },  { ")", SLO_TOK_RPAREN },
+	{ "(", SLO_TOK_LPAREN },  { ")", SLO_TOK_RPAREN }, { "/", SLO_TOK_SLASH },
 };
 
 static int lex_string(const char *s, struct slo_token *token, size_t *ret_len, struct bo_err *err)

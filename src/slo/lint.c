@@ -8,88 +8,6 @@
 
 #include "internal.h"
 
-/* A timeout fires a little late and its answer takes a moment: a quarter more, and at least 100 ms,
- * is not loose. */
-static double with_slack(int64_t timeout_ns)
-{
-	double slack = 0.25 * (double)timeout_ns;
-
-	return (double)timeout_ns + (slack > 1e8 ? slack : 1e8);
-}
-
-static bool lint_latency(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
-			 size_t size)
-{
-	char l[BO_UNIT_BUF], t[BO_UNIT_BUF];
-
-	if (cmp->metric->unit != SLO_UNIT_DURATION || !(cmp->metric->flags & SLO_M_REQUESTS) ||
-	    cmp->limit_kind != SLO_LIMIT_ABSOLUTE || !slo_op_caps(cmp->op))
-		return false;
-	if (plan->timeout_ns > 0 && cmp->limit > with_slack(plan->timeout_ns)) {
-		snprintf(
-			buf, size,
-			"the limit %s is looser than the declared timeout %s: the service may ignore its "
-			"timeout and still pass",
-			slo_format(SLO_UNIT_DURATION, cmp->limit, l),
-			bo_format_duration(plan->timeout_ns, t));
-		return true;
-	}
-	bo_vec_foreach(load, &plan->loads) {
-		if (cmp->load && strcmp(cmp->load, load->name) != 0)
-			continue;
-		if (load->timeout_ns > 0 && (double)load->timeout_ns <= cmp->limit) {
-			snprintf(
-				buf, size,
-				"load '%s' gives up after %s, before the limit %s: slower answers are never "
-				"seen, so this cannot fail",
-				load->name, bo_format_duration(load->timeout_ns, t),
-				slo_format(SLO_UNIT_DURATION, cmp->limit, l));
-			return true;
-		}
-	}
-	return false;
-}
-
-/* How many requests the plan offers where this budget looks. */
-static double planned_requests(const struct slo_cmp *cmp, const struct bo_plan *plan)
-{
-	unsigned phases = slo_cmp_phases(cmp);
-	double n = 0;
-
-	for (unsigned i = 0; i < plan->loads.len; i++) {
-		if (!slo_load_counts(plan, cmp, i))
-			continue;
-		for (int p = 0; p < BO_PHASE_COUNT; p++) {
-			if (phases & SLO_PHASE_BIT(p))
-				n += plan->loads.items[i].rate_per_s * (double)plan->phase_ns[p] /
-				     1e9;
-		}
-	}
-	return n;
-}
-
-static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
-			 size_t size)
-{
-	double have, need = 0;
-
-	if (!(cmp->metric->flags & SLO_M_REQUESTS) || cmp->window_ns)
-		return false;
-	if (!isnan(cmp->quantile))
-		need = (double)slo_min_samples(cmp->quantile);
-	else if (cmp->metric->unit == SLO_UNIT_RATIO && cmp->limit_kind == SLO_LIMIT_ABSOLUTE &&
-		 cmp->limit > 0 && cmp->limit < 1)
-		need = (double)slo_min_samples(slo_op_caps(cmp->op) ? 1 - cmp->limit : cmp->limit);
-	have = planned_requests(cmp, plan);
-	if (need <= 0 || have <= 0 || have >= need)
-		return false;
-	snprintf(
-		buf, size,
-		"'%s %s %s' needs at least %.0f requests to pass, and the plan offers about %.0f there",
-		cmp->metric_text, slo_op_text(cmp->op), cmp->limit_text, need, have);
-	return true;
-}
-
 static bool lint_windows(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
 			 size_t size)
 {
@@ -128,29 +46,22 @@ static bool lint_hold(const struct slo_cmp *cmp, const struct bo_plan *plan, cha
 static bool lint_recovery(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
 			  size_t size)
 {
-	int64_t last = 0, end = 0;
+	int64_t after;
+	double limit;
 	char l[BO_UNIT_BUF], h[BO_UNIT_BUF];
 
 	if (strcmp(cmp->metric->name, "recovery") != 0 || !slo_op_caps(cmp->op))
 		return false;
-	bo_vec_foreach(fault, &plan->faults) {
-		int64_t from, to;
-
-		bo_plan_fault_window(plan, fault, &from, &to);
-		last = to > last ? to : last;
-	}
-	for (int p = 0; p < BO_PHASE_COUNT; p++) {
-		if (bo_phase_has_load((enum bo_phase)p) && plan->phase_ns[p] > 0)
-			end = bo_plan_phase_start(plan, (enum bo_phase)p) + plan->phase_ns[p];
-	}
-	if ((double)(end - last) >= cmp->limit)
+	after = slo_load_after(plan, cmp);
+	limit = slo_limit_fixed(cmp, plan);
+	if (isnan(limit) || (double)after >= limit)
 		return false;
 	snprintf(
 		buf, size,
 		"load goes on for only %s after the last fault, less than the limit %s: a service that never "
 		"recovers would be inconclusive, not failed",
-		bo_format_duration(end > last ? end - last : 0, h),
-		slo_format(SLO_UNIT_DURATION, cmp->limit, l));
+		bo_format_duration(after > 0 ? after : 0, h),
+		slo_format(SLO_UNIT_DURATION, limit, l));
 	return true;
 }
 
@@ -189,6 +100,13 @@ static bool lint_snapshots(const struct slo_cmp *cmp, const struct bo_plan *plan
 			 cmp->window_text);
 		return true;
 	}
+	if (cmp->select && cmp->sustained_ns && cmp->sustained_ns < 2 * SLO_SNAPSHOT_INTERVAL_NS) {
+		snprintf(buf, size,
+			 "goroutines are looked at about once a second, too seldom to say what "
+			 "lasts for %s",
+			 cmp->sustained_text);
+		return true;
+	}
 	if (cmp->select && cmp->select->older_ns > until) {
 		snprintf(buf, size,
 			 "the run has lasted %s by then: nobody can have been seen for %s",
@@ -206,15 +124,26 @@ static bool lint_snapshots(const struct slo_cmp *cmp, const struct bo_plan *plan
 	return false;
 }
 
+static bool lint_must(const struct slo_expr *expr, const struct slo_must *must,
+		      const struct bo_plan *plan, char *buf, size_t size)
+{
+	if (expr->kind == SLO_EXPR_CMP)
+		return slo_lint_must(must, &expr->cmp, plan, buf, size);
+	return lint_must(expr->left, must, plan, buf, size) ||
+	       lint_must(expr->right, must, plan, buf, size);
+}
+
 static bool lint_expr(const struct slo_expr *expr, const struct bo_plan *plan, char *buf,
 		      size_t size)
 {
 	const struct slo_cmp *cmp = &expr->cmp;
 
+	if (expr->kind == SLO_EXPR_MUST)
+		return lint_must(expr->left, &expr->must, plan, buf, size);
 	if (expr->kind != SLO_EXPR_CMP)
 		return lint_expr(expr->left, plan, buf, size) ||
 		       lint_expr(expr->right, plan, buf, size);
-	return lint_latency(cmp, plan, buf, size) || lint_samples(cmp, plan, buf, size) ||
+	return slo_lint_trivial(cmp, plan, buf, size) || slo_lint_load(cmp, plan, buf, size) ||
 	       lint_windows(cmp, plan, buf, size) || lint_hold(cmp, plan, buf, size) ||
 	       lint_recovery(cmp, plan, buf, size) || lint_census(cmp, plan, buf, size) ||
 	       lint_snapshots(cmp, plan, buf, size);

@@ -72,7 +72,7 @@ static int count(struct tally *t, const struct slo_ask *ask, struct bo_err *err)
 			bool bad = bo_req_class_is_error(cls);
 			int r;
 
-			if (!slo_load_counts(ctx->plan, ask->cmp, req->load))
+			if (!slo_req_counts(ctx->plan, ask->cmp, req))
 				continue;
 			if (ask->cmp->cls)
 				bad = slo_class_matches(ask->cmp->cls, cls);
@@ -217,13 +217,13 @@ static int measure_count(const struct slo_ask *ask, struct slo_estimate *est, st
 	return r;
 }
 
-/* Throughput is what came back in that time, so here the end of a request says where it belongs. */
-static int measure_throughput(const struct slo_ask *ask, struct slo_estimate *est,
-			      struct bo_err *err)
+/* A rate is of what came back in that time, so here the end of a request says where it belongs. */
+static int rate_of(const struct slo_ask *ask, bool (*counts)(const struct slo_cmp *, unsigned),
+		   const char *what, struct slo_estimate *est, struct bo_err *err)
 {
 	const struct slo_ctx *ctx = ask->ctx;
 	struct slo_span spans[BO_PHASE_COUNT];
-	size_t nspans = slo_ask_spans(ask, spans), good = 0;
+	size_t nspans = slo_ask_spans(ask, spans), n = 0;
 	int64_t total = 0;
 	struct tally due;
 	int r = count(&due, ask, err);
@@ -236,16 +236,39 @@ static int measure_throughput(const struct slo_ask *ask, struct slo_estimate *es
 
 		total += spans[s].to_ns - spans[s].from_ns;
 		for (; i < ctx->nreqs && ctx->by_end[i]->end_ns < spans[s].to_ns; i++)
-			good += ctx->by_end[i]->cls == BO_REQ_OK &&
-				slo_load_counts(ctx->plan, ask->cmp, ctx->by_end[i]->load);
+			n += counts(ask->cmp, ctx->by_end[i]->cls) &&
+			     slo_req_counts(ctx->plan, ask->cmp, ctx->by_end[i]);
 	}
 	if (!due.n || total <= 0) {
 		snprintf(est->why, sizeof(est->why), "no requests were due");
 		return 0;
 	}
-	est->value = est->lower = est->upper = (double)good * 1e9 / (double)total;
-	snprintf(est->detail, sizeof(est->detail), "%zu good responses", good);
+	est->value = est->lower = est->upper = (double)n * 1e9 / (double)total;
+	snprintf(est->detail, sizeof(est->detail), "%zu %s", n, what);
 	return 0;
+}
+
+static bool is_good(const struct slo_cmp *cmp, unsigned cls)
+{
+	(void)cmp;
+	return cls == BO_REQ_OK;
+}
+
+static bool is_bad(const struct slo_cmp *cmp, unsigned cls)
+{
+	return cmp->cls ? slo_class_matches(cmp->cls, (enum bo_req_class)cls)
+			: bo_req_class_is_error((enum bo_req_class)cls);
+}
+
+static int measure_throughput(const struct slo_ask *ask, struct slo_estimate *est,
+			      struct bo_err *err)
+{
+	return rate_of(ask, is_good, "good responses", est, err);
+}
+
+static int measure_rate(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+{
+	return rate_of(ask, is_bad, ask->cmp->cls ? "of that class" : "failed", est, err);
 }
 
 #define SHARE_FLAGS                                                                  \
@@ -264,6 +287,12 @@ const struct slo_metric slo_errors_metrics[] = {
 	  .flags = SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_STEADY | SLO_M_ERRORS |
 		   SLO_M_EQUAL | SLO_M_CLASS,
 	  .measure = measure_count },
+	{ .name = "errors.rate",
+	  .help = "failed requests per second",
+	  .unit = SLO_UNIT_RATE,
+	  .flags = SLO_M_REQUESTS | SLO_M_PHASES | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_STEADY |
+		   SLO_M_ERRORS | SLO_M_CLASS,
+	  .measure = measure_rate },
 	{ .name = "availability",
 	  .help = "requests that did not fail among all",
 	  .unit = SLO_UNIT_RATIO,

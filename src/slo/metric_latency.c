@@ -89,7 +89,13 @@ static bool errors_judged(const struct slo_ctx *ctx, const struct bo_req *req)
 	enum bo_phase phase = phase_at(ctx->run, req->intended_ns);
 	unsigned bits = ctx->judged_errors[req->load] | ctx->judged_errors[ctx->plan->loads.len];
 
-	return phase != BO_PHASE_COUNT && (bits & SLO_PHASE_BIT(phase));
+	if (phase == BO_PHASE_COUNT)
+		return false;
+	bo_vec_foreach(cmp, &ctx->judged_routes) {
+		if (slo_req_counts(ctx->plan, *cmp, req))
+			bits |= slo_cmp_phases(*cmp);
+	}
+	return bits & SLO_PHASE_BIT(phase);
 }
 
 static int add_known(struct population *pop, const struct slo_ask *ask, const struct bo_req *req,
@@ -183,7 +189,7 @@ static int collect(struct population *pop, const struct slo_ask *ask, struct bo_
 		for (; i < ctx->nreqs && ctx->by_intended[i]->intended_ns < spans[s].to_ns; i++) {
 			int r = 0;
 
-			if (slo_load_counts(ctx->plan, ask->cmp, ctx->by_intended[i]->load))
+			if (slo_req_counts(ctx->plan, ask->cmp, ctx->by_intended[i]))
 				r = add_request(pop, ask, ctx->by_intended[i], err);
 			if (r < 0)
 				return r;

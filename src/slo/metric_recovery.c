@@ -14,6 +14,9 @@
  * detect:   from the start of the first fault to the moment at which the first window out of budget
  *           could be told.
  *
+ * {fault=…} asks about those faults alone: no other may be on when the last of them ends, and the watch is over
+ * when the next begins.  {load=…} and {route=…} look at those requests alone.
+ *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
 #include <stdio.h>
 #include <string.h>
@@ -26,9 +29,10 @@
 #define EVIDENT 0.01
 
 /* What a window did against one budget. */
-static bool window_breaks(const struct slo_ctx *ctx, const struct slo_ref *ref, size_t first,
+static bool window_breaks(const struct slo_ask *ask, const struct slo_ref *ref, size_t first,
 			  size_t end, int64_t *ret_known_ns)
 {
+	const struct slo_ctx *ctx = ask->ctx;
 	bool latency = ref->cmp->metric->unit == SLO_UNIT_DURATION;
 	bool mean = latency && strcmp(ref->cmp->metric->name, "latency.mean") == 0;
 	double n = 0, bad = 0, sum = 0, allowed = 0;
@@ -40,7 +44,8 @@ static bool window_breaks(const struct slo_ctx *ctx, const struct slo_ref *ref, 
 		bool failed = bo_req_class_is_error((enum bo_req_class)req->cls), is_bad = failed;
 		int64_t at = req->end_ns;
 
-		if (!slo_load_counts(ctx->plan, ref->cmp, req->load))
+		if (!slo_req_counts(ctx->plan, ref->cmp, req) ||
+		    !slo_req_counts(ctx->plan, ask->cmp, req))
 			continue;
 		if (req->cls == BO_REQ_INFLIGHT && (!latency || ns <= ref->limit))
 			continue;
@@ -80,15 +85,18 @@ struct scan {
 	int64_t first_known_ns; /* when the first breach could be told; SLO_NEVER */
 };
 
-static int64_t window_length(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_ns)
+static int64_t window_length(const struct slo_ask *ask, int64_t from_ns, int64_t to_ns)
 {
-	size_t n = slo_lower_bound(ctx->by_intended, ctx->nreqs, false, to_ns) -
-		   slo_lower_bound(ctx->by_intended, ctx->nreqs, false, from_ns);
+	const struct slo_ctx *ctx = ask->ctx;
+	size_t n = 0;
 	struct slo_span spans[BO_PHASE_COUNT];
 	unsigned loaded = 0;
 	int64_t total = 0;
 	size_t nspans;
 
+	for (size_t i = slo_lower_bound(ctx->by_intended, ctx->nreqs, false, from_ns);
+	     i < ctx->nreqs && ctx->by_intended[i]->intended_ns < to_ns; i++)
+		n += slo_req_counts(ctx->plan, ask->cmp, ctx->by_intended[i]);
 	for (int i = 0; i < BO_PHASE_COUNT; i++)
 		loaded |= bo_phase_has_load((enum bo_phase)i) ? SLO_PHASE_BIT(i) : 0;
 	nspans = slo_spans(ctx->run, loaded, spans);
@@ -104,17 +112,21 @@ static int64_t window_length(const struct slo_ctx *ctx, int64_t from_ns, int64_t
 }
 
 /* Did any of these requests end? */
-static bool any_ended(const struct slo_ctx *ctx, size_t first, size_t end)
+static bool any_ended(const struct slo_ask *ask, size_t first, size_t end)
 {
-	for (size_t i = first; i < end; i++)
-		if (ctx->by_intended[i]->cls != BO_REQ_INFLIGHT)
+	for (size_t i = first; i < end; i++) {
+		const struct bo_req *req = ask->ctx->by_intended[i];
+
+		if (req->cls != BO_REQ_INFLIGHT && slo_req_counts(ask->ctx->plan, ask->cmp, req))
 			return true;
+	}
 	return false;
 }
 
-static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_ns,
+static void scan_windows(const struct slo_ask *ask, int64_t from_ns, int64_t to_ns,
 			 int64_t length_ns, struct scan *scan)
 {
+	const struct slo_ctx *ctx = ask->ctx;
 	size_t i = slo_lower_bound(ctx->by_intended, ctx->nreqs, false, from_ns);
 
 	*scan = (struct scan){ .last_bad_ns = SLO_NEVER,
@@ -130,13 +142,13 @@ static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_
 		bool bad = false;
 
 		bo_vec_foreach(ref, &ctx->refs) {
-			if (!window_breaks(ctx, ref, i, end, &known))
+			if (!window_breaks(ask, ref, i, end, &known))
 				continue;
 			bad = true;
 			if (scan->first_known_ns == SLO_NEVER || known < scan->first_known_ns)
 				scan->first_known_ns = known;
 		}
-		if (!bad && !any_ended(ctx, i, end)) {
+		if (!bad && !any_ended(ask, i, end)) {
 			i = end;
 			continue;
 		}
@@ -153,10 +165,30 @@ static void scan_windows(const struct slo_ctx *ctx, int64_t from_ns, int64_t to_
 	}
 }
 
-/* First apply and last revert of all faults that took place; false with why when that cannot be
- * told. */
-static bool fault_span(const struct slo_ctx *ctx, struct slo_span *ret, char *why, size_t size)
+static const char *fault_id(const struct slo_ctx *ctx, size_t i)
 {
+	return i < ctx->plan->faults.len ? ctx->plan->faults.items[i].id : "?";
+}
+
+/* The call returned at applied_ns, so it took hold no later than then and no sooner than its cost before. */
+static int64_t began(const struct bo_fault_record *f)
+{
+	return f->applied_ns - f->apply_cost_ns;
+}
+
+static bool has_reference(const struct slo_ask *ask)
+{
+	bo_vec_foreach(ref, &ask->ctx->refs) {
+		if (slo_same_requests(ref->cmp, ask->cmp))
+			return true;
+	}
+	return false;
+}
+
+/* First apply and last revert of the faults asked about that took place; false with why when that cannot be told. */
+static bool fault_span(const struct slo_ask *ask, struct slo_span *ret, char *why, size_t size)
+{
+	const struct slo_ctx *ctx = ask->ctx;
 	const struct bo_run *run = ctx->run;
 	bool any = false;
 
@@ -165,40 +197,78 @@ static bool fault_span(const struct slo_ctx *ctx, struct slo_span *ret, char *wh
 
 		if (f->applied_ns == SLO_NEVER)
 			continue;
+		if (ask->cmp->fault && !slo_name_matches(ask->cmp->fault, fault_id(ctx, i)))
+			continue;
 		if (f->reverted_ns == SLO_NEVER) {
-			snprintf(why, size, "fault '%s' was never reverted",
-				 i < ctx->plan->faults.len ? ctx->plan->faults.items[i].id : "?");
+			snprintf(why, size, "fault '%s' was never reverted", fault_id(ctx, i));
 			return false;
 		}
-		/* The call returned at applied_ns, so it took hold no later than then and no sooner
-		 * than its cost before. */
-		int64_t began = f->applied_ns - f->apply_cost_ns;
-
-		ret->from_ns = any && ret->from_ns < began ? ret->from_ns : began;
+		ret->from_ns = any && ret->from_ns < began(f) ? ret->from_ns : began(f);
 		ret->to_ns = any && ret->to_ns > f->reverted_ns ? ret->to_ns : f->reverted_ns;
 		any = true;
 	}
 	if (!any)
 		snprintf(why, size, "no fault was applied");
-	else if (!ctx->refs.len)
+	else if (!has_reference(ask))
 		snprintf(why, size, "no latency or errors budget says what 'within budget' is");
-	return any && ctx->refs.len;
+	return any && has_reference(ask);
+}
+
+bool slo_fault_began(const struct slo_ctx *ctx, int64_t *ret_ns, char *why, size_t size)
+{
+	bool any = false;
+
+	bo_vec_foreach(f, &ctx->run->faults) {
+		if (f->applied_ns == SLO_NEVER || (any && began(f) >= *ret_ns))
+			continue;
+		*ret_ns = began(f);
+		any = true;
+	}
+	if (!any)
+		snprintf(why, size, "no fault was applied");
+	return any;
+}
+
+/* Until when recovery from the faults asked about can be watched: the next fault begins.  False with why when another
+ * one is still on at @end_ns. */
+static bool watch_until(const struct slo_ask *ask, int64_t end_ns, int64_t *ret_ns, char *why,
+			size_t size)
+{
+	const struct slo_ctx *ctx = ask->ctx;
+
+	*ret_ns = INT64_MAX;
+	for (size_t i = 0; ask->cmp->fault && i < ctx->run->faults.len; i++) {
+		const struct bo_fault_record *f = &ctx->run->faults.items[i];
+
+		if (f->applied_ns == SLO_NEVER ||
+		    slo_name_matches(ask->cmp->fault, fault_id(ctx, i)))
+			continue;
+		if (began(f) >= end_ns) {
+			*ret_ns = began(f) < *ret_ns ? began(f) : *ret_ns;
+		} else if (f->reverted_ns == SLO_NEVER || f->reverted_ns > end_ns) {
+			snprintf(why, size, "fault '%s' was still on when this one ended",
+				 fault_id(ctx, i));
+			return false;
+		}
+	}
+	return true;
 }
 
 static int measure_recovery(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
-	const struct slo_ctx *ctx = ask->ctx;
 	char buf[BO_UNIT_BUF];
 	struct slo_span fault = { 0 };
 	struct scan scan;
+	int64_t until;
 
 	(void)err;
-	if (!fault_span(ctx, &fault, est->why, sizeof(est->why)))
+	if (!fault_span(ask, &fault, est->why, sizeof(est->why)) ||
+	    !watch_until(ask, fault.to_ns, &until, est->why, sizeof(est->why)))
 		return 0;
-	scan_windows(ctx, fault.to_ns, INT64_MAX, window_length(ctx, fault.to_ns, INT64_MAX),
-		     &scan);
+	scan_windows(ask, fault.to_ns, until, window_length(ask, fault.to_ns, until), &scan);
 	if (!scan.windows) {
-		snprintf(est->why, sizeof(est->why), "no requests after the last fault");
+		snprintf(est->why, sizeof(est->why), "no requests after the %s fault",
+			 ask->cmp->fault ? "end of the" : "last");
 		return 0;
 	}
 	est->lower = scan.last_bad_ns == SLO_NEVER ? 0 : (double)(scan.last_bad_ns - fault.to_ns);
@@ -221,9 +291,12 @@ static int measure_recovery(const struct slo_ask *ask, struct slo_estimate *est,
 		est->lower = est->value;
 		est->at_least = true;
 		snprintf(est->detail, sizeof(est->detail), "never recovered");
-		snprintf(est->why, sizeof(est->why),
-			 "not back in budget when load ended, %s after the last fault",
-			 bo_format_duration((int64_t)est->value, buf));
+		snprintf(
+			est->why, sizeof(est->why),
+			until == INT64_MAX
+				? "not back in budget when load ended, %s after the last fault"
+				: "not back in budget when the next fault began, %s after this one",
+			bo_format_duration((int64_t)est->value, buf));
 	}
 	if (slo_op_caps(ask->cmp->op) && slo_breaks(ask->cmp->op, est->value, ask->limit))
 		est->breach_ns = fault.to_ns + (int64_t)ask->limit;
@@ -232,15 +305,14 @@ static int measure_recovery(const struct slo_ask *ask, struct slo_estimate *est,
 
 static int measure_detect(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
-	const struct slo_ctx *ctx = ask->ctx;
 	struct slo_span fault = { 0 };
 	struct scan scan;
 
 	(void)err;
-	if (!fault_span(ctx, &fault, est->why, sizeof(est->why)))
+	if (!fault_span(ask, &fault, est->why, sizeof(est->why)))
 		return 0;
-	scan_windows(ctx, fault.from_ns, fault.to_ns,
-		     window_length(ctx, fault.from_ns, fault.to_ns), &scan);
+	scan_windows(ask, fault.from_ns, fault.to_ns,
+		     window_length(ask, fault.from_ns, fault.to_ns), &scan);
 	if (scan.first_known_ns == SLO_NEVER) {
 		snprintf(est->why, sizeof(est->why),
 			 "no budget was broken while faults were on: nothing to detect");
@@ -256,13 +328,13 @@ const struct slo_metric slo_recovery_metrics[] = {
 	{ .name = "recovery",
 	  .help = "from the end of the last fault until back in budget for good",
 	  .unit = SLO_UNIT_DURATION,
-	  .flags = SLO_M_FAULT,
+	  .flags = SLO_M_FAULT | SLO_M_SUBSET,
 	  .scope = SLO_SCOPE_RUN,
 	  .measure = measure_recovery },
 	{ .name = "detect",
 	  .help = "from the start of the first fault until a budget is seen broken",
 	  .unit = SLO_UNIT_DURATION,
-	  .flags = SLO_M_FAULT,
+	  .flags = SLO_M_FAULT | SLO_M_SUBSET,
 	  .scope = SLO_SCOPE_RUN,
 	  .measure = measure_detect },
 	{ 0 },

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/parse.c — tokens to a tree of comparisons, by recursive descent.
  *
- *   budget     = and { "or" and }
- *   and        = primary { "and" primary }
- *   primary    = "(" budget ")" | comparison
- *   comparison = metric [ "{" key "=" value { "," key "=" value } "}" ] op limit { clause }
+ *   budget     = [ "warn" ] either
+ *   either     = all { "or" all }
+ *   all        = primary { "and" primary }
+ *   primary    = "(" either ")" | must | comparison { clause }
+ *   must       = "must" ( "(" bare ")" | comparison )
+ *                "within" DURATION [ "of" PHASE ] [ "sustained" "for" DURATION ]
+ *   bare       = either, without must and without clauses
+ *   comparison = metric [ "(" burn ")" ] [ "{" key "=" value { "," key "=" value } "}" ] op limit
+ *   burn       = PERCENT [ "," DURATION [ "/" DURATION ] ] | DURATION [ "/" DURATION ]
  *   op         = "<=" | "<" | ">=" | ">" | "=="
- *   limit      = QUANTITY | FACTOR "*" "base" | "base" [ "*" FACTOR | "+" QUANTITY ]
- *              | PERCENT "of" ( "limit" | "base" )
+ *   limit      = QUANTITY | FACTOR "*" ref | ref [ "*" FACTOR | "+" QUANTITY ]
+ *              | PERCENT "of" ( "limit" | ref )
+ *   ref        = "base" | "timeout"
  *   clause     = "in" PHASE [ ".." PHASE ] | "at" PHASE | "over" DURATION
- *              | "for" PERCENT "of" DURATION "windows"
+ *              | "for" PERCENT "of" DURATION "windows" | "sustained" "for" DURATION
  *
  * Depth, length and number of comparisons are bounded, so that no input overflows the stack.
  *
@@ -17,36 +23,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "parser.h"
 
-struct parser {
-	const char *text;
-	size_t next;
-	struct slo_token tok;
-	struct bo_arena *arena;
-	unsigned depth;
-	unsigned terms;
-	struct bo_err *err;
-};
-
-static int out_of_memory(struct bo_err *err)
+int slo_parser_oom(struct bo_err *err)
 {
 	return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
 }
 
-static int advance(struct parser *p)
+int slo_parser_advance(struct parser *p)
 {
 	return slo_lex(p->text, p->next, &p->tok, &p->next, p->err);
 }
 
-static bool is_word(const struct parser *p, const char *word)
+bool slo_parser_at(const struct parser *p, const char *word)
 {
 	return p->tok.kind == SLO_TOK_WORD && p->tok.len == strlen(word) &&
 	       memcmp(p->tok.start, word, p->tok.len) == 0;
 }
 
-/* "expected X, found 'Y'" at the current token; @words: what it may have been meant to be. */
-static int expected(struct parser *p, const char *what, const char *const *words)
+int slo_parser_expected(struct parser *p, const char *what, const char *const *words)
 {
 	char hint[80] = "", word[64];
 
@@ -59,297 +54,10 @@ static int expected(struct parser *p, const char *what, const char *const *words
 			  p->tok.len >= sizeof(word) ? "…" : "", hint);
 }
 
-static int token_text(struct parser *p, const char **ret)
+int slo_parser_text(struct parser *p, const char **ret)
 {
 	*ret = bo_arena_strndup(p->arena, p->tok.start, p->tok.len);
-	return *ret ? 0 : out_of_memory(p->err);
-}
-
-/* ---- quantities ---- */
-
-static int parse_plain(struct parser *p, const char *s, const char *what, double *ret)
-{
-	char *end;
-	double v = strtod(s, &end);
-
-	if (*end || end == s || !isfinite(v))
-		return slo_err_at(p->err, p->tok.col, "expected %s, found '%s'", what, s);
-	*ret = v;
-	return 0;
-}
-
-/* Reads @s in the unit of the metric; the message of base/units.c gets the column in front. */
-static int parse_quantity(struct parser *p, enum slo_unit unit, const char *s, double *ret)
-{
-	struct bo_err inner = { 0 };
-	int64_t whole = 0;
-	double v = 0;
-	int r = 0;
-
-	switch (unit) {
-	case SLO_UNIT_DURATION:
-		r = bo_parse_duration(s, &whole, &inner);
-		v = (double)whole;
-		break;
-	case SLO_UNIT_SIZE:
-		r = bo_parse_size(s, &whole, &inner);
-		v = (double)whole;
-		break;
-	case SLO_UNIT_RATIO:
-		r = bo_parse_ratio(s, &v, &inner);
-		break;
-	case SLO_UNIT_RATE:
-		if (*s == '-') /* a slope may fall; a frequency as such may not */
-			r = bo_parse_frequency(s + 1, &v, &inner), v = -v;
-		else
-			r = bo_parse_frequency(s, &v, &inner);
-		break;
-	case SLO_UNIT_COUNT:
-		return parse_plain(p, s, "a plain number", ret);
-	}
-	if (r < 0)
-		return slo_err_at(p->err, p->tok.col, "%s", inner.msg);
-	*ret = v;
-	return 0;
-}
-
-static int parse_duration_word(struct parser *p, const char *what, int64_t *ret_ns,
-			       const char **ret_text)
-{
-	double ns;
-	int r;
-
-	if (p->tok.kind != SLO_TOK_NUMBER)
-		return expected(p, what, NULL);
-	r = token_text(p, ret_text);
-	if (r == 0)
-		r = parse_quantity(p, SLO_UNIT_DURATION, *ret_text, &ns);
-	if (r < 0)
-		return r;
-	/* Shorter stretches hold nothing to judge, and millions of them; longer ones outlast any
-	 * run. */
-	if (ns < SLO_MIN_STRETCH_NS || ns > SLO_MAX_STRETCH_NS)
-		return slo_err_at(p->err, p->tok.col, "expected %s from 10ms to 24h, found '%s'",
-				  what, *ret_text);
-	*ret_ns = (int64_t)ns;
-	return advance(p);
-}
-
-/* ---- limit ---- */
-
-static int parse_factor(struct parser *p, struct slo_cmp *cmp, const char *s)
-{
-	int r = parse_plain(p, s, "a plain number to multiply base with", &cmp->limit);
-
-	if (r < 0)
-		return r;
-	if (cmp->limit < 0)
-		return slo_err_at(p->err, p->tok.col, "base times a negative number is no limit");
-	cmp->limit_kind = SLO_LIMIT_FACTOR;
-	cmp->limit_text = s;
-	return 0;
-}
-
-/* After "base". */
-static int parse_after_base(struct parser *p, struct slo_cmp *cmp)
-{
-	bool times = p->tok.kind == SLO_TOK_STAR;
-	int r;
-
-	cmp->limit_kind = SLO_LIMIT_FACTOR;
-	cmp->limit = 1;
-	cmp->limit_text = "1";
-	if (!times && p->tok.kind != SLO_TOK_PLUS)
-		return 0;
-	r = advance(p);
-	if (r < 0)
-		return r;
-	if (p->tok.kind != SLO_TOK_NUMBER)
-		return expected(p, times ? "a number after 'base *'" : "a quantity after 'base +'",
-				NULL);
-	r = token_text(p, &cmp->limit_text);
-	if (r == 0 && times)
-		r = parse_factor(p, cmp, cmp->limit_text);
-	if (r == 0 && !times) {
-		cmp->limit_kind = SLO_LIMIT_OFFSET;
-		r = parse_quantity(p, cmp->metric->unit, cmp->limit_text, &cmp->limit);
-	}
-	return r < 0 ? r : advance(p);
-}
-
-/* After "NUMBER of": a share of the memory limit, or of base. */
-static int parse_of(struct parser *p, struct slo_cmp *cmp, const char *number, struct slo_token at)
-{
-	static const char *const words[] = { "limit", "base", NULL };
-	bool base = is_word(p, "base");
-	struct slo_token here = p->tok;
-	int r;
-
-	if (!base && !is_word(p, "limit"))
-		return expected(p, "'limit' or 'base' after 'of'", words);
-	p->tok = at; /* what is wrong now is the number's fault */
-	if (number[strlen(number) - 1] != '%')
-		return slo_err_at(p->err, at.col, "expected a percentage before 'of', found '%s'",
-				  number);
-	r = parse_quantity(p, SLO_UNIT_RATIO, number, &cmp->limit);
-	p->tok = here;
-	if (r < 0)
-		return r;
-	cmp->limit_kind = base ? SLO_LIMIT_FACTOR : SLO_LIMIT_OF_LIMIT;
-	cmp->limit_text = number;
-	if (base) {
-		cmp->limit_text = bo_arena_printf(p->arena, "%.12g", cmp->limit);
-		if (!cmp->limit_text)
-			return out_of_memory(p->err);
-	}
-	return advance(p);
-}
-
-static int parse_limit(struct parser *p, struct slo_cmp *cmp)
-{
-	static const char *const words[] = { "base", NULL };
-	struct slo_token at = p->tok;
-	const char *number;
-	int r;
-
-	cmp->limit_col = p->tok.col;
-	if (is_word(p, "base")) {
-		r = advance(p);
-		return r < 0 ? r : parse_after_base(p, cmp);
-	}
-	if (p->tok.kind != SLO_TOK_NUMBER)
-		return expected(p, "a limit (a quantity, or 'base')", words);
-	r = token_text(p, &number);
-	if (r == 0)
-		r = advance(p);
-	if (r < 0)
-		return r;
-	if (p->tok.kind == SLO_TOK_STAR) {
-		struct slo_token star = p->tok;
-
-		p->tok = at;
-		r = parse_factor(p, cmp, number);
-		p->tok = star;
-		if (r == 0)
-			r = advance(p);
-		if (r < 0)
-			return r;
-		return is_word(p, "base") ? advance(p) : expected(p, "'base' after '*'", words);
-	}
-	if (is_word(p, "of")) {
-		r = advance(p);
-		return r < 0 ? r : parse_of(p, cmp, number, at);
-	}
-	cmp->limit_kind = SLO_LIMIT_ABSOLUTE;
-	cmp->limit_text = number;
-	{
-		struct slo_token here = p->tok;
-
-		p->tok = at;
-		r = parse_quantity(p, cmp->metric->unit, number, &cmp->limit);
-		p->tok = here;
-	}
-	return r;
-}
-
-/* ---- clauses ---- */
-
-static int parse_phase(struct parser *p, const char *what, enum bo_phase *ret)
-{
-	const char *names[BO_PHASE_COUNT + 1];
-
-	for (int i = 0; i < BO_PHASE_COUNT; i++) {
-		names[i] = bo_phase_name((enum bo_phase)i);
-		if (is_word(p, names[i])) {
-			*ret = (enum bo_phase)i;
-			return advance(p);
-		}
-	}
-	names[BO_PHASE_COUNT] = NULL;
-	return expected(p, what, names);
-}
-
-static int parse_in(struct parser *p, struct slo_cmp *cmp)
-{
-	int r = parse_phase(p, "a phase (base, fault, hold, heal, settle) after 'in'", &cmp->from);
-
-	if (r < 0)
-		return r;
-	cmp->to = cmp->from;
-	if (p->tok.kind != SLO_TOK_DOTDOT)
-		return 0;
-	r = advance(p);
-	return r < 0 ? r : parse_phase(p, "a phase after '..'", &cmp->to);
-}
-
-static int parse_windows(struct parser *p, struct slo_cmp *cmp)
-{
-	static const char *const of[] = { "of", NULL }, *const windows[] = { "windows", NULL };
-	int r;
-
-	if (p->tok.kind != SLO_TOK_NUMBER)
-		return expected(p, "a percentage after 'for'", NULL);
-	r = token_text(p, &cmp->share_text);
-	if (r == 0)
-		r = parse_quantity(p, SLO_UNIT_RATIO, cmp->share_text, &cmp->share);
-	if (r < 0)
-		return r;
-	if (cmp->share <= 0 || cmp->share > 1)
-		return slo_err_at(
-			p->err, p->tok.col,
-			"expected a share above 0%% and up to 100%% after 'for', found '%s'",
-			cmp->share_text);
-	r = advance(p);
-	if (r < 0)
-		return r;
-	if (!is_word(p, "of"))
-		return expected(p, "'of' (as in 'for 95% of 1s windows')", of);
-	r = advance(p);
-	if (r == 0)
-		r = parse_duration_word(p, "the length of a window", &cmp->window_ns,
-					&cmp->window_text);
-	if (r < 0)
-		return r;
-	if (!is_word(p, "windows") && !is_word(p, "window"))
-		return expected(p, "'windows'", windows);
-	return advance(p);
-}
-
-static int parse_clauses(struct parser *p, struct slo_cmp *cmp)
-{
-	for (;;) {
-		bool in = is_word(p, "in"), at = is_word(p, "at"), over = is_word(p, "over"),
-		     windows = is_word(p, "for");
-		int col = p->tok.col, r;
-
-		if (!in && !at && !over && !windows)
-			return 0;
-		if ((in || at) && cmp->scope_col)
-			return slo_err_at(p->err, col, "the phase was given already (column %d)",
-					  cmp->scope_col);
-		if ((over && cmp->over_col) || (windows && cmp->window_col))
-			return slo_err_at(p->err, col, "'%s' was given already",
-					  over ? "over" : "for");
-		r = advance(p);
-		if (r < 0)
-			return r;
-		if (in || at) {
-			cmp->scope_col = col;
-			cmp->at = at;
-			r = in ? parse_in(p, cmp) : parse_phase(p, "a phase after 'at'", &cmp->to);
-			if (at)
-				cmp->from = cmp->to;
-		} else if (over) {
-			cmp->over_col = col;
-			r = parse_duration_word(p, "a duration after 'over'", &cmp->over_ns,
-						&cmp->over_text);
-		} else {
-			cmp->window_col = col;
-			r = parse_windows(p, cmp);
-		}
-		if (r < 0)
-			return r;
-	}
+	return *ret ? 0 : slo_parser_oom(p->err);
 }
 
 /* ---- comparison ---- */
@@ -357,7 +65,7 @@ static int parse_clauses(struct parser *p, struct slo_cmp *cmp)
 static int take_older(struct parser *p, struct slo_select *sel)
 {
 	double ns;
-	int r = parse_quantity(p, SLO_UNIT_DURATION, sel->older_text, &ns);
+	int r = slo_parse_quantity(p, SLO_UNIT_DURATION, sel->older_text, &ns);
 
 	if (r < 0)
 		return r;
@@ -381,38 +89,39 @@ static int take_stuck(struct parser *p, struct slo_select *sel)
 static int parse_selector(struct parser *p, struct slo_cmp *cmp, struct slo_select *sel)
 {
 	/* in the order of slo_select_keys */
-	const char **slots[] = { &cmp->node,  &cmp->load,       &cmp->cls,
-				 &sel->site,  &sel->state,      &sel->blocked_at,
+	const char **slots[] = { &cmp->node,  &cmp->load,       &cmp->route,     &cmp->cls,
+				 &cmp->fault, &sel->site,       &sel->state,     &sel->blocked_at,
 				 &sel->label, &sel->older_text, &sel->stuck_text };
 	int which = -1, r;
 
 	for (int i = 0; slo_select_keys[i]; i++)
-		which = is_word(p, slo_select_keys[i]) ? i : which;
+		which = slo_parser_at(p, slo_select_keys[i]) ? i : which;
 	if (which < 0)
-		return expected(p,
-				"node, load, class, site, state, blocked_at, label, older or stuck",
-				slo_select_keys);
+		return slo_parser_expected(
+			p,
+			"node, load, route, class, fault, site, state, blocked_at, label, older or stuck",
+			slo_select_keys);
 	if (*slots[which])
 		return slo_err_at(p->err, p->tok.col, "'%s' was given already",
 				  slo_select_keys[which]);
-	r = advance(p);
+	r = slo_parser_advance(p);
 	if (r < 0)
 		return r;
 	if (p->tok.kind != SLO_TOK_ASSIGN)
-		return expected(p, "'='", NULL);
-	r = advance(p);
+		return slo_parser_expected(p, "'='", NULL);
+	r = slo_parser_advance(p);
 	if (r < 0)
 		return r;
 	if ((p->tok.kind != SLO_TOK_STRING && p->tok.kind != SLO_TOK_WORD &&
 	     p->tok.kind != SLO_TOK_NUMBER) ||
 	    !p->tok.len)
-		return expected(p, "a name", NULL);
-	r = token_text(p, slots[which]);
+		return slo_parser_expected(p, "a name", NULL);
+	r = slo_parser_text(p, slots[which]);
 	if (r == 0 && slots[which] == &sel->older_text)
 		r = take_older(p, sel);
 	if (r == 0 && slots[which] == &sel->stuck_text)
 		r = take_stuck(p, sel);
-	return r < 0 ? r : advance(p);
+	return r < 0 ? r : slo_parser_advance(p);
 }
 
 static bool selects_groups(const struct slo_select *sel)
@@ -427,7 +136,7 @@ static int parse_selectors(struct parser *p, struct slo_cmp *cmp)
 
 	cmp->selector_col = p->tok.col;
 	do {
-		int r = advance(p);
+		int r = slo_parser_advance(p);
 
 		if (r == 0)
 			r = parse_selector(p, cmp, &sel);
@@ -435,15 +144,15 @@ static int parse_selectors(struct parser *p, struct slo_cmp *cmp)
 			return r;
 	} while (p->tok.kind == SLO_TOK_COMMA);
 	if (p->tok.kind != SLO_TOK_RBRACE)
-		return expected(p, "',' or '}'", NULL);
+		return slo_parser_expected(p, "',' or '}'", NULL);
 	if (selects_groups(&sel)) {
 		kept = bo_arena_alloc(p->arena, sizeof(*kept));
 		if (!kept)
-			return out_of_memory(p->err);
+			return slo_parser_oom(p->err);
 		*kept = sel;
 		cmp->select = kept;
 	}
-	return advance(p);
+	return slo_parser_advance(p);
 }
 
 static int parse_metric(struct parser *p, struct slo_cmp *cmp)
@@ -452,9 +161,9 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 	int r;
 
 	if (p->tok.kind != SLO_TOK_WORD)
-		return expected(p, "a metric (such as latency.p99)", NULL);
+		return slo_parser_expected(p, "a metric (such as latency.p99)", NULL);
 	cmp->metric_col = p->tok.col;
-	r = token_text(p, &cmp->metric_text);
+	r = slo_parser_text(p, &cmp->metric_text);
 	if (r < 0)
 		return r;
 	cmp->metric = slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
@@ -467,7 +176,68 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 		return slo_err_at(
 			p->err, cmp->metric_col, "unknown metric '%s'%s", cmp->metric_text,
 			bo_nearest_hint(cmp->metric_text, slo_metric_names(), hint, sizeof(hint)));
-	return advance(p);
+	return slo_parser_advance(p);
+}
+
+/* "1h/5m)" or "1h)" */
+static int parse_burn_windows(struct parser *p, struct slo_burn *burn)
+{
+	int r = slo_parse_window(p, "a window such as 1h", &burn->long_ns, &burn->long_text);
+
+	if (r < 0 || p->tok.kind != SLO_TOK_SLASH)
+		return r;
+	r = slo_parser_advance(p);
+	if (r == 0)
+		r = slo_parse_window(p, "a shorter window after '/'", &burn->short_ns,
+				     &burn->short_text);
+	return r;
+}
+
+/* At "(". */
+static int parse_burn(struct parser *p, struct slo_cmp *cmp)
+{
+	struct slo_burn *burn = bo_arena_alloc(p->arena, sizeof(*burn));
+	struct slo_token at;
+	int r;
+
+	if (!burn)
+		return slo_parser_oom(p->err);
+	*burn = (struct slo_burn){ .target = NAN };
+	cmp->burn = burn;
+	r = slo_parser_advance(p);
+	at = p->tok;
+	if (r == 0 && at.kind == SLO_TOK_NUMBER && at.start[at.len - 1] == '%') {
+		r = slo_parser_text(p, &burn->target_text);
+		if (r == 0)
+			r = slo_parse_quantity(p, SLO_UNIT_RATIO, burn->target_text, &burn->target);
+		if (r == 0 && (burn->target <= 0 || burn->target >= 1))
+			r = slo_err_at(p->err, at.col,
+				       "expected a target above 0%% and below 100%%, found '%s'",
+				       burn->target_text);
+		if (r == 0)
+			r = slo_parser_advance(p);
+		if (r == 0 && p->tok.kind == SLO_TOK_COMMA) {
+			r = slo_parser_advance(p);
+			at = p->tok;
+			if (r == 0)
+				r = parse_burn_windows(p, burn);
+		}
+	} else if (r == 0) {
+		r = parse_burn_windows(p, burn);
+	}
+	if (r < 0)
+		return r;
+	if (burn->short_ns >= burn->long_ns && burn->short_ns > 0)
+		return slo_err_at(p->err, at.col, "the window before '/' is the longer one: %s/%s",
+				  burn->short_text, burn->long_text);
+	if (burn->short_ns && burn->long_ns / burn->short_ns > SLO_MAX_BURN_RATIO)
+		return slo_err_at(
+			p->err, at.col,
+			"expected a short window of at least 1/%d of the long one, found %s/%s",
+			SLO_MAX_BURN_RATIO, burn->long_text, burn->short_text);
+	if (p->tok.kind != SLO_TOK_RPAREN)
+		return slo_parser_expected(p, "')'", NULL);
+	return slo_parser_advance(p);
 }
 
 static int parse_op(struct parser *p, struct slo_cmp *cmp)
@@ -490,9 +260,9 @@ static int parse_op(struct parser *p, struct slo_cmp *cmp)
 		cmp->op = SLO_EQ;
 		break;
 	default:
-		return expected(p, "a comparison (<= < >= > ==)", NULL);
+		return slo_parser_expected(p, "a comparison (<= < >= > ==)", NULL);
 	}
-	return advance(p);
+	return slo_parser_advance(p);
 }
 
 static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
@@ -504,14 +274,16 @@ static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
 				  SLO_MAX_TERMS);
 	*cmp = (struct slo_cmp){ .from = BO_PHASE_COUNT, .to = BO_PHASE_COUNT };
 	r = parse_metric(p, cmp);
+	if (r == 0 && p->tok.kind == SLO_TOK_LPAREN && (cmp->metric->flags & SLO_M_BURN))
+		r = parse_burn(p, cmp);
 	if (r == 0 && p->tok.kind == SLO_TOK_LBRACE)
 		r = parse_selectors(p, cmp);
 	if (r == 0)
 		r = parse_op(p, cmp);
 	if (r == 0)
-		r = parse_limit(p, cmp);
-	if (r == 0)
-		r = parse_clauses(p, cmp);
+		r = slo_parse_limit(p, cmp);
+	if (r == 0 && !p->bare)
+		r = slo_parse_clauses(p, cmp);
 	return r < 0 ? r : slo_check_shape(cmp, p->err);
 }
 
@@ -524,11 +296,64 @@ static struct slo_expr *new_expr(struct parser *p, enum slo_expr_kind kind)
 	if (e)
 		e->kind = kind;
 	else
-		out_of_memory(p->err);
+		slo_parser_oom(p->err);
 	return e;
 }
 
 static int parse_or(struct parser *p, const struct slo_expr **ret);
+
+/* After "within". */
+static int parse_within(struct parser *p, struct slo_must *must)
+{
+	int r = slo_parse_stretch(p, "a duration after 'within'", &must->within_ns,
+				  &must->within_text);
+
+	if (r == 0 && slo_parser_at(p, "of")) {
+		must->of_col = p->tok.col;
+		r = slo_parser_advance(p);
+		if (r == 0)
+			r = slo_parse_phase(p, "a phase after 'of'", &must->of);
+	}
+	if (r == 0 && slo_parser_at(p, "sustained")) {
+		r = slo_parser_advance(p);
+		if (r == 0)
+			r = slo_parse_sustained(p, &must->sustained_ns, &must->sustained_text);
+	}
+	return r;
+}
+
+static int parse_primary(struct parser *p, const struct slo_expr **ret);
+
+/* At "must". */
+static int parse_must(struct parser *p, const struct slo_expr **ret)
+{
+	static const char *const words[] = { "within", "and", "or", NULL };
+	struct slo_expr *e = new_expr(p, SLO_EXPR_MUST);
+	int r;
+
+	if (!e)
+		return -ENOMEM;
+	*ret = e;
+	e->must.of = BO_PHASE_COUNT;
+	e->must.col = p->tok.col;
+	if (p->bare)
+		return slo_err_at(p->err, p->tok.col, "'must' within 'must'");
+	p->bare = true;
+	r = slo_parser_advance(p);
+	if (r == 0)
+		r = parse_primary(p, &e->left);
+	p->bare = false;
+	if (r < 0)
+		return r;
+	if (!slo_parser_at(p, "within"))
+		return slo_parser_expected(p, "'within' (as in 'must … within 2s of fault')",
+					   words);
+	e->must.within_col = p->tok.col;
+	r = slo_parser_advance(p);
+	if (r == 0)
+		r = parse_within(p, &e->must);
+	return r < 0 ? r : slo_check_must(e, p->err);
+}
 
 static int parse_primary(struct parser *p, const struct slo_expr **ret)
 {
@@ -539,16 +364,18 @@ static int parse_primary(struct parser *p, const struct slo_expr **ret)
 		if (++p->depth > SLO_MAX_DEPTH)
 			return slo_err_at(p->err, p->tok.col,
 					  "parentheses nested more than %d deep", SLO_MAX_DEPTH);
-		r = advance(p);
+		r = slo_parser_advance(p);
 		if (r == 0)
 			r = parse_or(p, ret);
 		if (r < 0)
 			return r;
 		if (p->tok.kind != SLO_TOK_RPAREN)
-			return expected(p, "')'", NULL);
+			return slo_parser_expected(p, "')'", NULL);
 		p->depth--;
-		return advance(p);
+		return slo_parser_advance(p);
 	}
+	if (slo_parser_at(p, "must"))
+		return parse_must(p, ret);
 	e = new_expr(p, SLO_EXPR_CMP);
 	if (!e)
 		return -ENOMEM;
@@ -561,14 +388,14 @@ static int parse_and(struct parser *p, const struct slo_expr **ret)
 {
 	int r = parse_primary(p, ret);
 
-	while (r == 0 && is_word(p, "and")) {
+	while (r == 0 && slo_parser_at(p, "and")) {
 		struct slo_expr *e = new_expr(p, SLO_EXPR_AND);
 
 		if (!e)
 			return -ENOMEM;
 		e->left = *ret;
 		*ret = e;
-		r = advance(p);
+		r = slo_parser_advance(p);
 		if (r == 0)
 			r = parse_primary(p, &e->right);
 	}
@@ -579,29 +406,34 @@ static int parse_or(struct parser *p, const struct slo_expr **ret)
 {
 	int r = parse_and(p, ret);
 
-	while (r == 0 && is_word(p, "or")) {
+	while (r == 0 && slo_parser_at(p, "or")) {
 		struct slo_expr *e = new_expr(p, SLO_EXPR_OR);
 
 		if (!e)
 			return -ENOMEM;
 		e->left = *ret;
 		*ret = e;
-		r = advance(p);
+		r = slo_parser_advance(p);
 		if (r == 0)
 			r = parse_and(p, &e->right);
 	}
 	return r;
 }
 
-static int parse_whole(struct parser *p, const struct slo_expr **ret)
+static int parse_whole(struct parser *p, struct bo_budget *budget)
 {
-	static const char *const words[] = { "in", "at", "over", "for", "and", "or", NULL };
-	int r = advance(p);
+	static const char *const words[] = { "in",        "at",  "over", "for",
+					     "sustained", "and", "or",   NULL };
+	int r = slo_parser_advance(p);
 
+	budget->warn = r == 0 && slo_parser_at(p, "warn");
+	if (budget->warn)
+		r = slo_parser_advance(p);
 	if (r == 0)
-		r = parse_or(p, ret);
+		r = parse_or(p, &budget->root);
 	if (r == 0 && p->tok.kind != SLO_TOK_END)
-		r = expected(p, "'in', 'at', 'over', 'for', 'and', 'or' or the end", words);
+		r = slo_parser_expected(
+			p, "'in', 'at', 'over', 'for', 'sustained', 'and', 'or' or the end", words);
 	return r;
 }
 
@@ -617,9 +449,9 @@ int bo_budget_parse(struct bo_budget **ret, const char *text, struct bo_err *err
 				  SLO_MAX_TEXT);
 	budget = calloc(1, sizeof(*budget));
 	if (!budget)
-		return out_of_memory(err);
+		return slo_parser_oom(err);
 	p.arena = &budget->arena;
-	r = parse_whole(&p, &budget->root);
+	r = parse_whole(&p, budget);
 	if (r < 0) {
 		if (err)
 			*err = local;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/print.c — a parsed budget back to text, in canonical spelling: one blank between words,
- * clauses in the order in/at, over, for; numbers as they were written.  Parsing the result gives
+ * clauses in the order in/at, over, for, sustained; numbers as they were written.  Parsing the result gives
  * the same budget.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <stdarg.h>
@@ -38,8 +38,16 @@ static void print_selectors(const struct slo_cmp *cmp, struct bo_strbuf *out)
 		bo_strbuf_printf(out, "%sload=\"%s\"", sep, cmp->load);
 		sep = ", ";
 	}
+	if (cmp->route) {
+		bo_strbuf_printf(out, "%sroute=\"%s\"", sep, cmp->route);
+		sep = ", ";
+	}
 	if (cmp->cls) {
 		bo_strbuf_printf(out, "%sclass=\"%s\"", sep, cmp->cls);
+		sep = ", ";
+	}
+	if (cmp->fault) {
+		bo_strbuf_printf(out, "%sfault=\"%s\"", sep, cmp->fault);
 		sep = ", ";
 	}
 	if (cmp->select) {
@@ -50,9 +58,21 @@ static void print_selectors(const struct slo_cmp *cmp, struct bo_strbuf *out)
 		bo_strbuf_puts(out, "}");
 }
 
+static void print_burn(const struct slo_burn *burn, struct bo_strbuf *out)
+{
+	bo_strbuf_printf(out, "(%s%s%s", burn->target_text ? burn->target_text : "",
+			 burn->target_text && burn->long_text ? ", " : "",
+			 burn->long_text ? burn->long_text : "");
+	if (burn->short_text)
+		bo_strbuf_printf(out, "/%s", burn->short_text);
+	bo_strbuf_puts(out, ")");
+}
+
 void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out)
 {
 	bo_strbuf_puts(out, cmp->metric_text);
+	if (cmp->burn)
+		print_burn(cmp->burn, out);
 	print_selectors(cmp, out);
 	bo_strbuf_printf(out, " %s ", slo_op_text(cmp->op));
 	switch (cmp->limit_kind) {
@@ -68,6 +88,12 @@ void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out)
 	case SLO_LIMIT_OF_LIMIT:
 		bo_strbuf_printf(out, "%s of limit", cmp->limit_text);
 		break;
+	case SLO_LIMIT_TIMES_TIMEOUT:
+		bo_strbuf_printf(out, "%s * timeout", cmp->limit_text);
+		break;
+	case SLO_LIMIT_AFTER_TIMEOUT:
+		bo_strbuf_printf(out, "timeout + %s", cmp->limit_text);
+		break;
 	}
 	if (cmp->to != BO_PHASE_COUNT) {
 		bo_strbuf_printf(out, " %s %s", cmp->at ? "at" : "in", bo_phase_name(cmp->from));
@@ -78,9 +104,25 @@ void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out)
 		bo_strbuf_printf(out, " over %s", cmp->over_text);
 	if (cmp->window_ns)
 		bo_strbuf_printf(out, " for %s of %s windows", cmp->share_text, cmp->window_text);
+	if (cmp->sustained_ns)
+		bo_strbuf_printf(out, " sustained for %s", cmp->sustained_text);
 }
 
-static void print_expr(const struct slo_expr *expr, bool inside_and, struct bo_strbuf *out)
+static void print_must(const struct slo_expr *expr, struct bo_strbuf *out)
+{
+	const struct slo_must *must = &expr->must;
+	bool parens = expr->left->kind != SLO_EXPR_CMP;
+
+	bo_strbuf_puts(out, parens ? "must (" : "must ");
+	slo_expr_print(expr->left, false, out);
+	bo_strbuf_printf(out, "%s within %s", parens ? ")" : "", must->within_text);
+	if (must->of != BO_PHASE_COUNT)
+		bo_strbuf_printf(out, " of %s", bo_phase_name(must->of));
+	if (must->sustained_ns)
+		bo_strbuf_printf(out, " sustained for %s", must->sustained_text);
+}
+
+void slo_expr_print(const struct slo_expr *expr, bool inside_and, struct bo_strbuf *out)
 {
 	bool parens = expr->kind == SLO_EXPR_OR && inside_and;
 
@@ -88,16 +130,22 @@ static void print_expr(const struct slo_expr *expr, bool inside_and, struct bo_s
 		slo_cmp_print(&expr->cmp, out);
 		return;
 	}
+	if (expr->kind == SLO_EXPR_MUST) {
+		print_must(expr, out);
+		return;
+	}
 	if (parens)
 		bo_strbuf_puts(out, "(");
-	print_expr(expr->left, expr->kind == SLO_EXPR_AND, out);
+	slo_expr_print(expr->left, expr->kind == SLO_EXPR_AND, out);
 	bo_strbuf_puts(out, expr->kind == SLO_EXPR_AND ? " and " : " or ");
-	print_expr(expr->right, expr->kind == SLO_EXPR_AND, out);
+	slo_expr_print(expr->right, expr->kind == SLO_EXPR_AND, out);
 	if (parens)
 		bo_strbuf_puts(out, ")");
 }
 
 void bo_budget_print(const struct bo_budget *budget, struct bo_strbuf *out)
 {
-	print_expr(budget->root, false, out);
+	if (budget->warn)
+		bo_strbuf_puts(out, "warn ");
+	slo_expr_print(budget->root, false, out);
 }

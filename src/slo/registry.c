@@ -10,7 +10,7 @@
 static const struct slo_metric *const families[] = {
 	slo_latency_metrics, slo_errors_metrics,   slo_gauge_metrics, slo_trend_metrics,
 	slo_counter_metrics, slo_recovery_metrics, slo_leak_metrics,  slo_gc_metrics,
-	slo_heap_metrics,    slo_sched_metrics,
+	slo_heap_metrics,    slo_sched_metrics,    slo_burn_metrics,
 };
 
 /* For suggestions only: the percentiles that people use. */

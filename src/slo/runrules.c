@@ -206,6 +206,7 @@ int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx, double tightest
 {
 	/* what went wrong explains the rest, so it comes first */
 	int r = rule_problems(run, err);
+	bool judged = false;
 
 	(void)ctx;
 	/* a run that never began has nothing else to say than why */
@@ -215,7 +216,12 @@ int slo_run_rules(struct bo_run *run, const struct slo_ctx *ctx, double tightest
 		r = rule_faults(run, err);
 	for (unsigned i = 0; r == 0 && i < run->plan->loads.len; i++)
 		r = rule_load(run, i, tightest_latency_ns, err);
-	if (r == 0 && !run->plan->budgets.len)
-		r = slo_reason(run, err, "the scenario has no budget: nothing was judged");
+	bo_vec_foreach(b, &run->verdict.budgets)
+		judged |= !b->warn;
+	if (r == 0 && !judged)
+		r = slo_reason(run, err,
+			       run->plan->budgets.len
+				       ? "every budget only warns: nothing was judged"
+				       : "the scenario has no budget: nothing was judged");
 	return r;
 }

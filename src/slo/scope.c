@@ -59,6 +59,7 @@ void slo_ctx_done(struct slo_ctx *ctx)
 	free(ctx->by_end);
 	free(ctx->judged_errors);
 	slo_derived_free(ctx->derived);
+	bo_vec_done(&ctx->judged_routes);
 	bo_vec_done(&ctx->refs);
 	memset(ctx, 0, sizeof(*ctx));
 }
@@ -148,9 +149,20 @@ size_t slo_lower_bound(const struct bo_req *const *reqs, size_t n, bool by_end, 
 	return lo;
 }
 
+static const struct bo_route_spec *route_of(const struct bo_load_spec *load, const char *name)
+{
+	for (size_t i = 0; i < load->nroutes; i++) {
+		if (strcmp(load->routes[i].name, name) == 0)
+			return &load->routes[i];
+	}
+	return NULL;
+}
+
 bool slo_load_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, unsigned index)
 {
 	if (index >= plan->loads.len)
+		return false;
+	if (cmp->route && !route_of(&plan->loads.items[index], cmp->route))
 		return false;
 	if (cmp->load)
 		return strcmp(plan->loads.items[index].name, cmp->load) == 0;
@@ -163,6 +175,34 @@ bool slo_load_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, unsi
 			return false;
 	}
 	return true;
+}
+
+bool slo_req_counts(const struct bo_plan *plan, const struct slo_cmp *cmp, const struct bo_req *req)
+{
+	const struct bo_load_spec *load;
+
+	if (!slo_load_counts(plan, cmp, req->load))
+		return false;
+	if (!cmp->route)
+		return true;
+	load = &plan->loads.items[req->load];
+	return req->route < load->nroutes && strcmp(load->routes[req->route].name, cmp->route) == 0;
+}
+
+double slo_route_share(const struct bo_plan *plan, const struct slo_cmp *cmp, unsigned index)
+{
+	const struct bo_load_spec *load = &plan->loads.items[index];
+	const struct bo_route_spec *route;
+	double sum = 0;
+
+	if (!slo_load_counts(plan, cmp, index))
+		return 0;
+	if (!cmp->route)
+		return 1;
+	route = route_of(load, cmp->route);
+	for (size_t i = 0; i < load->nroutes; i++)
+		sum += load->routes[i].weight;
+	return sum > 0 ? route->weight / sum : 0;
 }
 
 void slo_estimate_none(struct slo_estimate *est)

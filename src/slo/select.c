@@ -17,7 +17,8 @@
 #include "internal.h"
 
 const char *const slo_select_keys[] = {
-	"node", "load", "class", "site", "state", "blocked_at", "label", "older", "stuck", NULL,
+	"node",  "load",       "route", "class", "fault", "site",
+	"state", "blocked_at", "label", "older", "stuck", NULL,
 };
 
 const char *slo_select_first_key(const struct slo_select *sel)

@@ -20,11 +20,17 @@ static void some_groups(struct synth *s, struct bo_group_snapshot *snap, void *a
 	synth_group(s, snap, BO_GROUPS_OTHER "||", 9, 3, 2);
 }
 
+static const struct bo_route_spec routes[] = { { .name = "pay", .weight = 1 },
+					       { .name = "list", .weight = 3 } };
+
 /* Some of everything, and some of it missing. */
 static void fill(struct synth *s)
 {
 	synth_init(s, 1);
 	s->plan->timeout_ns = SYNTH_S;
+	s->plan->slo_target = 0.999;
+	s->plan->loads.items[0].routes = routes;
+	s->plan->loads.items[0].nroutes = 2;
 	synth_fault(s, BO_PHASE_FAULT, BO_PHASE_HOLD, BO_CONFIRM_OK);
 	synth_steady(s, synth_start(s, BO_PHASE_WARMUP), synth_end(s, BO_PHASE_FAULT), 10,
 		     20 * SYNTH_MS, BO_REQ_OK);
@@ -33,6 +39,8 @@ static void fill(struct synth *s)
 			  (enum bo_req_class)c);
 	synth_steady(s, synth_start(s, BO_PHASE_HEAL), synth_end(s, BO_PHASE_HEAL), 10,
 		     20 * SYNTH_MS, BO_REQ_OK);
+	bo_vec_foreach(req, &s->run->requests)
+		req->route = (uint16_t)(req->intended_ns / SYNTH_MS % 3); /* 2: there is none */
 	synth_flat(s, BO_SERIES_GOROUTINES, SYNTH_ORDERS, 0, 20 * SYNTH_S, 20);
 	synth_gap(s, BO_SERIES_GOROUTINES, SYNTH_ORDERS, 20 * SYNTH_S, 30 * SYNTH_S, "down");
 	synth_flat(s, BO_SERIES_MEMORY, SYNTH_ORDERS, 0, 30 * SYNTH_S, 1 << 20);

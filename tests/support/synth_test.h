@@ -41,4 +41,34 @@ static inline void expect(struct synth *s, const char *text, enum bo_outcome out
 			 r->limit, r->excess, r->reason);
 }
 
+/** expect_plan() - the plan refuses @text with this @message; NULL: takes it */
+static inline void expect_plan(struct synth *s, const char *text, const char *message)
+{
+	struct bo_budget *b = NULL;
+	struct bo_err err = { 0 };
+	int r;
+
+	assert_int_equal(bo_budget_parse(&b, text, &err), 0);
+	r = bo_budget_check(b, s->plan, &err);
+	bo_budget_free(b);
+	if (r != (message ? -EINVAL : 0) || (message && !strstr(err.msg, message)))
+		fail_msg("'%s'\n  says     %s\n  expected %s", text, err.msg,
+			 message ? message : "nothing");
+}
+
+/** expect_lint() - @text is warned of with this @message; NULL: with none */
+static inline void expect_lint(struct synth *s, const char *text, const char *message)
+{
+	struct bo_budget *b = NULL;
+	char buf[400] = "";
+	bool warned;
+
+	assert_int_equal(bo_budget_parse(&b, text, NULL), 0);
+	warned = bo_budget_lint(b, s->plan, buf, sizeof(buf));
+	bo_budget_free(b);
+	if (warned != (message != NULL) || (message && !strstr(buf, message)))
+		fail_msg("'%s'\n  warns    %s\n  expected %s", text, buf,
+			 message ? message : "nothing");
+}
+
 #define SYNTH_TEST(name) cmocka_unit_test_setup_teardown(name, synth_setup, synth_teardown)

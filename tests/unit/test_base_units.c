@@ -92,6 +92,9 @@ static void sizes_and_rates(void **state)
 	assert_int_equal(bo_parse_ratio("1", &d, &err), 0);
 	assert_true(d == 1.0);
 	assert_int_equal(bo_parse_ratio("1 percent", &d, &err), -EINVAL);
+	assert_int_equal(bo_parse_ratio("1e999", &d, &err), -ERANGE);
+	assert_int_equal(bo_parse_ratio("0e999%", &d, &err), -ERANGE);
+	assert_int_equal(bo_parse_frequency("-1e999/s", &d, &err), -ERANGE);
 	assert_int_equal(bo_parse_frequency("30/m", &d, &err), 0);
 	assert_true(d == 0.5);
 	assert_int_equal(bo_parse_frequency("200/s", &d, &err), 0);
@@ -106,6 +109,8 @@ static void no_locale(void **state)
 
 	(void)state;
 	setlocale(LC_ALL, "de_DE.UTF-8");
+	assert_int_equal(bo_parse_duration("1.5d", &v, NULL), 0);
+	assert_true(v == 129600000000000);
 	assert_int_equal(bo_parse_duration("1.5s", &v, NULL), 0);
 	assert_int_equal(v, 1500000000);
 	setlocale(LC_ALL, "C");

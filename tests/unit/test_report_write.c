@@ -286,6 +286,33 @@ static void test_junit_run_case(void **state)
 	report_run_free(&rr);
 }
 
+/* A budget that only warns shows, and neither fails nor counts. */
+static void test_warnings(void **state)
+{
+	struct fixture *f = *state;
+	struct report_run rr = report_run_new(SAMPLE_FAIL, false);
+	struct bo_err err = { 0 };
+
+	bo_vec_foreach(b, &rr.run->verdict.budgets)
+		b->warn = b->outcome != BO_PASS;
+	rr.run->verdict.outcome = BO_PASS;
+	assert_int_equal(bo_report_write_all(rr.run, f->dir, &err), 0);
+
+	bo_auto_free char *json = slurp(f->dir, "run.json"), *junit = slurp(f->dir, "junit.xml"),
+			  *html = slurp(f->dir, "report.html"),
+			  *summary = slurp(f->dir, "summary.md");
+
+	assert_non_null(strstr(json, "\"warn\":true"));
+	assert_non_null(strstr(json, "All 3 budgets held under 3 confirmed faults; 3 warnings."));
+	assert_non_null(strstr(junit, " tests=\"7\" failures=\"0\" errors=\"0\""));
+	assert_null(strstr(junit, "<failure"));
+	assert_non_null(strstr(junit, "<system-out>WARNING: measured "));
+	assert_non_null(strstr(html, "<span class=\"badge unsure\"><span aria-hidden=\"true\">!"
+				     "</span> WARNING</span>"));
+	assert_non_null(strstr(summary, "| ! WARNING |"));
+	report_run_free(&rr);
+}
+
 enum { DISK_OK = 0, DISK_BAD = 1, DISK_SKIP = 77 };
 
 /* In a mount namespace of its own, so that nothing stays mounted whatever happens here. */
@@ -346,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_renders_mangled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_failure_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_junit_run_case, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_warnings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	};
 

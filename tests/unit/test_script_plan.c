@@ -71,7 +71,7 @@ static void test_scenario(void **state)
 {
 	struct bo_plan *plan = script_load(
 		"local t = require('brownout').scenario 'a.b_c-1' {\n"
-		"  about = 'why', timeout = '1s', driver = 'wire', seed = 77,\n"
+		"  about = 'why', timeout = '1s', slo = { target = '99.9%', period = '7d' }, driver = 'wire', seed = 77,\n"
 		"  phases = { warmup = '250ms', base = '1m30s', hold = 0, fault = '2s' },\n"
 		"}\n"
 		"t:subject 'web' { command = { 'web' } }\n"
@@ -81,6 +81,8 @@ static void test_scenario(void **state)
 	assert_string_equal(plan->name, "a.b_c-1");
 	assert_string_equal(plan->about, "why");
 	assert_int_equal(plan->timeout_ns, 1 * S);
+	assert_true(plan->slo_target > 0.99899 && plan->slo_target < 0.99901);
+	assert_int_equal(plan->slo_period_ns, 7 * 86400 * S);
 	assert_int_equal(plan->driver, BO_DRIVER_WIRE);
 	assert_int_equal(plan->seed, 77);
 	assert_int_equal(plan->phase_ns[BO_PHASE_WARMUP], 250 * MS);

@@ -191,6 +191,91 @@ static void test_in_flight_at_the_end(void **state)
 			 BO_FAIL);
 }
 
+static void another_fault(struct synth *s, const char *id, int64_t applied_ns, int64_t reverted_ns)
+{
+	struct bo_fault_record rec = { .confirm = BO_CONFIRM_OK,
+				       .applied_ns = applied_ns,
+				       .reverted_ns = reverted_ns };
+
+	assert_true(bo_vec_push(
+		&s->plan->faults,
+		(struct bo_fault_spec){ .id = id,
+					.from = BO_PHASE_FAULT,
+					.to = BO_PHASE_FAULT,
+					.after_ns = applied_ns - synth_start(s, BO_PHASE_FAULT),
+					.lasts_ns = reverted_ns - applied_ns }));
+	assert_true(bo_vec_push(&s->run->faults, rec));
+}
+
+/* Two faults, one after the other; the service takes 500 ms to come back from the first, 1 s from the second. */
+static void test_each_fault(void **state)
+{
+	struct synth *s = *state;
+	int64_t from = synth_start(s, BO_PHASE_FAULT);
+	const struct bo_budget_result *r;
+
+	another_fault(s, "kill db #1", from + SYNTH_S, from + 2 * SYNTH_S);
+	another_fault(s, "delay db #1", from + 5 * SYNTH_S, from + 6 * SYNTH_S);
+	synth_quiet_load(s, 0);
+	bo_vec_foreach(req, &s->run->requests) {
+		int64_t at = req->intended_ns - from;
+
+		if ((at >= SYNTH_S && at < 2500 * SYNTH_MS) ||
+		    (at >= 5 * SYNTH_S && at < 7 * SYNTH_S))
+			req->cls = BO_REQ_HTTP_5XX;
+	}
+	r = second(s, "errors.ratio <= 1%", "recovery{fault=\"kill db #1\"} <= 1s");
+	assert_int_equal(r->outcome, BO_PASS);
+	assert_string_equal(r->measured, "recovery 500ms");
+	assert_int_equal(
+		second(s, "errors.ratio <= 1%", "recovery{fault=\"kill*\"} <= 200ms")->outcome,
+		BO_FAIL);
+	r = second(s, "errors.ratio <= 1%", "recovery{fault=\"delay*\"} <= 1s");
+	assert_int_equal(r->outcome, BO_PASS);
+	assert_string_equal(r->measured, "recovery 1.00s");
+	assert_string_equal(second(s, "errors.ratio <= 1%", "recovery <= 1s")->measured,
+			    "recovery 1.00s");
+	assert_string_equal(
+		second(s, "errors.ratio <= 1%", "detect{fault=\"delay*\"} <= 1s")->measured,
+		"detect 265ms");
+	/* Not back before the next one began: nobody can tell when it would have been. */
+	s->run->faults.items[1].applied_ns = from + 2400 * SYNTH_MS;
+	r = second(s, "errors.ratio <= 1%", "recovery{fault=\"kill*\"} <= 1s");
+	assert_int_equal(r->outcome, BO_INCONCLUSIVE);
+	assert_non_null(strstr(r->reason, "not back in budget when the next fault began, 400ms"));
+	s->run->faults.items[1].applied_ns = from + 1500 * SYNTH_MS;
+	r = second(s, "errors.ratio <= 1%", "recovery{fault=\"kill*\"} <= 1s");
+	assert_int_equal(r->outcome, BO_INCONCLUSIVE);
+	assert_non_null(strstr(r->reason, "fault 'delay db #1' was still on when this one ended"));
+}
+
+static void test_fault_of_the_plan(void **state)
+{
+	struct synth *s = *state;
+	int64_t from = synth_start(s, BO_PHASE_FAULT);
+	struct bo_budget *b = NULL;
+	struct bo_err err = { 0 };
+	char buf[256] = "";
+
+	another_fault(s, "kill db #1", from + SYNTH_S, from + 2 * SYNTH_S);
+	another_fault(s, "delay db #1", from + 5 * SYNTH_S, from + 6 * SYNTH_S);
+	synth_budget(s, "errors.ratio <= 1%");
+	assert_int_equal(bo_budget_parse(&b, "recovery{fault=\"kill db #2\"} <= 4s", NULL), 0);
+	assert_int_equal(bo_budget_check(b, s->plan, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "unknown fault 'kill db #2'; did you mean 'kill db #1'?"));
+	bo_budget_free(b);
+	assert_int_equal(bo_budget_parse(&b, "detect{fault=reset} <= 4s", NULL), 0);
+	assert_int_equal(bo_budget_check(b, s->plan, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "unknown fault 'reset'; there is 'kill db #1'"));
+	bo_budget_free(b);
+	/* The next fault begins 3 s after the end of this one. */
+	assert_int_equal(bo_budget_parse(&b, "recovery{fault=\"kill db #1\"} <= 4s", NULL), 0);
+	assert_int_equal(bo_budget_check(b, s->plan, &err), 0);
+	assert_true(bo_budget_lint(b, s->plan, buf, sizeof(buf)));
+	assert_non_null(strstr(buf, "load goes on for only 3.00s"));
+	bo_budget_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +289,8 @@ int main(void)
 		SYNTH_TEST(test_cannot_tell),
 		SYNTH_TEST(test_detect),
 		SYNTH_TEST(test_in_flight_at_the_end),
+		SYNTH_TEST(test_each_fault),
+		SYNTH_TEST(test_fault_of_the_plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,8 @@ const char *bo_driver_name(enum bo_driver driver);
 /**
  * struct bo_plan - a validated scenario
  * @timeout_ns: the service's declared request timeout T, 0 if the scenario does not say; used to warn of loose budgets
+ * @slo_target: share of good requests that the service level objective asks for, above 0 and below 1; 0 none
+ * @slo_period_ns: over which it does; 0 none (30 days are taken)
  * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
  * @scenario_text: the file's content, so that a run can be repeated
  * @params, @nparams: in the arena, as given; filled by whoever takes the command line
@@ -268,6 +270,8 @@ struct bo_plan {
 	uint64_t seed;
 	enum bo_driver driver;
 	int64_t timeout_ns;
+	double slo_target;
+	int64_t slo_period_ns;
 	int64_t phase_ns[BO_PHASE_COUNT];
 	BO_VEC(struct bo_node_spec) nodes;
 	BO_VEC(struct bo_link_spec) links;

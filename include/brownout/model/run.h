@@ -234,6 +234,7 @@ int bo_outcome_exit(enum bo_outcome outcome);
  * @reason: why INCONCLUSIVE, or which term of an and/or decided; "" otherwise
  * @evidence: [borrowed: static] files of the run's folder that show who it was, NULL for none
  * @first_breach_ns: when it was first out of bounds, INT64_MIN when never or not known
+ * @warn: it only warns: whatever its outcome, the run's does not hang on it
  */
 struct bo_budget_result {
 	const char *text;
@@ -247,6 +248,7 @@ struct bo_budget_result {
 	double limit_value;
 	const char *evidence;
 	int64_t first_breach_ns;
+	bool warn;
 };
 
 struct bo_verdict {

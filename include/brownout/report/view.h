@@ -43,5 +43,9 @@ void bo_view_source(struct bo_strbuf *sb, const json_t *source);
  * appended to @sb as it is */
 void bo_view_grew(struct bo_strbuf *sb, const json_t *grew);
 
-/** bo_view_icon() - "✔", "✘", "?", "■": a verdict that needs no colour to be told apart */
+/** bo_view_warns() - does this budget only warn? */
+bool bo_view_warns(const json_t *budget);
+/** bo_view_budget_word() - its outcome; "WARNING" for a broken one that only warns */
+const char *bo_view_budget_word(const json_t *budget);
+/** bo_view_icon() - "✔", "✘", "?", "■", "!": a verdict that needs no colour to be told apart */
 const char *bo_view_icon(const char *verdict);

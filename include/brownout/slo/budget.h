@@ -32,6 +32,9 @@ BO_NODISCARD int bo_budget_check(const struct bo_budget *budget, const struct bo
  */
 bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf,
 		    size_t size);
+/** bo_slo_lint_load() - true with a one-line warning when the run ends before plan->loads[index] has given up the last of the
+ * requests, so that nobody knows how they would have ended */
+bool bo_slo_lint_load(const struct bo_plan *plan, size_t index, char *buf, size_t size);
 /**
  * bo_slo_judge() - judge every budget of the plan and the run as a whole into run->verdict FAIL if
  * any budget FAILs; else INCONCLUSIVE if any budget or the run itself is (fault not confirmed,

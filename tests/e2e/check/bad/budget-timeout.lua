@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:budget 'latency.max <= 1.2 * timeout in fault'

@@ -1,0 +1,2 @@
+local bo = require "brownout"
+bo.scenario "x" { slo = { targt = "99.9%" } }
