@@ -18,8 +18,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "run", "[OPTIONS] SCENARIO",
-	  "run a scenario and judge it (exit 0 pass, 1 fail, 3 inconclusive)", cmd_run },
+	{ "run", "[OPTIONS] SCENARIO...",
+	  "run scenarios and judge them (exit 0 pass, 1 fail, 3 inconclusive)", cmd_run },
 	{ "check", "[OPTIONS] SCENARIO...",
 	  "validate scenarios; starts nothing, needs no privilege", cmd_check },
 	{ "plan", "[OPTIONS] SCENARIO", "show timeline, topology and budgets of a scenario",

@@ -196,6 +196,9 @@ static json_t *header_json(struct bo_build *b, const struct bo_plan *plan)
 	bo_build_put(b, root, "seed", json_string(seed));
 	bo_build_put(b, root, "driver", json_string(bo_driver_name(plan->driver)));
 	bo_build_put(b, root, "timeout_s", unless_zero(plan->timeout_ns, bo_build_seconds));
+	bo_build_put(b, root, "params", bo_build_params(b, plan->params, plan->nparams));
+	bo_build_put(b, root, "tags", bo_build_params(b, plan->tags, plan->ntags));
+	bo_build_put(b, root, "overrides", bo_build_overrides(b, plan));
 	return root;
 }
 

@@ -92,6 +92,15 @@ static void lx_scenario_name_check(lua_State *L, const char *name)
 			name);
 }
 
+/* Here, before a fault is scheduled: whether it fits its phases is checked at its line. */
+static void override_phases(struct script *script)
+{
+	const struct bo_script_options *o = script->options;
+
+	for (size_t i = 0; i < o->nphases; i++)
+		script->plan->phase_ns[o->phases[i].phase] = o->phases[i].length_ns;
+}
+
 static void lx_phases(const struct lx_table *t)
 {
 	lua_State *L = t->L;
@@ -102,6 +111,7 @@ static void lx_phases(const struct lx_table *t)
 
 	if (!lx_table_get(t, "phases")) {
 		memcpy(plan->phase_ns, default_phases_ns, sizeof(plan->phase_ns));
+		override_phases(script);
 		return;
 	}
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
@@ -111,6 +121,7 @@ static void lx_phases(const struct lx_table *t)
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		(void)lx_read_duration(&phases, keys[p], 0, MAX_PHASE_NS, &plan->phase_ns[p]);
 	lua_pop(L, 1);
+	override_phases(script);
 }
 
 /* core.scenario(name, table) */

@@ -75,7 +75,8 @@ static void test_verdict_table(void **state)
 	assert_non_null(strstr(text, "confirmed"));
 	assert_non_null(strstr(text, "\n  reports  reports/out/run/report.html"));
 	assert_non_null(strstr(
-		text, "\n  again    brownout run --set build=leaky --seed 9007199254740993"));
+		text,
+		"\n  again    brownout run --set build=leaky --tag branch=main --phase fault=10s --seed 9007199254740993"));
 	assert_null(strchr(text, '\x1b'));
 }
 
