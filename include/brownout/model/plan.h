@@ -244,6 +244,12 @@ struct bo_budget_spec {
 	struct bo_src src;
 };
 
+/** struct bo_guard_spec - one guard as written ("latency.p99 > 5s for 3s"); parsed by slo/ */
+struct bo_guard_spec {
+	const char *text;
+	struct bo_src src;
+};
+
 /** enum bo_driver - how links are impaired; AUTO takes netem where the kernel has it, else the wire */
 enum bo_driver { BO_DRIVER_AUTO, BO_DRIVER_NETEM, BO_DRIVER_WIRE };
 const char *bo_driver_name(enum bo_driver driver);
@@ -274,6 +280,7 @@ struct bo_plan {
 	BO_VEC(struct bo_load_spec) loads;
 	BO_VEC(struct bo_fault_spec) faults;
 	BO_VEC(struct bo_budget_spec) budgets;
+	BO_VEC(struct bo_guard_spec) guards;
 };
 
 /** bo_plan_new() - an empty plan with the client as node 0; NULL when memory is out */
