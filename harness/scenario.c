@@ -15,6 +15,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/fault/fault.h"
 #include "brownout/slo/budget.h"
+#include "brownout/slo/guard.h"
 
 /* harness/prelude.lua, made part of the program at build time */
 extern const char bo_prelude_lua[];
@@ -82,6 +83,21 @@ static int check_budgets(const struct bo_plan *plan, struct bo_err *err)
 	return 0;
 }
 
+static int check_guards(const struct bo_plan *plan, struct bo_err *err)
+{
+	bo_vec_foreach(spec, &plan->guards) {
+		struct bo_guard *guard = NULL;
+		int r = bo_guard_parse(&guard, spec->text, err);
+
+		if (!r)
+			r = bo_guard_check(guard, plan, err);
+		bo_guard_free(guard);
+		if (r)
+			return at_line(spec->src, err);
+	}
+	return 0;
+}
+
 /* "<scenario's folder>/../lib" (the catalogue keeps its modules there) and the installed catalogue's. */
 static void library_folders(const char *path, char beside[PATH_MAX], char installed[PATH_MAX])
 {
@@ -135,6 +151,8 @@ int bo_scenario_load(struct bo_plan **ret, const char *path,
 		r = check_faults(plan, err);
 	if (!r)
 		r = check_budgets(plan, err);
+	if (!r)
+		r = check_guards(plan, err);
 	if (!r)
 		r = keep_params(plan, &o, err);
 	if (r) {
