@@ -30,6 +30,7 @@
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
 #include "harness/evidence.h"
+#include "harness/guards.h"
 #include "harness/labctl.h"
 #include "harness/status.h"
 #include "harness/timeline.h"
@@ -38,6 +39,7 @@
 #define TICK_NS (20 * BO_NSEC_PER_MSEC)
 #define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
 #define LATE_NS (100 * BO_NSEC_PER_MSEC)
+#define GUARD_GAP_NS (250 * BO_NSEC_PER_MSEC)
 
 struct conductor {
 	struct bo_keeper *keeper;
@@ -47,6 +49,7 @@ struct conductor {
 	struct bo_labctl *lab;
 	struct bo_sampler *sampler;
 	struct bo_evidence *evidence;
+	struct bo_guards *guards;
 	struct bo_load **loads;
 	struct bo_fault_set faults;
 	bool faults_ready;
@@ -121,11 +124,26 @@ static void check_signals(struct conductor *c)
 	}
 }
 
-/* Called wherever something is waited for, so that a limit is kept in set-up and in a slow revert, too. */
-static void check_limit(struct conductor *c)
+static void check_guards(struct conductor *c)
+{
+	struct bo_guards_view view = { .phase = c->phase,
+				       .loads = c->loads,
+				       .sampler = c->sampler };
+	char text[512];
+
+	view.t_ns = since_t0(c);
+	if (c->over || !c->guards || !c->t0_ns || bo_now_ns() < c->t0_ns)
+		return;
+	if (bo_guards_look(c->guards, &view, text, sizeof(text)))
+		halt(c, text);
+}
+
+/* Called wherever something is waited for, so that they are kept in set-up and in a slow revert, too. */
+static void check_limits(struct conductor *c)
 {
 	char limit[BO_UNIT_BUF], text[96];
 
+	check_guards(c);
 	if (c->over || !c->plan->limit_ns || bo_now_ns() - c->began_ns < c->plan->limit_ns)
 		return;
 	snprintf(text, sizeof(text), "it took longer than the --timeout of %s",
@@ -202,7 +220,7 @@ static int idle(void *self, struct bo_err *err)
 	struct conductor *c = self;
 
 	check_signals(c);
-	check_limit(c);
+	check_limits(c);
 	if (c->over)
 		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s",
 				  c->run->abort_reason ? c->run->abort_reason : "the run is over");
@@ -398,6 +416,10 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	if (r < 0)
 		return r;
 	r = bo_timeline_init(&c->timeline, c->plan, err);
+	if (r < 0)
+		return r;
+	if (c->plan->guards.len)
+		r = bo_guards_new(&c->guards, c->plan, err);
 	return r < 0 ? r : check_running(c, err);
 }
 
@@ -552,7 +574,7 @@ static void walk(struct conductor *c)
 		if (bo_labctl_poll(c->lab, &err) < 0)
 			keeper_gone(c, &err);
 		check_signals(c);
-		check_limit(c);
+		check_limits(c);
 		if (!c->over) {
 			show(c);
 			wait_next(c, c->t0_ns + a->at_ns);
@@ -597,6 +619,17 @@ static void note_logs(struct conductor *c)
 	}
 }
 
+/* A guard that was not asked for a while was none for so long. */
+static void note_guards(struct conductor *c)
+{
+	int64_t longest = c->guards ? bo_guards_longest_ns(c->guards) : 0;
+	char took[BO_UNIT_BUF];
+
+	if (longest > GUARD_GAP_NS)
+		note(c, BO_EVENT_NOTE, -1, "the guards were once not looked at for %s",
+		     bo_format_duration(longest, took));
+}
+
 static void tear_down(struct conductor *c)
 {
 	static const struct bo_labctl_hooks none = { 0 };
@@ -615,6 +648,7 @@ static void tear_down(struct conductor *c)
 	if (c->evidence)
 		bo_evidence_finish(c->evidence);
 	c->run->ended_ns = c->t0_ns ? since_t0(c) : 0;
+	note_guards(c);
 	if (c->lab)
 		bo_labctl_set_hooks(c->lab, &none);
 	if (c->faults_ready)
@@ -628,6 +662,7 @@ static void tear_down(struct conductor *c)
 			       bo_format_duration(bo_now_ns() - began, took));
 	if (c->lab)
 		note_logs(c);
+	bo_guards_free(c->guards);
 	bo_sampler_free(c->sampler);
 	bo_labctl_free(c->lab);
 	bo_timeline_done(&c->timeline);

@@ -15,6 +15,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/fault/fault.h"
 #include "brownout/slo/budget.h"
+#include "brownout/slo/guard.h"
 
 /* harness/prelude.lua, made part of the program at build time */
 extern const char bo_prelude_lua[];
@@ -47,6 +48,21 @@ static int check_budgets(const struct bo_plan *plan, struct bo_err *err)
 		if (!r)
 			r = bo_budget_check(budget, plan, err);
 		bo_budget_free(budget);
+		if (r)
+			return at_line(spec->src, err);
+	}
+	return 0;
+}
+
+static int check_guards(const struct bo_plan *plan, struct bo_err *err)
+{
+	bo_vec_foreach(spec, &plan->guards) {
+		struct bo_guard *guard = NULL;
+		int r = bo_guard_parse(&guard, spec->text, err);
+
+		if (!r)
+			r = bo_guard_check(guard, plan, err);
+		bo_guard_free(guard);
 		if (r)
 			return at_line(spec->src, err);
 	}
@@ -95,6 +111,8 @@ int bo_scenario_load(struct bo_plan **ret, const char *path, const struct bo_sce
 		r = check_faults(plan, err);
 	if (!r)
 		r = check_budgets(plan, err);
+	if (!r)
+		r = check_guards(plan, err);
 	if (!r && args)
 		r = bo_override_apply(plan, args, err);
 	if (r) {

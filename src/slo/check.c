@@ -324,6 +324,17 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 	return 0;
 }
 
+int slo_check_target(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
+{
+	int r = 0;
+
+	if (cmp->metric->flags & SLO_M_REQUESTS)
+		r = check_load(cmp, plan, err);
+	if (r == 0 && (cmp->metric->flags & SLO_M_NODE))
+		r = check_node(cmp, plan, err);
+	return r;
+}
+
 static int check_expr(const struct slo_expr *expr, const struct bo_plan *plan, struct bo_err *err)
 {
 	const struct slo_cmp *cmp = &expr->cmp;
@@ -334,10 +345,8 @@ static int check_expr(const struct slo_expr *expr, const struct bo_plan *plan, s
 		return r < 0 ? r : check_expr(expr->right, plan, err);
 	}
 	r = check_phases(cmp, plan, err);
-	if (r == 0 && (cmp->metric->flags & SLO_M_REQUESTS))
-		r = check_load(cmp, plan, err);
-	if (r == 0 && (cmp->metric->flags & SLO_M_NODE))
-		r = check_node(cmp, plan, err);
+	if (r == 0)
+		r = slo_check_target(cmp, plan, err);
 	if (r == 0 && (cmp->metric->flags & SLO_M_FAULT))
 		r = check_fault(cmp, plan, err);
 	return r;

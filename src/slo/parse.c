@@ -11,6 +11,8 @@
  *   clause     = "in" PHASE [ ".." PHASE ] | "at" PHASE | "over" DURATION
  *              | "for" PERCENT "of" DURATION "windows"
  *
+ *   guard      = [ "halt" "when" ] metric [ "{" … "}" ] op limit [ "for" DURATION ]
+ *
  * Depth, length and number of comparisons are bounded, so that no input overflows the stack.
  *
  * Owns: the parsed form's arena until it is handed over.  Threads: any.  Privilege: none. */
@@ -26,6 +28,7 @@ struct parser {
 	struct bo_arena *arena;
 	unsigned depth;
 	unsigned terms;
+	bool guard;
 	struct bo_err *err;
 };
 
@@ -457,7 +460,14 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 	r = token_text(p, &cmp->metric_text);
 	if (r < 0)
 		return r;
-	cmp->metric = slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
+	cmp->metric = p->guard ? slo_guard_metric_find(cmp->metric_text)
+			       : slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
+	if (!cmp->metric && p->guard)
+		return slo_err_at(p->err, cmp->metric_col,
+				  "no guard can watch '%s'%s; it may watch %s", cmp->metric_text,
+				  bo_nearest_hint(cmp->metric_text, slo_guard_metric_names(), hint,
+						  sizeof(hint)),
+				  slo_guard_metric_list());
 	if (!cmp->metric && strncmp(cmp->metric_text, "latency.p", 9) == 0)
 		return slo_err_at(
 			p->err, cmp->metric_col,
@@ -495,6 +505,20 @@ static int parse_op(struct parser *p, struct slo_cmp *cmp)
 	return advance(p);
 }
 
+/* Without its clauses. */
+static int parse_bare(struct parser *p, struct slo_cmp *cmp)
+{
+	int r;
+
+	*cmp = (struct slo_cmp){ .quantile = NAN, .from = BO_PHASE_COUNT, .to = BO_PHASE_COUNT };
+	r = parse_metric(p, cmp);
+	if (r == 0 && p->tok.kind == SLO_TOK_LBRACE)
+		r = parse_selectors(p, cmp);
+	if (r == 0)
+		r = parse_op(p, cmp);
+	return r < 0 ? r : parse_limit(p, cmp);
+}
+
 static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
 {
 	int r;
@@ -502,14 +526,7 @@ static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
 	if (++p->terms > SLO_MAX_TERMS)
 		return slo_err_at(p->err, p->tok.col, "more than %d comparisons in one budget",
 				  SLO_MAX_TERMS);
-	*cmp = (struct slo_cmp){ .from = BO_PHASE_COUNT, .to = BO_PHASE_COUNT };
-	r = parse_metric(p, cmp);
-	if (r == 0 && p->tok.kind == SLO_TOK_LBRACE)
-		r = parse_selectors(p, cmp);
-	if (r == 0)
-		r = parse_op(p, cmp);
-	if (r == 0)
-		r = parse_limit(p, cmp);
+	r = parse_bare(p, cmp);
 	if (r == 0)
 		r = parse_clauses(p, cmp);
 	return r < 0 ? r : slo_check_shape(cmp, p->err);
@@ -628,6 +645,48 @@ int bo_budget_parse(struct bo_budget **ret, const char *text, struct bo_err *err
 	}
 	*ret = budget;
 	return 0;
+}
+
+static int parse_halt_when(struct parser *p)
+{
+	static const char *const words[] = { "when", NULL };
+	int r;
+
+	if (!is_word(p, "halt"))
+		return 0;
+	r = advance(p);
+	if (r < 0)
+		return r;
+	return is_word(p, "when") ? advance(p) : expected(p, "'when' after 'halt'", words);
+}
+
+int slo_parse_guard(const char *text, struct bo_arena *arena, struct slo_cmp *ret,
+		    struct bo_err *err)
+{
+	static const char *const words[] = { "for", NULL };
+	struct parser p = { .text = text, .arena = arena, .guard = true, .err = err };
+	int r;
+
+	if (strnlen(text, SLO_MAX_TEXT + 1) > SLO_MAX_TEXT)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SLO, "a guard is at most %d bytes long",
+				  SLO_MAX_TEXT);
+	r = advance(&p);
+	if (r == 0)
+		r = parse_halt_when(&p);
+	if (r == 0)
+		r = parse_bare(&p, ret);
+	if (r == 0)
+		r = slo_check_shape(ret, err);
+	if (r == 0 && is_word(&p, "for")) {
+		ret->over_col = p.tok.col;
+		r = advance(&p);
+		if (r == 0)
+			r = parse_duration_word(&p, "a duration after 'for'", &ret->over_ns,
+						&ret->over_text);
+	}
+	if (r == 0 && p.tok.kind != SLO_TOK_END)
+		r = expected(&p, ret->over_ns ? "the end" : "'for DURATION' or the end", words);
+	return r;
 }
 
 void bo_budget_free(struct bo_budget *budget)

@@ -137,9 +137,9 @@ static void test_lint(void **state)
 	lint(&s, "cpu < 9 and latency.max <= 4s in fault", "looser than the declared timeout");
 	lint(&s, "latency.p99 <= 900ms in base", NULL);
 	lint(&s, "latency.p99.9 <= 900ms in base",
-	     "needs at least 2995 requests to pass, and the plan offers about 1000");
-	lint(&s, "errors.ratio <= 0.1% in base", "needs at least 2995 requests");
-	lint(&s, "availability >= 99.9% in base", "needs at least 2995 requests");
+	     "needs at least 4603 requests to pass, and the plan offers about 1000");
+	lint(&s, "errors.ratio <= 0.1% in base", "needs at least 4603 requests");
+	lint(&s, "availability >= 99.9% in base", "needs at least 4603 requests");
 	lint(&s, "errors.ratio <= 1% in fault for 95% of 1s windows",
 	     "only 10 windows of 1s, so 95% of them means all");
 	lint(&s, "errors.ratio <= 1% in fault for 90% of 1s windows", NULL);
