@@ -102,6 +102,14 @@ case_guard_holds() {
 	run --set variant=fixed "$here/guard.lua"; expect_rc 0
 	judge "r['outcome']['abort_reason'] is None and r['duration_s'] >= 8"
 }
+# a guard is heard while a fault's revert waits for a node to be ready: here from 2 s to 5 s
+case_guard_in_revert() {
+	mkdir "$work/lib"; cp "$weather/common.lua" "$work/lib"; mkdir "$work/s"
+	{ cat "$weather/slow-comeback.lua"; echo 't:guard "wall > 2500ms"'; } >"$work/s/guard.lua"
+	run s/guard.lua; expect_rc 4
+	judge "'wall > 2500ms' in r['outcome']['abort_reason']"
+	judge "all(e['t_s'] < 4 for e in r['events'] if 'wall > 2500ms' in e['text'])"
+}
 case_quiet() {
 	run -q "$weather/fine.lua"; expect_rc 0
 	expect_lines stdout 1; expect_lines stderr 0
