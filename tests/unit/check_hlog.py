@@ -5,10 +5,12 @@
 Counts and percentiles of each load and phase must be those of run.json: exact counts, values within the 3 significant
 digits that the format promises.  Exit: 0 good, 1 bad, 77 when Debian's libhdrhistogram-java or a Java is not there.
 """
+import base64
 import json
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -73,6 +75,10 @@ def check_folder(folder):
     check(len(set(places)) == len(places), f"{folder.name}: two rows for one interval and tag")
     check([p[0] for p in places] == sorted(p[0] for p in places), f"{folder.name}: rows out of order")
     check(all(0 < float(r[2]) <= 1 for r in rows), f"{folder.name}: an interval is not of one second at most")
+    for row in rows:
+        histogram = base64.b64decode(row[4], validate=True)
+        cookie, length = struct.unpack(">II", histogram[:8])
+        check(cookie == 0x1C849314 and len(histogram) == 8 + length, f"{folder.name}: {len(histogram)} bytes, not {8 + length}")
     return len(wanted), len(rows)
 
 

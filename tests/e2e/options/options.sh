@@ -155,6 +155,25 @@ assert len(bad[0] + bad[1]) == 2 and bad[0], bad
 PY
 	for dir in "$out"/*/; do
 		grep -q '^Tag=get/fault,1\.000,1\.000,' "$dir/latency.hlog" || die "$dir/latency.hlog has no row for the fault"
+		python3 - "$dir" <<'PY' || die "$dir/latency.hlog: not the requests of run.json that have a latency"
+import base64, json, struct, sys, zlib
+run, rows = json.load(open(sys.argv[1] + "/run.json")), open(sys.argv[1] + "/latency.hlog").read().splitlines()
+classes = {k: v for p in run["phases"] if p["all"] for k, v in p["all"]["classes"].items()}
+without = ("refused", "reset", "unreachable", "protocol", "other", "shed")
+want = sum(v for p in run["phases"] if p["all"] for k, v in p["all"]["classes"].items() if k not in without)
+found = 0
+for row in (r for r in rows if r.startswith("Tag=")):
+    payload = zlib.decompress(base64.b64decode(row.split(",")[4], validate=True)[8:])[40:]
+    value = shift = 0
+    for byte in payload:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            found += value >> 1 if not value & 1 else 0
+            value = shift = 0
+print(f"{found} latencies of {want}, classes {classes}")
+sys.exit(found != want)
+PY
 	done
 	run --only 'two/*' --rate 30/s -q tree; expect_rc 0
 	expect_lines stdout 1; expect stdout '^PASS  fine-too'
