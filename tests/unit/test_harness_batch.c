@@ -33,6 +33,7 @@ static void stand_ins(void **state)
 		{ .name = "a", .path = "t/a.lua", .dir = "", .code = 5 },
 		{ .name = "b", .path = "t/b.lua", .dir = "", .code = 4 },
 		{ .name = "c", .path = "t/c.lua", .dir = "/nonexistent", .code = 3 },
+		{ .name = "a", .path = "t/a.lua", .dir = "", .code = 5 },
 	};
 	char path[] = "/tmp/brownout-batch-XXXXXX", text[8192] = "";
 	struct bo_err err = { 0 };
@@ -41,8 +42,8 @@ static void stand_ins(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(bo_batch_load(runs, 3, &err), 0);
-	for (size_t i = 0; i < 3; i++) {
+	assert_int_equal(bo_batch_load(runs, 4, &err), 0);
+	for (size_t i = 0; i < 4; i++) {
 		const json_t *outcome = bo_view_get(runs[i].doc, "outcome");
 
 		assert_int_equal((int)bo_view_num(outcome, "exit_code"), runs[i].code);
@@ -51,18 +52,21 @@ static void stand_ins(void **state)
 		assert_string_equal(bo_view_str(runs[i].doc, "schema"), BO_RUN_SCHEMA);
 	}
 	/* none of them may look green */
-	assert_int_equal(bo_batch_junit(path, runs, 3, &err), 0);
+	assert_int_equal(bo_batch_junit(path, runs, 4, &err), 0);
 	file = fopen(path, "re");
 	assert_non_null(file);
 	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
 	assert_non_null(strstr(
-		text, "<testsuites name=\"brownout\" tests=\"3\" failures=\"0\" errors=\"3\""));
+		text, "<testsuites name=\"brownout\" tests=\"4\" failures=\"0\" errors=\"4\""));
 	assert_non_null(strstr(text, "This machine cannot run it."));
 	assert_non_null(strstr(text, "Never begun"));
+	/* suites of one name would be merged */
+	assert_non_null(strstr(text, "<testsuite name=\"brownout.a\""));
+	assert_non_null(strstr(text, "<testsuite name=\"brownout.a [2]\""));
 	fclose(file);
 	close(fd);
 	unlink(path);
-	bo_batch_unload(runs, 3);
+	bo_batch_unload(runs, 4);
 }
 
 int main(void)
