@@ -110,6 +110,7 @@ static void child_main(const struct batch *b, struct job *job, int fd)
 				      .parent = getppid(),
 				      .out = out };
 	struct bo_options o = *b->o;
+	sigset_t mask = b->old_mask;
 	char prefix[96];
 	int code;
 
@@ -118,7 +119,9 @@ static void child_main(const struct batch *b, struct job *job, int fd)
 	for (size_t i = 0; i < b->njobs; i++)
 		if (b->jobs[i].fd >= 0)
 			close(b->jobs[i].fd);
-	sigprocmask(SIG_SETMASK, &b->old_mask, NULL);
+	/* not in the terminal's foreground: with stty tostop, what it prints would stop it */
+	sigaddset(&mask, SIGTTOU);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (!out || !pipe_out)
 		_exit(BO_EXIT_CANNOT);
 	o.json = false; /* the parent prints the list */
