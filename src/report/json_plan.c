@@ -240,5 +240,15 @@ int bo_report_plan_json(json_t **ret, const struct bo_plan *plan, struct bo_err 
 		bo_build_push(&b, list, o);
 	}
 	bo_build_put(&b, root, "budgets", list);
+
+	list = json_array();
+	bo_vec_foreach(guard, &plan->guards) {
+		json_t *o = json_object();
+
+		bo_build_put(&b, o, "text", bo_build_str(guard->text));
+		bo_build_put(&b, o, "source", bo_build_source(&b, guard->src));
+		bo_build_push(&b, list, o);
+	}
+	bo_build_put(&b, root, "guards", list);
 	return bo_build_done(&b, root, ret, err);
 }
