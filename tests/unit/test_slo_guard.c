@@ -29,7 +29,9 @@ static const struct {
 } refused[] = {
 	{ "", "column 1: expected a metric (such as latency.p99), found the end" },
 	{ "halt latency.p99 > 5s", "column 6: expected 'when' after 'halt', found 'latency.p99'" },
-	{ "latency.p95 > 5s", "column 1: no guard can watch 'latency.p95'" },
+	{ "latency.p95 > 5s",
+	  "column 1: no guard can watch 'latency.p95'; did you mean 'latency.p99'? (it may "
+	  "watch latency.p50" },
 	{ "memory.usge > 1GB", "did you mean 'memory.usage'" },
 	{ "recovery > 5s", "it may watch latency.p50, latency.p99, errors.ratio" },
 	{ "latency.p99 > 5", "column 15: " },
