@@ -58,8 +58,13 @@ static int shape_limit(const struct slo_cmp *cmp, struct bo_err *err)
 	if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT && !(flags & SLO_M_OF_LIMIT))
 		return slo_err_at(err, cmp->limit_col,
 				  "'of limit' is for memory.usage, memory.peak, rss and heap.live");
+	if ((flags & SLO_M_REQUESTS) && (flags & SLO_M_NEEDS_BASE) &&
+	    (slo_cmp_phases(cmp) & SLO_PHASE_BIT(BO_PHASE_BASE)))
+		return slo_err_at(err, cmp->scope_col,
+				  "base is compared with itself; name a later phase");
 	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->metric->unit == SLO_UNIT_RATIO &&
-	    (flags & SLO_M_REQUESTS) && (cmp->limit < 0 || cmp->limit > 1))
+	    (flags & SLO_M_REQUESTS) && !(flags & SLO_M_NEEDS_BASE) &&
+	    (cmp->limit < 0 || cmp->limit > 1))
 		return slo_err_at(err, cmp->limit_col, "%s is between 0%% and 100%%, not '%s'",
 				  name, cmp->limit_text);
 	if (cmp->limit < 0 &&

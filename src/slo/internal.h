@@ -334,6 +334,7 @@ enum slo_default_scope {
 	SLO_SCOPE_LOADED,
 	SLO_SCOPE_FROM_BASE,
 	SLO_SCOPE_RUN,
+	SLO_SCOPE_FAULT,
 	SLO_SCOPE_DRAINED,
 };
 
@@ -361,6 +362,7 @@ const struct slo_metric *slo_metric_find(const char *name, size_t len, double *r
 const char *const *slo_metric_names(void);
 
 extern const struct slo_metric slo_latency_metrics[];
+extern const struct slo_metric slo_shift_metrics[];
 extern const struct slo_metric slo_errors_metrics[];
 extern const struct slo_metric slo_gauge_metrics[];
 extern const struct slo_metric slo_trend_metrics[];
@@ -407,6 +409,21 @@ enum slo_answer {
 };
 enum slo_answer slo_answer_of(const struct bo_req *req);
 
+/**
+ * struct slo_window - one percentile of one stretch of time
+ * @n: requests that say something;  @unknown: those of which nobody knows how slow they would have been
+ * @lower_ns, @upper_ns: it lies between them; the upper may be infinite; without meaning when @n is 0
+ */
+struct slo_window {
+	size_t n;
+	size_t unknown;
+	double lower_ns;
+	double upper_ns;
+};
+/** slo_window_quantile() - of the requests within ask->clip; ask->limit shall be NAN */
+BO_NODISCARD int slo_window_quantile(const struct slo_ask *ask, double q, struct slo_window *ret,
+				     struct bo_err *err);
+
 /* Samples (samples.c): what gauges, trends and counters share. */
 
 /** slo_interval() - how far apart samples of @series usually are, in ns; never 0 */
@@ -450,6 +467,8 @@ void slo_no_snapshots(const struct slo_ask *ask, char *buf, size_t size);
 /** slo_binomial_cdf() - P(X <= k) for X ~ Bin(n, p); n and k may be fractions (an effective sample
  * size) */
 double slo_binomial_cdf(double k, double n, double p);
+/** slo_beta_side() - ln ∫ t^(a-1) (1-t)^(b-1) dt over (@x, 1) when @above, else over (0, @x) */
+double slo_beta_side(double a, double b, double x, bool above);
 /**
  * slo_quantile_ranks() - distribution-free one-sided 99 % bounds of the @q-quantile of @n values
  * @deff_lower, @deff_upper: variance inflation (>= 1) of each side: n/deff values count

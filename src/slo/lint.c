@@ -73,7 +73,8 @@ static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 {
 	double have, need = 0;
 
-	if (!(cmp->metric->flags & SLO_M_REQUESTS) || cmp->window_ns)
+	if (!(cmp->metric->flags & SLO_M_REQUESTS) || (cmp->metric->flags & SLO_M_NEEDS_BASE) ||
+	    cmp->window_ns)
 		return false;
 	if (!isnan(cmp->quantile))
 		need = (double)slo_min_samples(cmp->quantile);

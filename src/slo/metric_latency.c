@@ -372,6 +372,21 @@ static int measure_quantile(const struct slo_ask *ask, struct slo_estimate *est,
 	return r;
 }
 
+int slo_window_quantile(const struct slo_ask *ask, double q, struct slo_window *ret,
+			struct bo_err *err)
+{
+	struct population pop;
+	int r = collect(&pop, ask, err);
+
+	*ret = (struct slo_window){ .n = pop.known.len, .unknown = pop.endless };
+	if (r == 0 && pop.known.len) {
+		ret->lower_ns = pop.known.items[rank_of(q, pop.known.len) - 1].ns;
+		ret->upper_ns = upper_at(&pop, rank_of(q, pop.answered.len + pop.endless));
+	}
+	population_done(&pop);
+	return r;
+}
+
 static int measure_max(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
 	struct population pop;

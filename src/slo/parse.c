@@ -464,7 +464,7 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 			       : slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
 	if (!cmp->metric && p->guard)
 		return slo_err_at(p->err, cmp->metric_col,
-				  "no guard can watch '%s'%s; it may watch %s", cmp->metric_text,
+				  "no guard can watch '%s'%s (it may watch %s)", cmp->metric_text,
 				  bo_nearest_hint(cmp->metric_text, slo_guard_metric_names(), hint,
 						  sizeof(hint)),
 				  slo_guard_metric_list());

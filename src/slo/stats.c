@@ -64,6 +64,14 @@ static double incomplete_beta(double a, double b, double x)
 	return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
+double slo_beta_side(double a, double b, double x, bool above)
+{
+	double part = above ? incomplete_beta(b, a, 1 - x) : incomplete_beta(a, b, x);
+	int sign;
+
+	return lgamma_r(a, &sign) + lgamma_r(b, &sign) - lgamma_r(a + b, &sign) + log(part);
+}
+
 double slo_binomial_cdf(double k, double n, double p)
 {
 	if (k < 0)

@@ -279,6 +279,8 @@ static void test_plan_json(void **state)
 	json_t *doc = NULL;
 
 	(void)state;
+	assert_true(bo_vec_push(&rr.plan->guards,
+				(struct bo_guard_spec){ "wall > 10m", { "orders.lua", 9 } }));
 	assert_int_equal(bo_report_plan_json(&doc, rr.plan, &err), 0);
 
 	const json_t *orders = json_array_get(bo_view_get(doc, "nodes"), 1), *kill;
@@ -291,6 +293,8 @@ static void test_plan_json(void **state)
 			    "http://orders:8080/healthz");
 	assert_float_equal(bo_view_num(kill, "planned_start_s"), 13, 1e-9);
 	assert_float_equal(bo_view_num(kill, "planned_end_s"), 15, 1e-9);
+	assert_string_equal(bo_view_str(json_array_get(bo_view_get(doc, "guards"), 0), "text"),
+			    "wall > 10m");
 	assert_string_equal(
 		bo_view_str(bo_view_get(json_array_get(bo_view_get(doc, "faults"), 0), "args"),
 			    "loss"),

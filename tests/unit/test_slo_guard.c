@@ -29,7 +29,9 @@ static const struct {
 } refused[] = {
 	{ "", "column 1: expected a metric (such as latency.p99), found the end" },
 	{ "halt latency.p99 > 5s", "column 6: expected 'when' after 'halt', found 'latency.p99'" },
-	{ "latency.p95 > 5s", "column 1: no guard can watch 'latency.p95'" },
+	{ "latency.p95 > 5s",
+	  "column 1: no guard can watch 'latency.p95'; did you mean 'latency.p99'? (it may "
+	  "watch latency.p50" },
 	{ "memory.usge > 1GB", "did you mean 'memory.usage'" },
 	{ "recovery > 5s", "it may watch latency.p50, latency.p99, errors.ratio" },
 	{ "latency.p99 > 5", "column 15: " },
@@ -266,10 +268,10 @@ static void test_against_base(void **state)
 	spike.load.p99_ns = SYNTH_S;
 	slow.load.p99_ns = 47 * SYNTH_MS;
 	/* base is from 1 to 6 s; warm-up and its own first two seconds do not count, spikes hardly */
-	assert_true(play(s, g, 0, SECONDS(2.8), spike, buf, sizeof(buf)) == INT64_MIN);
-	assert_true(play(s, g, SECONDS(2.8), SECONDS(5), ok, buf, sizeof(buf)) == INT64_MIN);
-	assert_true(play(s, g, SECONDS(5), SECONDS(5.4), spike, buf, sizeof(buf)) == INT64_MIN);
-	assert_true(play(s, g, SECONDS(5.4), SECONDS(8), ok, buf, sizeof(buf)) == INT64_MIN);
+	assert_true(play(s, g, 0, SECONDS(3), spike, buf, sizeof(buf)) == INT64_MIN);
+	assert_true(play(s, g, SECONDS(3), SECONDS(4.4), ok, buf, sizeof(buf)) == INT64_MIN);
+	assert_true(play(s, g, SECONDS(4.4), SECONDS(4.8), spike, buf, sizeof(buf)) == INT64_MIN);
+	assert_true(play(s, g, SECONDS(6), SECONDS(8), ok, buf, sizeof(buf)) == INT64_MIN);
 	assert_true(play(s, g, SECONDS(8), SECONDS(12), slow, buf, sizeof(buf)) == SECONDS(9));
 	assert_string_equal(buf, "halt when latency.p99 > 1.15 * base for 1s: 47ms (limit 46ms) "
 				 "from 8.00s to 9.00s");
@@ -289,6 +291,11 @@ static void test_memory(void **state)
 	w.limit = 0.95 * 256 * 1048576;
 	assert_true(play(s, g, SECONDS(1), SECONDS(2), w, buf, sizeof(buf)) == SECONDS(1));
 	assert_string_equal(buf, "halt when memory.usage > 90% of limit: orders 93.7% at 1.00s");
+	bo_guard_free(g);
+	g = guard(s, "memory.usage > 90% of limit");
+	w.memory = 0.91 * 256 * 1048576;
+	w.limit = NAN;
+	assert_true(play(s, g, 0, SECONDS(1), w, buf, sizeof(buf)) == 0);
 	bo_guard_free(g);
 	g = guard(s, "memory.usage{node=db} > 1MB");
 	assert_true(play(s, g, 0, SECONDS(9), w, buf, sizeof(buf)) == INT64_MIN);

@@ -183,6 +183,47 @@ static double dispersion_of(struct bo_rng *rng, int seconds, bool bursts)
 	return d;
 }
 
+/* 10 s of 200/s, bad where @bad says so. */
+static double dispersion_where(bool (*bad)(int i))
+{
+	struct slo_batches b;
+	double d;
+
+	slo_batches_init(&b, 10 * BO_NSEC_PER_SEC);
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(slo_batches_add(&b, (int64_t)i * 5000000, bad(i), 0, NULL), 0);
+	d = slo_dispersion(&b);
+	slo_batches_done(&b);
+	return d;
+}
+
+static bool one_burst(int i)
+{
+	return i >= 1000 && i < 1010;
+}
+
+static bool burst_a_second(int i)
+{
+	return i % 200 < 5;
+}
+
+static bool evenly(int i)
+{
+	return i % 200 == 77;
+}
+
+/* By hand, with scipy's t.isf(0.01, df) / norm.isf(0.01).  One burst of ten: (8² + 4·2²) / 400 over 4·p·(1 - p) in batches of
+ * 2 s, with df 4.  A burst of five in every second is none to batches of 1 or 2 s: (4.5² + 9·0.5²) / 20 for each second over
+ * 99·p·(1 - p), with df 99. */
+static void test_dispersion_by_hand(void **state)
+{
+	(void)state;
+	assert_float_equal(dispersion_where(one_burst), 0.2 / (4 * 0.005 * 0.995) * 2.594214, 1e-3);
+	assert_float_equal(dispersion_where(burst_a_second),
+			   11.25 / (99 * 0.025 * 0.975) * 1.033161, 1e-3);
+	assert_true(dispersion_where(evenly) == 1);
+}
+
 static void test_dispersion(void **state)
 {
 	struct bo_rng rng;
@@ -194,7 +235,7 @@ static void test_dispersion(void **state)
 		corrected += dispersion_of(&rng, 10, false) > 1;
 	/* One standard deviation at each of three lengths: independent requests are held to be
 	 * bursty now and then. */
-	assert_true(corrected < 400 * 45 / 100);
+	assert_true(corrected < 400 * 45 / 100 && corrected > 400 * 15 / 100);
 	assert_true(dispersion_of(&rng, 20, true) > 100);
 }
 
@@ -209,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_samples_needed),
 		cmocka_unit_test(test_dispersion),
+		cmocka_unit_test(test_dispersion_by_hand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,11 @@ void bo_stop_free(struct bo_stop *stop);
 void bo_stop_add(struct bo_stop *stop, const struct bo_req *req, enum bo_phase phase);
 /**
  * bo_stop_ask() - call about once a second: everything added since the last call is one batch
+ * @inflight: requests that are due and have not ended: they may be the slow ones, or the good ones
  * @buf: [out] filled unless BO_SEQ_OPEN: which budget, and what was counted
- * Return: BEYOND when a budget will FAIL; WITHIN when all budgets of the plan will PASS and none of them
- * needs to see more than the phase @phase; else OPEN
+ * Return: BEYOND when a budget is broken beyond doubt; WITHIN when every budget of the plan is kept beyond
+ * doubt and needs no phase after @phase; else OPEN.  Only budgets of latency percentiles and maxima and
+ * of errors, with absolute limits and without windows, are ever certain.
  */
-enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, char *buf, size_t size);
+enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t inflight, char *buf,
+			       size_t size);
