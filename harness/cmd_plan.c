@@ -217,13 +217,6 @@ static void budgets(struct bo_strbuf *sb, const struct bo_plan *plan)
 	}
 	if (!plan->budgets.len)
 		bo_strbuf_puts(sb, "  none: the verdict can only be INCONCLUSIVE\n");
-	if (plan->guards.len)
-		bo_strbuf_puts(sb, "\nGuards\n");
-	bo_vec_foreach(guard, &plan->guards) {
-		bo_strbuf_puts(sb, "  halt when ");
-		bo_text_plain(sb, guard->text + (strncmp(guard->text, "halt when ", 10) ? 0 : 10));
-		bo_strbuf_puts(sb, "\n");
-	}
 }
 
 /* struct need - one thing that a machine may lack; @flag: where struct bo_machine says whether it has it */
