@@ -219,6 +219,17 @@ static void budgets(struct bo_strbuf *sb, const struct bo_plan *plan)
 		bo_strbuf_puts(sb, "  none: the verdict can only be INCONCLUSIVE\n");
 }
 
+static void guards(struct bo_strbuf *sb, const struct bo_plan *plan)
+{
+	if (plan->guards.len)
+		bo_strbuf_puts(sb, "\nGuards\n");
+	bo_vec_foreach(guard, &plan->guards) {
+		bo_strbuf_puts(sb, "  ");
+		bo_text_plain(sb, guard->text);
+		bo_strbuf_puts(sb, "\n");
+	}
+}
+
 /* struct need - one thing that a machine may lack; @flag: where struct bo_machine says whether it has it */
 struct need {
 	const char *what;
@@ -316,6 +327,7 @@ static void print_plan(struct bo_strbuf *sb, const struct bo_plan *plan)
 	describe_faults(sb, plan);
 	topology(sb, plan);
 	budgets(sb, plan);
+	guards(sb, plan);
 	needs(sb, plan);
 }
 

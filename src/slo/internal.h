@@ -424,6 +424,9 @@ struct slo_window {
 BO_NODISCARD int slo_window_quantile(const struct slo_ask *ask, double q, struct slo_window *ret,
 				     struct bo_err *err);
 
+/** slo_shift_least() - how many requests a window of latency.shift wants */
+size_t slo_shift_least(const struct slo_cmp *cmp);
+
 /* Samples (samples.c): what gauges, trends and counters share. */
 
 /** slo_interval() - how far apart samples of @series usually are, in ns; never 0 */

@@ -91,6 +91,31 @@ static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 	return true;
 }
 
+/* Ranks need five windows a side, and a window ten requests or more (metric_shift.c). */
+static bool lint_shift(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+		       size_t size)
+{
+	double seconds = (double)plan->phase_ns[BO_PHASE_BASE] / 1e9, rate = 0, window;
+
+	if (!(cmp->metric->flags & SLO_M_REQUESTS) || !(cmp->metric->flags & SLO_M_NEEDS_BASE))
+		return false;
+	for (unsigned i = 0; i < plan->loads.len; i++) {
+		if (slo_load_counts(plan, cmp, i))
+			rate += plan->loads.items[i].rate_per_s;
+	}
+	window = fmax(fmin(seconds / 10, 1), 0.1);
+	if (rate > 0)
+		window = fmax(window, (double)slo_shift_least(cmp) / rate);
+	if (seconds >= 5 * window)
+		return false;
+	snprintf(
+		buf, size,
+		"'%s' compares windows of base, at least five; the plan offers %.0f of them: a longer base, "
+		"or more load",
+		cmp->metric_text, floor(seconds / window + 1e-9));
+	return true;
+}
+
 static bool lint_windows(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
 			 size_t size)
 {
@@ -216,9 +241,9 @@ static bool lint_expr(const struct slo_expr *expr, const struct bo_plan *plan, c
 		return lint_expr(expr->left, plan, buf, size) ||
 		       lint_expr(expr->right, plan, buf, size);
 	return lint_latency(cmp, plan, buf, size) || lint_samples(cmp, plan, buf, size) ||
-	       lint_windows(cmp, plan, buf, size) || lint_hold(cmp, plan, buf, size) ||
-	       lint_recovery(cmp, plan, buf, size) || lint_census(cmp, plan, buf, size) ||
-	       lint_snapshots(cmp, plan, buf, size);
+	       lint_shift(cmp, plan, buf, size) || lint_windows(cmp, plan, buf, size) ||
+	       lint_hold(cmp, plan, buf, size) || lint_recovery(cmp, plan, buf, size) ||
+	       lint_census(cmp, plan, buf, size) || lint_snapshots(cmp, plan, buf, size);
 }
 
 bool bo_budget_lint(const struct bo_budget *budget, const struct bo_plan *plan, char *buf,

@@ -63,7 +63,7 @@ static double quantile_of(const struct slo_cmp *cmp)
 	return isnan(cmp->quantile) ? 0.5 : cmp->quantile;
 }
 
-static size_t least_requests(const struct slo_cmp *cmp)
+size_t slo_shift_least(const struct slo_cmp *cmp)
 {
 	double least = ceil(1 / (1 - quantile_of(cmp)) - 1e-9);
 
@@ -78,7 +78,7 @@ static int64_t window_length(const struct slo_ask *ask, size_t in_base)
 
 	length = length < BO_NSEC_PER_SEC ? length : BO_NSEC_PER_SEC;
 	length = length > 100 * BO_NSEC_PER_MSEC ? length : 100 * BO_NSEC_PER_MSEC;
-	fill = base / (int64_t)in_base * (int64_t)least_requests(ask->cmp);
+	fill = base / (int64_t)in_base * (int64_t)slo_shift_least(ask->cmp);
 	length = length > fill ? length : fill;
 	here = here > base ? here : base;
 	return length > here / MAX_WINDOWS ? length : here / MAX_WINDOWS;
@@ -97,7 +97,7 @@ static int add_window(const struct slo_ask *ask, struct slo_span window, struct 
 	if (r < 0)
 		return r;
 	/* Poisson arrivals fill a window now more, now less. */
-	if (w.n + w.unknown < least_requests(ask->cmp) / 2)
+	if (w.n + w.unknown < slo_shift_least(ask->cmp) / 2)
 		return 0;
 	if (!w.n) {
 		side->blind++;

@@ -143,6 +143,10 @@ static void test_lint(void **state)
 	lint(&s, "errors.ratio <= 1% in fault for 95% of 1s windows",
 	     "only 10 windows of 1s, so 95% of them means all");
 	lint(&s, "errors.ratio <= 1% in fault for 90% of 1s windows", NULL);
+	lint(&s, "latency.shift <= 20%", NULL);
+	lint(&s, "latency.shift.p99 <= 20%", NULL);
+	lint(&s, "latency.shift.p99.9 <= 20%",
+	     "compares windows of base, at least five; the plan offers 1 of them");
 	lint(&s, "goroutines.delta <= 5 at hold", NULL);
 	s.plan->timeout_ns = 4 * SYNTH_S;
 	lint(&s, "goroutines.delta <= 5 at hold", "no longer than the declared timeout 4.00s");
