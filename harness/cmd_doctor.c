@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "brownout/base/err.h"
-#include "harness/conductor.h"
+#include "harness/supported.h"
 #include "harness/keeper.h"
 #include "harness/verbs.h"
 #include "harness/version.h"

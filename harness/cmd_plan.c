@@ -2,7 +2,6 @@
 /* harness/cmd_plan.c — `brownout plan`: what a scenario would do, before anything is started.
  * Timeline first, since that is what one gets wrong; at most 100 columns unless a command or budget is longer.
  * Owns: nothing.  Threads: main.  Privilege: none. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,78 +14,11 @@
 #include "brownout/fault/fault.h"
 #include "brownout/report/report.h"
 #include "brownout/report/text.h"
+#include "harness/options.h"
 #include "harness/scenario.h"
 #include "harness/verbs.h"
 
 #define BAR_COLUMNS 48
-
-struct options {
-	struct bo_scenario_args args;
-	const char *path;
-	bool json;
-};
-
-static void help(FILE *out)
-{
-	fputs("usage: brownout plan [OPTIONS] SCENARIO\n\n"
-	      "Shows what a scenario would do: timeline, topology, budgets, and what it needs of the machine.\n\n"
-	      "  --json            the plan as JSON, as a run keeps it in plan.json\n"
-	      "  --set KEY=VALUE   give the scenario a parameter (bo.param); may be repeated\n"
-	      "  --seed N          seed, wins over the scenario's own\n\n"
-	      "exit: 0 the scenario is right, 2 a mistake or bad usage\n",
-	      out);
-}
-
-static int bad_usage(const char *what)
-{
-	fprintf(stderr, "brownout plan: %s; `brownout plan --help` says more\n", what);
-	return BO_EXIT_USAGE;
-}
-
-/* 0, or an exit code, or -1 when --help was asked for */
-static int parse_options(struct options *o, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "set", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'S' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct bo_err err = { 0 };
-	char what[160];
-	int ch;
-
-	optind = 1;
-	opterr = 0;
-	while ((ch = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
-		switch (ch) {
-		case 's':
-			if (bo_scenario_args_set(&o->args, optarg, &err))
-				return bad_usage(err.msg);
-			break;
-		case 'S':
-			if (bo_scenario_args_seed(&o->args, optarg, &err))
-				return bad_usage(err.msg);
-			break;
-		case 'j':
-			o->json = true;
-			break;
-		case 'h':
-			return -1;
-		default:
-			snprintf(what, sizeof(what), "%s \"%.80s\"",
-				 ch == ':' ? "a value is missing after" : "unknown option",
-				 argv[optind - 1]);
-			return bad_usage(what);
-		}
-	}
-	if (optind != argc - 1)
-		return bad_usage(optind < argc ? "expected one scenario file, found more"
-					       : "expected a scenario file");
-	o->path = argv[optind];
-	return 0;
-}
 
 /* One row of the timeline: what, from, until, and a bar on the scale of the whole plan. */
 static void row(struct bo_strbuf *sb, const struct bo_plan *plan, const char *what, int64_t from,
@@ -287,6 +219,17 @@ static void budgets(struct bo_strbuf *sb, const struct bo_plan *plan)
 		bo_strbuf_puts(sb, "  none: the verdict can only be INCONCLUSIVE\n");
 }
 
+static void guards(struct bo_strbuf *sb, const struct bo_plan *plan)
+{
+	if (plan->guards.len)
+		bo_strbuf_puts(sb, "\nGuards\n");
+	bo_vec_foreach(guard, &plan->guards) {
+		bo_strbuf_puts(sb, "  ");
+		bo_text_plain(sb, guard->text);
+		bo_strbuf_puts(sb, "\n");
+	}
+}
+
 /* struct need - one thing that a machine may lack; @flag: where struct bo_machine says whether it has it */
 struct need {
 	const char *what;
@@ -371,6 +314,11 @@ static void print_plan(struct bo_strbuf *sb, const struct bo_plan *plan)
 		bo_strbuf_printf(sb, ", declared timeout %s",
 				 bo_format_duration(plan->timeout_ns, timeout));
 	bo_strbuf_puts(sb, "\n");
+	for (size_t i = 0; i < plan->noverrides; i++) {
+		bo_strbuf_printf(sb, "%s --%s ", i ? "" : "changed by", plan->overrides[i].key);
+		bo_text_shell(sb, plan->overrides[i].value);
+	}
+	bo_strbuf_puts(sb, plan->noverrides ? "\n" : "");
 	timeline(sb, plan);
 	if (plan->loads.len)
 		bo_strbuf_puts(sb, "\nLoad\n");
@@ -379,6 +327,7 @@ static void print_plan(struct bo_strbuf *sb, const struct bo_plan *plan)
 	describe_faults(sb, plan);
 	topology(sb, plan);
 	budgets(sb, plan);
+	guards(sb, plan);
 	needs(sb, plan);
 }
 
@@ -410,27 +359,27 @@ static int print_text(const struct bo_plan *plan)
 
 int cmd_plan(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct bo_options o = { 0 };
 	struct bo_plan *plan = NULL;
 	struct bo_err err = { 0 };
-	struct bo_script_options so = { 0 };
-	int r = parse_options(&o, argc, argv);
+	int r = bo_options_parse(&o, BO_VERB_PLAN, argc, argv);
 
 	if (r) {
-		if (r < 0)
-			help(stdout);
+		bo_options_done(&o);
 		return r < 0 ? BO_EXIT_OK : r;
 	}
 	bo_log_setup(BO_LOG_INFO, "brownout"); /* so that print() in a scenario is seen */
-	so.seed = o.args.seed;
-	so.sets = o.args.sets;
-	so.nsets = o.args.nsets;
-	if (bo_scenario_load(&plan, o.path, &so, &err)) {
+	r = bo_scenario_load(&plan, o.paths[0], &o.args, NULL, &err);
+	if (r) {
 		fprintf(stderr, "%s\n", err.msg);
+		bo_options_done(&o);
 		return BO_EXIT_USAGE;
 	}
+	if (o.driver != BO_DRIVER_AUTO)
+		plan->driver = o.driver;
 	r = o.json ? print_json(plan) : print_text(plan);
 	bo_plan_free(plan);
+	bo_options_done(&o);
 	if (!r && fflush(stdout))
 		r = -1;
 	if (r)

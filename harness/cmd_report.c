@@ -25,7 +25,8 @@ static void help(FILE *out)
 	      "  --only NAME,...   only these:",
 	      out);
 	for (const struct bo_report_kind *const *kind = bo_report_kinds(); *kind; kind++)
-		fprintf(out, " %s", (*kind)->name);
+		if (!(*kind)->write_run)
+			fprintf(out, " %s", (*kind)->name);
 	fputs("\n\nexit: 0 rendered, 2 bad usage or no such run, 5 a report could not be written\n",
 	      out);
 }

@@ -30,6 +30,7 @@
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
 #include "harness/evidence.h"
+#include "harness/guards.h"
 #include "harness/labctl.h"
 #include "harness/status.h"
 #include "harness/timeline.h"
@@ -38,6 +39,7 @@
 #define TICK_NS (20 * BO_NSEC_PER_MSEC)
 #define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
 #define LATE_NS (100 * BO_NSEC_PER_MSEC)
+#define GUARD_GAP_NS (250 * BO_NSEC_PER_MSEC)
 
 struct conductor {
 	struct bo_keeper *keeper;
@@ -47,11 +49,13 @@ struct conductor {
 	struct bo_labctl *lab;
 	struct bo_sampler *sampler;
 	struct bo_evidence *evidence;
+	struct bo_guards *guards;
 	struct bo_load **loads;
 	struct bo_fault_set faults;
 	bool faults_ready;
 	struct bo_timeline timeline;
 	int sigfd;
+	int64_t began_ns;
 	int64_t t0_ns; /* 0 until fixed */
 	int64_t shown_ns;
 	enum bo_phase phase;
@@ -92,6 +96,13 @@ static const char *keep_text(struct conductor *c, const char *text)
 	return kept ? kept : "out of memory";
 }
 
+static void halt(struct conductor *c, const char *why)
+{
+	c->run->abort_reason = keep_text(c, why);
+	c->over = true;
+	note(c, BO_EVENT_NOTE, -1, "%s: taking everything back", why);
+}
+
 static void check_signals(struct conductor *c)
 {
 	struct signalfd_siginfo si;
@@ -109,10 +120,35 @@ static void check_signals(struct conductor *c)
 			continue; /* a terminal that closes, a runner that cancels: what comes at once is one wish */
 		snprintf(text, sizeof(text), "interrupted by SIG%s",
 			 sigabbrev_np((int)si.ssi_signo));
-		c->run->abort_reason = keep_text(c, text);
-		c->over = true;
-		note(c, BO_EVENT_NOTE, -1, "%s: taking everything back", text);
+		halt(c, text);
 	}
+}
+
+static void check_guards(struct conductor *c)
+{
+	struct bo_guards_view view = { .phase = c->phase,
+				       .loads = c->loads,
+				       .sampler = c->sampler };
+	char text[512];
+
+	view.t_ns = since_t0(c);
+	if (c->over || !c->guards || !c->t0_ns || bo_now_ns() < c->t0_ns)
+		return;
+	if (bo_guards_look(c->guards, &view, text, sizeof(text)))
+		halt(c, text);
+}
+
+/* Called wherever something is waited for, so that they are kept in set-up and in a slow revert, too. */
+static void check_limits(struct conductor *c)
+{
+	char limit[BO_UNIT_BUF], text[96];
+
+	check_guards(c);
+	if (c->over || !c->plan->limit_ns || bo_now_ns() - c->began_ns < c->plan->limit_ns)
+		return;
+	snprintf(text, sizeof(text), "it took longer than the --timeout of %s",
+		 bo_format_duration(c->plan->limit_ns, limit));
+	halt(c, text);
 }
 
 static void sum_live(struct conductor *c, struct bo_status_view *v)
@@ -184,6 +220,7 @@ static int idle(void *self, struct bo_err *err)
 	struct conductor *c = self;
 
 	check_signals(c);
+	check_limits(c);
 	if (c->over)
 		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s",
 				  c->run->abort_reason ? c->run->abort_reason : "the run is over");
@@ -237,46 +274,6 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 			 bo_format_duration(since_t0(c), at), bo_phase_name(c->phase));
 		c->run->failure = keep_text(c, text);
 	}
-}
-
-int bo_conductor_supported(const struct bo_plan *plan, const struct bo_machine *machine,
-			   struct bo_err *err)
-{
-	if (plan->driver == BO_DRIVER_NETEM && !machine->netem)
-		return bo_err_set(
-			err, ENOTSUP, BO_SUBSYS_HARNESS,
-			"%s:%d: driver \"netem\" is not to be had here: %s; use driver \"wire\" or \"auto\"",
-			plan->src.file, plan->src.line, machine->why_not_netem);
-	if (plan->driver != BO_DRIVER_NETEM && !machine->tun &&
-	    (plan->driver == BO_DRIVER_WIRE || !machine->netem))
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
-				  "links need TUN devices here: %s", machine->why_not_tun);
-	if (access(BO_HOSTS_FILE, F_OK) < 0)
-		return bo_err_set(
-			err, ENOTSUP, BO_SUBSYS_HARNESS,
-			"nodes find each other through " BO_HOSTS_FILE
-			", and this machine has none to put "
-			"theirs over; as root: echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
-	bo_vec_foreach(n, &plan->nodes) {
-		const char *what = n->memory_bytes && !machine->cgroup_memory ? "memory"
-				   : n->cpus_milli && !machine->cgroup_cpu    ? "cpus"
-				   : n->pids && !machine->cgroup_pids         ? "pids"
-									      : NULL;
-
-		if (what)
-			return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
-					  "%s:%d: node %s: this machine cannot limit %s: %s",
-					  n->src.file, n->src.line, n->name, what,
-					  machine->why_not_cgroup);
-	}
-	bo_vec_foreach(f, &plan->faults) {
-		const struct bo_fault_kind *kind = bo_fault_kind_find(f->kind, f->target);
-		int r = kind && kind->supported ? kind->supported(machine, plan, f, err) : 0;
-
-		if (r < 0)
-			return bo_err_wrap(err, "%s:%d: fault %s", f->src.file, f->src.line, f->id);
-	}
-	return 0;
 }
 
 static int open_signals(struct conductor *c, struct bo_err *err)
@@ -419,6 +416,10 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	if (r < 0)
 		return r;
 	r = bo_timeline_init(&c->timeline, c->plan, err);
+	if (r < 0)
+		return r;
+	if (c->plan->guards.len)
+		r = bo_guards_new(&c->guards, c->plan, err);
 	return r < 0 ? r : check_running(c, err);
 }
 
@@ -573,6 +574,7 @@ static void walk(struct conductor *c)
 		if (bo_labctl_poll(c->lab, &err) < 0)
 			keeper_gone(c, &err);
 		check_signals(c);
+		check_limits(c);
 		if (!c->over) {
 			show(c);
 			wait_next(c, c->t0_ns + a->at_ns);
@@ -617,6 +619,17 @@ static void note_logs(struct conductor *c)
 	}
 }
 
+/* A guard that was not asked for a while was none for so long. */
+static void note_guards(struct conductor *c)
+{
+	int64_t longest = c->guards ? bo_guards_longest_ns(c->guards) : 0;
+	char took[BO_UNIT_BUF];
+
+	if (longest > GUARD_GAP_NS)
+		note(c, BO_EVENT_NOTE, -1, "the guards were once not looked at for %s",
+		     bo_format_duration(longest, took));
+}
+
 static void tear_down(struct conductor *c)
 {
 	static const struct bo_labctl_hooks none = { 0 };
@@ -635,6 +648,7 @@ static void tear_down(struct conductor *c)
 	if (c->evidence)
 		bo_evidence_finish(c->evidence);
 	c->run->ended_ns = c->t0_ns ? since_t0(c) : 0;
+	note_guards(c);
 	if (c->lab)
 		bo_labctl_set_hooks(c->lab, &none);
 	if (c->faults_ready)
@@ -648,6 +662,7 @@ static void tear_down(struct conductor *c)
 			       bo_format_duration(bo_now_ns() - began, took));
 	if (c->lab)
 		note_logs(c);
+	bo_guards_free(c->guards);
 	bo_sampler_free(c->sampler);
 	bo_labctl_free(c->lab);
 	bo_timeline_done(&c->timeline);
@@ -669,9 +684,12 @@ static void fix_t0(struct conductor *c)
 int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine, struct bo_run *run,
 		     int run_dir, struct bo_err *err)
 {
-	struct conductor c = {
-		.keeper = keeper, .machine = machine, .plan = run->plan, .run = run, .sigfd = -1
-	};
+	struct conductor c = { .keeper = keeper,
+			       .machine = machine,
+			       .plan = run->plan,
+			       .run = run,
+			       .sigfd = -1,
+			       .began_ns = bo_now_ns() };
 	bo_auto_fd int nodes_dir = -1;
 	struct bo_err why = { 0 };
 	int r;

@@ -7,16 +7,6 @@
 #include "brownout/model/run.h"
 #include "harness/keeper.h"
 
-/** What a node's /etc/hosts is mounted over; without it on the host there is no place to put the lab's names */
-#define BO_HOSTS_FILE "/etc/hosts"
-
-/**
- * bo_conductor_supported() - can this machine do what the plan asks for?  Nothing is started.
- * Return: 0, or -ENOTSUP with the scenario's line, what cannot be done, why, and what would help
- */
-BO_NODISCARD int bo_conductor_supported(const struct bo_plan *plan,
-					const struct bo_machine *machine, struct bo_err *err);
-
 /**
  * bo_conductor_run() - carry the plan out and judge it
  * @run: [out] from bo_run_new(); filled and judged, also when the run ended early

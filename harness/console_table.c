@@ -395,15 +395,50 @@ void bo_console_verdict_json(const struct bo_console *con, const json_t *run, co
 	fputc('\n', con->out);
 }
 
-void bo_console_verdict(const struct bo_run *run, const char *dir, FILE *out)
+static void brief_budgets(const struct bo_console *con, const json_t *run)
 {
-	struct bo_console con = bo_console_for(out);
-	struct bo_err err = { 0 };
-	json_t *doc = NULL;
+	const json_t *budgets = bo_view_get(run, "budgets");
 
-	if (bo_report_json(&doc, run, &err))
-		fprintf(out, "%s (%s)\n", bo_outcome_name(run->verdict.outcome), err.msg);
-	else
-		bo_console_verdict_json(&con, doc, dir);
-	json_decref(doc);
+	for (size_t i = 0; i < json_array_size(budgets); i++) {
+		const json_t *budget = json_array_get(budgets, i);
+		const char *outcome = bo_view_str(budget, "outcome"),
+			   *excess = bo_view_str(budget, "excess"),
+			   *reason = bo_view_str(budget, "reason");
+		struct bo_strbuf line = { 0 };
+
+		if (!strcmp(outcome, "PASS"))
+			continue;
+		bo_strbuf_printf(&line, "- %s %s: measured %s", outcome,
+				 bo_view_str(budget, "text"), bo_view_str(budget, "measured"));
+		if (*excess)
+			bo_strbuf_printf(&line, ", missed %s", excess);
+		if (*reason)
+			bo_strbuf_printf(&line, "; %s", reason);
+		bo_console_text(con, bo_strbuf_str(&line));
+		bo_strbuf_done(&line);
+	}
+}
+
+void bo_console_brief_json(const struct bo_console *con, const json_t *run, const char *dir)
+{
+	const json_t *outcome = bo_view_get(run, "outcome"),
+		     *reasons = bo_view_get(outcome, "reasons");
+	struct bo_strbuf line = { 0 };
+	char lasted[BO_VIEW_BUF];
+
+	bo_console_badge(con, bo_view_str(outcome, "verdict"));
+	bo_strbuf_puts(&line, "  ");
+	bo_text_plain(&line, bo_view_str(bo_view_get(run, "scenario"), "name"));
+	bo_strbuf_printf(&line, "  %s  seed %s  ",
+			 bo_view_seconds(bo_view_num(run, "duration_s"), lasted),
+			 bo_view_str(bo_view_get(run, "scenario"), "seed"));
+	bo_text_plain(&line, dir ? dir : "");
+	fprintf(con->out, "%s\n", bo_strbuf_str(&line));
+	bo_strbuf_done(&line);
+	if (!strcmp(bo_view_str(outcome, "verdict"), "PASS"))
+		return;
+	bo_console_text(con, bo_view_str(outcome, "headline"));
+	brief_budgets(con, run);
+	for (size_t i = 0; i < json_array_size(reasons); i++)
+		print_text(con, "  - ", json_string_value(json_array_get(reasons, i)));
 }

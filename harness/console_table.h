@@ -23,12 +23,15 @@ struct bo_console {
  */
 struct bo_console bo_console_for(FILE *out);
 
-/** bo_console_verdict() - verdict, budgets, faults, reasons, where the reports are, how to run it
- * again
- * @dir: the run's folder as the user knows it, or NULL when nothing was written */
-void bo_console_verdict(const struct bo_run *run, const char *dir, FILE *out);
-/** bo_console_verdict_json() - the same from a parsed run.json */
+/**
+ * bo_console_verdict_json() - verdict, budgets, faults, reasons, where the reports are, how to run it again; from a
+ * parsed run.json
+ * @dir: the run's folder as the user knows it, or NULL when nothing was written
+ */
 void bo_console_verdict_json(const struct bo_console *con, const json_t *run, const char *dir);
+
+/** bo_console_brief_json() - one line for the run, and one for each reason why it did not pass */
+void bo_console_brief_json(const struct bo_console *con, const json_t *run, const char *dir);
 
 #define BO_TABLE_COLUMNS 8
 

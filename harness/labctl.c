@@ -116,6 +116,7 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 {
 	const struct bo_ready_spec *rs = &lab->plan->nodes.items[node].ready;
 	const char *address = lab->view.nodes[node].management4;
+	const struct bo_ready_idle idle = { lab->hooks.idle, lab->hooks.self };
 	int status = -1, r;
 
 	switch (rs->kind) {
@@ -123,10 +124,10 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 		*ret_ready = true;
 		return 0;
 	case BO_READY_TCP:
-		*ret_ready = bo_ready_tcp(address, rs->port, READY_ATTEMPT_NS, why, size);
+		*ret_ready = bo_ready_tcp(address, rs->port, READY_ATTEMPT_NS, &idle, why, size);
 		return 0;
 	case BO_READY_HTTP:
-		*ret_ready = bo_ready_http(rs->url, address, READY_ATTEMPT_NS, why, size);
+		*ret_ready = bo_ready_http(rs->url, address, READY_ATTEMPT_NS, &idle, why, size);
 		return 0;
 	case BO_READY_LOG:
 		*ret_ready = bo_logpump_matched(lab->pump, node);

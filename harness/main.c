@@ -18,8 +18,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "run", "[OPTIONS] SCENARIO",
-	  "run a scenario and judge it (exit 0 pass, 1 fail, 3 inconclusive)", cmd_run },
+	{ "run", "[OPTIONS] SCENARIO...",
+	  "run scenarios and judge them (exit 0 pass, 1 fail, 3 inconclusive)", cmd_run },
 	{ "check", "[OPTIONS] SCENARIO...",
 	  "validate scenarios; starts nothing, needs no privilege", cmd_check },
 	{ "plan", "[OPTIONS] SCENARIO", "show timeline, topology and budgets of a scenario",
@@ -58,6 +58,22 @@ static int unknown_verb(const char *name)
 	return BO_EXIT_USAGE;
 }
 
+static int run_verb(const char *name, int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (!strcmp(name, verbs[i].name))
+			return verbs[i].run(argc, argv);
+	return unknown_verb(name);
+}
+
+/* `brownout help run` */
+static int help_of(char *verb)
+{
+	char option[] = "--help", *argv[] = { verb, option, NULL };
+
+	return run_verb(verb, 2, argv);
+}
+
 /* Where the caller left 0, 1 or 2 closed, the next socket would take the place, and what is printed would go into it. */
 static void fill_standard_fds(void)
 {
@@ -78,6 +94,8 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return BO_EXIT_USAGE;
 	}
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help_of(argv[2]);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return BO_EXIT_OK;
@@ -86,8 +104,5 @@ int main(int argc, char **argv)
 		printf("brownout %s\n", BO_VERSION);
 		return BO_EXIT_OK;
 	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (!strcmp(argv[1], verbs[i].name))
-			return verbs[i].run(argc - 1, argv + 1);
-	return unknown_verb(argv[1]);
+	return run_verb(argv[1], argc - 1, argv + 1);
 }

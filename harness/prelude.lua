@@ -63,6 +63,7 @@ method("load", named("t:load", core.load))
 method("link", core.link)
 method("during", core.during)
 method("budget", core.budget)
+method("guard", core.guard)
 
 bo.scenario = named("bo.scenario", function(name, spec)
 	core.scenario(name, spec)

@@ -13,11 +13,31 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 
-bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns, char *why, size_t size)
+#define STEP_MS 50
+
+/* false: whoever waits has had enough */
+static bool go_on(const struct bo_ready_idle *idle)
+{
+	return !idle->call || idle->call(idle->self, NULL) >= 0;
+}
+
+/* poll(2) in steps */
+static bool wait_writable(int fd, int64_t timeout_ns, const struct bo_ready_idle *idle)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	int64_t deadline = bo_now_ns() + timeout_ns;
+
+	while (poll(&pfd, 1, STEP_MS) <= 0)
+		if (bo_now_ns() >= deadline || !go_on(idle))
+			return false;
+	return true;
+}
+
+bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns,
+		  const struct bo_ready_idle *idle, char *why, size_t size)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	bo_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 	int soerr = 0;
 	socklen_t len = sizeof(soerr);
 
@@ -31,7 +51,7 @@ bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns, char *why, 
 		snprintf(why, size, "port %d: %s", port, strerrordesc_np(errno));
 		return false;
 	}
-	if (poll(&pfd, 1, (int)(timeout_ns / BO_NSEC_PER_MSEC)) <= 0) {
+	if (!wait_writable(fd, timeout_ns, idle)) {
 		snprintf(why, size, "port %d: no answer", port);
 		return false;
 	}
@@ -65,7 +85,34 @@ static struct curl_slist *resolve_entry(CURLU *u, const char *address)
 	return list;
 }
 
-bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, char *why, size_t size)
+/* curl_easy_perform(3) in steps */
+static CURLcode perform(CURL *c, const struct bo_ready_idle *idle)
+{
+	CURLM *multi = curl_multi_init();
+	CURLcode rc = CURLE_OUT_OF_MEMORY;
+	CURLMsg *msg = NULL;
+	int running = 1, left;
+
+	if (!multi || curl_multi_add_handle(multi, c)) {
+		curl_multi_cleanup(multi);
+		return rc;
+	}
+	while (!curl_multi_perform(multi, &running) && running) {
+		if (!go_on(idle)) {
+			rc = CURLE_ABORTED_BY_CALLBACK;
+			break;
+		}
+		curl_multi_poll(multi, NULL, 0, STEP_MS, NULL);
+	}
+	if (!running && (msg = curl_multi_info_read(multi, &left)))
+		rc = msg->data.result;
+	curl_multi_remove_handle(multi, c);
+	curl_multi_cleanup(multi);
+	return rc;
+}
+
+bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns,
+		   const struct bo_ready_idle *idle, char *why, size_t size)
 {
 	struct curl_slist *resolve = NULL;
 	CURL *c = curl_easy_init();
@@ -86,7 +133,7 @@ bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, cha
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / BO_NSEC_PER_MSEC));
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, discard);
-	rc = curl_easy_perform(c);
+	rc = perform(c, idle);
 	if (rc) {
 		snprintf(why, size, "%s: %s", url, curl_easy_strerror(rc));
 		goto out;

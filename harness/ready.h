@@ -6,11 +6,18 @@
 
 #include "brownout/model/plan.h"
 
+/** struct bo_ready_idle - @call: about every 50 ms while an attempt lasts; negative ends it.  May be NULL */
+struct bo_ready_idle {
+	int (*call)(void *self, struct bo_err *err);
+	void *self;
+};
+
 /**
  * bo_ready_tcp() - does @address:@port accept a connection within @timeout_ns?
  * @why: filled when not
  */
-bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns, char *why, size_t size);
+bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns,
+		  const struct bo_ready_idle *idle, char *why, size_t size);
 /** bo_ready_http() - does @url, fetched from @address with its own Host header, answer with 2xx? */
-bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns, char *why,
-		   size_t size);
+bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns,
+		   const struct bo_ready_idle *idle, char *why, size_t size);

@@ -15,39 +15,11 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/fault/fault.h"
 #include "brownout/slo/budget.h"
+#include "brownout/slo/guard.h"
 
 /* harness/prelude.lua, made part of the program at build time */
 extern const char bo_prelude_lua[];
 extern const size_t bo_prelude_lua_len;
-
-int bo_scenario_args_set(struct bo_scenario_args *args, char *arg, struct bo_err *err)
-{
-	char *eq = strchr(arg, '=');
-
-	if (!eq || eq == arg)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
-				  "--set expects KEY=VALUE, found \"%.60s\"", arg);
-	if (args->nsets == BO_SCENARIO_MAX_SETS)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
-				  "--set may be given at most %d times", BO_SCENARIO_MAX_SETS);
-	*eq = '\0';
-	args->sets[args->nsets++] = (struct bo_script_set){ .key = arg, .value = eq + 1 };
-	return 0;
-}
-
-int bo_scenario_args_seed(struct bo_scenario_args *args, const char *arg, struct bo_err *err)
-{
-	unsigned long long seed;
-	char *end;
-
-	errno = 0;
-	seed = strtoull(arg, &end, 0);
-	if (*arg < '0' || *arg > '9' || *end || errno || !seed)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
-				  "--seed expects a whole number from 1, found \"%.60s\"", arg);
-	args->seed = seed;
-	return 0;
-}
 
 static int at_line(struct bo_src src, struct bo_err *err)
 {
@@ -82,6 +54,21 @@ static int check_budgets(const struct bo_plan *plan, struct bo_err *err)
 	return 0;
 }
 
+static int check_guards(const struct bo_plan *plan, struct bo_err *err)
+{
+	bo_vec_foreach(spec, &plan->guards) {
+		struct bo_guard *guard = NULL;
+		int r = bo_guard_parse(&guard, spec->text, err);
+
+		if (!r)
+			r = bo_guard_check(guard, plan, err);
+		bo_guard_free(guard);
+		if (r)
+			return at_line(spec->src, err);
+	}
+	return 0;
+}
+
 /* "<scenario's folder>/../lib" (the catalogue keeps its modules there) and the installed catalogue's. */
 static void library_folders(const char *path, char beside[PATH_MAX], char installed[PATH_MAX])
 {
@@ -99,28 +86,10 @@ static void library_folders(const char *path, char beside[PATH_MAX], char instal
 		strcpy(end, "/../share/brownout/scenarios/lib");
 }
 
-/* the plan remembers what --set said, so that the reports can name the command that runs it again */
-static int keep_params(struct bo_plan *plan, const struct bo_script_options *o, struct bo_err *err)
+int bo_scenario_load(struct bo_plan **ret, const char *path, const struct bo_scenario_args *args,
+		     const struct bo_script_options *limits, struct bo_err *err)
 {
-	struct bo_param *params = bo_arena_alloc(&plan->arena, (o->nsets + 1) * sizeof(*params));
-
-	for (size_t i = 0; params && i < o->nsets; i++) {
-		params[i].key = bo_arena_strdup(&plan->arena, o->sets[i].key);
-		params[i].value = bo_arena_strdup(&plan->arena, o->sets[i].value);
-		if (!params[i].key || !params[i].value)
-			params = NULL;
-	}
-	if (!params)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
-	plan->params = params;
-	plan->nparams = o->nsets;
-	return 0;
-}
-
-int bo_scenario_load(struct bo_plan **ret, const char *path,
-		     const struct bo_script_options *options, struct bo_err *err)
-{
-	struct bo_script_options o = options ? *options : (struct bo_script_options){ 0 };
+	struct bo_script_options o = limits ? *limits : (struct bo_script_options){ 0 };
 	char beside[PATH_MAX], installed[PATH_MAX];
 	const char *lib_dirs[3] = { beside, installed, NULL };
 	struct bo_plan *plan = NULL;
@@ -130,13 +99,22 @@ int bo_scenario_load(struct bo_plan **ret, const char *path,
 	o.prelude = bo_prelude_lua;
 	o.prelude_len = bo_prelude_lua_len;
 	o.lib_dirs = lib_dirs;
+	if (args) {
+		o.seed = args->seed;
+		o.sets = args->sets;
+		o.nsets = args->nsets;
+		o.phases = args->phases.items;
+		o.nphases = args->phases.len;
+	}
 	r = bo_script_load(&plan, path, &o, err);
 	if (!r)
 		r = check_faults(plan, err);
 	if (!r)
 		r = check_budgets(plan, err);
 	if (!r)
-		r = keep_params(plan, &o, err);
+		r = check_guards(plan, err);
+	if (!r && args)
+		r = bo_override_apply(plan, args, err);
 	if (r) {
 		bo_plan_free(plan);
 		return r;
@@ -296,7 +274,11 @@ static size_t lint_budget(const struct bo_plan *plan, const struct bo_budget_spe
 	/* It parsed before; only memory can be short now, and a lint may then keep silent. */
 	if (!bo_budget_parse(&budget, spec->text, NULL) &&
 	    bo_budget_lint(budget, plan, text, sizeof(text))) {
-		snprintf(line, sizeof(line), "%s:%d: %s", spec->src.file, spec->src.line, text);
+		if (spec->src.file)
+			snprintf(line, sizeof(line), "%s:%d: %s", spec->src.file, spec->src.line,
+				 text);
+		else
+			snprintf(line, sizeof(line), "--budget: %s", text);
 		say(arg, line);
 		n = 1;
 	}

@@ -6,33 +6,18 @@
 #include "brownout/base/err.h"
 #include "brownout/model/plan.h"
 #include "brownout/script/script.h"
-
-#define BO_SCENARIO_MAX_SETS 64
-
-/** struct bo_scenario_args - what the command line says about a scenario */
-struct bo_scenario_args {
-	uint64_t seed; /* 0: not given */
-	struct bo_script_set sets[BO_SCENARIO_MAX_SETS];
-	size_t nsets;
-};
+#include "harness/override.h"
 
 /**
- * bo_scenario_args_set() - take the argument of --set; @arg is cut in two at its '='
- * Return: 0, or -EINVAL with what was expected
- */
-BO_NODISCARD int bo_scenario_args_set(struct bo_scenario_args *args, char *arg, struct bo_err *err);
-/** bo_scenario_args_seed() - take the argument of --seed: a whole number from 1 */
-BO_NODISCARD int bo_scenario_args_seed(struct bo_scenario_args *args, const char *arg,
-				       struct bo_err *err);
-
-/**
- * bo_scenario_load() - run the scenario at @path and check its faults and budgets
+ * bo_scenario_load() - run the scenario at @path, check its faults, budgets and guards, and apply the overrides
  * @ret: [out, owned] free with bo_plan_free(); untouched on failure
- * @options: [borrowed: until return] seeds, sets and limits; prelude and library folders are filled in here
- * Return: 0, or -errno with one line that begins with "FILE:LINE: "
+ * @args: [borrowed: until return] what the command line says, or NULL
+ * @limits: [borrowed: until return] of the script, or NULL; prelude and library folders are filled in here
+ * Return: 0, or -errno with one line that begins with "FILE:LINE: ", or "brownout VERB: --OPTION: "
  */
 BO_NODISCARD int bo_scenario_load(struct bo_plan **ret, const char *path,
-				  const struct bo_script_options *options, struct bo_err *err);
+				  const struct bo_scenario_args *args,
+				  const struct bo_script_options *limits, struct bo_err *err);
 
 /**
  * bo_scenario_find_command() - the program that a node starts

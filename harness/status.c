@@ -18,6 +18,7 @@
 static enum bo_status_mode mode = BO_STATUS_QUIET;
 static bool drawn;
 static int64_t last_line_ns = INT64_MIN;
+static char prefix[64];
 
 void bo_status_clear(void)
 {
@@ -28,9 +29,13 @@ void bo_status_clear(void)
 	fflush(stderr);
 }
 
-void bo_status_init(enum bo_status_mode want)
+void bo_status_init(enum bo_status_mode want, const char *label)
 {
 	mode = want;
+	if (label)
+		snprintf(prefix, sizeof(prefix), "[%.60s] ", label);
+	/* a line is one write(2), so that lines of several processes do not mix */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (mode == BO_STATUS_TTY && !isatty(STDERR_FILENO))
 		mode = BO_STATUS_LINES;
 	last_line_ns = INT64_MIN;
@@ -49,9 +54,9 @@ void bo_status_note(int64_t t_ns, const char *fmt, ...)
 	va_end(ap);
 	bo_status_clear();
 	if (t_ns == INT64_MIN)
-		fprintf(stderr, "        %s\n", text);
+		fprintf(stderr, "%s        %s\n", prefix, text);
 	else
-		fprintf(stderr, "%6.1fs %s\n", (double)t_ns / 1e9, text);
+		fprintf(stderr, "%s%6.1fs %s\n", prefix, (double)t_ns / 1e9, text);
 }
 
 static size_t put(char *buf, size_t size, size_t at, const char *fmt, ...) BO_PRINTF(4, 5);
@@ -112,7 +117,7 @@ void bo_status_show(const struct bo_status_view *view)
 		if (last_line_ns != INT64_MIN && view->elapsed_ns - last_line_ns < LINE_EVERY_NS)
 			return;
 		last_line_ns = view->elapsed_ns;
-		fprintf(stderr, "%6.1fs %s\n", (double)view->elapsed_ns / 1e9, line);
+		fprintf(stderr, "%s%6.1fs %s\n", prefix, (double)view->elapsed_ns / 1e9, line);
 		return;
 	}
 	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) && ws.ws_col > 20)

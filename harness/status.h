@@ -26,8 +26,9 @@ struct bo_status_view {
 	const char *faults; /* "delay orders-db, memory orders" or "" */
 };
 
-/** bo_status_init() - @mode BO_STATUS_TTY falls back to LINES when stderr is no terminal */
-void bo_status_init(enum bo_status_mode mode);
+/** bo_status_init() - @mode BO_STATUS_TTY falls back to LINES when stderr is no terminal
+ * @label: [borrowed: as long as lines are printed] in front of every line, in brackets; NULL for none */
+void bo_status_init(enum bo_status_mode mode, const char *label);
 /** bo_status_note() - one line that stays, stamped with the run's time; @t_ns INT64_MIN: not yet running */
 void bo_status_note(int64_t t_ns, const char *fmt, ...) BO_PRINTF(2, 3);
 /** bo_status_show() - redraw (terminal), or print a line every 2 s (else) */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static _Atomic(int) log_max = BO_LOG_WARN;
-static char log_prefix[32] = "brownout";
+static char log_prefix[96] = "brownout";
 static _Atomic(void (*)(void)) log_hook;
 
 void bo_log_setup(enum bo_log_level max, const char *prefix)

@@ -86,20 +86,20 @@ static void set_port(struct bo_load *load)
 }
 
 /* Sockets that can exist at a time.  Vanished ones stay open, so they add up over the run. */
-static size_t most_conns(const struct bo_load *load)
+static size_t most_conns(const struct bo_load_spec *s, const struct bo_load_window *windows,
+			 size_t nwindows)
 {
-	const struct bo_load_spec *s = load->spec;
 	double on_s = 0, gone;
 
 	if (s->kind != BO_LOAD_HOLD)
 		return s->max_inflight ? (size_t)s->max_inflight : DEFAULT_MAX_INFLIGHT;
 	if (!s->vanish)
 		return (size_t)s->hold_count;
-	for (size_t i = 0; i < load->nwindows; i++)
-		on_s += (double)(load->windows[i].until_ns - load->windows[i].from_ns) / 1e9;
+	for (size_t i = 0; i < nwindows; i++)
+		on_s += (double)(windows[i].until_ns - windows[i].from_ns) / 1e9;
 	/* Each place can be taken anew once per hold_ns and once per window; never faster than the
 	 * rate. */
-	gone = (double)load->nwindows;
+	gone = (double)nwindows;
 	if (s->hold_ns)
 		gone += on_s / ((double)s->hold_ns / 1e9);
 	gone = fmin(ceil(gone) * (double)s->hold_count, ceil(on_s * s->rate_per_s) + 1);
@@ -121,7 +121,7 @@ static int load_init(struct bo_load *load, const struct bo_load_config *config, 
 						   : DEFAULT_MAX_INFLIGHT;
 	if (load->spec->kind == BO_LOAD_HOLD)
 		load->max_conns = (size_t)load->spec->hold_count;
-	load->conns_cap = most_conns(load);
+	load->conns_cap = most_conns(load->spec, load->windows, load->nwindows);
 	load->conns = calloc(load->conns_cap, sizeof(*load->conns));
 	load->recv_buf = malloc(BO_LOAD_RECV_BYTES);
 	if (!load->conns || !load->recv_buf)
@@ -175,11 +175,9 @@ static uint64_t count_open_fds(void)
 	return n;
 }
 
-/* Promise descriptors to this load, raising the soft limit to the hard one, which needs no
- * privilege (getrlimit(2)). */
-static int reserve_fds(struct bo_load *load, struct bo_err *err)
+/* Raising the soft limit to the hard one needs no privilege (getrlimit(2)). */
+static int fd_limit(uint64_t *ret, struct bo_err *err)
 {
-	uint64_t wanted, others;
 	struct rlimit lim;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim))
@@ -191,20 +189,53 @@ static int reserve_fds(struct bo_load *load, struct bo_err *err)
 		if (setrlimit(RLIMIT_NOFILE, &lim))
 			lim.rlim_cur = soft;
 	}
+	*ret = lim.rlim_cur;
+	return 0;
+}
+
+static int too_few_fds(const struct bo_load_spec *spec, size_t conns, uint64_t wanted,
+		       uint64_t limit, struct bo_err *err)
+{
+	return bo_err_set(err, EMFILE, BO_SUBSYS_LOAD,
+			  "load '%s': %zu connections need %llu descriptors but the limit is %llu; "
+			  "raise it with: ulimit -Hn %llu (as root), or lower %s",
+			  spec->name, conns, (unsigned long long)wanted, (unsigned long long)limit,
+			  (unsigned long long)wanted,
+			  spec->kind == BO_LOAD_HOLD ? "hold_count" : "max_inflight");
+}
+
+int bo_load_fits(const struct bo_load_spec *specs, size_t n, const struct bo_load_window *windows,
+		 size_t nwindows, size_t others, size_t *ret_bad, struct bo_err *err)
+{
+	uint64_t wanted = count_open_fds() + FDS_FOR_OTHERS + others, limit = 0;
+	int rc = fd_limit(&limit, err);
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		size_t conns = most_conns(&specs[i], windows, nwindows);
+
+		wanted += conns;
+		if (wanted > limit) {
+			*ret_bad = i;
+			return too_few_fds(&specs[i], conns, wanted, limit, err);
+		}
+	}
+	return rc;
+}
+
+/* Promise descriptors to this load. */
+static int reserve_fds(struct bo_load *load, struct bo_err *err)
+{
+	uint64_t wanted, others, limit;
+	int rc = fd_limit(&limit, err);
+
+	if (rc)
+		return rc;
 	others = atomic_fetch_add(&fds_promised, load->conns_cap);
 	load->fds_reserved = load->conns_cap;
 	/* Sockets that other loads have open already are counted twice, which errs on the safe
 	 * side. */
 	wanted = count_open_fds() + FDS_FOR_OTHERS + others + load->conns_cap;
-	if (wanted > lim.rlim_cur)
-		return bo_err_set(
-			err, EMFILE, BO_SUBSYS_LOAD,
-			"load '%s': %zu connections need %llu descriptors but the limit is %llu; "
-			"raise it with: ulimit -Hn %llu (as root), or lower %s",
-			load->spec->name, load->conns_cap, (unsigned long long)wanted,
-			(unsigned long long)lim.rlim_cur, (unsigned long long)wanted,
-			load->spec->kind == BO_LOAD_HOLD ? "hold_count" : "max_inflight");
-	return 0;
+	return wanted > limit ? too_few_fds(load->spec, load->conns_cap, wanted, limit, err) : 0;
 }
 
 static void release_fds(struct bo_load *load)

@@ -10,9 +10,9 @@
 
 #define HALF 1024
 
-static size_t index_of(int64_t value_ns)
+size_t bo_hist_index(int64_t value)
 {
-	uint64_t v = (uint64_t)value_ns;
+	uint64_t v = (uint64_t)value;
 	int b = 53 - __builtin_clzll(v | (2 * HALF - 1));
 
 	return (size_t)(b + 1) * HALF + (size_t)(v >> b) - HALF;
@@ -33,7 +33,7 @@ static int64_t highest_of(size_t index)
 
 static size_t size_of_counts(void)
 {
-	return index_of(BO_HIST_MAX_NS) + 1;
+	return bo_hist_index(BO_HIST_MAX_NS) + 1;
 }
 
 int bo_hist_init(struct bo_hist *h, struct bo_err *err)
@@ -58,7 +58,7 @@ void bo_hist_record(struct bo_hist *h, int64_t value_ns)
 {
 	int64_t v = value_ns < 0 ? 0 : value_ns;
 
-	h->counts[index_of(v > BO_HIST_MAX_NS ? BO_HIST_MAX_NS : v)]++;
+	h->counts[bo_hist_index(v > BO_HIST_MAX_NS ? BO_HIST_MAX_NS : v)]++;
 	h->total++;
 	h->sum_ns += (double)v;
 	if (v > h->max_ns)

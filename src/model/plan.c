@@ -69,6 +69,7 @@ void bo_plan_free(struct bo_plan *plan)
 	bo_vec_done(&plan->loads);
 	bo_vec_done(&plan->faults);
 	bo_vec_done(&plan->budgets);
+	bo_vec_done(&plan->guards);
 	bo_arena_done(&plan->arena);
 	free(plan);
 }

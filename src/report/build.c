@@ -142,3 +142,34 @@ json_t *bo_build_args(struct bo_build *b, const struct bo_fault_spec *fault)
 	}
 	return o;
 }
+
+json_t *bo_build_params(struct bo_build *b, const struct bo_param *params, size_t n)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *key = bo_build_str(params[i].key);
+
+		/* A key is a string like any other: clean it before it becomes a member's name. */
+		if (key)
+			bo_build_put(b, o, json_string_value(key), bo_build_str(params[i].value));
+		else
+			b->failed = true;
+		json_decref(key);
+	}
+	return o;
+}
+
+json_t *bo_build_overrides(struct bo_build *b, const struct bo_plan *plan)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->noverrides; i++) {
+		json_t *o = json_object();
+
+		bo_build_put(b, o, "option", bo_build_str(plan->overrides[i].key));
+		bo_build_put(b, o, "value", bo_build_str(plan->overrides[i].value));
+		bo_build_push(b, list, o);
+	}
+	return list;
+}

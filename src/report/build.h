@@ -43,6 +43,10 @@ json_t *bo_build_link_name(const struct bo_plan *plan, size_t link);
 /** bo_build_args() - the arguments of a fault as an object, as the user wrote them; the positional
  * one is "value" */
 json_t *bo_build_args(struct bo_build *b, const struct bo_fault_spec *fault);
+/** bo_build_params() - KEY=VALUE pairs as an object */
+json_t *bo_build_params(struct bo_build *b, const struct bo_param *params, size_t n);
+/** bo_build_overrides() - [{"option": "phase", "value": "fault=30s"}] */
+json_t *bo_build_overrides(struct bo_build *b, const struct bo_plan *plan);
 /** bo_build_node_name() - the node's name; null when there is no such node */
 json_t *bo_build_node_name(const struct bo_plan *plan, int node);
 
@@ -53,5 +57,7 @@ json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int loa
 			   int64_t to_ns);
 /** bo_latency_windows() - the same in windows over the whole run, one column each */
 json_t *bo_latency_windows(struct bo_build *b, const struct bo_run *run, int load);
+/** bo_latency_has() - has it a latency at all?  Answered, or waited in vain; see report/latency.c */
+bool bo_latency_has(const struct bo_req *req);
 /** bo_latency_window_ns() - 250 ms for runs below 2 min, else 1 s */
 int64_t bo_latency_window_ns(const struct bo_run *run);

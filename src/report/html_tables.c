@@ -88,7 +88,9 @@ static void instant_link(struct bo_strbuf *sb, double t_s)
 
 static void fact(struct bo_strbuf *sb, const char *name, const char *value)
 {
-	bo_strbuf_printf(sb, "<div><dt>%s</dt><dd>", name);
+	bo_strbuf_puts(sb, "<div><dt>");
+	bo_text_html(sb, name);
+	bo_strbuf_puts(sb, "</dt><dd>");
 	bo_text_html(sb, value);
 	bo_strbuf_puts(sb, "</dd></div>");
 }
@@ -99,8 +101,9 @@ void bo_html_header(struct bo_strbuf *sb, const json_t *run)
 		     *scenario = bo_view_get(run, "scenario");
 	const json_t *reasons = bo_view_get(outcome, "reasons"),
 		     *environment = bo_view_get(run, "environment");
-	const char *headline = bo_view_str(outcome, "headline");
+	const char *headline = bo_view_str(outcome, "headline"), *tag;
 	char buf[BO_VIEW_BUF];
+	json_t *value;
 
 	bo_strbuf_puts(sb, "<div class=\"verdict\">");
 	badge(sb, bo_view_str(outcome, "verdict"));
@@ -131,6 +134,8 @@ void bo_html_header(struct bo_strbuf *sb, const json_t *run)
 	fact(sb, "links", bo_view_str(environment, "link_driver"));
 	fact(sb, "cgroup", bo_view_str(environment, "cgroup"));
 	fact(sb, "run", bo_view_str(run, "id"));
+	json_object_foreach((json_t *)bo_view_get(run, "tags"), tag, value)
+		fact(sb, tag, json_string_value(value));
 	bo_strbuf_puts(sb, "</dl>\n");
 }
 

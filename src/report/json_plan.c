@@ -196,6 +196,10 @@ static json_t *header_json(struct bo_build *b, const struct bo_plan *plan)
 	bo_build_put(b, root, "seed", json_string(seed));
 	bo_build_put(b, root, "driver", json_string(bo_driver_name(plan->driver)));
 	bo_build_put(b, root, "timeout_s", unless_zero(plan->timeout_ns, bo_build_seconds));
+	bo_build_put(b, root, "limit_s", unless_zero(plan->limit_ns, bo_build_seconds));
+	bo_build_put(b, root, "params", bo_build_params(b, plan->params, plan->nparams));
+	bo_build_put(b, root, "tags", bo_build_params(b, plan->tags, plan->ntags));
+	bo_build_put(b, root, "overrides", bo_build_overrides(b, plan));
 	return root;
 }
 
@@ -240,5 +244,15 @@ int bo_report_plan_json(json_t **ret, const struct bo_plan *plan, struct bo_err 
 		bo_build_push(&b, list, o);
 	}
 	bo_build_put(&b, root, "budgets", list);
+
+	list = json_array();
+	bo_vec_foreach(guard, &plan->guards) {
+		json_t *o = json_object();
+
+		bo_build_put(&b, o, "text", bo_build_str(guard->text));
+		bo_build_put(&b, o, "source", bo_build_source(&b, guard->src));
+		bo_build_push(&b, list, o);
+	}
+	bo_build_put(&b, root, "guards", list);
 	return bo_build_done(&b, root, ret, err);
 }

@@ -43,21 +43,31 @@ static json_t *strbuf_json(struct bo_strbuf *sb)
 	return value;
 }
 
-/* The command that repeats this run: the same scenario, parameters, seed and driver. */
+static void add_pair(struct bo_strbuf *cmd, const char *option, const struct bo_param *pair)
+{
+	struct bo_strbuf word = { 0 };
+
+	bo_strbuf_printf(&word, "%s=%s", pair->key, pair->value);
+	bo_strbuf_printf(cmd, " --%s ", option);
+	bo_text_shell(cmd, bo_strbuf_str(&word));
+	cmd->failed |= word.failed;
+	bo_strbuf_done(&word);
+}
+
+/* The command that repeats this run: the same scenario, parameters, overrides, seed and driver. */
 static json_t *rerun_json(const struct bo_run *run)
 {
 	const struct bo_plan *plan = run->plan;
 	struct bo_strbuf cmd = { 0 };
 
 	bo_strbuf_puts(&cmd, "brownout run");
-	for (size_t i = 0; i < plan->nparams; i++) {
-		struct bo_strbuf set = { 0 };
-
-		bo_strbuf_printf(&set, "%s=%s", plan->params[i].key, plan->params[i].value);
-		bo_strbuf_puts(&cmd, " --set ");
-		bo_text_shell(&cmd, bo_strbuf_str(&set));
-		cmd.failed |= set.failed;
-		bo_strbuf_done(&set);
+	for (size_t i = 0; i < plan->nparams; i++)
+		add_pair(&cmd, "set", &plan->params[i]);
+	for (size_t i = 0; i < plan->ntags; i++)
+		add_pair(&cmd, "tag", &plan->tags[i]);
+	for (size_t i = 0; i < plan->noverrides; i++) {
+		bo_strbuf_printf(&cmd, " --%s ", plan->overrides[i].key);
+		bo_text_shell(&cmd, plan->overrides[i].value);
 	}
 	bo_strbuf_printf(&cmd, " --seed %" PRIu64, plan->seed);
 	if (*run->driver) {
@@ -67,24 +77,6 @@ static json_t *rerun_json(const struct bo_run *run)
 	bo_strbuf_puts(&cmd, " ");
 	bo_text_shell(&cmd, plan->scenario_path);
 	return strbuf_json(&cmd);
-}
-
-static json_t *params_json(struct bo_build *b, const struct bo_plan *plan)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < plan->nparams; i++) {
-		json_t *key = bo_build_str(plan->params[i].key);
-
-		/* A key is a string like any other: clean it before it becomes a member's name. */
-		if (key)
-			bo_build_put(b, o, json_string_value(key),
-				     bo_build_str(plan->params[i].value));
-		else
-			b->failed = true;
-		json_decref(key);
-	}
-	return o;
 }
 
 static json_t *outcome_json(struct bo_build *b, const struct bo_run *run)
@@ -115,7 +107,7 @@ static json_t *scenario_json(struct bo_build *b, const struct bo_plan *plan)
 	bo_build_put(b, o, "path", bo_build_str(plan->scenario_path));
 	/* A string: JSON readers that keep numbers as doubles would round a 64-bit seed. */
 	bo_build_put(b, o, "seed", json_string(seed));
-	bo_build_put(b, o, "params", params_json(b, plan));
+	bo_build_put(b, o, "params", bo_build_params(b, plan->params, plan->nparams));
 	bo_build_put(b, o, "timeout_s",
 		     plan->timeout_ns ? bo_build_seconds(plan->timeout_ns) : json_null());
 	return o;
@@ -408,6 +400,8 @@ int bo_report_json(json_t **ret, const struct bo_run *run, struct bo_err *err)
 	bo_build_put(&b, root, "outcome", outcome_json(&b, run));
 	bo_build_put(&b, root, "scenario", scenario_json(&b, plan));
 	bo_build_put(&b, root, "rerun", rerun_json(run));
+	bo_build_put(&b, root, "tags", bo_build_params(&b, plan->tags, plan->ntags));
+	bo_build_put(&b, root, "overrides", bo_build_overrides(&b, plan));
 	bo_build_put(&b, root, "environment", environment_json(&b, run));
 
 	list = json_array();

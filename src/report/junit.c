@@ -9,6 +9,7 @@
  *
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,6 +32,21 @@ static void add_property(struct bo_strbuf *sb, const char *name, const char *val
 	bo_strbuf_puts(sb, "/>\n");
 }
 
+static void add_tags(struct bo_strbuf *sb, const json_t *tags)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)tags, key, value) {
+		struct bo_strbuf name = { 0 };
+
+		bo_strbuf_printf(&name, "tag.%s", key);
+		add_property(sb, bo_strbuf_str(&name), json_string_value(value));
+		sb->failed |= name.failed;
+		bo_strbuf_done(&name);
+	}
+}
+
 static void add_properties(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *environment = bo_view_get(run, "environment"),
@@ -46,6 +62,7 @@ static void add_properties(struct bo_strbuf *sb, const json_t *run)
 	add_property(sb, "machine", bo_view_str(environment, "machine"));
 	add_property(sb, "version", bo_view_str(run, "version"));
 	add_property(sb, "rerun", bo_view_str(run, "rerun"));
+	add_tags(sb, bo_view_get(run, "tags"));
 	bo_strbuf_puts(sb, "    </properties>\n");
 }
 
@@ -202,25 +219,40 @@ static const char *run_case_kind(const json_t *outcome)
 	return NULL;
 }
 
-static void add_counts(struct bo_strbuf *sb, const json_t *run, const char *run_kind)
+/** struct counts - of one suite, or summed over several */
+struct counts {
+	size_t tests;
+	size_t failures;
+	size_t errors;
+	double seconds;
+};
+
+static void count_run(struct counts *c, const json_t *run)
 {
+	const char *kind = run_case_kind(bo_view_get(run, "outcome"));
 	const json_t *budgets = bo_view_get(run, "budgets");
-	size_t n = json_array_size(budgets), failures = 0, errors = 0;
 	double duration = bo_view_num(run, "duration_s");
+	size_t n = json_array_size(budgets);
 
 	for (size_t i = 0; i < n; i++) {
 		const char *outcome = bo_view_str(json_array_get(budgets, i), "outcome");
 
 		if (bo_view_warns(json_array_get(budgets, i)))
 			continue;
-		failures += !strcmp(outcome, "FAIL");
-		errors += strcmp(outcome, "FAIL") != 0 && strcmp(outcome, "PASS") != 0;
+		c->failures += !strcmp(outcome, "FAIL");
+		c->errors += strcmp(outcome, "FAIL") != 0 && strcmp(outcome, "PASS") != 0;
 	}
-	failures += run_kind && !strcmp(run_kind, "failure");
-	errors += run_kind && !strcmp(run_kind, "error");
+	c->failures += kind && !strcmp(kind, "failure");
+	c->errors += kind && !strcmp(kind, "error");
+	c->tests += n + 1;
+	c->seconds += isfinite(duration) && duration > 0 ? duration : 0;
+}
+
+static void add_counts(struct bo_strbuf *sb, const struct counts *c)
+{
 	bo_strbuf_printf(
 		sb, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\" time=\"%.3f\"",
-		n + 1, failures, errors, isfinite(duration) && duration > 0 ? duration : 0);
+		c->tests, c->failures, c->errors, c->seconds);
 }
 
 static void add_system_out(struct bo_strbuf *sb, const json_t *run)
@@ -248,45 +280,93 @@ static void add_system_out(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "\n</system-out>\n");
 }
 
-static int write_junit(const json_t *run, FILE *out, struct bo_err *err)
+/* @ordinal: which of the runs of this scenario it is, from 1 */
+static void add_suite(struct bo_strbuf *sb, const json_t *run, size_t ordinal)
 {
 	const json_t *budgets = bo_view_get(run, "budgets");
-	const char *kind = run_case_kind(bo_view_get(run, "outcome"));
 	/* Surefire's timestamp has no zone and no fraction: "2025-01-31T12:00:00" (UTC here). */
 	const char *started = bo_view_str(run, "started_at");
-	struct bo_strbuf sb = { 0 }, class_name = { 0 };
-	int rc = 0;
+	struct bo_strbuf name = { 0 };
+	struct counts counts = { 0 };
 
-	bo_strbuf_puts(&class_name, "brownout.");
-	bo_strbuf_puts(&class_name, bo_view_str(bo_view_get(run, "scenario"), "name"));
-	bo_strbuf_puts(&sb,
-		       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"brownout\"");
-	add_counts(&sb, run, kind);
-	bo_strbuf_puts(&sb, ">\n  <testsuite");
-	add_attr(&sb, "name", bo_strbuf_str(&class_name));
-	add_counts(&sb, run, kind);
+	bo_strbuf_printf(&name, "brownout.%s", bo_view_str(bo_view_get(run, "scenario"), "name"));
+	if (ordinal > 1)
+		bo_strbuf_printf(&name, " [%zu]", ordinal);
+	count_run(&counts, run);
+	bo_strbuf_puts(sb, "  <testsuite");
+	add_attr(sb, "name", bo_strbuf_str(&name));
+	add_counts(sb, &counts);
 	if (strlen(started) >= 19) {
-		bo_strbuf_puts(&sb, " timestamp=\"");
+		bo_strbuf_puts(sb, " timestamp=\"");
 		struct bo_strbuf stamp = { 0 };
 
 		bo_strbuf_add(&stamp, started, 19);
-		bo_text_xml(&sb, bo_strbuf_str(&stamp));
+		bo_text_xml(sb, bo_strbuf_str(&stamp));
 		bo_strbuf_done(&stamp);
-		bo_strbuf_puts(&sb, "\"");
+		bo_strbuf_puts(sb, "\"");
 	}
-	bo_strbuf_puts(&sb, ">\n");
-	add_properties(&sb, run);
+	bo_strbuf_puts(sb, ">\n");
+	add_properties(sb, run);
 	for (size_t i = 0; i < json_array_size(budgets); i++)
-		add_budget(&sb, bo_strbuf_str(&class_name), budgets, i);
-	add_run_case(&sb, bo_strbuf_str(&class_name), run, kind);
-	add_system_out(&sb, run);
-	bo_strbuf_puts(&sb, "  </testsuite>\n</testsuites>\n");
-	if (bo_strbuf_ok(&sb) && bo_strbuf_ok(&class_name))
+		add_budget(sb, bo_strbuf_str(&name), budgets, i);
+	add_run_case(sb, bo_strbuf_str(&name), run, run_case_kind(bo_view_get(run, "outcome")));
+	add_system_out(sb, run);
+	bo_strbuf_puts(sb, "  </testsuite>\n");
+	sb->failed |= name.failed;
+	bo_strbuf_done(&name);
+}
+
+static size_t ordinal_of(const json_t *const *runs, size_t i)
+{
+	const char *name = bo_view_str(bo_view_get(runs[i], "scenario"), "name");
+	size_t n = 1;
+
+	for (size_t k = 0; k < i; k++)
+		n += !strcmp(bo_view_str(bo_view_get(runs[k], "scenario"), "name"), name);
+	return n;
+}
+
+static void add_suites(struct bo_strbuf *sb, const json_t *const *runs, size_t n)
+{
+	struct counts counts = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		count_run(&counts, runs[i]);
+	bo_strbuf_puts(sb,
+		       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"brownout\"");
+	add_counts(sb, &counts);
+	bo_strbuf_puts(sb, ">\n");
+	for (size_t i = 0; i < n; i++)
+		add_suite(sb, runs[i], ordinal_of(runs, i));
+	bo_strbuf_puts(sb, "</testsuites>\n");
+}
+
+static int write_junit(const json_t *run, FILE *out, struct bo_err *err)
+{
+	struct bo_strbuf sb = { 0 };
+	int rc = 0;
+
+	add_suites(&sb, &run, 1);
+	if (bo_strbuf_ok(&sb))
 		fputs(bo_strbuf_str(&sb), out);
 	else
 		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT,
 				"cannot render junit.xml: out of memory");
-	bo_strbuf_done(&class_name);
+	bo_strbuf_done(&sb);
+	return rc;
+}
+
+int bo_report_junit_file(const char *path, const json_t *const *runs, size_t n, struct bo_err *err)
+{
+	struct bo_strbuf sb = { 0 };
+	int rc;
+
+	add_suites(&sb, runs, n);
+	if (bo_strbuf_ok(&sb))
+		rc = bo_report_put_file(AT_FDCWD, path, bo_strbuf_str(&sb), sb.len, err);
+	else
+		rc = bo_err_set(err, ENOMEM, BO_SUBSYS_REPORT, "cannot write %s: out of memory",
+				path);
 	bo_strbuf_done(&sb);
 	return rc;
 }

@@ -9,3 +9,4 @@ extern const struct bo_report_kind bo_report_html;    /* html.c: report.html */
 extern const struct bo_report_kind bo_report_summary; /* summary.c: summary.md */
 extern const struct bo_report_kind bo_report_faults;  /* csv.c: faults.json */
 extern const struct bo_report_kind bo_report_series;  /* csv.c: series/ */
+extern const struct bo_report_kind bo_report_hlog;    /* hlog.c: latency.hlog */

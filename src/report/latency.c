@@ -62,7 +62,7 @@ static bool was_answered(const struct bo_req *req)
 	return cls == BO_REQ_OK || cls == BO_REQ_HTTP_4XX || cls == BO_REQ_HTTP_5XX;
 }
 
-static bool has_latency(const struct bo_req *req)
+bool bo_latency_has(const struct bo_req *req)
 {
 	switch (class_of(req)) {
 	case BO_REQ_TIMEOUT_CONNECT:
@@ -118,7 +118,7 @@ json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int loa
 			continue;
 		t.count++;
 		t.classes[class_of(req)]++;
-		if (has_latency(req))
+		if (bo_latency_has(req))
 			t.lat[t.nlat++] = req->end_ns - req->intended_ns;
 	}
 	qsort(t.lat, t.nlat, sizeof(*t.lat), by_value);
@@ -167,7 +167,7 @@ static void fill_windows(const struct bo_run *run, int load, struct tally *wins,
 
 		t->count++;
 		t->classes[class_of(req)]++;
-		t->nlat += has_latency(req);
+		t->nlat += bo_latency_has(req);
 		if (was_answered(req))
 			wins[window_of(req->end_ns, start, width, n)].ended++;
 	}
@@ -177,7 +177,7 @@ static void fill_windows(const struct bo_run *run, int load, struct tally *wins,
 		wins[w].nlat = 0;
 	}
 	bo_vec_foreach(req, &run->requests) {
-		if ((load >= 0 && req->load != load) || !has_latency(req))
+		if ((load >= 0 && req->load != load) || !bo_latency_has(req))
 			continue;
 		struct tally *t = &wins[window_of(req->intended_ns, start, width, n)];
 

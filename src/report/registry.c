@@ -7,8 +7,13 @@
 const struct bo_report_kind *const *bo_report_kinds(void)
 {
 	static const struct bo_report_kind *const kinds[] = {
-		&bo_report_junit,  &bo_report_html,   &bo_report_summary,
-		&bo_report_faults, &bo_report_series, NULL,
+		&bo_report_junit,
+		&bo_report_html,
+		&bo_report_summary,
+		&bo_report_faults,
+		&bo_report_series,
+		&bo_report_hlog,
+		NULL,
 	};
 
 	return kinds;

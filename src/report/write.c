@@ -68,11 +68,20 @@ int bo_report_put_file(int dir_fd, const char *name, const char *bytes, size_t l
 	return 0;
 }
 
+/* 15 digits give back every instant to the nanosecond and write 0.1 as 0.1. */
+#define DIGITS JSON_REAL_PRECISION(15)
+
+int bo_report_dump(const json_t *doc, FILE *out)
+{
+	return json_dumpf(doc, out, JSON_COMPACT | DIGITS) || fputc('\n', out) == EOF || fflush(out)
+		       ? -EIO
+		       : 0;
+}
+
 static int put_json(int dir_fd, const char *name, const json_t *doc, size_t flags,
 		    struct bo_err *err)
 {
-	/* 15 digits give back every instant to the nanosecond and write 0.1 as 0.1. */
-	char *text = json_dumps(doc, flags | JSON_REAL_PRECISION(15));
+	char *text = json_dumps(doc, flags | DIGITS);
 	int rc;
 
 	if (!text)
@@ -86,8 +95,9 @@ static int put_json(int dir_fd, const char *name, const json_t *doc, size_t flag
 	return rc;
 }
 
-static int render_one(const struct bo_report_kind *kind, const json_t *run, int dir_fd,
-		      struct bo_err *err)
+/* @run: NULL when there is only what it left */
+static int render_one(const struct bo_report_kind *kind, const struct bo_run *run,
+		      const json_t *doc, int dir_fd, struct bo_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -97,12 +107,12 @@ static int render_one(const struct bo_report_kind *kind, const json_t *run, int 
 	if (kind->write_into) {
 		if (mkdirat(dir_fd, kind->file, 0755) && errno != EEXIST)
 			return bo_err_errno(err, BO_SUBSYS_REPORT, "cannot create %s/", kind->file);
-		return kind->write_into(run, dir_fd, err);
+		return kind->write_into(doc, dir_fd, err);
 	}
 	out = open_memstream(&text, &len);
 	if (!out)
 		return bo_err_errno(err, BO_SUBSYS_REPORT, "cannot render %s", kind->file);
-	rc = kind->write(run, out, err);
+	rc = kind->write_run ? kind->write_run(run, out, err) : kind->write(doc, out, err);
 	bool broken = ferror(out);
 
 	if (fclose(out) || broken) {
@@ -136,15 +146,16 @@ static void note(int rc, const struct bo_err *now, int *first, struct bo_err *er
 		*err = *now;
 }
 
-static int render_all(const json_t *run, int dir_fd, const char *const *names, struct bo_err *err)
+static int render_all(const struct bo_run *run, const json_t *doc, int dir_fd,
+		      const char *const *names, struct bo_err *err)
 {
 	int first = 0;
 
 	for (const struct bo_report_kind *const *kind = bo_report_kinds(); *kind; kind++) {
 		struct bo_err now = { 0 };
 
-		if (wanted((*kind)->name, names))
-			note(render_one(*kind, run, dir_fd, &now), &now, &first, err);
+		if (wanted((*kind)->name, names) && (run || !(*kind)->write_run))
+			note(render_one(*kind, run, doc, dir_fd, &now), &now, &first, err);
 	}
 	return first;
 }
@@ -167,7 +178,7 @@ int bo_report_write_all(const struct bo_run *run, int dir_fd, struct bo_err *err
 	note(bo_report_put_file(dir_fd, "scenario.lua", scenario, strlen(scenario), &now), &now,
 	     &first, err);
 	now = (struct bo_err){ 0 };
-	note(render_all(doc, dir_fd, NULL, &now), &now, &first, err);
+	note(render_all(run, doc, dir_fd, NULL, &now), &now, &first, err);
 	json_decref(plan);
 	json_decref(doc);
 	return first;
@@ -213,12 +224,18 @@ static int check_names(const char *const *names, struct bo_err *err)
 		for (; *kind && strcmp((*kind)->name, *names) != 0; kind++) {
 			size_t used = strlen(known);
 
-			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
-				 (*kind)->name);
+			if (!(*kind)->write_run)
+				snprintf(known + used, sizeof(known) - used, "%s%s",
+					 used ? ", " : "", (*kind)->name);
 		}
 		if (!*kind)
 			return bo_err_set(err, EINVAL, BO_SUBSYS_REPORT,
 					  "unknown report '%s': expected one of %s", *names, known);
+		if ((*kind)->write_run)
+			return bo_err_set(
+				err, EINVAL, BO_SUBSYS_REPORT,
+				"report '%s': %s is written by the run itself; run.json does not hold what is in it",
+				*names, (*kind)->file);
 	}
 	return 0;
 }
@@ -232,7 +249,7 @@ int bo_report_render(int dir_fd, const char *const *names, struct bo_err *err)
 		rc = bo_report_load(&doc, dir_fd, err);
 	if (rc)
 		return rc;
-	rc = render_all(doc, dir_fd, names, err);
+	rc = render_all(NULL, doc, dir_fd, names, err);
 	json_decref(doc);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* script/bind_scenario.c — bo.scenario, t:budget, parameters, and the prelude's own helpers. */
+/* script/bind_scenario.c — bo.scenario, t:budget, t:guard, parameters, and the prelude's own helpers. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "script-internal.h"
 
 #define MAX_PHASE_NS (24 * 3600 * BO_NSEC_PER_SEC)
-#define MAX_BUDGET_TEXT 1024
+#define MAX_LINE_TEXT 1024
 
 /* What a scenario that says nothing about phases gets. */
 static const int64_t default_phases_ns[BO_PHASE_COUNT] = {
@@ -93,6 +93,15 @@ static void lx_scenario_name_check(lua_State *L, const char *name)
 			name);
 }
 
+/* Here, before a fault is scheduled: whether it fits its phases is checked at its line. */
+static void override_phases(struct script *script)
+{
+	const struct bo_script_options *o = script->options;
+
+	for (size_t i = 0; i < o->nphases; i++)
+		script->plan->phase_ns[o->phases[i].phase] = o->phases[i].length_ns;
+}
+
 static void lx_phases(const struct lx_table *t)
 {
 	lua_State *L = t->L;
@@ -103,6 +112,7 @@ static void lx_phases(const struct lx_table *t)
 
 	if (!lx_table_get(t, "phases")) {
 		memcpy(plan->phase_ns, default_phases_ns, sizeof(plan->phase_ns));
+		override_phases(script);
 		return;
 	}
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
@@ -112,6 +122,7 @@ static void lx_phases(const struct lx_table *t)
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		(void)lx_read_duration(&phases, keys[p], 0, MAX_PHASE_NS, &plan->phase_ns[p]);
 	lua_pop(L, 1);
+	override_phases(script);
 }
 
 /* slo = { target = "99.9%", period = "30d" } */
@@ -174,26 +185,46 @@ static int lx_core_scenario(lua_State *L)
 	return 0;
 }
 
+/* The one line of a budget or a guard; it is read by slo/. */
+static const char *lx_line(lua_State *L, const char *what, const char *example)
+{
+	char found[96];
+	size_t len;
+
+	if (lua_gettop(L) != 1 || lua_type(L, 1) != LUA_TSTRING)
+		lx_fail(L, "%s: expected one text such as \"%s\", found %s", what, example,
+			lua_gettop(L) > 1 ? "more than one value"
+					  : lx_found(L, 1, found, sizeof(found)));
+	if (strlen(lua_tolstring(L, 1, &len)) != len || len > MAX_LINE_TEXT)
+		lx_fail(L, "%s: the text holds a NUL byte or more than %d bytes", what,
+			MAX_LINE_TEXT);
+	return lx_strdup(L, lua_tostring(L, 1));
+}
+
 /* core.budget(text) */
 static int lx_core_budget(lua_State *L)
 {
 	struct script *script = lx_script(L);
 	struct bo_budget_spec budget = { .src = lx_src(L) };
-	char found[96];
-	size_t len;
 
-	if (lua_gettop(L) != 1 || lua_type(L, 1) != LUA_TSTRING)
-		lx_fail(L,
-			"t:budget: expected one text such as \"latency.p99 <= 250ms in fault\", found %s",
-			lua_gettop(L) > 1 ? "more than one value"
-					  : lx_found(L, 1, found, sizeof(found)));
-	if (strlen(lua_tolstring(L, 1, &len)) != len || len > MAX_BUDGET_TEXT)
-		lx_fail(L, "t:budget: the text holds a NUL byte or more than %d bytes",
-			MAX_BUDGET_TEXT);
+	budget.text = lx_line(L, "t:budget", "latency.p99 <= 250ms in fault");
 	if (script->plan->budgets.len >= BO_SCRIPT_MAX_BUDGETS)
 		lx_fail(L, "t:budget: more than %d budgets", BO_SCRIPT_MAX_BUDGETS);
-	budget.text = lx_strdup(L, lua_tostring(L, 1));
 	if (!bo_vec_push(&script->plan->budgets, budget))
+		lx_fail_memory(L);
+	return 0;
+}
+
+/* core.guard(text) */
+static int lx_core_guard(lua_State *L)
+{
+	struct script *script = lx_script(L);
+	struct bo_guard_spec guard = { .src = lx_src(L) };
+
+	guard.text = lx_line(L, "t:guard", "errors.ratio > 50% for 5s");
+	if (script->plan->guards.len >= BO_SCRIPT_MAX_GUARDS)
+		lx_fail(L, "t:guard: more than %d guards", BO_SCRIPT_MAX_GUARDS);
+	if (!bo_vec_push(&script->plan->guards, guard))
 		lx_fail_memory(L);
 	return 0;
 }
@@ -285,7 +316,9 @@ static int lx_core_params(lua_State *L)
 }
 
 const luaL_Reg bo_script_scenario_funcs[] = {
-	{ "fail", lx_core_fail },   { "unknown", lx_core_unknown },   { "open", lx_core_open },
-	{ "close", lx_core_close }, { "scenario", lx_core_scenario }, { "budget", lx_core_budget },
-	{ "param", lx_core_param }, { "params", lx_core_params },     { NULL, NULL },
+	{ "fail", lx_core_fail },         { "unknown", lx_core_unknown },
+	{ "open", lx_core_open },         { "close", lx_core_close },
+	{ "scenario", lx_core_scenario }, { "budget", lx_core_budget },
+	{ "guard", lx_core_guard },       { "param", lx_core_param },
+	{ "params", lx_core_params },     { NULL, NULL },
 };

@@ -62,8 +62,13 @@ static int shape_limit(const struct slo_cmp *cmp, struct bo_err *err)
 	if (cmp->limit_kind == SLO_LIMIT_OF_LIMIT && !(flags & SLO_M_OF_LIMIT))
 		return slo_err_at(err, cmp->limit_col,
 				  "'of limit' is for memory.usage, memory.peak, rss and heap.live");
+	if ((flags & SLO_M_REQUESTS) && (flags & SLO_M_NEEDS_BASE) &&
+	    (slo_cmp_phases(cmp) & SLO_PHASE_BIT(BO_PHASE_BASE)))
+		return slo_err_at(err, cmp->scope_col,
+				  "base is compared with itself; name a later phase");
 	if (cmp->limit_kind == SLO_LIMIT_ABSOLUTE && cmp->metric->unit == SLO_UNIT_RATIO &&
-	    (flags & SLO_M_REQUESTS) && (cmp->limit < 0 || cmp->limit > 1))
+	    (flags & SLO_M_REQUESTS) && !(flags & SLO_M_NEEDS_BASE) &&
+	    (cmp->limit < 0 || cmp->limit > 1))
 		return slo_err_at(err, cmp->limit_col, "%s is between 0%% and 100%%, not '%s'",
 				  name, cmp->limit_text);
 	if (cmp->limit < 0 &&
@@ -397,6 +402,17 @@ static int check_fault(const struct slo_cmp *cmp, const struct bo_plan *plan, st
 	return 0;
 }
 
+int slo_check_target(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
+{
+	int r = 0;
+
+	if ((cmp->metric->flags & SLO_M_REQUESTS) || cmp->load || cmp->route)
+		r = check_load(cmp, plan, err);
+	if (r == 0 && (cmp->metric->flags & SLO_M_NODE))
+		r = check_node(cmp, plan, err);
+	return r;
+}
+
 static int check_expr(const struct slo_expr *expr, const struct bo_plan *plan, struct bo_err *err)
 {
 	const struct slo_cmp *cmp = &expr->cmp;
@@ -411,10 +427,8 @@ static int check_expr(const struct slo_expr *expr, const struct bo_plan *plan, s
 		return r < 0 ? r : check_expr(expr->right, plan, err);
 	}
 	r = check_phases(cmp, plan, err);
-	if (r == 0 && ((cmp->metric->flags & SLO_M_REQUESTS) || cmp->load || cmp->route))
-		r = check_load(cmp, plan, err);
-	if (r == 0 && (cmp->metric->flags & SLO_M_NODE))
-		r = check_node(cmp, plan, err);
+	if (r == 0)
+		r = slo_check_target(cmp, plan, err);
 	if (r == 0 && (cmp->metric->flags & SLO_M_FAULT))
 		r = check_fault(cmp, plan, err);
 	if (r == 0 && (cmp->metric->flags & SLO_M_BURN))

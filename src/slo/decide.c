@@ -143,6 +143,19 @@ const char *slo_format(enum slo_unit unit, double value, char buf[BO_UNIT_BUF])
 	return buf;
 }
 
+void slo_say_needed(char *why, size_t size, double need, size_t n, int64_t total_ns)
+{
+	size_t used = strlen(why);
+	double ns = need * (double)total_ns / (double)n;
+	char d[BO_UNIT_BUF];
+
+	if (need <= 0)
+		snprintf(why + used, size - used, "; it is at the limit");
+	else if (need > (double)n)
+		snprintf(why + used, size - used, "; about %.0f would do (%s at this rate)", need,
+			 bo_format_duration(clamped(ns), d));
+}
+
 static const char *label_of(const struct slo_cmp *cmp)
 {
 	const char *dot = strchr(cmp->metric_text, '.');

@@ -33,9 +33,11 @@
 #define SLO_MIN_STRETCH_NS (10 * BO_NSEC_PER_MSEC)
 #define SLO_MAX_STRETCH_NS (86400 * BO_NSEC_PER_SEC)
 
-/* One-sided error probability of every confidence bound. */
-#define SLO_ALPHA 0.05
-/* "No request did X" says nothing when there were hardly any: with 30, at most 10 % do, at 95 %
+/* One-sided error probability of every confidence bound: a verdict is wrong in at most one of a
+ * hundred runs even where the truth is at the limit itself. */
+#define SLO_ALPHA 0.01
+#define SLO_CONFIDENCE "99%%" /* in a format */
+/* "No request did X" says nothing when there were hardly any: with 30, at most 14 % do, at 99 %
  * confidence. */
 #define SLO_MIN_CENSUS 30
 /* A sample stands for this many sampling intervals; beyond that nothing is known. */
@@ -269,6 +271,19 @@ void slo_group_name(const struct bo_group *g, char *buf, size_t size);
 
 /** slo_needs_census() - can only a look into the process answer @cmp? */
 bool slo_needs_census(const struct slo_cmp *cmp);
+/** slo_check_target() - are the load, node or memory limit that @cmp is about in @plan? */
+BO_NODISCARD int slo_check_target(const struct slo_cmp *cmp, const struct bo_plan *plan,
+				  struct bo_err *err);
+/**
+ * slo_parse_guard() - "METRIC[{…}] OP LIMIT [for DURATION]" into @ret, the duration as over_ns;
+ * strings go to @arena
+ */
+BO_NODISCARD int slo_parse_guard(const char *text, struct bo_arena *arena, struct slo_cmp *ret,
+				 struct bo_err *err);
+/* What a guard can watch (guard.c): one, all ended by NULL, and all as one text. */
+const struct slo_metric *slo_guard_metric_find(const char *name);
+const char *const *slo_guard_metric_names(void);
+const char *slo_guard_metric_list(void);
 /** slo_check_shape() - everything about a comparison that needs no plan */
 BO_NODISCARD int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err);
 /** slo_check_burn() - does burn(…) fit the plan: is there a target? */
@@ -412,6 +427,7 @@ enum slo_default_scope {
 	SLO_SCOPE_LOADED,
 	SLO_SCOPE_FROM_BASE,
 	SLO_SCOPE_RUN,
+	SLO_SCOPE_FAULT,
 	SLO_SCOPE_DRAINED,
 };
 
@@ -439,6 +455,7 @@ const struct slo_metric *slo_metric_find(const char *name, size_t len, double *r
 const char *const *slo_metric_names(void);
 
 extern const struct slo_metric slo_latency_metrics[];
+extern const struct slo_metric slo_shift_metrics[];
 extern const struct slo_metric slo_errors_metrics[];
 extern const struct slo_metric slo_gauge_metrics[];
 extern const struct slo_metric slo_trend_metrics[];
@@ -490,6 +507,24 @@ enum slo_answer {
 };
 enum slo_answer slo_answer_of(const struct bo_req *req);
 
+/**
+ * struct slo_window - one percentile of one stretch of time
+ * @n: requests that say something;  @unknown: those of which nobody knows how slow they would have been
+ * @lower_ns, @upper_ns: it lies between them; the upper may be infinite; without meaning when @n is 0
+ */
+struct slo_window {
+	size_t n;
+	size_t unknown;
+	double lower_ns;
+	double upper_ns;
+};
+/** slo_window_quantile() - of the requests within ask->clip; ask->limit shall be NAN */
+BO_NODISCARD int slo_window_quantile(const struct slo_ask *ask, double q, struct slo_window *ret,
+				     struct bo_err *err);
+
+/** slo_shift_least() - how many requests a window of latency.shift wants */
+size_t slo_shift_least(const struct slo_cmp *cmp);
+
 /* Samples (samples.c): what gauges, trends and counters share. */
 
 /** slo_interval() - how far apart samples of @series usually are, in ns; never 0 */
@@ -533,28 +568,37 @@ void slo_no_snapshots(const struct slo_ask *ask, char *buf, size_t size);
 /** slo_binomial_cdf() - P(X <= k) for X ~ Bin(n, p); n and k may be fractions (an effective sample
  * size) */
 double slo_binomial_cdf(double k, double n, double p);
+/** slo_beta_side() - ln ∫ t^(a-1) (1-t)^(b-1) dt over (@x, 1) when @above, else over (0, @x) */
+double slo_beta_side(double a, double b, double x, bool above);
 /**
- * slo_quantile_ranks() - distribution-free one-sided 95 % bounds of the @q-quantile of @n values
+ * slo_quantile_ranks() - distribution-free one-sided 99 % bounds of the @q-quantile of @n values
  * @deff_lower, @deff_upper: variance inflation (>= 1) of each side: n/deff values count
  * @ret_lower, @ret_upper: [out] 1-based ranks among the sorted values; 0 when there is no such bound
  */
 void slo_quantile_ranks(double q, size_t n, double deff_lower, double deff_upper, size_t *ret_lower,
 			size_t *ret_upper);
-/** slo_share_bounds() - Clopper–Pearson one-sided 95 % bounds of the share behind @k of @n */
+/** slo_share_bounds() - Clopper–Pearson one-sided 99 % bounds of the share behind @k of @n */
 void slo_share_bounds(double k, double n, double deff_lower, double deff_upper, double *ret_lower,
 		      double *ret_upper);
-/** slo_min_samples() - fewest values that can show with 95 % confidence that the @q-quantile is in
+/** slo_share_interval() - Clopper–Pearson, each bound wrong with chance @alpha */
+void slo_share_interval(double k, double n, double alpha, double *ret_lower, double *ret_upper);
+/** slo_min_samples() - fewest values that can show with 99 % confidence that the @q-quantile is in
  * bounds */
 size_t slo_min_samples(double q);
 /** slo_samples_needed() - how many would decide whether a share is above or below @limit, were it
  * @share; 0: no number */
 size_t slo_samples_needed(double share, double limit);
-/** slo_t_quantile() - the one-sided 95 % quantile of Student's t with @df degrees of freedom */
-double slo_t_quantile(double df);
+/** slo_t_quantile() - the value that Student's t with @df degrees of freedom exceeds with chance @alpha < 1/2 */
+double slo_t_quantile(double df, double alpha);
+/** slo_normal_quantile() - the same of the normal distribution */
+double slo_normal_quantile(double alpha);
 
+/* Fine batches in one of the usual length. */
+#define SLO_FINE 10
 /** struct slo_batch - one short stretch of time: @n requests, @k of them out of bounds, @sum of
  * their latencies */
 struct slo_batch {
+	int64_t index;
 	double n;
 	double k;
 	double sum;
@@ -562,15 +606,19 @@ struct slo_batch {
 struct slo_batches {
 	BO_VEC(struct slo_batch) v;
 	int64_t length_ns;
-	int64_t current;
 };
-/** slo_batches_init() - batches of 1 s, or shorter when @total_ns would give fewer than ten */
+/** slo_batches_init() - batches of 0.1 s, or shorter when @total_ns would give fewer than a hundred */
 void slo_batches_init(struct slo_batches *b, int64_t total_ns);
+/** slo_batches_add() - in order of @t_ns */
 BO_NODISCARD int slo_batches_add(struct slo_batches *b, int64_t t_ns, bool out, double value,
 				 struct bo_err *err);
 void slo_batches_done(struct slo_batches *b);
-/** slo_dispersion() - how much more the share varies between batches than independent requests
- * would; 1 when not significantly more */
+/** slo_batches_next() - batches with requests, @scale of them in one; *@at begins at 0; false: no more */
+bool slo_batches_next(const struct slo_batches *b, int64_t scale, size_t *at,
+		      struct slo_batch *ret);
+/** slo_dispersion() - by how much a promise must divide the number of requests: how much more the
+ * share varies between batches than independent requests would, and how little is known of that; 1
+ * when not significantly more */
 double slo_dispersion(const struct slo_batches *b);
 
 /* ---- evaluation (decide.c, eval.c) ---- */
@@ -602,6 +650,9 @@ bool slo_cmp_exact(const struct slo_cmp *cmp);
 /** slo_describe() - fill measured, limit, excess of @ret */
 void slo_describe(const struct slo_cmp *cmp, const struct slo_estimate *est, double limit,
 		  const char *node, struct slo_result *ret);
+/** slo_say_needed() - append to @why that @need requests would do (0: nobody knows how many), and how
+ * long that takes at the rate of @n in @total_ns; nothing when there are as many */
+void slo_say_needed(char *why, size_t size, double need, size_t n, int64_t total_ns);
 /** slo_eval_cmp() - one comparison on the run */
 BO_NODISCARD int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp,
 			      struct slo_result *ret, struct bo_err *err);

@@ -101,6 +101,25 @@ static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 	return true;
 }
 
+/* Ranks need five windows a side, and a window ten requests or more (metric_shift.c). */
+static bool lint_shift(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
+		       size_t size)
+{
+	double seconds = (double)plan->phase_ns[BO_PHASE_BASE] / 1e9;
+	double rate = slo_planned_rate(cmp, plan), window = fmax(fmin(seconds / 10, 1), 0.1);
+
+	if (rate > 0)
+		window = fmax(window, (double)slo_shift_least(cmp) / rate);
+	if (seconds >= 5 * window)
+		return false;
+	snprintf(
+		buf, size,
+		"'%s' compares windows of base, at least five; the plan offers %.0f of them: a longer base, "
+		"or more load",
+		cmp->metric_text, floor(seconds / window + 1e-9));
+	return true;
+}
+
 /* How many requests a window wants, so that its percentile is not just its slowest, and one failed request does not
  * break its share. */
 static double window_wants(const struct slo_cmp *cmp)
@@ -187,6 +206,8 @@ bool slo_lint_load(const struct slo_cmp *cmp, const struct bo_plan *plan, char *
 {
 	if (!(cmp->metric->flags & SLO_M_REQUESTS))
 		return false;
+	if (cmp->metric->flags & SLO_M_NEEDS_BASE)
+		return lint_shift(cmp, plan, buf, size);
 	if (lint_latency(cmp, plan, buf, size))
 		return true;
 	if (cmp->window_ns)

@@ -132,8 +132,8 @@ static void share(const struct tally *t, const struct slo_ask *ask, bool caps,
 	slo_share_bounds(bad, n, caps ? 1 : deff, caps ? deff : 1, &est->lower, &est->upper);
 	if (t->open)
 		slo_share_bounds(most, n, caps ? 1 : deff, caps ? deff : 1, &unused, &est->upper);
-	snprintf(est->why, sizeof(est->why), "%zu of %zu say %s to %s (95%%)", t->bad, t->n,
-		 bo_format_ratio(est->lower, lo), bo_format_ratio(est->upper, hi));
+	snprintf(est->why, sizeof(est->why), "%zu of %zu say %s to %s (" SLO_CONFIDENCE ")", t->bad,
+		 t->n, bo_format_ratio(est->lower, lo), bo_format_ratio(est->upper, hi));
 	if (deff > 1)
 		snprintf(est->why + strlen(est->why), sizeof(est->why) - strlen(est->why),
 			 "; errors come in bursts, as if %.0f requests", n / deff);
@@ -142,14 +142,17 @@ static void share(const struct tally *t, const struct slo_ask *ask, bool caps,
 static void say_needed(const struct tally *t, const struct slo_ask *ask, double limit,
 		       struct slo_estimate *est)
 {
-	size_t need;
+	double now = (double)t->bad / (double)t->n, need;
 
-	if (isnan(limit) || slo_cmp_exact(ask->cmp) || limit <= 0 || limit >= 1)
+	/* How much more base would be needed as well, nobody has asked. */
+	if (isnan(limit) || ask->census || ask->cmp->limit_kind != SLO_LIMIT_ABSOLUTE ||
+	    slo_cmp_exact(ask->cmp) || limit <= 0 || limit >= 1)
 		return;
-	need = slo_samples_needed((double)t->bad / (double)t->n, limit);
-	if (need > t->n)
-		snprintf(est->why + strlen(est->why), sizeof(est->why) - strlen(est->why),
-			 "; about %zu would do", need);
+	need = (double)slo_samples_needed(now, limit);
+	/* A FAIL is not corrected for bursts. */
+	if (now < limit)
+		need *= slo_dispersion(&t->batches);
+	slo_say_needed(est->why, sizeof(est->why), need, t->n, t->total_ns);
 }
 
 static int measure_ratio(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)

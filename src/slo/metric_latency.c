@@ -64,6 +64,7 @@ struct population {
 	double sum;
 	double upper_sum;
 	int64_t breach_ns;
+	int64_t total_ns;
 	struct slo_batches batches;
 };
 
@@ -176,13 +177,12 @@ static int collect(struct population *pop, const struct slo_ask *ask, struct bo_
 	const struct slo_ctx *ctx = ask->ctx;
 	struct slo_span spans[BO_PHASE_COUNT];
 	size_t nspans = slo_ask_spans(ask, spans);
-	int64_t total = 0;
 
 	memset(pop, 0, sizeof(*pop));
 	pop->breach_ns = SLO_NEVER;
 	for (size_t s = 0; s < nspans; s++)
-		total += spans[s].to_ns - spans[s].from_ns;
-	slo_batches_init(&pop->batches, total);
+		pop->total_ns += spans[s].to_ns - spans[s].from_ns;
+	slo_batches_init(&pop->batches, pop->total_ns);
 	for (size_t s = 0; s < nspans; s++) {
 		size_t i = slo_lower_bound(ctx->by_intended, ctx->nreqs, false, spans[s].from_ns);
 
@@ -243,6 +243,26 @@ static void name_unknowns(const struct population *pop, char *buf, size_t size)
 	}
 }
 
+/* How many requests like these would settle it. */
+static void say_needed(const struct population *pop, const struct slo_ask *ask, double deff,
+		       struct slo_estimate *est)
+{
+	size_t n = pop->answered.len + pop->endless;
+	double over = (double)pop->endless, tail = 1 - ask->cmp->quantile, need;
+
+	/* Of those nobody knows the end of, no number would tell. */
+	if (isnan(ask->limit) || ask->census || ask->cmp->limit_kind != SLO_LIMIT_ABSOLUTE ||
+	    pop->unsent || pop->unjudged)
+		return;
+	bo_vec_foreach(ns, &pop->answered)
+		over += *ns > ask->limit;
+	need = (double)slo_samples_needed(over / (double)n, tail);
+	/* A FAIL is not corrected for bursts. */
+	if (over / (double)n < tail)
+		need *= deff;
+	slo_say_needed(est->why, sizeof(est->why), need, n, pop->total_ns);
+}
+
 static void explain_quantile(const struct population *pop, const struct slo_ask *ask, double deff,
 			     struct slo_estimate *est)
 {
@@ -251,35 +271,25 @@ static void explain_quantile(const struct population *pop, const struct slo_ask 
 
 	name_unknowns(pop, unknown, sizeof(unknown));
 	if (n < least) {
-		snprintf(est->why, sizeof(est->why), "%zu requests; %s needs at least %zu%s", n,
-			 strchr(ask->cmp->metric_text, '.') + 1, least, unknown);
+		snprintf(est->why, sizeof(est->why),
+			 "%zu requests; %s needs at least %zu (%s at this rate)%s", n,
+			 strchr(ask->cmp->metric_text, '.') + 1, least,
+			 bo_format_duration(pop->total_ns / (int64_t)n * (int64_t)least, lo),
+			 unknown);
 		return;
 	}
 	if (deff > 1)
 		snprintf(burst, sizeof(burst), "; slow ones come in bursts, as if %.0f requests",
 			 (double)n / deff);
-	if (isinf(est->upper)) {
+	if (isinf(est->upper))
 		snprintf(est->why, sizeof(est->why), "%zu requests leave the upper bound open%s%s",
 			 n, burst, unknown);
-		return;
-	}
-	snprintf(est->why, sizeof(est->why), "%zu requests say %s to %s (95%%)%s%s", n,
-		 slo_format(SLO_UNIT_DURATION, est->lower, lo),
-		 slo_format(SLO_UNIT_DURATION, est->upper, hi), burst, unknown);
-	if (!isnan(ask->limit) && deff <= 1 && !pop->endless) {
-		double over = 0;
-		size_t need;
-
-		bo_vec_foreach(ns, &pop->answered)
-			over += *ns > ask->limit;
-		need = slo_samples_needed(over / (double)n, 1 - ask->cmp->quantile);
-		if (need > n)
-			snprintf(est->why + strlen(est->why), sizeof(est->why) - strlen(est->why),
-				 "; about %zu would do", need);
-		else
-			snprintf(est->why + strlen(est->why), sizeof(est->why) - strlen(est->why),
-				 "; it is at the limit");
-	}
+	else
+		snprintf(est->why, sizeof(est->why),
+			 "%zu requests say %s to %s (" SLO_CONFIDENCE ")%s%s", n,
+			 slo_format(SLO_UNIT_DURATION, est->lower, lo),
+			 slo_format(SLO_UNIT_DURATION, est->upper, hi), burst, unknown);
+	say_needed(pop, ask, deff, est);
 }
 
 static void finish(const struct population *pop, struct slo_estimate *est)
@@ -368,6 +378,21 @@ static int measure_quantile(const struct slo_ask *ask, struct slo_estimate *est,
 	return r;
 }
 
+int slo_window_quantile(const struct slo_ask *ask, double q, struct slo_window *ret,
+			struct bo_err *err)
+{
+	struct population pop;
+	int r = collect(&pop, ask, err);
+
+	*ret = (struct slo_window){ .n = pop.known.len, .unknown = pop.endless };
+	if (r == 0 && pop.known.len) {
+		ret->lower_ns = pop.known.items[rank_of(q, pop.known.len) - 1].ns;
+		ret->upper_ns = upper_at(&pop, rank_of(q, pop.answered.len + pop.endless));
+	}
+	population_done(&pop);
+	return r;
+}
+
 static int measure_max(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
 	struct population pop;
@@ -400,24 +425,23 @@ static int measure_max(const struct slo_ask *ask, struct slo_estimate *est, stru
 /* Means of batches are near normal and near independent where requests are neither. */
 static void mean_bounds(const struct population *pop, struct slo_estimate *est)
 {
-	double k = (double)pop->batches.v.len, n = 0, ss = 0, half;
+	double k = 0, n = 0, ss = 0, half;
+	struct slo_batch b;
 
-	if (pop->batches.v.len < 5) {
+	for (size_t at = 0; slo_batches_next(&pop->batches, SLO_FINE, &at, &b); k++) {
+		double off = b.sum - b.n * est->value;
+
+		n += b.n;
+		ss += off * off;
+	}
+	if (k < 5) {
 		est->lower = 0;
 		est->upper = INFINITY;
 		snprintf(est->why, sizeof(est->why),
-			 "%zu stretches of time with requests; the mean needs 5",
-			 pop->batches.v.len);
+			 "%.0f stretches of time with requests; the mean needs 5", k);
 		return;
 	}
-	bo_vec_foreach(b, &pop->batches.v)
-		n += b->n;
-	bo_vec_foreach(b, &pop->batches.v) {
-		double off = b->sum - b->n * est->value;
-
-		ss += off * off;
-	}
-	half = slo_t_quantile(k - 1) * sqrt(ss * k / (k - 1)) / n;
+	half = slo_t_quantile(k - 1, SLO_ALPHA) * sqrt(ss * k / (k - 1)) / n;
 	est->lower = est->value - half > 0 ? est->value - half : 0;
 	est->upper = est->value + half;
 }
@@ -437,7 +461,8 @@ static int measure_mean(const struct slo_ask *ask, struct slo_estimate *est, str
 			mean_bounds(&pop, est);
 		name_unknowns(&pop, unknown, sizeof(unknown));
 		if (!est->why[0])
-			snprintf(est->why, sizeof(est->why), "the mean is %s to %s (95%%)%s",
+			snprintf(est->why, sizeof(est->why),
+				 "the mean is %s to %s (" SLO_CONFIDENCE ")%s",
 				 slo_format(SLO_UNIT_DURATION, est->lower, lo),
 				 slo_format(SLO_UNIT_DURATION, pop.endless ? NAN : est->upper, hi),
 				 unknown);

@@ -17,6 +17,8 @@
  *   clause     = "in" PHASE [ ".." PHASE ] | "at" PHASE | "over" DURATION
  *              | "for" PERCENT "of" DURATION "windows" | "sustained" "for" DURATION
  *
+ *   guard      = [ "halt" "when" ] metric [ "{" … "}" ] op limit [ "for" DURATION ]
+ *
  * Depth, length and number of comparisons are bounded, so that no input overflows the stack.
  *
  * Owns: the parsed form's arena until it is handed over.  Threads: any.  Privilege: none. */
@@ -166,7 +168,14 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 	r = slo_parser_text(p, &cmp->metric_text);
 	if (r < 0)
 		return r;
-	cmp->metric = slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
+	cmp->metric = p->guard ? slo_guard_metric_find(cmp->metric_text)
+			       : slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
+	if (!cmp->metric && p->guard)
+		return slo_err_at(p->err, cmp->metric_col,
+				  "no guard can watch '%s'%s (it may watch %s)", cmp->metric_text,
+				  bo_nearest_hint(cmp->metric_text, slo_guard_metric_names(), hint,
+						  sizeof(hint)),
+				  slo_guard_metric_list());
 	if (!cmp->metric && strncmp(cmp->metric_text, "latency.p", 9) == 0)
 		return slo_err_at(
 			p->err, cmp->metric_col,
@@ -265,14 +274,11 @@ static int parse_op(struct parser *p, struct slo_cmp *cmp)
 	return slo_parser_advance(p);
 }
 
-static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
+int slo_parse_bare(struct parser *p, struct slo_cmp *cmp)
 {
 	int r;
 
-	if (++p->terms > SLO_MAX_TERMS)
-		return slo_err_at(p->err, p->tok.col, "more than %d comparisons in one budget",
-				  SLO_MAX_TERMS);
-	*cmp = (struct slo_cmp){ .from = BO_PHASE_COUNT, .to = BO_PHASE_COUNT };
+	*cmp = (struct slo_cmp){ .quantile = NAN, .from = BO_PHASE_COUNT, .to = BO_PHASE_COUNT };
 	r = parse_metric(p, cmp);
 	if (r == 0 && p->tok.kind == SLO_TOK_LPAREN && (cmp->metric->flags & SLO_M_BURN))
 		r = parse_burn(p, cmp);
@@ -280,8 +286,17 @@ static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
 		r = parse_selectors(p, cmp);
 	if (r == 0)
 		r = parse_op(p, cmp);
-	if (r == 0)
-		r = slo_parse_limit(p, cmp);
+	return r < 0 ? r : slo_parse_limit(p, cmp);
+}
+
+static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
+{
+	int r;
+
+	if (++p->terms > SLO_MAX_TERMS)
+		return slo_err_at(p->err, p->tok.col, "more than %d comparisons in one budget",
+				  SLO_MAX_TERMS);
+	r = slo_parse_bare(p, cmp);
 	if (r == 0 && !p->bare)
 		r = slo_parse_clauses(p, cmp);
 	return r < 0 ? r : slo_check_shape(cmp, p->err);

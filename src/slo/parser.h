@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /** struct parser - @tok is the token to be looked at next;  @bare: inside must (…), where a comparison has no
- * clauses */
+ * clauses;  @guard: metrics are those that guards watch */
 struct parser {
 	const char *text;
 	size_t next;
@@ -15,6 +15,7 @@ struct parser {
 	unsigned depth;
 	unsigned terms;
 	bool bare;
+	bool guard;
 	struct bo_err *err;
 };
 
@@ -27,6 +28,11 @@ bool slo_parser_at(const struct parser *p, const char *word);
 int slo_parser_expected(struct parser *p, const char *what, const char *const *words);
 /** slo_parser_text() - a copy of the current token's text in the arena */
 int slo_parser_text(struct parser *p, const char **ret);
+
+/* parse.c */
+
+/** slo_parse_bare() - a comparison without its clauses */
+int slo_parse_bare(struct parser *p, struct slo_cmp *cmp);
 
 /* parse_limit.c */
 

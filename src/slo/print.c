@@ -68,6 +68,15 @@ static void print_burn(const struct slo_burn *burn, struct bo_strbuf *out)
 	bo_strbuf_puts(out, ")");
 }
 
+static void print_scope(const struct slo_cmp *cmp, struct bo_strbuf *out)
+{
+	if (cmp->to == BO_PHASE_COUNT)
+		return;
+	bo_strbuf_printf(out, " %s %s", cmp->at ? "at" : "in", bo_phase_name(cmp->from));
+	if (cmp->from != cmp->to)
+		bo_strbuf_printf(out, "..%s", bo_phase_name(cmp->to));
+}
+
 void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out)
 {
 	bo_strbuf_puts(out, cmp->metric_text);
@@ -95,11 +104,7 @@ void slo_cmp_print(const struct slo_cmp *cmp, struct bo_strbuf *out)
 		bo_strbuf_printf(out, "timeout + %s", cmp->limit_text);
 		break;
 	}
-	if (cmp->to != BO_PHASE_COUNT) {
-		bo_strbuf_printf(out, " %s %s", cmp->at ? "at" : "in", bo_phase_name(cmp->from));
-		if (cmp->from != cmp->to)
-			bo_strbuf_printf(out, "..%s", bo_phase_name(cmp->to));
-	}
+	print_scope(cmp, out);
 	if (cmp->over_ns)
 		bo_strbuf_printf(out, " over %s", cmp->over_text);
 	if (cmp->window_ns)
@@ -141,6 +146,26 @@ void slo_expr_print(const struct slo_expr *expr, bool inside_and, struct bo_strb
 	slo_expr_print(expr->right, expr->kind == SLO_EXPR_AND, out);
 	if (parens)
 		bo_strbuf_puts(out, ")");
+}
+
+static void print_subject(const struct slo_expr *expr, struct bo_strbuf *out)
+{
+	if (expr->kind == SLO_EXPR_CMP) {
+		bo_strbuf_puts(out, expr->cmp.metric_text);
+		print_selectors(&expr->cmp, out);
+		print_scope(&expr->cmp, out);
+		return;
+	}
+	bo_strbuf_puts(out, "(");
+	print_subject(expr->left, out);
+	bo_strbuf_puts(out, expr->kind == SLO_EXPR_AND ? " and " : " or ");
+	print_subject(expr->right, out);
+	bo_strbuf_puts(out, ")");
+}
+
+void bo_budget_print_subject(const struct bo_budget *budget, struct bo_strbuf *out)
+{
+	print_subject(budget->root, out);
 }
 
 void bo_budget_print(const struct bo_budget *budget, struct bo_strbuf *out)

@@ -8,15 +8,15 @@
 #include "internal.h"
 
 static const struct slo_metric *const families[] = {
-	slo_latency_metrics, slo_errors_metrics,   slo_gauge_metrics, slo_trend_metrics,
-	slo_counter_metrics, slo_recovery_metrics, slo_leak_metrics,  slo_gc_metrics,
-	slo_heap_metrics,    slo_sched_metrics,    slo_burn_metrics,
+	slo_latency_metrics, slo_shift_metrics,   slo_errors_metrics,   slo_gauge_metrics,
+	slo_trend_metrics,   slo_counter_metrics, slo_recovery_metrics, slo_leak_metrics,
+	slo_gc_metrics,      slo_heap_metrics,    slo_sched_metrics,    slo_burn_metrics,
 };
 
 /* For suggestions only: the percentiles that people use. */
-static const char *const examples[] = { "latency.p50", "latency.p90",   "latency.p95",
-					"latency.p99", "latency.p99.9", "latency.p99.99",
-					"gc.pause.p99" };
+static const char *const examples[] = { "latency.p50",  "latency.p90",      "latency.p95",
+					"latency.p99",  "latency.p99.9",    "latency.p99.99",
+					"gc.pause.p99", "latency.shift.p99" };
 
 /* "99.9" of "latency.p99.9" as 0.999; NAN unless 0 < p < 100 with at most three decimals, nothing
  * else around. */

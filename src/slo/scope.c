@@ -76,7 +76,9 @@ unsigned slo_cmp_phases(const struct slo_cmp *cmp)
 	enum bo_phase from = cmp->from, to = cmp->to;
 	unsigned bits = 0;
 
-	if (to == BO_PHASE_COUNT) {
+	if (to == BO_PHASE_COUNT && cmp->metric->scope == SLO_SCOPE_FAULT) {
+		from = to = BO_PHASE_FAULT;
+	} else if (to == BO_PHASE_COUNT) {
 		from = cmp->metric->scope == SLO_SCOPE_RUN ? BO_PHASE_WARMUP : BO_PHASE_BASE;
 		to = BO_PHASE_SETTLE;
 	}

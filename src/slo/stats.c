@@ -6,7 +6,9 @@
  * and takes fractions, which an effective sample size n/D needs.  When requests differ in their
  * chance of being slow (a fault that builds up, a stall in the middle), counts vary *less* than a
  * binomial of the mean chance (Hoeffding 1956), so such trends never make a bound too narrow; only
- * random bursts do, and the dispersion D is for those.
+ * random bursts do, and the dispersion D is for those.  It is looked for at three lengths of
+ * batches, since bursts may be of any: short batches are many and tell short bursts well, long ones
+ * see long bursts whole.  docs/statistics.md says how well that works.
  *
  * Owns: the batches.  Threads: any.  Privilege: none. */
 #include <string.h>
@@ -62,6 +64,14 @@ static double incomplete_beta(double a, double b, double x)
 	return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
+double slo_beta_side(double a, double b, double x, bool above)
+{
+	double part = above ? incomplete_beta(b, a, 1 - x) : incomplete_beta(a, b, x);
+	int sign;
+
+	return lgamma_r(a, &sign) + lgamma_r(b, &sign) - lgamma_r(a + b, &sign) + log(part);
+}
+
 double slo_binomial_cdf(double k, double n, double p)
 {
 	if (k < 0)
@@ -109,7 +119,7 @@ void slo_quantile_ranks(double q, size_t n, double deff_lower, double deff_upper
 }
 
 /* Largest share p with P(Bin(n, p) >= k) <= alpha, by bisection on a monotone function. */
-static double share_lower(double k, double n)
+static double share_lower(double k, double n, double alpha)
 {
 	double lo = 0, hi = k / n;
 
@@ -119,7 +129,7 @@ static double share_lower(double k, double n)
 		double mid = (lo + hi) / 2;
 
 		/* P(X >= k) = I_p(k, n-k+1), which also takes a fractional k */
-		if (incomplete_beta(k, n - k + 1, mid) <= SLO_ALPHA)
+		if (incomplete_beta(k, n - k + 1, mid) <= alpha)
 			lo = mid;
 		else
 			hi = mid;
@@ -127,25 +137,34 @@ static double share_lower(double k, double n)
 	return lo;
 }
 
-void slo_share_bounds(double k, double n, double deff_lower, double deff_upper, double *ret_lower,
-		      double *ret_upper)
+static double share_upper(double k, double n, double alpha)
 {
-	double ku = k / deff_upper, nu = n / deff_upper, lo = k / n, hi = 1;
+	double lo = k / n, hi = 1;
 
-	*ret_lower = share_lower(k / deff_lower, n / deff_lower);
-	if (k >= n) {
-		*ret_upper = 1;
-		return;
-	}
+	if (k >= n)
+		return 1;
 	for (int i = 0; i < 60; i++) {
 		double mid = (lo + hi) / 2;
 
-		if (slo_binomial_cdf(ku, nu, mid) <= SLO_ALPHA)
+		if (slo_binomial_cdf(k, n, mid) <= alpha)
 			hi = mid;
 		else
 			lo = mid;
 	}
-	*ret_upper = hi;
+	return hi;
+}
+
+void slo_share_interval(double k, double n, double alpha, double *ret_lower, double *ret_upper)
+{
+	*ret_lower = share_lower(k, n, alpha);
+	*ret_upper = share_upper(k, n, alpha);
+}
+
+void slo_share_bounds(double k, double n, double deff_lower, double deff_upper, double *ret_lower,
+		      double *ret_upper)
+{
+	*ret_lower = share_lower(k / deff_lower, n / deff_lower, SLO_ALPHA);
+	*ret_upper = share_upper(k / deff_upper, n / deff_upper, SLO_ALPHA);
 }
 
 size_t slo_min_samples(double q)
@@ -187,7 +206,7 @@ size_t slo_samples_needed(double share, double limit)
 	return (size_t)hi;
 }
 
-double slo_t_quantile(double df)
+double slo_t_quantile(double df, double alpha)
 {
 	double lo = 0, hi = 1000;
 
@@ -195,10 +214,25 @@ double slo_t_quantile(double df)
 		double t = (lo + hi) / 2;
 
 		/* P(T > t) = I_{df/(df+t²)}(df/2, 1/2) / 2 */
-		if (incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2 > SLO_ALPHA)
+		if (incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2 > alpha)
 			lo = t;
 		else
 			hi = t;
+	}
+	return hi;
+}
+
+double slo_normal_quantile(double alpha)
+{
+	double lo = 0, hi = 40;
+
+	for (int i = 0; i < 80; i++) {
+		double z = (lo + hi) / 2;
+
+		if (erfc(z / sqrt(2)) / 2 > alpha)
+			lo = z;
+		else
+			hi = z;
 	}
 	return hi;
 }
@@ -211,6 +245,7 @@ void slo_batches_init(struct slo_batches *b, int64_t total_ns)
 		b->length_ns = total_ns / 10;
 	if (b->length_ns < 100 * BO_NSEC_PER_MSEC)
 		b->length_ns = 100 * BO_NSEC_PER_MSEC;
+	b->length_ns /= SLO_FINE;
 }
 
 int slo_batches_add(struct slo_batches *b, int64_t t_ns, bool out, double value, struct bo_err *err)
@@ -218,9 +253,9 @@ int slo_batches_add(struct slo_batches *b, int64_t t_ns, bool out, double value,
 	int64_t index = t_ns / b->length_ns;
 	struct slo_batch *batch;
 
-	if ((!b->v.len || index != b->current) && !bo_vec_push(&b->v, (struct slo_batch){ 0 }))
+	if ((!b->v.len || index != b->v.items[b->v.len - 1].index) &&
+	    !bo_vec_push(&b->v, (struct slo_batch){ .index = index }))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
-	b->current = index;
 	batch = &b->v.items[b->v.len - 1];
 	batch->n++;
 	batch->k += out;
@@ -233,24 +268,58 @@ void slo_batches_done(struct slo_batches *b)
 	bo_vec_done(&b->v);
 }
 
+bool slo_batches_next(const struct slo_batches *b, int64_t scale, size_t *at, struct slo_batch *ret)
+{
+	if (*at >= b->v.len)
+		return false;
+	*ret = b->v.items[(*at)++];
+	ret->index /= scale;
+	for (; *at < b->v.len && b->v.items[*at].index / scale == ret->index; (*at)++) {
+		ret->n += b->v.items[*at].n;
+		ret->k += b->v.items[*at].k;
+		ret->sum += b->v.items[*at].sum;
+	}
+	return true;
+}
+
+/* D at one length of batches, with what is not known of D itself in it; 1 when independence
+ * explains it. */
+static double dispersion_at(const struct slo_batches *b, int64_t scale, double p)
+{
+	double count = 0, sum = 0, d, df, t;
+	struct slo_batch batch;
+
+	for (size_t at = 0; slo_batches_next(b, scale, &at, &batch); count++) {
+		double off = batch.k - batch.n * p;
+
+		sum += off * off / batch.n;
+	}
+	if (count < 5)
+		return 1;
+	df = count - 1;
+	d = sum / (df * p * (1 - p));
+	/* One standard deviation of chi²/df: less may well be chance. */
+	if (d <= 1 + sqrt(2 / df))
+		return 1;
+	t = slo_t_quantile(df, SLO_ALPHA) / slo_normal_quantile(SLO_ALPHA);
+	return d * t * t;
+}
+
 double slo_dispersion(const struct slo_batches *b)
 {
-	double n = 0, k = 0, p, sum = 0, d, df = (double)b->v.len - 1;
+	static const int64_t scales[] = { 1, SLO_FINE, 2 * SLO_FINE };
+	double n = 0, k = 0, worst = 1;
 
 	bo_vec_foreach(batch, &b->v) {
 		n += batch->n;
 		k += batch->k;
 	}
-	if (b->v.len < 5 || k <= 0 || k >= n)
+	if (k <= 0 || k >= n)
 		return 1;
-	p = k / n;
-	bo_vec_foreach(batch, &b->v) {
-		double off = batch->k - batch->n * p;
+	for (size_t i = 0; i < sizeof(scales) / sizeof(scales[0]); i++) {
+		double d = dispersion_at(b, scales[i], k / n);
 
-		sum += off * off / batch->n;
+		worst = d > worst ? d : worst;
 	}
-	d = sum / (df * p * (1 - p));
-	/* Two standard deviations of chi²/df: what independence explains is not held against the
-	 * run. */
-	return d > 1 + 2 * sqrt(2 / df) ? d : 1;
+	return worst;
 }

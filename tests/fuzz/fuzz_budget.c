@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/fuzz/fuzz_budget.c — any text as a budget: it is refused with a message, or it prints to a
- * text that means the same, and can be checked, linted and judged on a run without crashing.
+/* tests/fuzz/fuzz_budget.c — any text as a budget, and as a guard: it is refused with a message, or it
+ * prints to a text that means the same, and can be checked, linted and judged on a run without crashing.
  * Owns: one plan and run for the life of the process.  Threads: none.  Privilege: none. */
 #include <math.h>
 #include <stdint.h>
@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "brownout/slo/budget.h"
+#include "brownout/slo/guard.h"
+#include "brownout/slo/sequential.h"
 #include "synth_groups.h"
 #include "synth_run.h"
 
@@ -72,6 +74,66 @@ static char *printed(const struct bo_budget *b)
 	return out.buf;
 }
 
+static double anything(void *arg, const char *series, int node)
+{
+	(void)arg;
+	return (double)strlen(series) * node;
+}
+
+static void try_guard(const struct bo_plan *plan, const char *text)
+{
+	struct bo_strbuf first = { 0 }, second = { 0 };
+	struct bo_guard *g = NULL, *again = NULL;
+	struct bo_live_load load = { .offered_per_s = 9, .done_per_s = 9, .p99_ns = 9 };
+	struct bo_err err = { 0 };
+	char buf[128] = "";
+
+	if (bo_guard_parse(&g, text, &err) < 0) {
+		require(err.code > 0 && err.msg[0] && !strchr(err.msg, '\n') && !g);
+		return;
+	}
+	bo_guard_print(g, &first);
+	if (strlen(bo_strbuf_str(&first)) <= 1000) {
+		require(bo_guard_parse(&again, bo_strbuf_str(&first), NULL) == 0);
+		bo_guard_print(again, &second);
+		require(strcmp(bo_strbuf_str(&first), bo_strbuf_str(&second)) == 0);
+	}
+	if (bo_guard_check(g, plan, &err) == 0) {
+		for (int t = 0; t < 40; t++) {
+			struct bo_live_state now = { .t_ns = t * SYNTH_S / 4,
+						     .phase = t < 20 ? BO_PHASE_BASE
+								     : BO_PHASE_FAULT,
+						     .loads = &load,
+						     .nloads = 1,
+						     .value = anything };
+
+			require(!bo_guard_feed(g, plan, &now, buf, sizeof(buf)) || buf[0]);
+		}
+	}
+	bo_guard_free(again);
+	bo_guard_free(g);
+	bo_strbuf_done(&first);
+	bo_strbuf_done(&second);
+}
+
+static void try_stop(const struct bo_plan *plan)
+{
+	struct bo_stop *stop = NULL;
+	char buf[128] = "";
+
+	require(bo_stop_new(&stop, plan, NULL) == 0);
+	for (int t = 0; t < 8; t++) {
+		for (int c = 0; c < BO_REQ_CLASS_COUNT; c++)
+			bo_stop_add(stop,
+				    &(struct bo_req){ .end_ns = t * SYNTH_S, .cls = (uint8_t)c },
+				    BO_PHASE_FAULT);
+		require(bo_stop_ask(stop, BO_PHASE_FAULT, (size_t)t, buf, sizeof(buf)) ==
+				BO_SEQ_OPEN ||
+			buf[0]);
+	}
+	bo_stop_free(stop);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -92,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(text != NULL);
 	memcpy(text, data, size);
 	text[size] = '\0';
+	try_guard(s.plan, text);
 	if (bo_budget_parse(&b, text, &err) < 0) {
 		require(err.code > 0 && err.msg[0] && !strchr(err.msg, '\n') && !b);
 		free(text);
@@ -112,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (bo_budget_check(b, s.plan, &err) == 0) {
 		const struct bo_budget_result *r;
 
+		try_stop(s.plan);
 		synth_judge(&s, NULL);
 		r = &s.run->verdict.budgets.items[1];
 		require(r->measured[0] && r->limit[0]);

@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(pwrite(fd, head, begun, 0) == (ssize_t)begun);
 	REQUIRE(pwrite(fd, data + 1, size - 1, (off_t)begun) == (ssize_t)(size - 1));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (bo_scenario_load(&plan, path, &options, &err)) {
+	if (bo_scenario_load(&plan, path, NULL, &options, &err)) {
 		REQUIRE(!plan);
 		check_message(err.msg, path);
 		return 0;

@@ -98,6 +98,8 @@ static struct bo_plan *make_plan(bool hostile)
 	static const int64_t phases[BO_PHASE_COUNT] = { 2 * SEC, 5 * SEC, 10 * SEC,
 							4 * SEC, 3 * SEC, 4 * SEC };
 	static const struct bo_param params[] = { { "build", "leaky" } };
+	static const struct bo_param overrides[] = { { "phase", "fault=10s" } };
+	struct bo_param *tag;
 	struct bo_plan *plan = bo_plan_new();
 
 	must(plan);
@@ -109,6 +111,13 @@ static struct bo_plan *make_plan(bool hostile)
 	plan->scenario_text = "local bo = require \"brownout\"\n";
 	plan->params = params;
 	plan->nparams = 1;
+	tag = bo_arena_alloc(&plan->arena, sizeof(*tag));
+	must(tag);
+	*tag = (struct bo_param){ "branch", text(plan, hostile, "main") };
+	plan->tags = tag;
+	plan->ntags = 1;
+	plan->overrides = overrides;
+	plan->noverrides = 1;
 	/* Above 2^53, so that a reader that takes it for a double is found out. */
 	plan->seed = UINT64_C(9007199254740993);
 	plan->timeout_ns = SEC;

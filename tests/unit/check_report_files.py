@@ -83,6 +83,7 @@ def check_junit(folder, run):
     properties = {p.get("name"): p.get("value") for p in suite.find("properties")}
     check(properties["seed"] == "9007199254740993" and properties["driver"] == "wire", f"{folder.name}: properties")
     check(properties["machine"].startswith("Linux"), f"{folder.name}: junit: machine")
+    check(properties["tag.branch"].startswith("main"), f"{folder.name}: junit: tag")
     if folder.name.startswith("hostile"):
         check(HOSTILE in properties["machine"], f"{folder.name}: junit: text changed: {properties['machine']!r}")
 
@@ -152,6 +153,7 @@ def check_html(folder, run):
         check(data[key] == run[key], f"{folder.name}: html: embedded {key} differs from run.json")
     shown = " ".join(page.text)
     check("{{" not in shown, f"{folder.name}: html: placeholder left")
+    check(run["tags"]["branch"] in shown or folder.name.startswith("hostile"), f"{folder.name}: html: tag not shown")
     check(run["outcome"]["verdict"] in shown, f"{folder.name}: html: no verdict")
     for fault in run["faults"]:
         if fault["confirm"] != "pending" and not folder.name.startswith("hostile"):

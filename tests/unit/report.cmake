@@ -10,6 +10,9 @@ if(Python3_FOUND)
 		${CMAKE_CURRENT_SOURCE_DIR}/check_report_files.py $<TARGET_FILE:report_samples>
 		${PROJECT_SOURCE_DIR}/reports/schema/run.schema.json)
 	set_tests_properties(unit.test_report_files PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+	add_test(NAME unit.test_report_hlog COMMAND ${Python3_EXECUTABLE}
+		${CMAKE_CURRENT_SOURCE_DIR}/check_hlog.py $<TARGET_FILE:report_samples>)
+	set_tests_properties(unit.test_report_hlog PROPERTIES LABELS unit TIMEOUT 240 SKIP_RETURN_CODE 77)
 endif()
 
 brownout_unit_test(test_report_text LIBS report)

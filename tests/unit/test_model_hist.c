@@ -83,10 +83,43 @@ static void edges(void **state)
 	bo_hist_done(&k);
 }
 
+/* 3 significant digits from 1 us to 1 h: a bucket is never wider than a thousandth of its values, and its bounds are
+ * where HdrHistogram has them.  A huge value beside it keeps the exact maximum from hiding the bucket. */
+static void digits_from_microsecond_to_hour(void **state)
+{
+	struct bo_hist h;
+	size_t last = 0;
+
+	(void)state;
+	assert_int_equal(bo_hist_init(&h, NULL), 0);
+	for (int64_t v = 1000; v < BO_HIST_MAX_NS; v += v / 700 + 1) {
+		size_t index = bo_hist_index(v);
+		int64_t got;
+
+		assert_true(index >= last);
+		last = index;
+		bo_hist_reset(&h);
+		bo_hist_record(&h, v);
+		bo_hist_record(&h, BO_HIST_MAX_NS);
+		got = bo_hist_quantile(&h, 0.5);
+		assert_true(got >= v && (double)(got - v) < (double)v / 1000);
+		assert_int_equal(bo_hist_index(got), index);
+		assert_int_equal(bo_hist_index(got + 1), index + 1);
+	}
+	/* exact up to 2047, then the first bucket of two */
+	for (int64_t v = 0; v < 2048; v++)
+		assert_int_equal(bo_hist_index(v), v);
+	assert_int_equal(bo_hist_index(2048), bo_hist_index(2049));
+	assert_int_equal(bo_hist_index(2048), 2048);
+	bo_hist_done(&h);
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(quantiles_of_many_shapes),
-						   cmocka_unit_test(edges) };
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(quantiles_of_many_shapes), cmocka_unit_test(edges),
+		cmocka_unit_test(digits_from_microsecond_to_hour)
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

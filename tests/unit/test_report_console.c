@@ -75,7 +75,8 @@ static void test_verdict_table(void **state)
 	assert_non_null(strstr(text, "confirmed"));
 	assert_non_null(strstr(text, "\n  reports  reports/out/run/report.html"));
 	assert_non_null(strstr(
-		text, "\n  again    brownout run --set build=leaky --seed 9007199254740993"));
+		text,
+		"\n  again    brownout run --set build=leaky --tag branch=main --phase fault=10s --seed 9007199254740993"));
 	assert_null(strchr(text, '\x1b'));
 }
 
@@ -109,6 +110,41 @@ static void test_reasons_are_indented(void **state)
 		wrapped++;
 	}
 	assert_true(wrapped > 0);
+}
+
+static char *print_brief(enum report_sample sample)
+{
+	struct report_run rr = report_run_new(sample, false);
+	struct bo_err err = { 0 };
+	json_t *doc = NULL;
+	char *text = NULL;
+	size_t len;
+	struct bo_console con = { .out = open_memstream(&text, &len), .columns = 100 };
+
+	assert_int_equal(bo_report_json(&doc, rr.run, &err), 0);
+	bo_console_brief_json(&con, doc, "reports/out/run");
+	fclose(con.out);
+	json_decref(doc);
+	report_run_free(&rr);
+	return text;
+}
+
+static void test_brief(void **state)
+{
+	bo_auto_free char *pass = print_brief(SAMPLE_PASS), *fail = print_brief(SAMPLE_FAIL),
+			  *aborted = print_brief(SAMPLE_ABORTED);
+
+	(void)state;
+	assert_string_equal(
+		pass, "PASS  orders-db-slow  28.00s  seed 9007199254740993  reports/out/run\n");
+	assert_int_equal(strncmp(fail, "FAIL  orders-db-slow  28.00s  seed ", 35), 0);
+	assert_non_null(strstr(fail, "\n  3 of 6 budgets broken."));
+	assert_non_null(strstr(
+		fail, "\n  - FAIL latency.p99 <= 1.2s in fault: measured 3.75s, missed by 2.55s"));
+	assert_null(strstr(fail, "PASS"));
+	assert_null(strstr(fail, "\n\n"));
+	assert_int_equal(strncmp(aborted, "ABORTED  ", 9), 0);
+	assert_non_null(strstr(aborted, "\n  - "));
 }
 
 static void test_no_budgets(void **state)
@@ -334,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_verdict_table),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_reasons_are_indented),
+		cmocka_unit_test(test_brief),
 		cmocka_unit_test(test_no_budgets),
 		cmocka_unit_test(test_words_stay_whole),
 		cmocka_unit_test(test_fits),

@@ -249,18 +249,25 @@ static void test_hostile_text_survives(void **state)
 static void test_rerun_quotes(void **state)
 {
 	static const struct bo_param params[] = { { "build", "a b" }, { "x", "$(id)" } };
+	static const struct bo_param overrides[] = { { "phase", "fault=10s" },
+						     { "budget", "latency.p99 <= 1s" } };
 	struct report_run rr = report_run_new(SAMPLE_PASS, false);
 
 	(void)state;
 	rr.plan->params = params;
 	rr.plan->nparams = 2;
+	rr.plan->overrides = overrides;
+	rr.plan->noverrides = 2;
 	rr.plan->scenario_path = "my scenario.lua";
 	json_t *doc = make(rr.run);
 
 	assert_string_equal(
 		bo_view_str(doc, "rerun"),
-		"brownout run --set 'build=a b' --set 'x=$(id)' --seed 9007199254740993 --driver wire "
-		"'my scenario.lua'");
+		"brownout run --set 'build=a b' --set 'x=$(id)' --tag branch=main --phase fault=10s "
+		"--budget 'latency.p99 <= 1s' --seed 9007199254740993 --driver wire 'my scenario.lua'");
+	assert_string_equal(bo_view_str(bo_view_get(doc, "tags"), "branch"), "main");
+	assert_string_equal(bo_view_str(json_array_get(bo_view_get(doc, "overrides"), 1), "option"),
+			    "budget");
 	json_decref(doc);
 	report_run_free(&rr);
 }
@@ -272,6 +279,8 @@ static void test_plan_json(void **state)
 	json_t *doc = NULL;
 
 	(void)state;
+	assert_true(bo_vec_push(&rr.plan->guards,
+				(struct bo_guard_spec){ "wall > 10m", { "orders.lua", 9 } }));
 	assert_int_equal(bo_report_plan_json(&doc, rr.plan, &err), 0);
 
 	const json_t *orders = json_array_get(bo_view_get(doc, "nodes"), 1), *kill;
@@ -284,6 +293,8 @@ static void test_plan_json(void **state)
 			    "http://orders:8080/healthz");
 	assert_float_equal(bo_view_num(kill, "planned_start_s"), 13, 1e-9);
 	assert_float_equal(bo_view_num(kill, "planned_end_s"), 15, 1e-9);
+	assert_string_equal(bo_view_str(json_array_get(bo_view_get(doc, "guards"), 0), "text"),
+			    "wall > 10m");
 	assert_string_equal(
 		bo_view_str(bo_view_get(json_array_get(bo_view_get(doc, "faults"), 0), "args"),
 			    "loss"),

@@ -122,6 +122,7 @@ static void test_replaces_whole(void **state)
 static void test_write_and_render_again(void **state)
 {
 	static const char *const only[] = { "junit", NULL }, *const unknown[] = { "pdf", NULL };
+	static const char *const by_run[] = { "hlog", NULL };
 	static const char *const files[] = { "run.json",
 					     "plan.json",
 					     "scenario.lua",
@@ -165,6 +166,15 @@ static void test_write_and_render_again(void **state)
 	assert_string_equal(
 		err.msg,
 		"unknown report 'pdf': expected one of junit, html, summary, faults, series");
+
+	/* what run.json does not hold stays as the run wrote it */
+	bo_auto_free char *hlog = slurp(f->dir, "latency.hlog");
+
+	assert_int_equal(strncmp(hlog, "#[", 2), 0);
+	assert_int_equal(bo_report_render(f->dir, by_run, &err), -EINVAL);
+	assert_string_equal(
+		err.msg,
+		"report 'hlog': latency.hlog is written by the run itself; run.json does not hold what is in it");
 	report_run_free(&rr);
 }
 

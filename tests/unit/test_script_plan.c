@@ -75,7 +75,8 @@ static void test_scenario(void **state)
 		"  phases = { warmup = '250ms', base = '1m30s', hold = 0, fault = '2s' },\n"
 		"}\n"
 		"t:subject 'web' { command = { 'web' } }\n"
-		"t:budget 'errors.ratio <= 1%'\n");
+		"t:budget 'errors.ratio <= 1%'\n"
+		"t:guard 'errors.ratio > 50% for 5s'\n");
 
 	(void)state;
 	assert_string_equal(plan->name, "a.b_c-1");
@@ -93,6 +94,10 @@ static void test_scenario(void **state)
 	assert_string_equal(plan->budgets.items[0].text, "errors.ratio <= 1%");
 	assert_int_equal(plan->budgets.items[0].src.line, 6);
 	assert_string_equal(plan->budgets.items[0].src.file, plan->scenario_path);
+	assert_int_equal(plan->guards.len, 1);
+	assert_string_equal(plan->guards.items[0].text, "errors.ratio > 50% for 5s");
+	assert_int_equal(plan->guards.items[0].src.line, 7);
+	assert_string_equal(plan->guards.items[0].src.file, plan->scenario_path);
 	assert_non_null(strstr(plan->scenario_text, "about = 'why'"));
 	bo_plan_free(plan);
 }
@@ -361,12 +366,14 @@ static void test_caught_mistake(void **state)
 		"local kill = db:kill()\n"
 		"assert(not pcall(function() t:during('fault', kill, 5) end))\n"
 		"assert(not pcall(t.budget, t, 5))\n"
+		"assert(not pcall(t.guard, t, 5))\n"
 		"t:during('hold', kill)\n");
 
 	(void)state;
 	assert_int_equal(plan->nodes.len, 3);
 	assert_int_equal(plan->loads.len, 0);
 	assert_int_equal(plan->budgets.len, 0);
+	assert_int_equal(plan->guards.len, 0);
 	assert_int_equal(plan->faults.len, 1);
 	assert_int_equal(plan->faults.items[0].from, BO_PHASE_HOLD);
 	bo_plan_free(plan);

@@ -91,12 +91,16 @@ static void test_lint(void **state)
 		    "looser than the declared timeout");
 	expect_lint(&s, "latency.p99 <= 900ms in base", NULL);
 	expect_lint(&s, "latency.p99.9 <= 900ms in base",
-		    "needs at least 2995 requests to pass, and the plan offers about 1000");
-	expect_lint(&s, "errors.ratio <= 0.1% in base", "needs at least 2995 requests");
-	expect_lint(&s, "availability >= 99.9% in base", "needs at least 2995 requests");
+		    "needs at least 4603 requests to pass, and the plan offers about 1000");
+	expect_lint(&s, "errors.ratio <= 0.1% in base", "needs at least 4603 requests");
+	expect_lint(&s, "availability >= 99.9% in base", "needs at least 4603 requests");
 	expect_lint(&s, "errors.ratio <= 1% in fault for 95% of 1s windows",
 		    "only 10 windows of 1s, so 95% of them means all");
 	expect_lint(&s, "errors.ratio <= 1% in fault for 90% of 1s windows", NULL);
+	expect_lint(&s, "latency.shift <= 20%", NULL);
+	expect_lint(&s, "latency.shift.p99 <= 20%", NULL);
+	expect_lint(&s, "latency.shift.p99.9 <= 20%",
+		    "compares windows of base, at least five; the plan offers 1 of them");
 	expect_lint(&s, "goroutines.delta <= 5 at hold", NULL);
 	s.plan->timeout_ns = 4 * SYNTH_S;
 	expect_lint(&s, "goroutines.delta <= 5 at hold",
@@ -147,7 +151,7 @@ static void test_lint_few_requests(void **state)
 	synth_init(&s, 1);
 	expect_lint(
 		&s, "latency.p99.9 <= 900ms in base",
-		"'latency.p99.9 <= 900ms in base' needs at least 2995 requests to pass, and the plan "
+		"'latency.p99.9 <= 900ms in base' needs at least 4603 requests to pass, and the plan "
 		"offers about 1000 there (200/s for 5.00s)");
 	expect_lint(&s, "latency.p99 <= 1s in fault for 100% of 500ms windows", NULL);
 	expect_lint(

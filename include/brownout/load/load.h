@@ -40,6 +40,17 @@ struct bo_load_config {
 	size_t nwindows;
 };
 
+/**
+ * bo_load_fits() - are there descriptors for all of these loads at once?  Nothing is started; the soft limit is raised
+ * to the hard one, as bo_load_start() does
+ * @windows: as in struct bo_load_config;  @others: descriptors that will be opened besides
+ * @ret_bad: the load with which they no longer suffice
+ * Return: 0, or -EMFILE with the limit and what to raise
+ */
+BO_NODISCARD int bo_load_fits(const struct bo_load_spec *specs, size_t n,
+			      const struct bo_load_window *windows, size_t nwindows, size_t others,
+			      size_t *ret_bad, struct bo_err *err);
+
 BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *config,
 			     struct bo_err *err);
 /** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight

@@ -4,6 +4,7 @@
  * b = 53 - clz(v | 2047).  Values above the top are clamped into the last bucket; the exact max is kept apart.
  * Owns: its counts.  Threads: one writer.  Privilege: none. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #include "brownout/base/err.h"
@@ -24,6 +25,8 @@ void bo_hist_done(struct bo_hist *h);
 void bo_hist_record(struct bo_hist *h, int64_t value_ns);
 void bo_hist_add(struct bo_hist *into, const struct bo_hist *from);
 void bo_hist_reset(struct bo_hist *h);
+/** bo_hist_index() - the bucket of a value >= 0 in HdrHistogram's order, whatever its unit */
+size_t bo_hist_index(int64_t value);
 /**
  * bo_hist_quantile() - highest value of the bucket that holds the ceil(q·n)-th smallest, never above max
  * @q: 0 … 1;  Return: ns, or 0 when empty

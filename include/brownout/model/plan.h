@@ -232,7 +232,8 @@ struct bo_fault_spec {
 	struct bo_src src;
 };
 
-/** struct bo_param - a parameter given to the scenario from outside (--set KEY=VALUE); needed to run it again */
+/** struct bo_param - KEY=VALUE from outside: a parameter of the scenario (--set), a tag of the run (--tag), or an option
+ * of the command line that changed the plan, with its value as given */
 struct bo_param {
 	const char *key;
 	const char *value;
@@ -240,6 +241,12 @@ struct bo_param {
 
 /** struct bo_budget_spec - one budget as written; parsed by slo/ */
 struct bo_budget_spec {
+	const char *text;
+	struct bo_src src;
+};
+
+/** struct bo_guard_spec - one guard as written ("latency.p99 > 5s for 3s"); parsed by slo/ */
+struct bo_guard_spec {
 	const char *text;
 	struct bo_src src;
 };
@@ -253,9 +260,12 @@ const char *bo_driver_name(enum bo_driver driver);
  * @timeout_ns: the service's declared request timeout T, 0 if the scenario does not say; used to warn of loose budgets
  * @slo_target: share of good requests that the service level objective asks for, above 0 and below 1; 0 none
  * @slo_period_ns: over which it does; 0 none (30 days are taken)
+ * @limit_ns: a run that takes longer than this, set-up included, is ended; 0 none
  * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
  * @scenario_text: the file's content, so that a run can be repeated
  * @params, @nparams: in the arena, as given; filled by whoever takes the command line
+ * @tags, @ntags: what the user calls this run, likewise;  they change nothing and are shown in reports
+ * @overrides, @noverrides: what the command line changed, likewise, in order: { "phase", "fault=30s" }
  */
 struct bo_plan {
 	struct bo_arena arena;
@@ -266,18 +276,24 @@ struct bo_plan {
 	const char *scenario_text;
 	const struct bo_param *params;
 	size_t nparams;
+	const struct bo_param *tags;
+	size_t ntags;
+	const struct bo_param *overrides;
+	size_t noverrides;
 	struct bo_src src;
 	uint64_t seed;
 	enum bo_driver driver;
 	int64_t timeout_ns;
 	double slo_target;
 	int64_t slo_period_ns;
+	int64_t limit_ns;
 	int64_t phase_ns[BO_PHASE_COUNT];
 	BO_VEC(struct bo_node_spec) nodes;
 	BO_VEC(struct bo_link_spec) links;
 	BO_VEC(struct bo_load_spec) loads;
 	BO_VEC(struct bo_fault_spec) faults;
 	BO_VEC(struct bo_budget_spec) budgets;
+	BO_VEC(struct bo_guard_spec) guards;
 };
 
 /** bo_plan_new() - an empty plan with the client as node 0; NULL when memory is out */

@@ -12,7 +12,7 @@
 #include "brownout/model/run.h"
 
 /**
- * struct bo_report_kind - one report rendered from the parsed run.json
+ * struct bo_report_kind - one report, rendered from the parsed run.json
  * @name: as --only takes it: "junit"
  * @file: what it is called in the run's folder ("junit.xml"); a folder when @write_into is set
  * @write: render into one file; return 0 or -errno.  A failing @out shows when it is closed: no
@@ -20,12 +20,15 @@
  * @write_into: [instead of @write] for a report of several files: write them below @dir_fd, each
  * through
  *              bo_report_put_file()
+ * @write_run: [instead of @write] for a report of what run.json does not hold, such as each request:
+ *             written with the run and never again
  */
 struct bo_report_kind {
 	const char *name;
 	const char *file;
 	int (*write)(const json_t *run, FILE *out, struct bo_err *err);
 	int (*write_into)(const json_t *run, int dir_fd, struct bo_err *err);
+	int (*write_run)(const struct bo_run *run, FILE *out, struct bo_err *err);
 };
 
 /** bo_report_kinds() - the registry, ended by NULL */
@@ -46,6 +49,17 @@ BO_NODISCARD int bo_report_write_all(const struct bo_run *run, int dir_fd, struc
 /** bo_report_render() - render every registered report again from @dir_fd's run.json; only those in
  * @names (NULL: all) */
 BO_NODISCARD int bo_report_render(int dir_fd, const char *const *names, struct bo_err *err);
+
+/** bo_report_dump() - a document as run.json is written, with a newline; 0, or -EIO */
+BO_NODISCARD int bo_report_dump(const json_t *doc, FILE *out);
+
+/**
+ * bo_report_junit_file() - one JUnit file with a test suite for each of several runs
+ * @runs: documents of run.json;  @path: as bo_report_put_file() takes it, relative to the working directory
+ * Runs of one scenario are numbered from the second on, since readers merge suites of one name.
+ */
+BO_NODISCARD int bo_report_junit_file(const char *path, const json_t *const *runs, size_t n,
+				      struct bo_err *err);
 
 /** bo_report_load() - parse @dir_fd's run.json and check its schema version; [owned] json_decref()
  * it */

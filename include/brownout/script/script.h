@@ -15,6 +15,12 @@ struct bo_script_set {
 	const char *value;
 };
 
+/** struct bo_script_phase - a phase's length from outside, instead of the scenario's own; 0 … 24 h */
+struct bo_script_phase {
+	enum bo_phase phase;
+	int64_t length_ns;
+};
+
 /**
  * struct bo_script_options - zero means the default
  * @prelude: the DSL's Lua text and its length (embedded at build time by harness/)
@@ -33,6 +39,8 @@ struct bo_script_options {
 	const char *const *lib_dirs;
 	const struct bo_script_set *sets;
 	size_t nsets;
+	const struct bo_script_phase *phases; /* the last word on a phase counts */
+	size_t nphases;
 };
 
 /**

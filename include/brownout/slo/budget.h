@@ -21,6 +21,9 @@ void bo_budget_free(struct bo_budget *budget);
 /** bo_budget_print() - append the budget in canonical spelling; parsing that gives the same budget
  */
 void bo_budget_print(const struct bo_budget *budget, struct bo_strbuf *out);
+/** bo_budget_print_subject() - append what the budget is about: metric, selector and phase, without
+ * limit, over and for; two budgets of one subject are a stricter and a looser form of the same */
+void bo_budget_print_subject(const struct bo_budget *budget, struct bo_strbuf *out);
 /** bo_budget_check() - does it fit the plan: phases that happen, nodes and loads that exist, a
  * memory limit for "of limit" … */
 BO_NODISCARD int bo_budget_check(const struct bo_budget *budget, const struct bo_plan *plan,

@@ -61,7 +61,9 @@ head -c 10000000 /dev/zero | tr '\0' '-' >huge.lua
 chmod 000 huge.lua
 cp "$here/good/small.lua" .
 expect 'missing file' 2 'missing.lua:1: cannot open: No such file or directory' -- "$brownout" check missing.lua
-expect 'folder' 2 'folder:1: expected a Lua file, found a folder' -- "$brownout" check folder
+expect 'empty folder' 2 "brownout check: expected a scenario (*.lua) in folder, found none; \`brownout check --help\` says more" -- \
+	"$brownout" check folder
+expect 'plan of a folder' 2 'folder:1: expected a Lua file, found a folder' -- "$brownout" plan folder
 expect 'fifo' 2 'fifo.lua:1: expected a regular file' -- "$brownout" check fifo.lua
 expect 'compiled' 2 'compiled.lua:1: this is compiled Lua; a scenario must be Lua text' -- "$brownout" check compiled.lua
 expect 'NUL byte' 2 'nul.lua:2: a NUL byte; a scenario must be Lua text' -- "$brownout" check nul.lua
@@ -89,9 +91,9 @@ more='`brownout check --help` says more'
 expect 'no file' 2 "brownout check: expected at least one scenario file; $more" -- "$brownout" check
 expect 'unknown option' 2 "brownout check: unknown option \"--sett\"; $more" -- "$brownout" check --sett a=1 small.lua
 expect 'lacking value' 2 "brownout check: a value is missing after \"--set\"; $more" -- "$brownout" check small.lua --set
-expect 'bad --set' 2 "brownout check: --set expects KEY=VALUE, found \"rate\"; $more" -- \
+expect 'bad --set' 2 "brownout check: --set: expected KEY=VALUE, found \"rate\"; $more" -- \
 	"$brownout" check --set rate small.lua
-expect 'bad --seed' 2 "brownout check: --seed expects a whole number from 1, found \"zero\"; $more" -- \
+expect 'bad --seed' 2 "brownout check: --seed: expected a whole number from 1, found \"zero\"; $more" -- \
 	"$brownout" check --seed zero small.lua
 expect 'unread --set' 2 "small.lua:6: --set raet: the scenario reads no such parameter; did you mean 'rate'?" -- \
 	"$brownout" check --set raet=5 small.lua
@@ -114,6 +116,94 @@ printf '#!/bin/sh\n' >no-such-program
 expect '--strict, found' 0 '' -- "$brownout" check --strict small.lua
 expect 'one bad of two' 2 'missing.lua:1: cannot open: No such file or directory' -- \
 	"$brownout" check -q small.lua missing.lua
+
+# Options that change the plan: each is refused by its name, with what was expected and what was found.
+refuse() { # OPTION VALUE TEXT
+	expect "bad $1 $2" 2 "brownout check: $1: $3; $more" -- "$brownout" check "$1" "$2" small.lua
+}
+phases='warmup, base, fault, hold, heal, settle'
+rates='expected [LOAD=]RATE with a rate above 0 such as 200/s, 30/m or x2'
+refuse --phase 30s 'expected PHASE=LENGTH such as fault=30s, found "30s"'
+refuse --phase fautl=30s "expected a phase ($phases), found \"fautl\"; did you mean 'fault'?"
+refuse --phase fault=30 'expected a length from 0 to 24h such as fault=30s, found "fault=30"'
+refuse --phase fault=-1s 'expected a length from 0 to 24h such as fault=30s, found "fault=-1s"'
+refuse --phase fault=25h 'expected a length from 0 to 24h such as fault=30s, found "fault=25h"'
+for rate in 0/s -5/s fast get= =5/s x x-2 x0 2e6/s; do
+	refuse --rate $rate "$rates, found \"$rate\""
+done
+refuse --budget 'latencyp99 <= 1s' "column 1: unknown metric 'latencyp99'; did you mean 'latency.p99'?"
+refuse --tag main 'expected KEY=VALUE with letters, digits, '"'.', '_' and '-'"' in KEY, found "main"'
+refuse --tag 'a b=c' 'expected KEY=VALUE with letters, digits, '"'.', '_' and '-'"' in KEY, found "a b=c"'
+refuse --seed -1 'expected a whole number from 1, found "-1"'
+refuse --seed 0x10 'expected a whole number from 1, found "0x10"'
+refuse --seed 18446744073709551616 'expected a whole number from 1, found "18446744073709551616"'
+refuse --only '' "expected a pattern such as 'timeouts/*', found \"\""
+# and what only the scenario can tell
+expect 'a load that is not there' 2 \
+	"brownout check: --rate: small.lua: expected a load of 'small' (checkout), found \"put\"" -- \
+	"$brownout" check --rate put=5/s small.lua
+expect 'a rate that is too high' 2 "brownout check: --rate: expected at most 1000000/s for load 'checkout', found 100000000/s" -- \
+	"$brownout" check --rate x1000000 small.lua
+expect 'a budget that does not fit' 2 "brownout check: --budget: small.lua: column 19: phase 'heal' does not happen in this scenario (it lasts 0s)" -- \
+	"$brownout" check --budget 'latency.p99 <= 1s in heal' small.lua
+expect 'a phase that faults need' 2 \
+	'small.lua:12: t:during: the phase "fault" does not happen, its length is 0; give it one in phases = { … }' -- \
+	"$brownout" check --phase fault=0 small.lua
+
+# planned WHAT JQ-LIKE-PYTHON OPTIONS...: of plan.json with these options
+planned() {
+	what=$1 test=$2
+	shift 2
+	ran=$((ran + 1))
+	"$brownout" plan --json "$@" small.lua >"$tmp/plan.json" 2>"$tmp/err" &&
+		python3 -c "import json, sys
+p = json.load(open(sys.argv[1])); phase = {x['name']: x['length_s'] for x in p['phases']}
+texts = [b['text'] for b in p['budgets']]; rates = {l['name']: l['rate_per_s'] for l in p['loads']}
+sys.exit(not ($test))" "$tmp/plan.json" && return
+	failed=$((failed + 1))
+	printf 'FAILED plan %s: %s\n' "$what" "$test"
+	cat "$tmp/err" "$tmp/plan.json"
+}
+planned 'as it is' "p['overrides'] == [] and p['tags'] == {} and p['params'] == {}"
+planned '--phase' "phase['fault'] == 30 and p['overrides'] == [{'option': 'phase', 'value': 'fault=30s'}]" --phase fault=30s
+planned 'the last --phase counts' "phase['fault'] == 2 and len(p['overrides']) == 2" --phase fault=30s --phase fault=2s
+planned '--rate' "rates['checkout'] == 7" --rate 7/s
+planned '--rate of one' "rates['checkout'] == 0.5" --rate checkout=30/m
+planned '--rate, scaled' "rates['checkout'] == 30" --rate 10/s --rate x3
+planned '--rate, scaled with a sign' "rates['checkout'] == 5" --rate 10/s --rate checkout=×0.5
+planned '--seed is decimal' "p['seed'] == '10'" --seed 010
+planned '--tag and --set' "p['tags'] == {'a': '1=2', 'b': ''} and p['params'] == {'rate': '5'}" \
+	--tag a=0 --tag b= --tag a=1=2 --set rate=5
+planned '--driver' "p['driver'] == 'wire'" --driver wire
+planned '--budget, one more' "len(texts) == 2 and texts[1] == 'latency.max <= 3s'
+	and p['budgets'][1]['source'] == {'file': None, 'line': None}" --budget 'latency.max <= 3s'
+planned '--budget, instead' "texts == ['latency.p99<=3s in fault for 95% of 1s windows'] and p['budgets'][0]['source']['file'] is None" \
+	--budget 'latency.p99<=3s in fault for 95% of 1s windows'
+planned '--budget of another phase' "len(texts) == 2" --budget 'latency.p99 <= 3s in base'
+planned '--budget of another load' "len(texts) == 2" --budget 'latency.p99{load="checkout"} <= 3s in fault'
+
+# Folders: every scenario in them but libraries, in order; --only chooses.
+mkdir -p tree/b tree/a/deep tree/lib tree/.hidden
+for at in tree/b/two tree/a/deep/one tree/lib/no tree/.hidden/no; do cp small.lua $at.lua; done
+echo 'no scenario' >tree/notes.txt
+checked() { # WHAT EXPECTED-PATHS OPTIONS...
+	what=$1 want=$2
+	shift 2
+	ran=$((ran + 1))
+	got=$("$brownout" check "$@" 2>&1 | sed 's/: ok.*//' | tr '\n' ' ')
+	[ "$got" = "$want " ] && return
+	failed=$((failed + 1))
+	printf 'FAILED %s: checked %s, expected %s\n' "$what" "$got" "$want"
+}
+checked 'a folder' 'tree/a/deep/one.lua tree/b/two.lua' tree
+checked 'a folder with slashes' 'tree/a/deep/one.lua tree/b/two.lua' tree//
+checked 'folders and files in order' 'small.lua tree/b/two.lua tree/a/deep/one.lua' small.lua tree/b tree/a
+checked '--only' 'tree/b/two.lua' --only 'b/*' tree
+checked '--only, with deeper folders' 'tree/a/deep/one.lua' --only 'a/*' tree
+checked '--only twice' 'tree/a/deep/one.lua tree/b/two.lua' --only 'b/two.lua' --only '*one' tree
+checked '--only with the path' 'tree/b/two.lua' --only 'tree/b/two.lua' tree
+expect '--only that matches nothing' 2 "brownout check: --only: expected a scenario that matches \"zzz*\", found none; $more" -- \
+	"$brownout" check --only 'zzz*' tree
 
 # Warnings do not make a scenario wrong, unless that is asked for.
 cat >warn.lua <<'EOF'

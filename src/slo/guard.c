@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slo/guard.c — guards: what they can watch, and when they fire.
+ *
+ * A guard is a comparison of the budget language with an optional "for DURATION", held against the
+ * live state a few times a second.  It is a fuse, not a verdict: it looks at the last second as it was
+ * seen, without confidence bounds.  "for" asks that every state of so long a stretch was out of
+ * bounds; a state that says nothing (no answer in that second, no sample) neither breaks the stretch
+ * nor makes it longer, unless the silence lasts.
+ *
+ * Load is watched only while it runs, and not in its first two seconds: the last full second may
+ * still be one before it.
+ *
+ * Owns: the parsed form, and per target what it has seen.  Threads: one at a time.  Privilege: none. */
+#include "brownout/slo/guard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define SILENCE_NS (2 * BO_NSEC_PER_SEC)
+#define RUN_IN_NS (2 * BO_NSEC_PER_SEC)
+/* One failed request of three is no pattern. */
+#define MIN_DONE_PER_S 5
+
+/* struct track - one node, or the load as a whole; @since_ns: start of the stretch out of bounds */
+struct track {
+	BO_VEC(double) base;
+	double base_median;
+	int64_t since_ns;
+	int64_t last_ns;
+	double least;
+	double most;
+};
+
+struct bo_guard {
+	struct bo_arena arena;
+	struct slo_cmp cmp;
+	BO_VEC(struct track) tracks;
+	int64_t load_since_ns;
+	int64_t base_since_ns;
+	bool fired;
+};
+
+/* ---- what can be watched ---- */
+
+#define LOAD_FLAGS (SLO_M_REQUESTS | SLO_M_BASE)
+#define NODE_FLAGS (SLO_M_NODE | SLO_M_BASE)
+
+/* Rows of a metric table without a measure: the value comes from the live state. */
+static const struct slo_metric metrics[] = {
+	{ .name = "latency.p50", .unit = SLO_UNIT_DURATION, .flags = LOAD_FLAGS },
+	{ .name = "latency.p99", .unit = SLO_UNIT_DURATION, .flags = LOAD_FLAGS },
+	{ .name = "errors.ratio", .unit = SLO_UNIT_RATIO, .flags = LOAD_FLAGS },
+	{ .name = "throughput", .unit = SLO_UNIT_RATE, .flags = LOAD_FLAGS },
+	{ .name = "inflight", .unit = SLO_UNIT_COUNT, .flags = LOAD_FLAGS },
+	{ .name = "goroutines",
+	  .series = BO_SERIES_GOROUTINES,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = NODE_FLAGS },
+	{ .name = "memory.usage",
+	  .series = BO_SERIES_MEMORY,
+	  .unit = SLO_UNIT_SIZE,
+	  .flags = NODE_FLAGS | SLO_M_OF_LIMIT },
+	{ .name = "rss",
+	  .series = BO_SERIES_RSS,
+	  .unit = SLO_UNIT_SIZE,
+	  .flags = NODE_FLAGS | SLO_M_OF_LIMIT },
+	{ .name = "heap.live",
+	  .series = BO_SERIES_HEAP_LIVE,
+	  .unit = SLO_UNIT_SIZE,
+	  .flags = NODE_FLAGS | SLO_M_OF_LIMIT | SLO_M_RUNTIME },
+	{ .name = "cpu", .series = BO_SERIES_CPU, .unit = SLO_UNIT_COUNT, .flags = NODE_FLAGS },
+	{ .name = "oom.kills",
+	  .series = BO_SERIES_OOM_KILLS,
+	  .unit = SLO_UNIT_COUNT,
+	  .flags = SLO_M_NODE },
+	{ .name = "wall", .unit = SLO_UNIT_DURATION },
+};
+#define NMETRICS (sizeof(metrics) / sizeof(metrics[0]))
+
+const struct slo_metric *slo_guard_metric_find(const char *name)
+{
+	for (size_t i = 0; i < NMETRICS; i++) {
+		if (strcmp(metrics[i].name, name) == 0)
+			return &metrics[i];
+	}
+	return NULL;
+}
+
+const char *const *slo_guard_metric_names(void)
+{
+	static const char *names[NMETRICS + 1];
+
+	/* Idempotent: every call writes the same pointers. */
+	for (size_t i = 0; i < NMETRICS; i++)
+		names[i] = metrics[i].name;
+	return names;
+}
+
+const char *slo_guard_metric_list(void)
+{
+	return "latency.p50, latency.p99, errors.ratio, throughput, inflight, goroutines, "
+	       "memory.usage, rss, heap.live, cpu, oom.kills, wall";
+}
+
+/* ---- parse, print, check ---- */
+
+int bo_guard_parse(struct bo_guard **ret, const char *text, struct bo_err *err)
+{
+	struct bo_guard *guard = calloc(1, sizeof(*guard));
+	struct bo_err local = { 0 };
+	int r;
+
+	if (!guard)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_SLO, "out of memory");
+	guard->load_since_ns = guard->base_since_ns = SLO_NEVER;
+	r = slo_parse_guard(text, &guard->arena, &guard->cmp, &local);
+	if (r < 0) {
+		if (err)
+			*err = local;
+		bo_guard_free(guard);
+		return r;
+	}
+	*ret = guard;
+	return 0;
+}
+
+void bo_guard_free(struct bo_guard *guard)
+{
+	if (!guard)
+		return;
+	bo_vec_foreach(track, &guard->tracks)
+		bo_vec_done(&track->base);
+	bo_vec_done(&guard->tracks);
+	bo_arena_done(&guard->arena);
+	free(guard);
+}
+
+void bo_guard_print(const struct bo_guard *guard, struct bo_strbuf *out)
+{
+	struct slo_cmp bare = guard->cmp;
+
+	bare.over_ns = 0;
+	bo_strbuf_puts(out, "halt when ");
+	slo_cmp_print(&bare, out);
+	if (guard->cmp.over_ns)
+		bo_strbuf_printf(out, " for %s", guard->cmp.over_text);
+}
+
+static bool relative(const struct slo_cmp *cmp)
+{
+	return cmp->limit_kind == SLO_LIMIT_FACTOR || cmp->limit_kind == SLO_LIMIT_OFFSET;
+}
+
+int bo_guard_check(const struct bo_guard *guard, const struct bo_plan *plan, struct bo_err *err)
+{
+	const struct slo_cmp *cmp = &guard->cmp;
+	/* The run-in, and a second to look at. */
+	int64_t least = cmp->metric->flags & SLO_M_REQUESTS ? RUN_IN_NS + BO_NSEC_PER_SEC
+							    : BO_NSEC_PER_SEC;
+	char want[BO_UNIT_BUF], have[BO_UNIT_BUF];
+
+	if (relative(cmp) && plan->phase_ns[BO_PHASE_BASE] < least)
+		return slo_err_at(err, cmp->limit_col,
+				  "%s is compared with base: expected a phase 'base' of at least "
+				  "%s, found %s",
+				  cmp->metric_text, bo_format_duration(least, want),
+				  bo_format_duration(plan->phase_ns[BO_PHASE_BASE], have));
+	return slo_check_target(cmp, plan, err);
+}
+
+/* ---- values ---- */
+
+/* The worst of the loads for a percentile, their sum for the rest. */
+static double load_value(const struct slo_cmp *cmp, const struct bo_plan *plan,
+			 const struct bo_live_state *now)
+{
+	double offered = 0, done = 0, errors = 0, inflight = 0, slowest = NAN;
+	bool p50 = strcmp(cmp->metric->name, "latency.p50") == 0;
+
+	for (size_t i = 0; i < now->nloads; i++) {
+		const struct bo_live_load *l = &now->loads[i];
+		double ns = (double)(p50 ? l->p50_ns : l->p99_ns);
+
+		if (!slo_load_counts(plan, cmp, (unsigned)i))
+			continue;
+		offered += l->offered_per_s;
+		done += l->done_per_s;
+		errors += l->errors_per_s;
+		inflight += (double)l->inflight;
+		if (l->done_per_s > 0 && !(ns <= slowest))
+			slowest = ns;
+	}
+	if (strncmp(cmp->metric->name, "latency", 7) == 0)
+		return slowest;
+	if (strcmp(cmp->metric->name, "inflight") == 0)
+		return inflight;
+	if (strcmp(cmp->metric->name, "throughput") == 0)
+		return offered > 0 ? done - errors : NAN;
+	return done >= MIN_DONE_PER_S ? errors / done : NAN;
+}
+
+static double node_value(const struct slo_cmp *cmp, const struct bo_plan *plan,
+			 const struct bo_live_state *now, int node)
+{
+	double value = now->value ? now->value(now->arg, cmp->metric->series, node) : NAN, limit;
+
+	if (cmp->limit_kind != SLO_LIMIT_OF_LIMIT || isnan(value))
+		return value;
+	limit = now->value(now->arg, BO_SERIES_MEMORY_LIMIT, node);
+	if (isnan(limit) || limit <= 0)
+		limit = (double)plan->nodes.items[node].memory_bytes;
+	return limit > 0 ? value / limit : NAN;
+}
+
+/* ---- state ---- */
+
+static int order(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* NAN: not known (yet). */
+static double limit_of(const struct slo_cmp *cmp, struct track *t)
+{
+	if (!relative(cmp))
+		return cmp->limit;
+	if (isnan(t->base_median) && t->base.len >= SLO_MIN_BASE_SAMPLES) {
+		qsort(t->base.items, t->base.len, sizeof(double), order);
+		t->base_median = t->base.items[t->base.len / 2];
+	}
+	return cmp->limit_kind == SLO_LIMIT_FACTOR ? cmp->limit * t->base_median
+						   : cmp->limit + t->base_median;
+}
+
+/* "out of bounds" is where the comparison of a guard holds. */
+static bool track_feed(const struct slo_cmp *cmp, struct track *t, double value, double limit,
+		       int64_t t_ns)
+{
+	bool out = !slo_breaks(cmp->op, value, limit);
+
+	if (t->since_ns != SLO_NEVER && t_ns - t->last_ns > SILENCE_NS)
+		t->since_ns = SLO_NEVER;
+	if (isnan(value) || isnan(limit))
+		return false;
+	if (!out) {
+		t->since_ns = SLO_NEVER;
+		return false;
+	}
+	if (t->since_ns == SLO_NEVER) {
+		t->since_ns = t_ns;
+		t->least = t->most = value;
+	}
+	t->last_ns = t_ns;
+	t->least = value < t->least ? value : t->least;
+	t->most = value > t->most ? value : t->most;
+	return t_ns - t->since_ns >= cmp->over_ns;
+}
+
+static void say(const struct bo_guard *guard, const struct track *t, const char *node, double limit,
+		char *buf, size_t size)
+{
+	const struct slo_cmp *cmp = &guard->cmp;
+	enum slo_unit unit = slo_cmp_unit(cmp);
+	char least[BO_UNIT_BUF], most[BO_UNIT_BUF], from[BO_UNIT_BUF], at[BO_UNIT_BUF], was[128],
+		base[80] = "";
+	struct bo_strbuf text = { 0 };
+
+	bo_guard_print(guard, &text);
+	slo_format(unit, t->least, least);
+	slo_format(unit, t->most, most);
+	if (strcmp(least, most) == 0)
+		snprintf(was, sizeof(was), "%s", least);
+	else
+		snprintf(was, sizeof(was), "%s to %s", least, most);
+	if (relative(cmp))
+		snprintf(base, sizeof(base), " (limit %s)", slo_format(unit, limit, from));
+	bo_format_duration(t->since_ns, from);
+	bo_format_duration(t->last_ns, at);
+	if (t->since_ns == t->last_ns)
+		snprintf(buf, size, "%s: %s%s%s%s at %s", bo_strbuf_str(&text), node ? node : "",
+			 node ? " " : "", was, base, at);
+	else
+		snprintf(buf, size, "%s: %s%s%s%s from %s to %s", bo_strbuf_str(&text),
+			 node ? node : "", node ? " " : "", was, base, from, at);
+	bo_strbuf_done(&text);
+}
+
+/* When load and base began, as far as the states tell. */
+static void note_phase(struct bo_guard *guard, const struct bo_live_state *now)
+{
+	bool load = bo_phase_has_load(now->phase), base = now->phase == BO_PHASE_BASE;
+
+	if (!load)
+		guard->load_since_ns = SLO_NEVER;
+	else if (guard->load_since_ns == SLO_NEVER)
+		guard->load_since_ns = now->t_ns;
+	if (!base)
+		guard->base_since_ns = SLO_NEVER;
+	else if (guard->base_since_ns == SLO_NEVER)
+		guard->base_since_ns = now->t_ns;
+}
+
+static struct track *track_at(struct bo_guard *guard, size_t index)
+{
+	while (guard->tracks.len <= index) {
+		if (!bo_vec_push(&guard->tracks,
+				 (struct track){ .base_median = NAN, .since_ns = SLO_NEVER }))
+			return NULL;
+	}
+	return &guard->tracks.items[index];
+}
+
+static bool feed_one(struct bo_guard *guard, size_t index, const char *node, double value,
+		     int64_t run_in_ns, const struct bo_live_state *now, char *buf, size_t size)
+{
+	const struct slo_cmp *cmp = &guard->cmp;
+	struct track *t = track_at(guard, index);
+	double limit;
+
+	if (!t) {
+		/* A fuse that cannot remember has blown. */
+		snprintf(buf, size, "a guard is out of memory");
+		return true;
+	}
+	if (relative(cmp) && now->phase <= BO_PHASE_BASE) {
+		/* One value less is no harm when memory is short. */
+		if (guard->base_since_ns != SLO_NEVER &&
+		    now->t_ns - guard->base_since_ns >= run_in_ns && !isnan(value))
+			(void)bo_vec_push(&t->base, value);
+		return false;
+	}
+	limit = limit_of(cmp, t);
+	if (!track_feed(cmp, t, value, limit, now->t_ns))
+		return false;
+	say(guard, t, node, limit, buf, size);
+	return true;
+}
+
+static bool feed_nodes(struct bo_guard *guard, const struct bo_plan *plan,
+		       const struct bo_live_state *now, char *buf, size_t size)
+{
+	const struct slo_cmp *cmp = &guard->cmp;
+
+	for (size_t i = 0; i < plan->nodes.len; i++) {
+		const struct bo_node_spec *spec = &plan->nodes.items[i];
+
+		if (cmp->node ? strcmp(spec->name, cmp->node) != 0 : spec->role != BO_ROLE_SUBJECT)
+			continue;
+		if (feed_one(guard, i, spec->name, node_value(cmp, plan, now, (int)i), 0, now, buf,
+			     size))
+			return true;
+	}
+	return false;
+}
+
+bool bo_guard_feed(struct bo_guard *guard, const struct bo_plan *plan,
+		   const struct bo_live_state *now, char *buf, size_t size)
+{
+	const struct slo_cmp *cmp = &guard->cmp;
+	double value;
+
+	if (guard->fired)
+		return true;
+	note_phase(guard, now);
+	if (cmp->metric->flags & SLO_M_NODE) {
+		guard->fired = feed_nodes(guard, plan, now, buf, size);
+		return guard->fired;
+	}
+	if (!(cmp->metric->flags & SLO_M_REQUESTS))
+		value = (double)now->t_ns;
+	else if (guard->load_since_ns != SLO_NEVER && now->t_ns - guard->load_since_ns >= RUN_IN_NS)
+		value = load_value(cmp, plan, now);
+	else
+		value = NAN;
+	guard->fired = feed_one(guard, 0, NULL, value, RUN_IN_NS, now, buf, size);
+	return guard->fired;
+}
