@@ -8,7 +8,7 @@
 local bo = require "brownout"
 
 local variant = bo.param("variant", "fixed")
-local rate = bo.param("rate", 100)  -- requests per second; 25 is enough for every budget
+local rate = bo.param("rate", 100)  -- requests per second; 50 is enough for every budget
 local latest = bo.param("latest", "1.25s")  -- T and a quarter of slack: its answer takes a moment too
 
 -- On a very slow machine (an emulated one) everything takes longer, to start with the first requests.
@@ -16,7 +16,7 @@ local slow = bo.param("slow", false)
 local phases = { warmup = "1s", base = "3s", fault = "10.5s", hold = "2s", heal = "2.5s", settle = "1.5s" }
 local impaired = "3.5s"
 if slow then
-  phases = { warmup = "6s", base = "6s", fault = "14s", hold = "3s", heal = "5s", settle = "4s" }
+  phases = { warmup = "6s", base = "9s", fault = "14s", hold = "3s", heal = "9s", settle = "4s" }
   impaired = "7s"
 end
 

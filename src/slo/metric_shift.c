@@ -132,7 +132,7 @@ static int cut(const struct slo_ask *ask, unsigned phases, int64_t length, struc
 }
 
 static void say(const struct slo_rank *rank, const struct side *base, const struct side *here,
-		int64_t length, struct slo_estimate *est)
+		int64_t length, double serial, struct slo_estimate *est)
 {
 	char lo[BO_UNIT_BUF], hi[BO_UNIT_BUF], w[BO_UNIT_BUF];
 	size_t used;
@@ -145,9 +145,14 @@ static void say(const struct slo_rank *rank, const struct side *base, const stru
 		 "%zu windows of base and %zu here, %s each, say %s to %s (" SLO_CONFIDENCE ")",
 		 base->lo.len, here->lo.len, bo_format_duration(length, w), lo, hi);
 	used = strlen(est->why);
-	if (isinf(rank->lower) || isinf(rank->upper))
+	if (serial > 1)
 		snprintf(est->why + used, sizeof(est->why) - used,
-			 "; five and five that are alike would bound it");
+			 "; they follow each other, as if %.0f and %.0f: longer phases would tell",
+			 fmax(1, (double)base->lo.len / serial),
+			 fmax(1, (double)here->lo.len / serial));
+	else if (isinf(rank->lower) || isinf(rank->upper))
+		snprintf(est->why + used, sizeof(est->why) - used,
+			 "; it takes five and five that are known");
 	used = strlen(est->why);
 	if (base->blind || here->blind)
 		snprintf(est->why + used, sizeof(est->why) - used,
@@ -180,7 +185,7 @@ static int compare(const struct slo_ask *ask, const struct side *base, const str
 	est->upper = here->blind ? INFINITY : expm1(rank.upper);
 	if (isinf(rank.lower))
 		est->lower = -INFINITY;
-	say(&rank, base, here, length, est);
+	say(&rank, base, here, length, pass, est);
 	return 0;
 }
 

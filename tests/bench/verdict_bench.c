@@ -105,7 +105,7 @@ static void shifts(int runs)
 
 static void early(int runs)
 {
-	static const double bursts[] = { 1, 5 };
+	static const double bursts[] = { 1, 5, 20 };
 
 	printf("\nAsked every second for two minutes at 200/s, a limit of 1 %%: within/beyond in %%, and when "
 	       "half of the runs had an answer\n\n%-28s",
@@ -114,7 +114,11 @@ static void early(int runs)
 		printf("  %14.2f", distances[d]);
 	printf("\n");
 	for (size_t i = 0; i < sizeof(bursts) / sizeof(bursts[0]); i++) {
-		printf("%-28s", i ? "bursts of 5" : "independent");
+		char what[32] = "independent";
+
+		if (i)
+			snprintf(what, sizeof(what), "bursts of %.0f", bursts[i]);
+		printf("%-28s", what);
 		for (size_t d = 0; d < NDISTANCES; d++) {
 			char cell[40], at[16] = "-";
 			int median;

@@ -47,5 +47,5 @@ void bo_stop_add(struct bo_stop *stop, const struct bo_req *req, enum bo_phase p
  * doubt and needs no phase after @phase; else OPEN.  Only budgets of latency percentiles and maxima and
  * of errors, with absolute limits and without windows, are ever certain.
  */
-enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t inflight, char *buf,
-			       size_t size);
+enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t inflight,
+			       char *buf, size_t size);
