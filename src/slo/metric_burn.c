@@ -223,7 +223,7 @@ static int measure_burn(const struct slo_ask *ask, struct slo_estimate *est, str
 	}
 	worst_rate(ask, &past, long_ns ? long_ns : past.total_ns, short_ns, budget, est);
 	snprintf(est->why, sizeof(est->why),
-		 "%zu of %zu requests failed: it burns at %.2f to %.2f (95%%)", past.bad[past.n],
+		 "%zu of %zu requests failed: it burns at %.2f to %.2f (99%% each way)", past.bad[past.n],
 		 past.n, est->lower, est->upper);
 	spent = (double)past.bad[past.n] / (double)past.n * (double)past.total_ns /
 		(budget * (double)period);

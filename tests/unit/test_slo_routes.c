@@ -176,7 +176,7 @@ static void test_plan(void **state)
 	/* A quarter of 1000 requests. */
 	expect_lint(
 		s, "latency.p99{route=pay} <= 1s in base",
-		"needs at least 299 requests to pass, and the plan offers about 250 there (50/s "
+		"needs at least 459 requests to pass, and the plan offers about 250 there (50/s "
 		"for 5.00s)");
 }
 
