@@ -91,11 +91,10 @@ int bo_prometheus_feed(struct bo_prometheus *p, const char *bytes, size_t n, str
 
 int bo_prometheus_finish(struct bo_prometheus *p, struct bo_err *err)
 {
-	/* OpenMetrics ends in "# EOF"; the older format may lack its last newline. */
-	int r = p->len && !p->skipping ? take_line(p, err) : 0;
-
-	if (r < 0)
-		return r;
+	/* Every sample ends in a newline; of one that does not, some digits may be missing. */
+	if (p->len >= strlen(p->name) && !strncmp(p->line, p->name, strlen(p->name)))
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "cut short in a sample of '%s'",
+				  p->name);
 	if (!p->found)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no metric '%s'", p->name);
 	if (p->found > 1)
