@@ -82,6 +82,16 @@ void bo_agree_free(struct bo_agree *a)
 	free(a);
 }
 
+void bo_agree_forget(struct bo_agree *a)
+{
+	if (!a)
+		return;
+	if (a->fetch)
+		bo_fetch_cancel(a->fetch);
+	a->asking = false;
+	a->answer = -1;
+}
+
 static void ask(struct bo_agree *a, int64_t count)
 {
 	struct bo_err ignored = { 0 };
