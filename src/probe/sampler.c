@@ -276,6 +276,7 @@ static void *sampler_main(void *self)
 {
 	struct bo_sampler *s = self;
 
+	pthread_setname_np(pthread_self(), "bo-sampler");
 	while (!atomic_load(&s->stop)) {
 		int64_t next_ns = bo_now_ns() + BO_NSEC_PER_SEC;
 		struct bo_err err = { 0 };

@@ -377,6 +377,7 @@ static void *watch_main(void *self)
 {
 	struct bo_watch *w = self;
 
+	pthread_setname_np(pthread_self(), "bo-census");
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
 		int64_t next_ns = bo_now_ns() + PERIOD_NS;
