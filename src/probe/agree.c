@@ -126,18 +126,17 @@ void bo_agree_count(struct bo_agree **agree, struct bo_probe *probe, int64_t cou
 {
 	struct bo_agree *a = *agree;
 
-	if (atomic_exchange(&probe->agree, false)) {
-		if (!a)
-			a = *agree = agree_new(probe);
-		if (a)
-			ask(a, count);
-		return;
+	if (a && (a->asking || a->answer >= 0)) {
+		a->low = count < a->low ? count : a->low;
+		a->high = count > a->high ? count : a->high;
+		/* The first count after the answer is the last that belongs to it. */
+		if (a->answer >= 0)
+			compare(a);
 	}
-	if (!a || (!a->asking && a->answer < 0))
+	if (!atomic_exchange(&probe->agree, false))
 		return;
-	a->low = count < a->low ? count : a->low;
-	a->high = count > a->high ? count : a->high;
-	/* The first count after the answer is the last that belongs to it. */
-	if (a->answer >= 0)
-		compare(a);
+	if (!a)
+		a = *agree = agree_new(probe);
+	if (a)
+		ask(a, count);
 }
