@@ -7,11 +7,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "brownout/base/strbuf.h"
 #include "brownout/census.h"
@@ -206,6 +210,72 @@ static void test_a_restart_is_followed(void **state)
 	assert_true(s->gaps.len >= 1);
 	assert_int_equal(s->samples.items[s->samples.len - 1].value, zoo_count(&zoo));
 	kit_free(k);
+	zoo_stop(&zoo);
+}
+
+static bool is_bulk(const struct seen *seen)
+{
+	return seen->has_bulk && seen->stuck >= 300;
+}
+
+/* The one before lives on, as a parent that has handed over does; it is not looked at any more. */
+static void test_another_process_at_once(void **state)
+{
+	static const char *const few[] = { "-bulk", "20", NULL }, *const many[] = { "-bulk", "300",
+										    NULL };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	struct zoo old = start(few), new = start(many);
+	struct kit *k = kit_new();
+	int node = begin(k, &old, &observer);
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&old));
+	bo_sampler_set_pid(k->sampler, node, new.pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&new));
+	ask_until(k, node, &seen, is_bulk);
+	bo_sampler_stop(k->sampler);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&old);
+	zoo_stop(&new);
+}
+
+/* A process that has only just been started is not yet the program that it will be. */
+static void test_a_program_that_is_yet_to_come(void **state)
+{
+	struct zoo zoo = start(NULL);
+	struct kit *k = kit_new();
+	int node = begin(k, &zoo, NULL), in[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid;
+
+	(void)state;
+	assert_true(null >= 0 && pipe2(in, O_CLOEXEC) == 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		char go;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (read(in[0], &go, 1) == 1 && dup2(in[0], 0) == 0 && dup2(null, 1) == 1)
+			execl(ZOO, ZOO, "-bulk", "300", (char *)NULL);
+		_exit(127);
+	}
+	bo_sampler_set_pid(k->sampler, node, pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_none, 0);
+	/* Tried in vain more than once: a gap says so. */
+	for (int i = 0; i < 20; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(write(in[1], "x", 1), 1);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	bo_sampler_stop(k->sampler);
+	assert_true(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len >= 1);
+	kit_free(k);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(in[0]);
+	close(in[1]);
+	close(null);
 	zoo_stop(&zoo);
 }
 
@@ -471,6 +541,8 @@ int main(void)
 		cmocka_unit_test(test_counts_and_groups),
 		cmocka_unit_test(test_a_stopped_process_is_read_all_the_same),
 		cmocka_unit_test(test_a_restart_is_followed),
+		cmocka_unit_test(test_another_process_at_once),
+		cmocka_unit_test(test_a_program_that_is_yet_to_come),
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
 		cmocka_unit_test(test_too_many_requests_are_said),
 		cmocka_unit_test(test_a_long_phase_is_thinned),
