@@ -139,7 +139,10 @@ static void test_counts_and_groups(void **state)
 		ordinary += s->samples.items[i].t_ns - s->samples.items[i - 1].t_ns <
 			    15 * BO_NSEC_PER_MSEC;
 	assert_true(ordinary * 2 > s->samples.len);
+	assert_null(strstr(bo_strbuf_str(&seen.whys), "null"));
 	assert_true(k->run->snapshots.len >= 3);
+	assert_int_equal(
+		strncmp(k->run->snapshots.items[0].source, "census symtab+dwarf, go1.", 25), 0);
 	for (size_t i = 1; i < k->run->snapshots.len; i++) {
 		assert_true(k->run->snapshots.items[i - 1].t_ns < k->run->snapshots.items[i].t_ns);
 		assert_ptr_equal(k->run->snapshots.items[i].source,
@@ -241,6 +244,28 @@ static void test_another_process_at_once(void **state)
 	zoo_stop(&new);
 }
 
+/* The same process, and nobody says that it is another program now. */
+static void test_a_program_that_becomes_another(void **state)
+{
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	struct zoo zoo = start(NULL);
+	struct kit *k = kit_new();
+	int node = begin(k, &zoo, &observer);
+	char ready[64];
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	assert_true(zoo_ask(&zoo, "again", ready, sizeof(ready)));
+	assert_non_null(strstr(ready, "ready"));
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&zoo));
+	ask_until(k, node, &seen, is_bulk);
+	bo_sampler_stop(k->sampler);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
 /* A process that has only just been started is not yet the program that it will be. */
 static void test_a_program_that_is_yet_to_come(void **state)
 {
@@ -302,24 +327,34 @@ static struct kit *bereaved(int *ret_node)
 	return k;
 }
 
+static const struct bo_event *event_of(const struct kit *k, const char *part)
+{
+	bo_vec_foreach(e, &k->run->events)
+		if (strstr(e->text, part))
+			return e;
+	fail_msg("nobody said: %s", part);
+	return NULL;
+}
+
 static void test_what_cannot_be_taken_is_said(void **state)
 {
 	int node;
 	struct kit *k = bereaved(&node);
 	int64_t asked_ns = bo_now_ns();
+	const struct bo_event *hold, *settle;
 
 	(void)state;
 	bo_sampler_snapshot(k->sampler, node, "hold");
 	/* It is waited for half a second: time itself is what has to pass here. */
-	while (bo_now_ns() - asked_ns < 700 * BO_NSEC_PER_MSEC)
+	while (bo_now_ns() - asked_ns < 2 * BO_NSEC_PER_SEC)
 		poll(NULL, 0, 10);
 	bo_sampler_snapshot(k->sampler, node, "settle");
 	bo_sampler_stop(k->sampler);
-	assert_non_null(find_event(k, BO_EVENT_NOTE,
-				   "no census of goroutines for \"hold\": the process is down"));
+	hold = event_of(k, "no census of goroutines for \"hold\": the process is down");
 	/* The end leaves no time: it is said at once. */
-	assert_non_null(find_event(k, BO_EVENT_NOTE,
-				   "no census of goroutines for \"settle\": the process is down"));
+	settle = event_of(k, "no census of goroutines for \"settle\": the process is down");
+	assert_true(settle->t_ns - hold->t_ns > BO_NSEC_PER_SEC / 4);
+	assert_true(hold < settle);
 	kit_free(k);
 }
 
@@ -331,7 +366,12 @@ static void test_too_many_requests_are_said(void **state)
 	(void)state;
 	for (int i = 0; i < 9; i++)
 		bo_sampler_snapshot(k->sampler, node, "hold");
+	/* The main thread writes the timeline meanwhile: each line goes to its place. */
+	bo_run_event(k->run, INT64_MAX / 2, BO_EVENT_NOTE, -1, "much later");
 	bo_sampler_stop(k->sampler);
+	for (size_t i = 1; i < k->run->events.len; i++)
+		assert_true(k->run->events.items[i - 1].t_ns <= k->run->events.items[i].t_ns);
+	assert_string_equal(k->run->events.items[k->run->events.len - 1].text, "much later");
 	assert_int_equal(count_events(k, "too many were asked for at once"), 1);
 	assert_int_equal(count_events(k, "the process is down"), 8);
 	kit_free(k);
@@ -542,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_a_stopped_process_is_read_all_the_same),
 		cmocka_unit_test(test_a_restart_is_followed),
 		cmocka_unit_test(test_another_process_at_once),
+		cmocka_unit_test(test_a_program_that_becomes_another),
 		cmocka_unit_test(test_a_program_that_is_yet_to_come),
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
 		cmocka_unit_test(test_too_many_requests_are_said),
