@@ -424,7 +424,7 @@ static void test_a_long_phase_is_thinned(void **state)
 	const struct bo_sampler_observer observer = { &seen, taken };
 	struct kit *k = kit_new();
 	int node = begin(k, &zoo, &observer);
-	int64_t t0_ns = bo_now_ns(), dense_ns, thin_ns, dense, thin, again;
+	int64_t t0_ns = bo_now_ns(), dense_ns, thin_ns, again_ns, dense, thin, again;
 	const struct bo_series *s;
 	size_t n;
 
@@ -434,6 +434,9 @@ static void test_a_long_phase_is_thinned(void **state)
 	/* As if the phase had lasted for 4300 s: 10, 20, 40 ms are over, and 1, 2, 4 s of snapshots. */
 	bo_sampler_phase(k->sampler, bo_now_ns() - 4300 * BO_NSEC_PER_SEC);
 	thin_ns = pass(k, node, t0_ns, 5 * BO_NSEC_PER_SEC / 2);
+	/* Put off for ten seconds, and a new phase in which nobody waits for that. */
+	bo_sampler_phase(k->sampler, bo_now_ns() - 1000000 * BO_NSEC_PER_SEC);
+	again_ns = pass(k, node, t0_ns, BO_NSEC_PER_SEC / 4);
 	bo_sampler_phase(k->sampler, bo_now_ns());
 	pass(k, node, t0_ns, BO_NSEC_PER_SEC / 2);
 	bo_sampler_stop(k->sampler);
@@ -442,7 +445,7 @@ static void test_a_long_phase_is_thinned(void **state)
 	assert_true(n >= 5);
 	thin = distance(s, dense_ns, thin_ns, &n);
 	assert_true(n >= 5);
-	again = distance(s, thin_ns, INT64_MAX, &n);
+	again = distance(s, again_ns, INT64_MAX, &n);
 	assert_true(n >= 5);
 	assert_true(thin > 5 * dense && thin > 5 * again);
 	/* The next was due after 8 s; the new phase does not wait for it. */
@@ -510,7 +513,17 @@ static void agree_with_seven(const char *const *args, enum bo_event_kind kind, c
 
 	assert_int_equal(atomic_load(&asked), 0);
 	agree_until(k, &asked, 2);
+	/* Each answer is compared once, however many counts follow. */
+	for (int i = 0; i < 5; i++) {
+		char answer[16];
+
+		assert_true(zoo_ask(&zoo, "spawn 1", answer, sizeof(answer)));
+		kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal,
+			 (double)zoo_count(&zoo));
+	}
 	bo_sampler_stop(k->sampler);
+	assert_true(count_events(k, "pprof says") + count_events(k, "pprof agrees") <=
+		    atomic_load(&asked));
 	if (!find_event(k, kind, text)) {
 		bo_vec_foreach(e, &k->run->events)
 			print_message("%s\n", e->text);
@@ -537,6 +550,53 @@ static struct httpd_answer seven_later(void *self, const char *target, const cha
 	if (atomic_load(&slow->asked) > 1)
 		answer.deed = HTTPD_HOLD;
 	return answer;
+}
+
+/* What came meanwhile explains a difference. */
+static void test_growth_meanwhile_is_no_disagreement(void **state)
+{
+	struct slow slow = { .asked = 0 };
+	struct httpd *httpd = httpd_start(seven_later, &slow);
+	struct zoo zoo = start(NULL);
+	char url[64], answer[16];
+	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
+
+	(void)state;
+	agree_until(k, &slow.asked, 1);
+	assert_true(zoo_ask(&zoo, "spawn 300", answer, sizeof(answer)));
+	kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal, (double)zoo_count(&zoo));
+	atomic_store(&slow.go_on, true);
+	agree_until(k, &slow.asked, 2);
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(count_events(k, "disagree"), 0);
+	kit_free(k);
+	zoo_stop(&zoo);
+	httpd_stop(httpd);
+}
+
+/* A profile of so many would stop the world for too long. */
+static void test_of_many_no_second_opinion_is_asked(void **state)
+{
+	static const char *const args[] = { "-bulk", "10100", "-depth", "1", NULL };
+	atomic_uint asked = 0;
+	struct httpd *httpd = httpd_start(seven, &asked);
+	struct zoo zoo = start(args);
+	char url[64], answer[16];
+	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_above, 10000);
+	bo_sampler_agree(k->sampler, subject_of(k));
+	for (int i = 0; i < 5; i++) {
+		assert_true(zoo_ask(&zoo, "spawn 1", answer, sizeof(answer)));
+		kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal,
+			 (double)zoo_count(&zoo));
+	}
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(atomic_load(&asked), 0);
+	kit_free(k);
+	zoo_stop(&zoo);
+	httpd_stop(httpd);
 }
 
 /* Seven was the truth of a process that is no more. */
@@ -590,6 +650,8 @@ int main(void)
 		cmocka_unit_test(test_too_many_requests_are_said),
 		cmocka_unit_test(test_a_long_phase_is_thinned),
 		cmocka_unit_test(test_a_second_sampler_is_compared),
+		cmocka_unit_test(test_growth_meanwhile_is_no_disagreement),
+		cmocka_unit_test(test_of_many_no_second_opinion_is_asked),
 		cmocka_unit_test(test_the_answer_of_another_process_is_not_compared),
 	};
 
