@@ -135,6 +135,22 @@ static void test_auto_falls_back_to_expvar(void **state)
 	service_free(s);
 }
 
+/* Of a dependency nobody guesses: it is asked only where the scenario says so. */
+static void test_a_dependency_is_left_alone(void **state)
+{
+	struct service *s = service_new(PPROF_7, VARS_9);
+	struct kit *k = kit_new();
+	int node = subject(k, "db", s);
+
+	(void)state;
+	kit_spec(k, node)->role = BO_ROLE_DEPENDENCY;
+	begin(k, node);
+	assert_null(bo_run_series(k->run, BO_SERIES_GOROUTINES, node));
+	assert_int_equal(httpd_requests(s->httpd), 0);
+	kit_free(k);
+	service_free(s);
+}
+
 static void test_explicit_urls_and_key(void **state)
 {
 	struct service *s = service_new(PPROF_7, VARS_9);
@@ -451,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_auto_takes_pprof_first),
 		cmocka_unit_test(test_auto_falls_back_to_expvar),
+		cmocka_unit_test(test_a_dependency_is_left_alone),
 		cmocka_unit_test(test_explicit_urls_and_key),
 		cmocka_unit_test(test_nothing_answers_is_said),
 		cmocka_unit_test(test_named_address_is_asked_again),
