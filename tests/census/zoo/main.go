@@ -12,7 +12,7 @@
 //	end            one goroutine ends on each P
 //	spawn N        N more goroutines that wait for ever
 //	exec           become sleep(1)
-//	again          become another zoo, with 300 of -bulk
+//	again          become the zoo beside it that is called -pie-stripped, with 300 of -bulk
 //	quit
 package main
 
@@ -314,7 +314,7 @@ func obey(p *pool) {
 		case "exec":
 			check(syscall.Exec("/bin/sleep", []string{"sleep", "1000"}, nil))
 		case "again":
-			check(syscall.Exec(os.Args[0], []string{os.Args[0], "-bulk", "300"}, os.Environ()))
+			check(syscall.Exec(os.Args[0]+"-pie-stripped", []string{os.Args[0], "-bulk", "300"}, os.Environ()))
 		case "quit":
 			return
 		default:
