@@ -247,6 +247,19 @@ static void test_proven_in_part(void **state)
 	expect(s, "goroutines.leaked <= 69", BO_FAIL, "leaked 70", NULL);
 }
 
+/* Who sleeps is not said to run on. */
+static void test_doubtful_is_not_alive(void **state)
+{
+	const struct life sleeping = { { 0, 0, 0, 100, 100, 0, 0 }, { 0, 0, 1, 1, 1, 1 }, SLEEP };
+	struct synth *s = *state;
+	const struct bo_budget_result *r;
+
+	play(s, &sleeping);
+	r = synth_judge(s, "goroutines.leaked <= 1000 at hold");
+	assert_int_equal(r->outcome, BO_PASS);
+	assert_null(strstr(r->reason, "still run"));
+}
+
 /* Two looks are too few to see a worker work. */
 static void test_a_short_heal(void **state)
 {
@@ -333,11 +346,17 @@ static void test_dumps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_services),  SYNTH_TEST(test_bound_grows_with_load),
-		SYNTH_TEST(test_cannot_tell),     SYNTH_TEST(test_timeout_not_over),
-		SYNTH_TEST(test_runtime_says_so), SYNTH_TEST(test_selected),
-		SYNTH_TEST(test_proven_in_part),  SYNTH_TEST(test_a_short_heal),
-		SYNTH_TEST(test_too_many_kinds),  SYNTH_TEST(test_dumps),
+		cmocka_unit_test(test_services),
+		SYNTH_TEST(test_bound_grows_with_load),
+		SYNTH_TEST(test_cannot_tell),
+		SYNTH_TEST(test_timeout_not_over),
+		SYNTH_TEST(test_runtime_says_so),
+		SYNTH_TEST(test_selected),
+		SYNTH_TEST(test_proven_in_part),
+		SYNTH_TEST(test_a_short_heal),
+		SYNTH_TEST(test_doubtful_is_not_alive),
+		SYNTH_TEST(test_too_many_kinds),
+		SYNTH_TEST(test_dumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
