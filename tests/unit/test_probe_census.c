@@ -216,6 +216,11 @@ static void test_a_restart_is_followed(void **state)
 	zoo_stop(&zoo);
 }
 
+static bool is_there(const struct seen *seen)
+{
+	return seen->total > 0;
+}
+
 static bool is_bulk(const struct seen *seen)
 {
 	return seen->has_bulk && seen->stuck >= 300;
@@ -234,6 +239,7 @@ static void test_another_process_at_once(void **state)
 
 	(void)state;
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&old));
+	ask_until(k, node, &seen, is_there);
 	bo_sampler_set_pid(k->sampler, node, new.pid);
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&new));
 	ask_until(k, node, &seen, is_bulk);
@@ -255,7 +261,9 @@ static void test_a_program_that_becomes_another(void **state)
 	char ready[64];
 
 	(void)state;
+	/* Both threads have a handle. */
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	ask_until(k, node, &seen, is_there);
 	assert_true(zoo_ask(&zoo, "again", ready, sizeof(ready)));
 	assert_non_null(strstr(ready, "ready"));
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&zoo));
