@@ -407,7 +407,6 @@ static void test_limits(void **state)
 
 	(void)state;
 	attach();
-	assert_true(zoo_ask(&zoo, "spawn 21000", answer, sizeof(answer)));
 	for (size_t i = 0; i < MANY; i++) {
 		snprintf(sites[i], sizeof(sites[i]), "main.f%zu", i);
 		groups[0][i] = (struct bo_census_group){
@@ -425,6 +424,7 @@ static void test_limits(void **state)
 	groups[0][7].count = 9;
 	full.groups = groups[0];
 	show("base", &full);
+	assert_true(zoo_ask(&zoo, "spawn 21000", answer, sizeof(answer)));
 	full.groups = groups[1];
 	show("hold", &full);
 	bo_evidence_finish(evidence);
