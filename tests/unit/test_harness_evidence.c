@@ -199,6 +199,26 @@ static void take(const char *why)
 	show(why, &snap);
 }
 
+/* @more goroutines, and until all that were spawned, @total, have run and wait. */
+static void spawn(unsigned more, uint64_t total)
+{
+	int64_t deadline_ns = bo_now_ns() + 20 * BO_NSEC_PER_SEC;
+	uint64_t waiting = 0;
+	char command[32], answer[32];
+
+	snprintf(command, sizeof(command), "spawn %u", more);
+	assert_true(zoo_ask(&zoo, command, answer, sizeof(answer)));
+	while (waiting != total) {
+		assert_true(bo_now_ns() < deadline_ns);
+		assert_int_equal(bo_census_snapshot(census, DETAIL, &snap, &err), 0);
+		waiting = 0;
+		for (size_t i = 0; i < snap.ngroups; i++)
+			if (snap.groups[i].state == BO_CENSUS_WAITING &&
+			    !strcmp(snap.groups[i].created.func, "main.obey"))
+				waiting += snap.groups[i].count;
+	}
+}
+
 static size_t occurrences(const char *text, const char *what)
 {
 	size_t n = 0;
@@ -329,11 +349,11 @@ static void test_files(void **state)
 	(void)state;
 	attach();
 	take("base");
-	assert_true(zoo_ask(&zoo, "spawn 40", path, sizeof(path)));
+	spawn(40, 40);
 	take("tripwire");
 	take("fault");
 	take("hold");
-	assert_true(zoo_ask(&zoo, "spawn 2", path, sizeof(path)));
+	spawn(2, 42);
 	take("settle");
 	/* The process ends, and with it the handle: what was kept are copies. */
 	bo_census_free(census);
@@ -403,7 +423,7 @@ static void test_limits(void **state)
 	static struct bo_census_group groups[2][MANY];
 	static char sites[MANY][16];
 	struct bo_census_snapshot full = { .user = MANY, .ngroups = MANY };
-	char *text, answer[64];
+	char *text;
 
 	(void)state;
 	attach();
@@ -424,7 +444,7 @@ static void test_limits(void **state)
 	groups[0][7].count = 9;
 	full.groups = groups[0];
 	show("base", &full);
-	assert_true(zoo_ask(&zoo, "spawn 21000", answer, sizeof(answer)));
+	spawn(21000, 21000);
 	full.groups = groups[1];
 	show("hold", &full);
 	bo_evidence_finish(evidence);
@@ -491,12 +511,11 @@ static void test_a_full_disk(void **state)
 static void test_a_full_disk_at_the_end(void **state)
 {
 	struct rlimit was, full;
-	char answer[32];
 
 	(void)state;
 	attach();
 	take("base");
-	assert_true(zoo_ask(&zoo, "spawn 40", answer, sizeof(answer)));
+	spawn(40, 40);
 	take("hold");
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
