@@ -17,6 +17,8 @@ for target in "$build"/tests/fuzz/fuzz_*; do
 	mkdir -p "$build/corpus/$name"
 	set -- "$build/corpus/$name"
 	[ ! -d "$seeds" ] || set -- "$@" "$seeds"
+	dict=tests/fuzz/${name#fuzz_}.dict
+	[ ! -f "$dict" ] || set -- "-dict=$dict" "$@"
 	echo "$name: $seconds s"
 	"$target" -max_total_time="$seconds" -print_final_stats=0 -verbosity=0 \
 		-artifact_prefix="$build/crashes/$name-" "$@"

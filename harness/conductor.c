@@ -453,6 +453,7 @@ static void enter_phase(struct conductor *c, enum bo_phase phase)
 		c->run->phases[c->phase].end_ns = start;
 	c->phase = phase;
 	c->run->phases[phase].start_ns = start;
+	bo_sampler_phase(c->sampler, c->t0_ns + start);
 	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
 	bo_status_note(now, "phase %s", bo_phase_name(phase));
 	check_late(c, phase, now);

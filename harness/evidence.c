@@ -100,12 +100,14 @@ static FILE *create(struct bo_evidence *e, const char *name)
 	return out;
 }
 
-static void finish_file(struct bo_evidence *e, FILE *out, const char *name)
+static bool finish_file(struct bo_evidence *e, FILE *out, const char *name)
 {
 	bool failed = ferror(out);
 
-	if (fclose(out) || failed)
+	failed |= fclose(out) != 0;
+	if (failed)
 		remember(e, name, "could not be written whole");
+	return !failed;
 }
 
 static void write_text(struct bo_evidence *e, struct bo_census *census, const char *stem)
@@ -142,10 +144,14 @@ static void write_groups(struct bo_evidence *e, const struct bo_sampler_taken *t
 	}
 	json = bo_census_json(&view);
 	out = json ? create(e, name) : NULL;
+	/* Half a text is still evidence; half a JSON document is nothing. */
 	if (out) {
-		if (json_dumpf(json, out, JSON_INDENT(1)) < 0)
+		bool whole = json_dumpf(json, out, JSON_INDENT(1)) == 0;
+
+		if (!whole)
 			remember(e, name, "could not be written whole");
-		finish_file(e, out, name);
+		if (!finish_file(e, out, name) || !whole)
+			unlinkat(e->dir, name, 0);
 	}
 	json_decref(json);
 }

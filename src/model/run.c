@@ -73,6 +73,17 @@ int bo_outcome_exit(enum bo_outcome outcome)
 	return 3;
 }
 
+int64_t bo_thinned_ns(int64_t interval_ns, int64_t dense, int64_t into_ns)
+{
+	int64_t end_ns = 0, len_ns;
+
+	/* A stretch of @dense looks at each distance: they end at 1, 3, 7 … times the first. */
+	while (!__builtin_mul_overflow(interval_ns, dense, &len_ns) &&
+	       !__builtin_add_overflow(end_ns, len_ns, &end_ns) && into_ns >= end_ns)
+		interval_ns *= 2;
+	return interval_ns;
+}
+
 struct bo_run *bo_run_new(const struct bo_plan *plan)
 {
 	struct bo_run *run = calloc(1, sizeof(*run));

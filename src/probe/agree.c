@@ -82,6 +82,16 @@ void bo_agree_free(struct bo_agree *a)
 	free(a);
 }
 
+void bo_agree_forget(struct bo_agree *a)
+{
+	if (!a)
+		return;
+	if (a->fetch)
+		bo_fetch_cancel(a->fetch);
+	a->asking = false;
+	a->answer = -1;
+}
+
 static void ask(struct bo_agree *a, int64_t count)
 {
 	struct bo_err ignored = { 0 };
@@ -116,18 +126,17 @@ void bo_agree_count(struct bo_agree **agree, struct bo_probe *probe, int64_t cou
 {
 	struct bo_agree *a = *agree;
 
-	if (atomic_exchange(&probe->agree, false)) {
-		if (!a)
-			a = *agree = agree_new(probe);
-		if (a)
-			ask(a, count);
-		return;
+	if (a && (a->asking || a->answer >= 0)) {
+		a->low = count < a->low ? count : a->low;
+		a->high = count > a->high ? count : a->high;
+		/* The first count after the answer is the last that belongs to it. */
+		if (a->answer >= 0)
+			compare(a);
 	}
-	if (!a || (!a->asking && a->answer < 0))
+	if (!atomic_exchange(&probe->agree, false))
 		return;
-	a->low = count < a->low ? count : a->low;
-	a->high = count > a->high ? count : a->high;
-	/* The first count after the answer is the last that belongs to it. */
-	if (a->answer >= 0)
-		compare(a);
+	if (!a)
+		a = *agree = agree_new(probe);
+	if (a)
+		ask(a, count);
 }

@@ -12,6 +12,8 @@ struct bo_agree;
  * @agree: made at need; nothing happens when the node has no pprof
  */
 void bo_agree_count(struct bo_agree **agree, struct bo_probe *probe, int64_t count);
+/** bo_agree_forget() - the process is another one now: nothing that was asked is compared; NULL is fine */
+void bo_agree_forget(struct bo_agree *agree);
 /** bo_agree_free() - NULL is fine */
 void bo_agree_free(struct bo_agree *agree);
 /**

@@ -17,8 +17,6 @@
 
 #define COUNT_INTERVAL_NS (10 * BO_NSEC_PER_MSEC)
 #define STATS_INTERVAL_NS (100 * BO_NSEC_PER_MSEC)
-/* After so many samples at one interval it doubles: 10 minutes at 10 ms, and 430 000 samples in a day. */
-#define DENSE_SAMPLES 60000
 
 enum {
 	GOROUTINES,
@@ -55,7 +53,6 @@ struct census_state {
 	int64_t stats_due_ns;
 	struct bo_census_stats before;
 	bool has_before;
-	size_t dense; /* samples at the present interval */
 	struct bo_agree *agree;
 };
 
@@ -71,14 +68,16 @@ static void drop(struct census_state *st)
 	bo_census_free(st->census);
 	st->census = NULL;
 	st->has_before = false;
+	/* What was counted is not this process's, and neither is the answer under way. */
+	bo_agree_forget(st->agree);
 }
 
 static void detach(struct bo_probe *probe)
 {
 	struct census_state *st = probe->state;
 
-	bo_agree_free(st->agree);
 	drop(st);
+	bo_agree_free(st->agree);
 }
 
 /* Whatever this version or build does not show stays out of the run. */
@@ -207,13 +206,8 @@ static void sample(struct bo_probe *probe, int64_t now_ns)
 	bo_probe_emit(probe, GOROUTINES, now_ns, (double)count);
 	if (now_ns >= st->stats_due_ns)
 		sample_stats(probe, now_ns);
-	if (!bo_watch_running(probe->watch))
-		return;
-	bo_agree_count(&st->agree, probe, count);
-	if (++st->dense == DENSE_SAMPLES) {
-		st->dense = 0;
-		probe->interval_ns *= 2;
-	}
+	if (bo_watch_running(probe->watch))
+		bo_agree_count(&st->agree, probe, count);
 }
 
 const struct bo_probe_kind bo_probe_census = {
@@ -223,6 +217,7 @@ const struct bo_probe_kind bo_probe_census = {
 	.needs_process = true,
 	.series = series,
 	.interval_ns = COUNT_INTERVAL_NS,
+	.dense = BO_DENSE_SAMPLES,
 	.state_size = sizeof(struct census_state),
 	.attach = attach,
 	.detach = detach,

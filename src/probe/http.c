@@ -135,6 +135,8 @@ static int set_options(struct bo_fetch *fetch, const char *url, const char *addr
 	if (c)
 		return bo_err_set(err, c == CURLE_OUT_OF_MEMORY ? ENOMEM : EINVAL, BO_SUBSYS_PROBE,
 				  "%s: %s", url, curl_easy_strerror(c));
+	/* Compressing is work for the service: it is asked not to, and what comes compressed all the same is undone. */
+	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "identity");
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L); /* threads: no SIGALRM for timeouts */
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
@@ -255,6 +257,9 @@ static int explain(struct bo_fetch *fetch, CURLcode c)
 	case CURLE_PARTIAL_FILE:
 		snprintf(fetch->reason, sizeof(fetch->reason), "answer cut short");
 		return -EPIPE;
+	case CURLE_BAD_CONTENT_ENCODING:
+		snprintf(fetch->reason, sizeof(fetch->reason), "answer in an unknown encoding");
+		return -EPROTO;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* a status line that is none (HTTP/0.9) */
 	case CURLE_WEIRD_SERVER_REPLY:
 		snprintf(fetch->reason, sizeof(fetch->reason), "not an HTTP answer");

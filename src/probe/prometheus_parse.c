@@ -70,32 +70,38 @@ static int take_line(struct bo_prometheus *p, struct bo_err *err)
 
 int bo_prometheus_feed(struct bo_prometheus *p, const char *bytes, size_t n, struct bo_err *err)
 {
-	for (size_t i = 0; i < n; i++) {
+	while (n) {
+		const char *nl = memchr(bytes, '\n', n);
+		size_t len = nl ? (size_t)(nl - bytes) : n;
 		int r = 0;
 
-		if (bytes[i] == '\n') {
+		if (len > sizeof(p->line) - 1 - p->len) {
+			p->skipping = true;
+		} else if (!p->skipping) {
+			memcpy(p->line + p->len, bytes, len);
+			p->len += len;
+		}
+		if (nl) {
 			if (!p->skipping)
 				r = take_line(p, err);
 			p->skipping = false;
 			p->len = 0;
-		} else if (p->len == sizeof(p->line) - 1) {
-			p->skipping = true;
-		} else if (!p->skipping) {
-			p->line[p->len++] = bytes[i];
+			len++;
 		}
 		if (r < 0)
 			return r;
+		bytes += len;
+		n -= len;
 	}
 	return 0;
 }
 
 int bo_prometheus_finish(struct bo_prometheus *p, struct bo_err *err)
 {
-	/* OpenMetrics ends in "# EOF"; the older format may lack its last newline. */
-	int r = p->len && !p->skipping ? take_line(p, err) : 0;
-
-	if (r < 0)
-		return r;
+	/* Every sample ends in a newline; of one that does not, some digits may be missing. */
+	if (!p->skipping && p->len >= strlen(p->name) && !strncmp(p->line, p->name, strlen(p->name)))
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "cut short in a sample of '%s'",
+				  p->name);
 	if (!p->found)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "no metric '%s'", p->name);
 	if (p->found > 1)

@@ -22,6 +22,7 @@ struct bo_sampler {
 	struct bo_reasons reasons;
 	struct bo_watch *watch; /* [owned] groups of goroutines, on a thread of its own */
 	int64_t t0_ns;
+	_Atomic int64_t phase_ns; /* when the present phase began, CLOCK_MONOTONIC */
 	int timer_fd;
 	pthread_t thread;
 	bool running;

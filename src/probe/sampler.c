@@ -244,15 +244,22 @@ void bo_sampler_take(struct bo_probe *probe, int64_t now_ns)
 }
 
 /* One probe's turn; moves its due time past @now_ns on the grid of t0. */
-static void turn(struct bo_probe *probe, int64_t now_ns)
+static void turn(const struct bo_sampler *s, struct bo_probe *probe, int64_t now_ns)
 {
-	int64_t late_ns = now_ns - probe->due_ns;
+	int64_t interval_ns = probe->interval_ns, late_ns;
 
+	if (probe->kind->dense)
+		interval_ns = bo_thinned_ns(interval_ns, probe->kind->dense,
+					    now_ns - atomic_load(&s->phase_ns));
+	/* A new phase is denser than the one in which this was put off. */
+	if (probe->due_ns - now_ns > interval_ns)
+		probe->due_ns = now_ns + interval_ns - (now_ns - probe->t0_ns) % interval_ns;
+	late_ns = now_ns - probe->due_ns;
 	if (late_ns < 0)
 		return;
-	if (late_ns > HELD_UP_NS && late_ns > 5 * probe->interval_ns)
+	if (late_ns > HELD_UP_NS && late_ns > 5 * interval_ns)
 		bo_probe_fail(probe, BO_PROBE_ALL, now_ns, "sampler was held up");
-	probe->due_ns += (late_ns / probe->interval_ns + 1) * probe->interval_ns;
+	probe->due_ns += (late_ns / interval_ns + 1) * interval_ns;
 	if (!probe->busy)
 		bo_sampler_take(probe, now_ns);
 }
@@ -269,13 +276,14 @@ static void *sampler_main(void *self)
 {
 	struct bo_sampler *s = self;
 
+	pthread_setname_np(pthread_self(), "bo-sampler");
 	while (!atomic_load(&s->stop)) {
 		int64_t next_ns = bo_now_ns() + BO_NSEC_PER_SEC;
 		struct bo_err err = { 0 };
 
 		bo_sampler_refresh(s);
 		bo_vec_foreach(it, &s->probes) {
-			turn(*it, bo_now_ns());
+			turn(s, *it, bo_now_ns());
 			if ((*it)->due_ns < next_ns)
 				next_ns = (*it)->due_ns;
 		}
@@ -317,17 +325,31 @@ int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *e
 		}
 	}
 	sampler->t0_ns = t0_ns;
+	atomic_store(&sampler->phase_ns, t0_ns);
 	atomic_store(&sampler->stop, false);
+	/* First, so that whoever counts never attaches on the thread that must not be late. */
+	r = bo_watch_start(sampler->watch, t0_ns, err);
+	if (r < 0)
+		return r;
 	/* Signals are the main thread's business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&sampler->thread, NULL, sampler_main, sampler);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
+	if (r) {
+		bo_watch_stop(sampler->watch);
 		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the sampler's thread: %s",
 				  strerror(r));
+	}
 	sampler->running = true;
-	return bo_watch_start(sampler->watch, t0_ns, err);
+	return 0;
+}
+
+void bo_sampler_phase(struct bo_sampler *sampler, int64_t start_ns)
+{
+	atomic_store(&sampler->phase_ns, start_ns);
+	bo_watch_phase(sampler->watch, start_ns);
+	bo_fetcher_wake(sampler->fetcher);
 }
 
 void bo_sampler_observe(struct bo_sampler *sampler, const struct bo_sampler_observer *observer)

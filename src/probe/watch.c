@@ -19,8 +19,6 @@
 
 #define DETAIL (BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK)
 #define PERIOD_NS BO_NSEC_PER_SEC
-/* After so many snapshots at one period the period doubles: an hour is 2 200 snapshots, a day 5 000. */
-#define DENSE_SNAPSHOTS 600
 /* A census may take this share of the time at most, unless it is asked for. */
 #define SHARE 20
 #define RETRY_MIN_NS (50 * BO_NSEC_PER_MSEC)
@@ -50,8 +48,8 @@ struct watched {
 	struct bo_census *census; /* [owned] */
 	uint32_t start;
 	struct bo_census_snapshot snap;
-	int64_t next_ns, retry_ns, backoff_ns;
-	size_t taken;
+	int64_t last_ns; /* when the last snapshot was taken, or could not be */
+	int64_t retry_ns, backoff_ns;
 };
 
 struct line {
@@ -73,6 +71,7 @@ struct bo_watch {
 	pthread_t thread;
 	bool running;
 	int64_t t0_ns;
+	_Atomic int64_t phase_ns; /* when the present phase began */
 	struct bo_arena arena;
 	struct bo_texts texts;
 	BO_VEC(struct bo_group_snapshot) snapshots;
@@ -132,18 +131,30 @@ void bo_watch_wake(struct bo_watch *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
+void bo_watch_phase(struct bo_watch *w, int64_t start_ns)
+{
+	atomic_store(&w->phase_ns, start_ns);
+	bo_watch_wake(w);
+}
+
 void bo_watch_request(struct bo_watch *w, int node, const char *why)
 {
 	struct watched *n = find(w, node);
+	bool full;
 
 	if (!n)
 		return;
 	pthread_mutex_lock(&w->lock);
-	if (n->nrequests < REQUESTS_MAX)
+	full = n->nrequests == REQUESTS_MAX;
+	if (!full)
 		n->requests[n->nrequests++] = (struct request){ why, bo_now_ns() };
 	w->poked = true;
 	pthread_cond_signal(&w->changed);
 	pthread_mutex_unlock(&w->lock);
+	if (full)
+		bo_watch_say(w, BO_EVENT_NOTE, node,
+			     "no census of goroutines for \"%s\": too many were asked for at once",
+			     why);
 }
 
 struct bo_census *bo_watch_counter(struct bo_watch *w, int node, uint32_t start, char *why,
@@ -257,13 +268,16 @@ static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32
 	return true;
 }
 
-static int64_t period(const struct watched *n)
+/* When the next snapshot is due that nobody asks for. */
+static int64_t due(const struct bo_watch *w, const struct watched *n)
 {
-	int64_t period_ns = PERIOD_NS;
+	int64_t period_ns = bo_thinned_ns(PERIOD_NS, BO_DENSE_SNAPSHOTS,
+					  n->last_ns - atomic_load(&w->phase_ns));
 
-	for (size_t many = DENSE_SNAPSHOTS; n->taken >= many; many += DENSE_SNAPSHOTS)
-		period_ns *= 2;
-	return n->snap.took_ns * SHARE > period_ns ? n->snap.took_ns * SHARE : period_ns;
+	if (!n->last_ns)
+		return 0;
+	return n->last_ns +
+	       (n->snap.took_ns * SHARE > period_ns ? n->snap.took_ns * SHARE : period_ns);
 }
 
 static int take(struct bo_watch *w, struct watched *n, const char *why, struct bo_err *err)
@@ -279,8 +293,7 @@ static int take(struct bo_watch *w, struct watched *n, const char *why, struct b
 	if (bo_groups_from_census(&w->texts, &n->snap, &kept) < 0 ||
 	    !bo_vec_push(&w->snapshots, kept))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
-	n->taken++;
-	n->next_ns = n->snap.t_ns + period(n);
+	n->last_ns = n->snap.t_ns;
 	taken.snapshot = &kept;
 	if (why && w->observer.taken)
 		w->observer.taken(w->observer.self, &taken);
@@ -297,13 +310,15 @@ static const char *next_request(struct bo_watch *w, struct watched *n, bool atta
 	pthread_mutex_lock(&w->lock);
 	if (n->nrequests && attached)
 		why = n->requests[0].why;
-	else if (n->nrequests && bo_now_ns() - n->requests[0].asked_ns > REQUEST_NS)
+	else if (n->nrequests && (w->stop || bo_now_ns() - n->requests[0].asked_ns > REQUEST_NS))
 		given_up = n->requests[0].why;
 	if (why || given_up)
 		memmove(n->requests, n->requests + 1, --n->nrequests * sizeof(*n->requests));
 	*ret_more = n->nrequests > 0;
 	snprintf(reason, sizeof(reason), "%s",
-		 (uint32_t)atomic_load(n->pid) ? n->why_not : "the process is down");
+		 !(uint32_t)atomic_load(n->pid) ? "the process is down"
+		 : n->why_not[0]                ? n->why_not
+						: "the process is gone");
 	pthread_mutex_unlock(&w->lock);
 	if (given_up)
 		bo_watch_say(w, BO_EVENT_NOTE, n->node, "no census of goroutines for \"%s\": %s",
@@ -336,14 +351,14 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 	else
 		drop(n);
 	why = next_request(w, n, attached, &more);
-	if (attached && (why || bo_now_ns() >= n->next_ns)) {
+	if (attached && (why || bo_now_ns() >= due(w, n))) {
 		int r = take(w, n, why, &err);
 
 		if (r == -ESRCH || r == -ESTALE) {
 			drop(n);
 			retry_later(w, n, &err);
 		} else if (r < 0) {
-			n->next_ns = bo_now_ns() + PERIOD_NS;
+			n->last_ns = bo_now_ns();
 		}
 		if (r < 0 && why)
 			bo_watch_say(w, BO_EVENT_NOTE, n->node,
@@ -354,7 +369,7 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 		return attached ? now_ns : now_ns + RETRY_MIN_NS;
 	if (!pid)
 		return INT64_MAX;
-	at_ns = n->census ? n->next_ns : n->retry_ns;
+	at_ns = n->census ? due(w, n) : n->retry_ns;
 	return n->retry_ns > now_ns && n->retry_ns < at_ns ? n->retry_ns : at_ns;
 }
 
@@ -362,6 +377,7 @@ static void *watch_main(void *self)
 {
 	struct bo_watch *w = self;
 
+	pthread_setname_np(pthread_self(), "bo-census");
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
 		int64_t next_ns = bo_now_ns() + PERIOD_NS;
@@ -394,6 +410,7 @@ int bo_watch_start(struct bo_watch *w, int64_t t0_ns, struct bo_err *err)
 	int r;
 
 	w->t0_ns = t0_ns;
+	atomic_store(&w->phase_ns, t0_ns);
 	w->stop = false;
 	if (!w->nodes.len)
 		return 0;

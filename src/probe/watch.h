@@ -28,6 +28,8 @@ bool bo_watch_running(const struct bo_watch *watch);
 /** bo_watch_stop() - end the thread; what it saw, and said, is the run's then (main thread) */
 void bo_watch_stop(struct bo_watch *watch);
 void bo_watch_observe(struct bo_watch *watch, const struct bo_sampler_observer *observer);
+/** bo_watch_phase() - a phase began at @start_ns of CLOCK_MONOTONIC: look often again (any thread) */
+void bo_watch_phase(struct bo_watch *watch, int64_t start_ns);
 /** bo_watch_wake() - a process changed (any thread) */
 void bo_watch_wake(struct bo_watch *watch);
 /** bo_watch_request() - a snapshot now; @why [borrowed: static] (any thread) */

@@ -529,6 +529,8 @@ size_t slo_shift_least(const struct slo_cmp *cmp);
 
 /** slo_interval() - how far apart samples of @series usually are, in ns; never 0 */
 int64_t slo_interval(const struct bo_plan *plan, const struct bo_series *series);
+/** slo_thinned_ns() - how far apart looks of the census are at @t_ns, which are @interval_ns apart when a phase begins */
+int64_t slo_thinned_ns(const struct bo_run *run, int64_t interval_ns, int64_t dense, int64_t t_ns);
 /** slo_samples() - index range [*ret_first, *ret_end) of the samples within @span */
 void slo_samples(const struct bo_series *series, struct slo_span span, size_t *ret_first,
 		 size_t *ret_end);

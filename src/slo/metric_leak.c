@@ -262,7 +262,9 @@ static bool blind(const struct leak_case *c, char *why, size_t size)
 		return true;
 	}
 	silence = c->after.span.to_ns - c->after.last->t_ns;
-	if (silence > SLO_STALE_INTERVALS * SLO_SNAPSHOT_INTERVAL_NS) {
+	if (silence >
+	    SLO_STALE_INTERVALS * slo_thinned_ns(c->ask->ctx->run, SLO_SNAPSHOT_INTERVAL_NS,
+						 BO_DENSE_SNAPSHOTS, c->after.last->t_ns)) {
 		snprintf(why, size, "no snapshot in the last %s", bo_format_duration(silence, gap));
 		return true;
 	}

@@ -183,6 +183,9 @@ static int rule_problems(struct bo_run *run, struct bo_err *err)
 			continue;
 		if (event->node > 0 && (size_t)event->node < run->plan->nodes.len)
 			node = run->plan->nodes.items[event->node].name;
+		/* Many a text names its node itself. */
+		if (event->text && strncmp(event->text, node, strlen(node)) == 0)
+			node = "";
 		r = slo_reason(run, err, "%s%s%s", node, *node ? ": " : "",
 			       event->text ? event->text : "a problem");
 		if (r < 0)

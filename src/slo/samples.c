@@ -23,23 +23,62 @@ static int order_double(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int64_t slo_interval(const struct bo_plan *plan, const struct bo_series *series)
+static int64_t longer(int64_t a, int64_t b)
 {
-	/* The median of the first distances, which a few gaps do not move. */
-	int64_t d[101], planned = 0;
+	return a > b ? a : b;
+}
+
+/* The median of the first distances, which a few gaps do not move; 0: not known. */
+static int64_t usual_distance(const struct bo_series *series)
+{
+	int64_t d[101];
 	size_t n = 0;
 
 	for (size_t i = 1; i < series->samples.len && n < sizeof(d) / sizeof(d[0]); i++)
 		d[n++] = series->samples.items[i].t_ns - series->samples.items[i - 1].t_ns;
 	qsort(d, n, sizeof(d[0]), order_i64);
+	return n ? d[n / 2] : 0;
+}
+
+int64_t slo_thinned_ns(const struct bo_run *run, int64_t interval_ns, int64_t dense, int64_t t_ns)
+{
+	int64_t start_ns = INT64_MAX;
+
+	for (int p = 0; p < BO_PHASE_COUNT; p++)
+		if (slo_phase_happened(run, (enum bo_phase)p) && run->phases[p].start_ns <= t_ns &&
+		    (start_ns == INT64_MAX || run->phases[p].start_ns > start_ns))
+			start_ns = run->phases[p].start_ns;
+	return start_ns == INT64_MAX ? interval_ns
+				     : bo_thinned_ns(interval_ns, dense, t_ns - start_ns);
+}
+
+int64_t slo_interval(const struct bo_plan *plan, const struct bo_series *series)
+{
+	int64_t planned = 0;
+
 	if (series->node >= 0 && (size_t)series->node < plan->nodes.len &&
 	    strcmp(series->name, BO_SERIES_GOROUTINES) == 0)
 		planned = plan->nodes.items[series->node].probe.interval_ns;
 	if (strcmp(series->name, SLO_SERIES_GROUPS) == 0)
 		planned = SLO_SNAPSHOT_INTERVAL_NS;
-	if (n && d[n / 2] > planned)
-		planned = d[n / 2];
+	planned = longer(planned, usual_distance(series));
 	return planned > 0 ? planned : 100 * BO_NSEC_PER_MSEC;
+}
+
+/* The same at @t_ns, late in a long phase: what the census takes becomes rarer (bo_thinned_ns()). */
+static int64_t interval_at(const struct slo_ask *ask, const struct bo_series *series, int64_t t_ns)
+{
+	int64_t interval_ns = slo_interval(ask->ctx->plan, series);
+	const struct bo_series *counts;
+
+	if (strcmp(series->name, SLO_SERIES_GROUPS) == 0)
+		return slo_thinned_ns(ask->ctx->run, interval_ns, BO_DENSE_SNAPSHOTS, t_ns);
+	counts = bo_run_series(ask->ctx->run, BO_SERIES_GOROUTINES, series->node);
+	if (!counts || counts->samples.len < 2 || strncmp(series->source, "census", 6) != 0)
+		return interval_ns;
+	/* All that the census samples goes by the counts, which come more often than the plan asks by default. */
+	return longer(interval_ns, slo_thinned_ns(ask->ctx->run, usual_distance(counts),
+						  BO_DENSE_SAMPLES, t_ns));
 }
 
 static size_t first_at(const struct bo_series *series, int64_t t_ns)
@@ -94,7 +133,9 @@ bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct 
 	for (size_t i = first; i <= end; i++) {
 		int64_t t = i < end ? series->samples.items[i].t_ns : span.to_ns;
 
-		if (t - before > tolerance) {
+		/* The distance at its beginning is that by which the next look was put off. */
+		if (t - before > tolerance &&
+		    t - before > SLO_STALE_INTERVALS * interval_at(ask, series, before)) {
 			char at[BO_UNIT_BUF], len[BO_UNIT_BUF];
 
 			snprintf(why, size, "no samples of %s for %s from %s on: %s", series->name,

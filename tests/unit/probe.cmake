@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(test pprof pprof2 prometheus groups track cgroup proc http sampler)
+foreach(test pprof pprof2 prometheus metrics groups track cgroup proc http sampler)
 	brownout_unit_test(test_probe_${test} LIBS probe SOURCES ../support/httpd.c TIMEOUT 120)
 	target_include_directories(test_probe_${test}
 		PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests/support)
@@ -7,9 +7,11 @@ endforeach()
 
 # Against a live Go program.
 if(TARGET zoo)
-	brownout_unit_test(test_probe_census LIBS probe SOURCES ../support/httpd.c TIMEOUT 180)
-	target_link_libraries(test_probe_census PRIVATE census_kit)
-	target_include_directories(test_probe_census PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
-	target_compile_definitions(test_probe_census PRIVATE ZOO_DIR="${BROWNOUT_ZOO_DIR}")
-	add_dependencies(test_probe_census zoo)
+	foreach(test census endurance)
+		brownout_unit_test(test_probe_${test} LIBS probe SOURCES ../support/httpd.c TIMEOUT 180)
+		target_link_libraries(test_probe_${test} PRIVATE census_kit)
+		target_include_directories(test_probe_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
+		target_compile_definitions(test_probe_${test} PRIVATE ZOO_DIR="${BROWNOUT_ZOO_DIR}")
+		add_dependencies(test_probe_${test} zoo)
+	endforeach()
 endif()

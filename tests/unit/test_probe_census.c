@@ -7,11 +7,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "brownout/base/strbuf.h"
 #include "brownout/census.h"
@@ -135,7 +139,10 @@ static void test_counts_and_groups(void **state)
 		ordinary += s->samples.items[i].t_ns - s->samples.items[i - 1].t_ns <
 			    15 * BO_NSEC_PER_MSEC;
 	assert_true(ordinary * 2 > s->samples.len);
+	assert_null(strstr(bo_strbuf_str(&seen.whys), "null"));
 	assert_true(k->run->snapshots.len >= 3);
+	assert_int_equal(
+		strncmp(k->run->snapshots.items[0].source, "census symtab+dwarf, go1.", 25), 0);
 	for (size_t i = 1; i < k->run->snapshots.len; i++) {
 		assert_true(k->run->snapshots.items[i - 1].t_ns < k->run->snapshots.items[i].t_ns);
 		assert_ptr_equal(k->run->snapshots.items[i].source,
@@ -209,24 +216,255 @@ static void test_a_restart_is_followed(void **state)
 	zoo_stop(&zoo);
 }
 
-static void test_what_cannot_be_taken_is_said(void **state)
+static bool is_there(const struct seen *seen)
+{
+	return seen->total > 0;
+}
+
+static bool is_bulk(const struct seen *seen)
+{
+	return seen->has_bulk && seen->stuck >= 300;
+}
+
+/* The one before lives on, as a parent that has handed over does; it is not looked at any more. */
+static void test_another_process_at_once(void **state)
+{
+	static const char *const few[] = { "-bulk", "20", NULL }, *const many[] = { "-bulk", "300",
+										    NULL };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	struct zoo old = start(few), new = start(many);
+	struct kit *k = kit_new();
+	int node = begin(k, &old, &observer);
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&old));
+	ask_until(k, node, &seen, is_there);
+	bo_sampler_set_pid(k->sampler, node, new.pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&new));
+	ask_until(k, node, &seen, is_bulk);
+	bo_sampler_stop(k->sampler);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&old);
+	zoo_stop(&new);
+}
+
+/* The same process, and nobody says that it is another program now. */
+static void test_a_program_that_becomes_another(void **state)
+{
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	struct zoo zoo = start(NULL);
+	struct kit *k = kit_new();
+	int node = begin(k, &zoo, &observer);
+	char ready[64];
+
+	(void)state;
+	/* Both threads have a handle. */
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	ask_until(k, node, &seen, is_there);
+	assert_true(zoo_ask(&zoo, "again", ready, sizeof(ready)));
+	assert_non_null(strstr(ready, "ready"));
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&zoo));
+	ask_until(k, node, &seen, is_bulk);
+	bo_sampler_stop(k->sampler);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
+/* A process that has only just been started is not yet the program that it will be. */
+static void test_a_program_that_is_yet_to_come(void **state)
 {
 	struct zoo zoo = start(NULL);
 	struct kit *k = kit_new();
-	int node = begin(k, &zoo, NULL);
-	int64_t deadline_ns = bo_now_ns() + BO_NSEC_PER_SEC;
+	int node = begin(k, &zoo, NULL), in[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid;
+
+	(void)state;
+	assert_true(null >= 0 && pipe2(in, O_CLOEXEC) == 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		char go;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (read(in[0], &go, 1) == 1 && dup2(in[0], 0) == 0 && dup2(null, 1) == 1)
+			execl(ZOO, ZOO, "-bulk", "300", (char *)NULL);
+		_exit(127);
+	}
+	bo_sampler_set_pid(k->sampler, node, pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_none, 0);
+	/* Time for some attempts in vain; without any this test would say little, and pass. */
+	for (int i = 0; i < 100; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(write(in[1], "x", 1), 1);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	bo_sampler_stop(k->sampler);
+	assert_true(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len >= 1);
+	kit_free(k);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(in[0]);
+	close(in[1]);
+	close(null);
+	zoo_stop(&zoo);
+}
+
+static size_t count_events(const struct kit *k, const char *part)
+{
+	size_t n = 0;
+
+	bo_vec_foreach(e, &k->run->events)
+		n += strstr(e->text, part) != NULL;
+	return n;
+}
+
+/* A sampler whose process has ended, which it has been told of. */
+static struct kit *bereaved(int *ret_node)
+{
+	struct zoo zoo = start(NULL);
+	struct kit *k = kit_new();
+
+	*ret_node = begin(k, &zoo, NULL);
+	kit_wait(k, BO_SERIES_GOROUTINES, *ret_node, kit_any, 0);
+	zoo_stop(&zoo);
+	kit_wait(k, BO_SERIES_GOROUTINES, *ret_node, kit_none, 0);
+	bo_sampler_set_pid(k->sampler, *ret_node, 0);
+	return k;
+}
+
+static const struct bo_event *event_of(const struct kit *k, const char *part)
+{
+	bo_vec_foreach(e, &k->run->events)
+		if (strstr(e->text, part))
+			return e;
+	fail_msg("nobody said: %s", part);
+	return NULL;
+}
+
+static void test_what_cannot_be_taken_is_said(void **state)
+{
+	int node;
+	struct kit *k = bereaved(&node);
+	int64_t asked_ns = bo_now_ns();
+	const struct bo_event *hold, *settle;
+
+	(void)state;
+	bo_sampler_snapshot(k->sampler, node, "hold");
+	/* It is waited for half a second: time itself is what has to pass here. */
+	while (bo_now_ns() - asked_ns < 2 * BO_NSEC_PER_SEC)
+		poll(NULL, 0, 10);
+	bo_sampler_snapshot(k->sampler, node, "settle");
+	bo_sampler_stop(k->sampler);
+	hold = event_of(k, "no census of goroutines for \"hold\": the process is down");
+	/* The end leaves no time: it is said at once. */
+	settle = event_of(k, "no census of goroutines for \"settle\": the process is down");
+	assert_true(settle->t_ns - hold->t_ns > BO_NSEC_PER_SEC / 4);
+	assert_true(hold < settle);
+	kit_free(k);
+}
+
+static void test_too_many_requests_are_said(void **state)
+{
+	int node;
+	struct kit *k = bereaved(&node);
+
+	(void)state;
+	for (int i = 0; i < 9; i++)
+		bo_sampler_snapshot(k->sampler, node, "hold");
+	/* The main thread writes the timeline meanwhile: each line goes to its place. */
+	bo_run_event(k->run, INT64_MAX / 2, BO_EVENT_NOTE, -1, "much later");
+	bo_sampler_stop(k->sampler);
+	for (size_t i = 1; i < k->run->events.len; i++)
+		assert_true(k->run->events.items[i - 1].t_ns <= k->run->events.items[i].t_ns);
+	assert_string_equal(k->run->events.items[k->run->events.len - 1].text, "much later");
+	assert_int_equal(count_events(k, "too many were asked for at once"), 1);
+	assert_int_equal(count_events(k, "the process is down"), 8);
+	kit_free(k);
+}
+
+/* The middle one of the distances within [@from_ns, @to_ns). */
+static int64_t distance(const struct bo_series *s, int64_t from_ns, int64_t to_ns, size_t *ret_n)
+{
+	int64_t d[4096];
+	size_t n = 0;
+
+	for (size_t i = 1; i < s->samples.len && n < 4096; i++) {
+		int64_t t = s->samples.items[i].t_ns, before = s->samples.items[i - 1].t_ns;
+		size_t at = n;
+
+		if (before < from_ns || t >= to_ns)
+			continue;
+		for (n++; at > 0 && d[at - 1] > t - before; at--)
+			d[at] = d[at - 1];
+		d[at] = t - before;
+	}
+	*ret_n = n;
+	return n ? d[n / 2] : 0;
+}
+
+static size_t snapshots_within(const struct kit *k, int64_t from_ns, int64_t to_ns)
+{
+	size_t n = 0;
+
+	bo_vec_foreach(s, &k->run->snapshots)
+		n += s->t_ns >= from_ns && s->t_ns < to_ns;
+	return n;
+}
+
+/* Until so much time of the run has passed, in which samples went on. */
+static int64_t pass(struct kit *k, int node, int64_t t0_ns, int64_t ns)
+{
+	int64_t until_ns = bo_now_ns() + ns;
+
+	while (bo_now_ns() < until_ns)
+		poll(NULL, 0, 10);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	return bo_now_ns() - t0_ns;
+}
+
+static void test_a_long_phase_is_thinned(void **state)
+{
+	struct zoo zoo = start(NULL);
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	struct kit *k = kit_new();
+	int node = begin(k, &zoo, &observer);
+	int64_t t0_ns = bo_now_ns(), dense_ns, thin_ns, again_ns, dense, thin, again;
+	const struct bo_series *s;
+	size_t n;
 
 	(void)state;
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
-	zoo_stop(&zoo);
-	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_none, 0);
-	bo_sampler_set_pid(k->sampler, node, 0);
-	bo_sampler_snapshot(k->sampler, node, "hold");
-	while (bo_now_ns() < deadline_ns)
-		poll(NULL, 0, 10);
+	dense_ns = pass(k, node, t0_ns, BO_NSEC_PER_SEC / 2);
+	/* As if the phase had lasted for 4300 s: 10, 20, 40 ms are over, and 1, 2, 4 s of snapshots. */
+	bo_sampler_phase(k->sampler, bo_now_ns() - 4300 * BO_NSEC_PER_SEC);
+	thin_ns = pass(k, node, t0_ns, 5 * BO_NSEC_PER_SEC / 2);
+	/* Put off for ten seconds, and a new phase in which nobody waits for that. */
+	bo_sampler_phase(k->sampler, bo_now_ns() - 1000000 * BO_NSEC_PER_SEC);
+	again_ns = pass(k, node, t0_ns, BO_NSEC_PER_SEC / 4);
+	bo_sampler_phase(k->sampler, bo_now_ns());
+	pass(k, node, t0_ns, BO_NSEC_PER_SEC / 2);
 	bo_sampler_stop(k->sampler);
-	assert_non_null(find_event(k, BO_EVENT_NOTE, "no census of goroutines for \"hold\": "));
+	s = kit_series(k, BO_SERIES_GOROUTINES, node);
+	dense = distance(s, 0, dense_ns, &n);
+	assert_true(n >= 5);
+	thin = distance(s, dense_ns, thin_ns, &n);
+	assert_true(n >= 5);
+	again = distance(s, again_ns, INT64_MAX, &n);
+	assert_true(n >= 5);
+	assert_true(thin > 5 * dense && thin > 5 * again);
+	/* Nobody asked, so nobody is shown anything. */
+	assert_string_equal(bo_strbuf_str(&seen.whys), "");
+	/* The next was due after 8 s; the new phase does not wait for it. */
+	assert_true(snapshots_within(k, 0, dense_ns) >= 1);
+	assert_true(snapshots_within(k, dense_ns, thin_ns) <= 1);
+	assert_true(snapshots_within(k, thin_ns, INT64_MAX) >= 1);
+	bo_strbuf_done(&seen.whys);
 	kit_free(k);
+	zoo_stop(&zoo);
 }
 
 static struct httpd_answer seven(void *self, const char *target, const char *request)
@@ -241,40 +479,159 @@ static struct httpd_answer seven(void *self, const char *target, const char *req
 	return (struct httpd_answer){ HTTPD_SEND, profile, sizeof(profile) - 1 };
 }
 
-/* Compared once, when it is asked for, with what a liar in pprof's place says. */
+static struct kit *beside_pprof(const struct zoo *zoo, const struct httpd *httpd, char *url,
+				size_t size)
+{
+	struct kit *k = kit_new();
+	int node = kit_node(k, "orders", BO_ROLE_SUBJECT);
+
+	snprintf(url, size, "http://orders:%u/debug/pprof", httpd_port(httpd));
+	kit_spec(k, node)->probe.pprof_url = url;
+	kit_sampler(k);
+	bo_sampler_set_pid(k->sampler, node, zoo->pid);
+	kit_detect(k);
+	kit_start(k);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	return k;
+}
+
+static int subject_of(const struct kit *k)
+{
+	return (int)k->plan->nodes.len - 1;
+}
+
+/* Ask until the server has heard @n requests: by then all before the last have been compared. */
+static void agree_until(struct kit *k, atomic_uint *asked, unsigned n)
+{
+	int64_t deadline_ns = bo_now_ns() + KIT_PATIENCE_NS;
+
+	while (atomic_load(asked) < n) {
+		assert_true(bo_now_ns() < deadline_ns);
+		bo_sampler_agree(k->sampler, subject_of(k));
+		poll(NULL, 0, 1);
+	}
+}
+
+/* Compared when it is asked for with what a liar in pprof's place says. */
 static void agree_with_seven(const char *const *args, enum bo_event_kind kind, const char *text)
 {
 	atomic_uint asked = 0;
 	struct httpd *httpd = httpd_start(seven, &asked);
 	struct zoo zoo = start(args);
-	struct kit *k = kit_new();
-	int node = kit_node(k, "orders", BO_ROLE_SUBJECT);
-	int64_t deadline_ns = bo_now_ns() + KIT_PATIENCE_NS;
-	size_t samples;
 	char url[64];
+	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
 
-	snprintf(url, sizeof(url), "http://orders:%u/debug/pprof", httpd_port(httpd));
-	kit_spec(k, node)->probe.pprof_url = url;
-	kit_sampler(k);
-	bo_sampler_set_pid(k->sampler, node, zoo.pid);
-	kit_detect(k);
-	kit_start(k);
-	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
-	bo_sampler_agree(k->sampler, node);
-	while (!atomic_load(&asked))
-		assert_true(bo_now_ns() < deadline_ns && poll(NULL, 0, 1) == 0);
-	/* Some more samples, during which the answer comes. */
-	for (samples = 0; samples < 50; samples++) {
-		poll(NULL, 0, 10);
-		kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	assert_int_equal(atomic_load(&asked), 0);
+	agree_until(k, &asked, 2);
+	/* Each answer is compared once, however many counts follow. */
+	for (int i = 0; i < 5; i++) {
+		char answer[16];
+
+		assert_true(zoo_ask(&zoo, "spawn 1", answer, sizeof(answer)));
+		kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal,
+			 (double)zoo_count(&zoo));
 	}
 	bo_sampler_stop(k->sampler);
-	assert_int_equal(atomic_load(&asked), 1);
+	assert_true(count_events(k, "pprof says") + count_events(k, "pprof agrees") <=
+		    atomic_load(&asked));
 	if (!find_event(k, kind, text)) {
 		bo_vec_foreach(e, &k->run->events)
 			print_message("%s\n", e->text);
 		fail_msg("nobody said: %s", text);
 	}
+	kit_free(k);
+	zoo_stop(&zoo);
+	httpd_stop(httpd);
+}
+
+/* A server that answers when it is told to, and once. */
+struct slow {
+	atomic_uint asked;
+	atomic_bool go_on;
+};
+
+static struct httpd_answer seven_later(void *self, const char *target, const char *request)
+{
+	struct slow *slow = self;
+	struct httpd_answer answer = seven(&slow->asked, target, request);
+
+	while (!atomic_load(&slow->go_on))
+		poll(NULL, 0, 1);
+	if (atomic_load(&slow->asked) > 1)
+		answer.deed = HTTPD_HOLD;
+	return answer;
+}
+
+/* What came meanwhile explains a difference. */
+static void test_growth_meanwhile_is_no_disagreement(void **state)
+{
+	struct slow slow = { .asked = 0 };
+	struct httpd *httpd = httpd_start(seven_later, &slow);
+	struct zoo zoo = start(NULL);
+	char url[64], answer[16];
+	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
+
+	(void)state;
+	agree_until(k, &slow.asked, 1);
+	assert_true(zoo_ask(&zoo, "spawn 300", answer, sizeof(answer)));
+	kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal, (double)zoo_count(&zoo));
+	atomic_store(&slow.go_on, true);
+	agree_until(k, &slow.asked, 2);
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(count_events(k, "disagree"), 0);
+	kit_free(k);
+	zoo_stop(&zoo);
+	httpd_stop(httpd);
+}
+
+/* A profile of so many would stop the world for too long. */
+static void test_of_many_no_second_opinion_is_asked(void **state)
+{
+	static const char *const args[] = { "-bulk", "10100", "-depth", "1", NULL };
+	atomic_uint asked = 0;
+	struct httpd *httpd = httpd_start(seven, &asked);
+	struct zoo zoo = start(args);
+	char url[64], answer[16];
+	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_above, 10000);
+	bo_sampler_agree(k->sampler, subject_of(k));
+	for (int i = 0; i < 5; i++) {
+		assert_true(zoo_ask(&zoo, "spawn 1", answer, sizeof(answer)));
+		kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal,
+			 (double)zoo_count(&zoo));
+	}
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(atomic_load(&asked), 0);
+	kit_free(k);
+	zoo_stop(&zoo);
+	httpd_stop(httpd);
+}
+
+/* Seven was the truth of a process that is no more. */
+static void test_the_answer_of_another_process_is_not_compared(void **state)
+{
+	static const char *const many[] = { "-bulk", "300", NULL };
+	struct slow slow = { .asked = 0 };
+	struct httpd *httpd = httpd_start(seven_later, &slow);
+	struct zoo zoo = start(NULL);
+	char url[64];
+	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
+	int node = subject_of(k);
+
+	(void)state;
+	agree_until(k, &slow.asked, 1);
+	zoo_stop(&zoo);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_none, 0);
+	zoo = start(many);
+	bo_sampler_set_pid(k->sampler, node, zoo.pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	atomic_store(&slow.go_on, true);
+	agree_until(k, &slow.asked, 2);
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(count_events(k, "disagree"), 0);
+	assert_int_equal(count_events(k, "pprof agrees"), 0);
 	kit_free(k);
 	zoo_stop(&zoo);
 	httpd_stop(httpd);
@@ -296,8 +653,16 @@ int main(void)
 		cmocka_unit_test(test_counts_and_groups),
 		cmocka_unit_test(test_a_stopped_process_is_read_all_the_same),
 		cmocka_unit_test(test_a_restart_is_followed),
+		cmocka_unit_test(test_another_process_at_once),
+		cmocka_unit_test(test_a_program_that_becomes_another),
+		cmocka_unit_test(test_a_program_that_is_yet_to_come),
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
+		cmocka_unit_test(test_too_many_requests_are_said),
+		cmocka_unit_test(test_a_long_phase_is_thinned),
 		cmocka_unit_test(test_a_second_sampler_is_compared),
+		cmocka_unit_test(test_growth_meanwhile_is_no_disagreement),
+		cmocka_unit_test(test_of_many_no_second_opinion_is_asked),
+		cmocka_unit_test(test_the_answer_of_another_process_is_not_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,8 +55,8 @@ static void make_census(struct bo_census_group *groups, size_t n)
 				     .file = "/m.go",
 				     .line = 7 },
 			.start = { .func = "main.g", .outer = "main.g", .file = "" },
-			.blocked = { .func = "", .outer = "", .file = "" },
-			.labels = "",
+			.blocked = { .func = "main.h", .outer = "main.h", .file = "" },
+			.labels = "\"route\":\"/pay\"",
 			.count = 10,
 			.unmoved = 4,
 			.older = { 9, 3 },
@@ -84,6 +84,11 @@ static void test_small_groups_are_merged(void **state)
 	assert_string_equal(kept.groups[0].site, "main.f0");
 	assert_string_equal(kept.groups[0].site_line, "/m.go:7");
 	assert_string_equal(kept.groups[0].blocked_line, "");
+	assert_string_equal(kept.groups[0].blocked_at, "main.h");
+	assert_string_equal(kept.groups[0].start, "main.g");
+	assert_string_equal(kept.groups[0].state, "select");
+	assert_string_equal(kept.groups[0].labels, "\"route\":\"/pay\"");
+	assert_int_equal(kept.groups[0].stuck, 4);
 	assert_true(kept.groups[0].leaked);
 	assert_false(kept.groups[1].leaked);
 	assert_int_equal(kept.groups[0].older[0], 9);

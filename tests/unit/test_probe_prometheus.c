@@ -41,7 +41,8 @@ static void test_formats(void **state)
 	expect("# HELP go_goroutines Number of goroutines that currently exist.\n# TYPE go_goroutines gauge\n"
 	       "go_goroutines 42\ngo_threads 9\n",
 	       0, 42);
-	expect("go_goroutines 7", 0, 7);
+	expect("go_goroutines 7\n# EOF", 0, 7);
+	expect("go_goroutines 7\ngo_gorou", 0, 7);
 	expect("go_goroutines{instance=\"a\",note=\"b } \\\" c\"} 1.2e+01 1395066363000\n", 0, 12);
 	expect("go_goroutines {job=\"x\"}\t8\r\n# EOF\n", 0, 8);
 	expect("go_goroutines{a=\"0x1\"} 3 # {trace_id=\"0x9\"} 1 1.0\n", 0, 3);
@@ -57,6 +58,9 @@ static void test_what_is_not_one_count(void **state)
 	expect("go_goroutines{a=\"b\" 4\n", -EBADMSG, 0);
 	expect("go_goroutines{a=\"}\" 4\n", -EBADMSG, 0);
 	expect("go_goroutines 4x\n", -EBADMSG, 0);
+	/* Of "go_goroutines 4711" so much may have come. */
+	expect("go_threads 5\ngo_goroutines 47", -EBADMSG, 0);
+	expect("go_goroutines 5\ngo_goroutines{a=\"", -EBADMSG, 0);
 	expect("go_goroutines 0x10\n", -EBADMSG, 0);
 	expect("go_goroutines NaN\n", -EBADMSG, 0);
 	expect("go_goroutines +Inf\n", -EBADMSG, 0);

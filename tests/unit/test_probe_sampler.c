@@ -135,6 +135,58 @@ static void test_auto_falls_back_to_expvar(void **state)
 	service_free(s);
 }
 
+/* A profile of which the end is missing counts nobody, whatever its first line says. */
+static void test_a_profile_that_is_cut(void **state)
+{
+	static const struct {
+		const char *profile, *reason;
+	} cut[] = {
+		{ "goroutine profile: total 7\n6 @ 0x47d96e 0x45f1",
+		  "goroutine profile cut short after line 1" },
+		{ "goroutine profile: total 7\n6 @ 0x47d96e 0x45f146\n#\t0x4dc06e\n",
+		  "goroutine profile cut short after line 3" },
+		{ "goroutine profile: total 7\n6 @ 0x47d96e 0x45f146\n\n",
+		  "goroutine profile says 7 but lists 6" },
+		{ "goroutine prof", "goroutine profile cut short after line 0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cut) / sizeof(*cut); i++) {
+		struct service *s = service_new(cut[i].profile, NULL);
+		struct kit *k = kit_new();
+		int node = subject(k, "orders", s);
+		int64_t deadline_ns = bo_now_ns() + KIT_PATIENCE_NS;
+
+		kit_spec(k, node)->probe.pprof_url = s->pprof_url;
+		begin(k, node);
+		kit_start(k);
+		/* The first was for detection. */
+		while (atomic_load(&s->pprof_asked) < 3)
+			assert_true(bo_now_ns() < deadline_ns && poll(NULL, 0, 1) == 0);
+		bo_sampler_stop(k->sampler);
+		assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->samples.len, 0);
+		assert_true(kit_has_gap(kit_series(k, BO_SERIES_GOROUTINES, node), cut[i].reason));
+		kit_free(k);
+		service_free(s);
+	}
+}
+
+/* Of a dependency nobody guesses: it is asked only where the scenario says so. */
+static void test_a_dependency_is_left_alone(void **state)
+{
+	struct service *s = service_new(PPROF_7, VARS_9);
+	struct kit *k = kit_new();
+	int node = subject(k, "db", s);
+
+	(void)state;
+	kit_spec(k, node)->role = BO_ROLE_DEPENDENCY;
+	begin(k, node);
+	assert_null(bo_run_series(k->run, BO_SERIES_GOROUTINES, node));
+	assert_int_equal(httpd_requests(s->httpd), 0);
+	kit_free(k);
+	service_free(s);
+}
+
 static void test_explicit_urls_and_key(void **state)
 {
 	struct service *s = service_new(PPROF_7, VARS_9);
@@ -451,6 +503,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_auto_takes_pprof_first),
 		cmocka_unit_test(test_auto_falls_back_to_expvar),
+		cmocka_unit_test(test_a_profile_that_is_cut),
+		cmocka_unit_test(test_a_dependency_is_left_alone),
 		cmocka_unit_test(test_explicit_urls_and_key),
 		cmocka_unit_test(test_nothing_answers_is_said),
 		cmocka_unit_test(test_named_address_is_asked_again),

@@ -194,6 +194,61 @@ static void test_older(void **state)
 	       NULL);
 }
 
+/* Members older than 7 s: 0 to 10 in base, 20 to 25 from fault on. */
+static void between(struct synth *s, struct bo_group_snapshot *snap, void *arg)
+{
+	(void)arg;
+	if (snap->t_ns < synth_start(s, BO_PHASE_FAULT)) {
+		synth_group(s, snap, QUERY "|select|main.wait", 10, 0, 6);
+		return;
+	}
+	synth_group(s, snap, QUERY "|select|main.wait", 20, 0, 30);
+	synth_group(s, snap, QUERY "|select|main.stay", 5, 0, 6);
+}
+
+/* The truth is between 10 (20, base 10) and 25 (25, base 0). */
+static void test_both_sides_uncertain(void **state)
+{
+	struct synth *s = *state;
+
+	synth_watch(s, 0, synth_end(s, BO_PHASE_SETTLE), between, NULL);
+	expect(s, "goroutines.delta{site=query, older=7s} <= 22 at hold", BO_INCONCLUSIVE, NULL,
+	       NULL);
+	expect(s, "goroutines.delta{site=query, older=7s} >= 12 at hold", BO_INCONCLUSIVE, NULL,
+	       NULL);
+	expect(s, "goroutines.delta{site=query, older=7s} <= 30 at hold", BO_PASS, NULL, NULL);
+	expect(s, "goroutines.slope{site=query, older=7s} >= -1000/s", BO_INCONCLUSIVE, NULL, NULL);
+}
+
+/* A share of nothing is none, and hides nothing: the look before it counts. */
+static void test_a_share_of_nothing(void **state)
+{
+	struct synth *s = *state;
+	int64_t t;
+
+	for (t = 0; t < synth_end(s, BO_PHASE_FAULT) - SYNTH_S; t += SYNTH_S)
+		synth_group(s, synth_snapshot(s, SYNTH_ORDERS, t), "main.a|select|main.a", 5, 0, 0);
+	synth_snapshot(s, SYNTH_ORDERS, t);
+	expect(s, "goroutines.share{site=main.a} >= 90% at fault", BO_PASS, "share 100%", NULL);
+}
+
+/* A few in no group came and went while the others were read. */
+static void test_a_few_in_no_group(void **state)
+{
+	struct synth *s = *state;
+
+	for (int64_t t = 0; t < synth_end(s, BO_PHASE_SETTLE); t += SYNTH_S) {
+		struct bo_group_snapshot *snap = synth_snapshot(s, SYNTH_ORDERS, t);
+
+		synth_group(s, snap, "main.a|select|main.a", 500, 0, 0);
+		snap->total += 5;
+	}
+	expect(s, "goroutines{site=main.a} == 500", BO_PASS, NULL, NULL);
+	bo_vec_foreach(snap, &s->run->snapshots)
+		snap->total++;
+	expect(s, "goroutines{site=main.a} == 500", BO_INCONCLUSIVE, NULL, "kept apart");
+}
+
 static void test_nothing_matched(void **state)
 {
 	struct synth *s = *state;
@@ -267,10 +322,16 @@ static void test_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),     cmocka_unit_test(test_members),
-		SYNTH_TEST(test_aggregates),      SYNTH_TEST(test_older),
-		SYNTH_TEST(test_nothing_matched), SYNTH_TEST(test_dumps),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_members),
+		SYNTH_TEST(test_aggregates),
+		SYNTH_TEST(test_older),
+		SYNTH_TEST(test_nothing_matched),
+		SYNTH_TEST(test_dumps),
 		SYNTH_TEST(test_nodes),
+		SYNTH_TEST(test_both_sides_uncertain),
+		SYNTH_TEST(test_a_share_of_nothing),
+		SYNTH_TEST(test_a_few_in_no_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,13 @@ static void test_problems(void **state)
 	assert_int_equal(s->run->verdict.outcome, BO_PASS);
 	bo_run_event(s->run, 0, BO_EVENT_PROBLEM, SYNTH_ORDERS, "sampler lost");
 	open_run(s, "orders: sampler lost");
+	/* One that names its node already. */
+	s->run->events.items[s->run->events.len - 1].text =
+		"orders: two samplers disagree: pprof says 7";
+	synth_judge(s, P);
+	assert_int_equal(s->run->verdict.outcome, BO_INCONCLUSIVE);
+	assert_string_equal(s->run->verdict.reasons.items[0],
+			    "orders: two samplers disagree: pprof says 7");
 	for (int i = 0; i < 20; i++)
 		bo_run_event(s->run, 0, BO_EVENT_PROBLEM, -1, "problem %d", i);
 	open_run(s, "and 13 more problems");

@@ -69,6 +69,10 @@ static const struct {
 	  BO_PASS, NULL, BO_FAIL, "leaked 60" },
 	{ "a handful stays: no pattern",
 	  { { 0, 0, 0, 5, 5, 5, 5 }, { 0, 0, 1, 1, 1, 1 }, QUERY }, BO_PASS, NULL, BO_PASS, NULL },
+	{ "one more than a handful",
+	  { { 0, 0, 0, 6, 6, 6, 6 }, { 0, 0, 1, 1, 1, 1 }, QUERY }, BO_FAIL, "leaked 6", BO_FAIL, "leaked 6" },
+	{ "no more than base had at its worst",
+	  { { 0, 100, 60, 100, 100, 100, 100 }, { 1, 1, 1, 1, 1, 1 }, QUERY }, BO_PASS, NULL, BO_PASS, NULL },
 	{ "backlog drains in hold",
 	  { { 0, 2, 2, 100, 40, 0, 0 }, { 0, 0, 1, 1, 1, 1 }, QUERY },
 	  BO_INCONCLUSIVE, "still falls", BO_PASS, "leaked 0" },
@@ -78,6 +82,12 @@ static const struct {
 	{ "backlog of hold has shrunk by settle",
 	  { { 0, 2, 2, 100, 100, 40, 40 }, { 0, 0, 1, 1, 1, 1 }, QUERY },
 	  BO_FAIL, NULL, BO_INCONCLUSIVE, "have become fewer" },
+	{ "backlog of hold has shrunk by a fifth",
+	  { { 0, 2, 2, 100, 100, 80, 80 }, { 0, 0, 1, 1, 1, 1 }, QUERY },
+	  BO_FAIL, NULL, BO_INCONCLUSIVE, "have become fewer" },
+	{ "leak of which a few were freed",
+	  { { 0, 2, 2, 100, 100, 92, 92 }, { 0, 0, 1, 1, 1, 1 }, QUERY },
+	  BO_FAIL, NULL, BO_FAIL, "leaked 90" },
 	{ "backlog that sleeps ten seconds",
 	  { { 0, 0, 0, 100, 100, 0, 0 }, { 0, 0, 1, 1, 1, 1 }, SLEEP },
 	  BO_INCONCLUSIVE, "they sleep, and will wake", BO_PASS, NULL },
@@ -218,6 +228,49 @@ static void test_runtime_says_so(void **state)
 	expect(s, "goroutines.leaked{site=\"main.other\"} == 0", BO_INCONCLUSIVE, "leaked 0", NULL);
 }
 
+static void proven_in_part(struct synth *s, struct bo_group_snapshot *snap, void *arg)
+{
+	(void)arg;
+	if (snap->t_ns < synth_start(s, BO_PHASE_HOLD))
+		return;
+	synth_group(s, snap, "main.once|chan receive|main.once", 40, 40, 0);
+	synth_group(s, snap, "main.once|chan receive|main.once", 30, 30, 0)->leaked = true;
+}
+
+/* Nobody is counted twice. */
+static void test_proven_in_part(void **state)
+{
+	struct synth *s = *state;
+
+	synth_watch(s, 0, synth_end(s, BO_PHASE_SETTLE), proven_in_part, NULL);
+	expect(s, "goroutines.leaked <= 70", BO_PASS, "leaked 70", NULL);
+	expect(s, "goroutines.leaked <= 69", BO_FAIL, "leaked 70", NULL);
+}
+
+/* Who sleeps is not said to run on. */
+static void test_doubtful_is_not_alive(void **state)
+{
+	const struct life sleeping = { { 0, 0, 0, 100, 100, 0, 0 }, { 0, 0, 1, 1, 1, 1 }, SLEEP };
+	struct synth *s = *state;
+	const struct bo_budget_result *r;
+
+	play(s, &sleeping);
+	r = synth_judge(s, "goroutines.leaked <= 1000 at hold");
+	assert_int_equal(r->outcome, BO_PASS);
+	assert_null(strstr(r->reason, "still run"));
+}
+
+/* Two looks are too few to see a worker work. */
+static void test_a_short_heal(void **state)
+{
+	const struct life pool = { { 5, 5, 5, 90, 90, 90, 90 }, { 0, 0, 0, 1, 0, 1 }, WORKER };
+	struct synth *s = *state;
+
+	synth_phase(s, BO_PHASE_HEAL, 2 * SYNTH_S);
+	play(s, &pool);
+	expect(s, "goroutines.leaked == 0 at settle", BO_FAIL, "leaked 85", NULL);
+}
+
 static void three_kinds(struct synth *s, struct bo_group_snapshot *snap, void *arg)
 {
 	bool late = snap->t_ns >= synth_start(s, BO_PHASE_HOLD);
@@ -293,10 +346,17 @@ static void test_dumps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_services),  SYNTH_TEST(test_bound_grows_with_load),
-		SYNTH_TEST(test_cannot_tell),     SYNTH_TEST(test_timeout_not_over),
-		SYNTH_TEST(test_runtime_says_so), SYNTH_TEST(test_selected),
-		SYNTH_TEST(test_too_many_kinds),  SYNTH_TEST(test_dumps),
+		cmocka_unit_test(test_services),
+		SYNTH_TEST(test_bound_grows_with_load),
+		SYNTH_TEST(test_cannot_tell),
+		SYNTH_TEST(test_timeout_not_over),
+		SYNTH_TEST(test_runtime_says_so),
+		SYNTH_TEST(test_selected),
+		SYNTH_TEST(test_proven_in_part),
+		SYNTH_TEST(test_a_short_heal),
+		SYNTH_TEST(test_doubtful_is_not_alive),
+		SYNTH_TEST(test_too_many_kinds),
+		SYNTH_TEST(test_dumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,15 @@ struct bo_series {
 		1, 2, 5, 10, 15, 20, 30, 60, 120, 300 \
 	}
 
+/**
+ * Thinning: within one phase the distance between two looks doubles after so many of them, and again after as many more,
+ * so that a long phase does not fill the memory; the next phase begins densely again.  Samples of the census; snapshots.
+ */
+#define BO_DENSE_SAMPLES 60000
+#define BO_DENSE_SNAPSHOTS 600
+/** bo_thinned_ns() - the distance at @into_ns after the beginning of a phase that began with @interval_ns (> 0) */
+int64_t bo_thinned_ns(int64_t interval_ns, int64_t dense, int64_t into_ns);
+
 /** Site of the group that holds what a snapshot does not keep apart; its state and places are "" */
 #define BO_GROUPS_OTHER "(other)"
 

@@ -44,6 +44,7 @@ struct bo_probe;
  * struct bo_probe_kind -
  * @needs_process: not asked while the node is down; the sampler writes the gap
  * @interval_ns: unless the scenario names one; 0: 100 ms
+ * @dense: after so many samples of a phase the interval doubles (bo_thinned_ns()); 0: never
  * @attach: does it apply to probe->target?  Fill probe->source, and probe->wanted when not all
  *          series are there.  -ENOENT with the reason when it does not apply; other errors end
  *          the set-up
@@ -59,6 +60,7 @@ struct bo_probe_kind {
 	bool needs_process;
 	const struct bo_probe_series *series;
 	int64_t interval_ns;
+	int64_t dense;
 	size_t state_size;
 	int (*attach)(struct bo_probe *probe, struct bo_err *err);
 	void (*detach)(struct bo_probe *probe);

@@ -32,6 +32,7 @@ BO_NODISCARD int bo_prometheus_feed(struct bo_prometheus *p, const char *bytes, 
 				    struct bo_err *err);
 /**
  * bo_prometheus_finish() - after the last piece
- * Return: 0 when there was exactly one sample; -ENOENT for none; -EBADMSG for several (they are not one process's)
+ * Return: 0 when there was exactly one sample; -ENOENT for none; -EBADMSG for several (they are not one process's), or
+ * when the text ends within one
  */
 BO_NODISCARD int bo_prometheus_finish(struct bo_prometheus *p, struct bo_err *err);

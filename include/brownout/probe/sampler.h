@@ -60,6 +60,11 @@ void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid);
 BO_NODISCARD int bo_sampler_detect(struct bo_sampler *sampler, struct bo_err *err);
 BO_NODISCARD int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *err);
 /**
+ * bo_sampler_phase() - a phase began at @start_ns of CLOCK_MONOTONIC: what became rare in the one before is frequent
+ * again, see bo_thinned_ns() (any thread)
+ */
+void bo_sampler_phase(struct bo_sampler *sampler, int64_t start_ns);
+/**
  * bo_sampler_snapshot() - ask for groups of goroutines now, besides those of every second (any thread)
  * Taken within milliseconds where the census reads the node, and shown to the observer; else ignored.
  * @why: shown to the observer, "base" …; [borrowed: static]

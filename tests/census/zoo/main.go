@@ -12,6 +12,7 @@
 //	end            one goroutine ends on each P
 //	spawn N        N more goroutines that wait for ever
 //	exec           become sleep(1)
+//	again          become the zoo beside it that is called -pie-stripped, with 300 of -bulk
 //	quit
 package main
 
@@ -315,6 +316,8 @@ func obey(p *pool) {
 			fmt.Fprintln(out, "ok")
 		case "exec":
 			check(syscall.Exec("/bin/sleep", []string{"sleep", "1000"}, nil))
+		case "again":
+			check(syscall.Exec(os.Args[0]+"-pie-stripped", []string{os.Args[0], "-bulk", "300"}, os.Environ()))
 		case "quit":
 			return
 		default:
