@@ -340,6 +340,21 @@ void bo_sampler_snapshot(struct bo_sampler *sampler, int node, const char *why)
 	bo_watch_request(sampler->watch, node, why);
 }
 
+void bo_sampler_ask_leaks(struct bo_sampler *sampler, int node)
+{
+	bo_watch_ask_leaks(sampler->watch, node);
+}
+
+int64_t bo_sampler_snapshot_ns(struct bo_sampler *sampler, int node)
+{
+	return (bo_watch_dumps(sampler->watch, node) ? 500 : 150) * BO_NSEC_PER_MSEC;
+}
+
+void bo_sampler_set_opener(struct bo_sampler *sampler, const struct bo_sampler_opener *opener)
+{
+	bo_watch_set_opener(sampler->watch, opener);
+}
+
 void bo_sampler_agree(struct bo_sampler *sampler, int node)
 {
 	bo_vec_foreach(it, &sampler->probes)
@@ -405,13 +420,14 @@ void bo_sampler_free(struct bo_sampler *sampler)
 	if (!sampler)
 		return;
 	bo_sampler_stop(sampler);
+	/* It looks at the probes' counts. */
+	bo_watch_free(sampler->watch);
 	bo_vec_foreach(it, &sampler->probes)
 		bo_sampler_probe_free(*it);
 	bo_vec_done(&sampler->probes);
 	for (size_t i = 0; i < sampler->nnodes; i++)
 		bo_cgroup_files_close(&sampler->nodes[i].target.files);
 	bo_fetcher_free(sampler->fetcher);
-	bo_watch_free(sampler->watch);
 	bo_reasons_done(&sampler->reasons);
 	if (sampler->timer_fd > 0)
 		close(sampler->timer_fd);

@@ -8,6 +8,8 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +17,9 @@
 #include <string.h>
 
 #include "brownout/base/clock.h"
+#include "dump.h"
 #include "groups.h"
+#include "probe-internal.h"
 
 #define DETAIL (BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK)
 #define PERIOD_NS BO_NSEC_PER_SEC
@@ -28,6 +32,8 @@
 /* A snapshot that is asked for and cannot be taken for so long is given up, and that is said. */
 #define REQUEST_NS (500 * BO_NSEC_PER_MSEC)
 #define REQUESTS_MAX 8
+/* After a restart the program that was read before is waited for so long: its wrapper comes first. */
+#define PATIENCE_NS (5 * BO_NSEC_PER_SEC)
 #define LINES_MAX 256
 
 struct request {
@@ -35,10 +41,15 @@ struct request {
 	int64_t asked_ns;
 };
 
-/* Under the lock: offer …, requests.  The rest is the thread's own. */
+/* Under the lock: offer …, requests, leaks_asked.  The rest is the thread's own. */
 struct watched {
+	struct bo_watch *watch; /* [borrowed] */
 	int node;
+	const char *name;	     /* [borrowed: plan] */
+	const struct bo_node_spec *spec; /* [borrowed: plan] */
+	const struct bo_probe_target *target; /* [borrowed] */
 	const _Atomic uint64_t *pid; /* [borrowed] changes << 32 | pid */
+	const struct bo_track *counted; /* [borrowed] */
 	char source[64];
 	struct bo_census *offer; /* [owned] for whoever counts */
 	uint32_t offer_start;
@@ -46,12 +57,20 @@ struct watched {
 	char why_not[160];
 	struct request requests[REQUESTS_MAX];
 	size_t nrequests;
+	bool leaks_asked;
 
 	struct bo_census *census; /* [owned] */
 	uint32_t start;
 	struct bo_census_snapshot snap;
 	int64_t next_ns, retry_ns, backoff_ns;
 	size_t taken;
+	struct bo_attached how; /* what was attached to last */
+	int64_t waiting_ns;	/* since when for that program to run again, 0: not */
+
+	struct bo_dump *dump;	   /* [owned] instead of a census */
+	const char *dumping;	   /* why, while one is under way */
+	struct bo_dump *leaks;	   /* [owned] */
+	bool leaking;		   /* that one is under way */
 };
 
 struct line {
@@ -76,15 +95,24 @@ struct bo_watch {
 	struct bo_arena arena;
 	struct bo_texts texts;
 	BO_VEC(struct bo_group_snapshot) snapshots;
+	BO_VEC(struct bo_group_snapshot) leaks;
+	struct bo_sampler_opener opener;
+	struct bo_fetcher *fetcher; /* of dumps */
 };
 
 int bo_watch_new(struct bo_watch **ret, struct bo_run *run, struct bo_err *err)
 {
 	struct bo_watch *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
+	int r;
 
 	if (!w)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	r = bo_fetcher_new(&w->fetcher, err);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
 	w->run = run;
 	w->texts.arena = &w->arena;
 	pthread_mutex_init(&w->lock, NULL);
@@ -101,19 +129,47 @@ void bo_watch_observe(struct bo_watch *w, const struct bo_sampler_observer *obse
 	w->observer = *observer;
 }
 
-int bo_watch_add(struct bo_watch *w, int node, const _Atomic uint64_t *pid, const char *source,
-		 struct bo_err *err)
+void bo_watch_set_opener(struct bo_watch *w, const struct bo_sampler_opener *opener)
+{
+	w->opener = *opener;
+}
+
+const struct bo_sampler_opener *bo_watch_opener(const struct bo_watch *w)
+{
+	return &w->opener;
+}
+
+static void dump_done(void *self, const struct bo_dump_result *result);
+static void leaks_done(void *self, const struct bo_dump_result *result);
+
+int bo_watch_add(struct bo_watch *w, const struct bo_watch_node *node, struct bo_err *err)
 {
 	struct watched *n = calloc(1, sizeof(*n));
+	int r = 0;
 
-	if (!n || !bo_vec_push(&w->nodes, n)) {
-		free(n);
+	if (!n)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	n->watch = w;
+	n->node = node->target->node;
+	n->target = node->target;
+	n->spec = node->target->spec;
+	n->name = n->spec->name;
+	n->pid = node->pid;
+	n->counted = node->counted;
+	if (node->attached) {
+		n->how = *node->attached;
+		snprintf(n->source, sizeof(n->source), "%s", node->source);
+	} else {
+		r = bo_dump_new(&n->dump, w->fetcher, n->spec, n->target->address, BO_DUMP_STACKS,
+				dump_done, n, err);
 	}
-	n->node = node;
-	n->pid = pid;
-	snprintf(n->source, sizeof(n->source), "%s", source);
-	return 0;
+	if (r == 0 && !bo_vec_push(&w->nodes, n))
+		r = bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	if (r < 0) {
+		bo_dump_free(n->dump);
+		free(n);
+	}
+	return r;
 }
 
 static struct watched *find(struct bo_watch *w, int node)
@@ -124,11 +180,48 @@ static struct watched *find(struct bo_watch *w, int node)
 	return NULL;
 }
 
+/* Under the lock.  The thread waits either for the condition or for the network. */
+static void poke(struct bo_watch *w)
+{
+	w->poked = true;
+	pthread_cond_signal(&w->changed);
+	bo_fetcher_wake(w->fetcher);
+}
+
 void bo_watch_wake(struct bo_watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	w->poked = true;
-	pthread_cond_signal(&w->changed);
+	poke(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* What stops the service's world is kept to the moments that a verdict is about. */
+static bool is_worth_a_dump(const char *why)
+{
+	static const char *const whys[] = { "base", "hold", "settle", "tripwire" };
+
+	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++)
+		if (strcmp(why, whys[i]) == 0)
+			return true;
+	return false;
+}
+
+bool bo_watch_dumps(struct bo_watch *w, int node)
+{
+	const struct watched *n = find(w, node);
+
+	return n && n->dump;
+}
+
+void bo_watch_ask_leaks(struct bo_watch *w, int node)
+{
+	struct watched *n = find(w, node);
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&w->lock);
+	n->leaks_asked = true;
+	poke(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -136,13 +229,12 @@ void bo_watch_request(struct bo_watch *w, int node, const char *why)
 {
 	struct watched *n = find(w, node);
 
-	if (!n)
+	if (!n || (n->dump && !is_worth_a_dump(why)))
 		return;
 	pthread_mutex_lock(&w->lock);
 	if (n->nrequests < REQUESTS_MAX)
 		n->requests[n->nrequests++] = (struct request){ why, bo_now_ns() };
-	w->poked = true;
-	pthread_cond_signal(&w->changed);
+	poke(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -162,9 +254,9 @@ struct bo_census *bo_watch_counter(struct bo_watch *w, int node, uint32_t start,
 	n->offer = NULL;
 	if (!census) {
 		snprintf(why, size, "%s", n->why_not[0] ? n->why_not : "attaching to the process");
-		w->poked |= !n->wanted;
+		if (!n->wanted)
+			poke(w);
 		n->wanted = true;
-		pthread_cond_signal(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
 	bo_census_free(stale);
@@ -194,17 +286,29 @@ static void drop(struct watched *n)
 	n->census = NULL;
 }
 
-static int attach(pid_t pid, struct bo_census **ret, struct bo_err *err)
+static int attach(struct bo_watch *w, struct watched *n, pid_t pid, struct bo_census **ret,
+		  struct bo_err *err)
 {
 	static const int64_t seconds[] = BO_GROUP_AGES_S;
-	int64_t ages_ns[BO_GROUP_AGES];
-	int r = bo_census_attach(ret, pid, 0, err);
+	int64_t now_ns = bo_now_ns(), ages_ns[BO_GROUP_AGES];
+	bool patient = !n->waiting_ns || now_ns - n->waiting_ns < PATIENCE_NS;
+	struct bo_attached how;
+	int r = bo_attach(ret, n->spec, n->node, pid, patient ? &n->how.choice : NULL, &w->opener,
+			  &how, err);
 
+	if (r == -EAGAIN && !n->waiting_ns)
+		n->waiting_ns = now_ns;
+	if (r < 0)
+		return r;
+	n->waiting_ns = 0;
+	if (how.choice.pid != n->how.choice.pid && how.choice.why[0])
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: goroutines of %s", n->name,
+			     how.choice.why);
+	n->how = how;
 	for (size_t i = 0; i < BO_GROUP_AGES; i++)
 		ages_ns[i] = seconds[i] * BO_NSEC_PER_SEC;
-	if (!r)
-		bo_census_set_ages(*ret, ages_ns, BO_GROUP_AGES);
-	return r;
+	bo_census_set_ages(*ret, ages_ns, BO_GROUP_AGES);
+	return 0;
 }
 
 /* A process that has only just been started is not yet the program that it will be: try again. */
@@ -229,7 +333,7 @@ static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32
 	if (n->start != start) {
 		drop(n);
 		n->start = start;
-		n->retry_ns = n->backoff_ns = 0;
+		n->retry_ns = n->backoff_ns = n->waiting_ns = 0;
 	}
 	pthread_mutex_lock(&w->lock);
 	wanted = n->wanted && !(n->offer && n->offer_start == start);
@@ -238,8 +342,8 @@ static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32
 		return true;
 	if (bo_now_ns() < n->retry_ns)
 		return n->census;
-	if ((!n->census && attach(pid, &n->census, &err) < 0) ||
-	    (wanted && attach(pid, &offer, &err) < 0)) {
+	if ((!n->census && attach(w, n, pid, &n->census, &err) < 0) ||
+	    (wanted && attach(w, n, pid, &offer, &err) < 0)) {
 		retry_later(w, n, &err);
 		return n->census;
 	}
@@ -321,6 +425,148 @@ static bool has_request(struct bo_watch *w, const struct watched *n)
 	return has;
 }
 
+/* ---- dumps ---- */
+
+static void keep_snapshot(struct bo_watch *w, struct watched *n, const struct bo_dump_result *d,
+			  const char *why)
+{
+	struct bo_sampler_taken taken = {
+		.why = why, .full = d->snap, .text = d->text, .len = d->len
+	};
+	struct bo_group_snapshot kept = { .t_ns = d->t_ns - w->t0_ns,
+					  .node = n->node,
+					  .source = bo_dump_source(d->kind),
+					  .truncated = d->truncated };
+	double counted = bo_track_latest(n->counted);
+	bool ok = bo_groups_from_census(&w->texts, d->snap, &kept) == 0;
+
+	/* How many were cut off is known from the counts alone. */
+	if (d->truncated && counted > (double)kept.total)
+		kept.total = (uint64_t)counted;
+	taken.snapshot = &kept;
+	if (d->kind == BO_DUMP_STACKS)
+		ok = ok && bo_vec_push(&w->snapshots, kept);
+	else
+		ok = ok && bo_vec_push(&w->leaks, kept);
+	if (!ok)
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: out of memory for \"%s\"", n->name, why);
+	else if (w->observer.taken)
+		w->observer.taken(w->observer.self, &taken);
+	if (d->truncated)
+		bo_watch_say(w, BO_EVENT_NOTE, n->node,
+			     "%s: the dump for \"%s\" was cut at 64MiB: %llu of %llu goroutines are in it",
+			     n->name, why, (unsigned long long)d->snap->user,
+			     (unsigned long long)kept.total);
+}
+
+static void dump_done(void *self, const struct bo_dump_result *d)
+{
+	struct watched *n = self;
+
+	if (d->code < 0)
+		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node, "%s: no dump of goroutines for \"%s\": %s",
+			     n->name, n->dumping, d->reason);
+	else
+		keep_snapshot(n->watch, n, d, n->dumping);
+	n->dumping = NULL;
+}
+
+static void leaks_done(void *self, const struct bo_dump_result *d)
+{
+	struct watched *n = self;
+
+	n->leaking = false;
+	/* Before Go 1.26 there is no such profile, and in 1.26 only by GOEXPERIMENT: no matter. */
+	if (d->status == 404)
+		return;
+	if (d->code < 0) {
+		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node, "%s: no word of Go's leak detector: %s",
+			     n->name, d->reason);
+		return;
+	}
+	keep_snapshot(n->watch, n, d, "leaks");
+	bo_watch_say(n->watch, BO_EVENT_NOTE, n->node,
+		     "%s: Go's own leak detector finds %llu leaked goroutines", n->name,
+		     (unsigned long long)d->snap->user);
+}
+
+static void begin_dump(struct bo_watch *w, struct watched *n, const char *why)
+{
+	double counted = bo_track_latest(n->counted);
+	struct bo_err err = { 0 };
+
+	if (isnan(counted))
+		bo_err_set(&err, ENODATA, BO_SUBSYS_PROBE, "how many there are is not known");
+	else if (counted > BO_DUMP_GOROUTINES_MAX)
+		bo_err_set(&err, E2BIG, BO_SUBSYS_PROBE,
+			   "%.0f goroutines, and a dump of more than %d would stop the service for too long",
+			   counted, BO_DUMP_GOROUTINES_MAX);
+	else if (bo_dump_start(n->dump, &err) == 0)
+		n->dumping = why;
+	if (!n->dumping)
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: no dump of goroutines for \"%s\": %s",
+			     n->name, why, err.msg);
+}
+
+static void begin_leaks(struct bo_watch *w, struct watched *n)
+{
+	double counted = bo_track_latest(n->counted);
+	/* Of many the leaked ones alone, as groups: their stacks are printed one by one otherwise. */
+	enum bo_dump_kind kind = counted <= BO_DUMP_GOROUTINES_MAX ? BO_DUMP_LEAKS
+								   : BO_DUMP_LEAKS_BRIEF;
+	struct bo_err err = { 0 };
+	int r = bo_dump_new(&n->leaks, w->fetcher, n->spec, n->target->address, kind, leaks_done,
+			    n, &err);
+
+	if (r == 0)
+		r = bo_dump_start(n->leaks, &err);
+	n->leaking = r == 0;
+	if (r < 0 && r != -ENOENT)
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: no word of Go's leak detector: %s",
+			     n->name, err.msg);
+}
+
+static void serve_dumps(struct bo_watch *w, struct watched *n)
+{
+	const char *why = NULL;
+	bool leaks;
+
+	pthread_mutex_lock(&w->lock);
+	leaks = n->leaks_asked && !n->leaks;
+	n->leaks_asked = false;
+	if (n->dump && !n->dumping && n->nrequests) {
+		why = n->requests[0].why;
+		memmove(n->requests, n->requests + 1, --n->nrequests * sizeof(*n->requests));
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (why)
+		begin_dump(w, n, why);
+	if (leaks)
+		begin_leaks(w, n);
+}
+
+static bool is_fetching(const struct bo_watch *w)
+{
+	bo_vec_foreach(it, &w->nodes)
+		if ((*it)->dumping || (*it)->leaking)
+			return true;
+	return false;
+}
+
+/* Move what is under way on, until @until_ns at the latest. */
+static void fetch(struct bo_watch *w, int64_t until_ns)
+{
+	int64_t left_ns = until_ns - bo_now_ns();
+	struct bo_err ignored = { 0 };
+
+	if (left_ns < 0)
+		left_ns = 0;
+	if (bo_fetcher_run(w->fetcher, -1, (int)(left_ns / BO_NSEC_PER_MSEC) + 1, &ignored) < 0)
+		poll(NULL, 0, 10);
+}
+
+/* ---- the thread's turns ---- */
+
 /* Everything that is due for one node.  Return: when it wants to be called again. */
 static int64_t serve(struct bo_watch *w, struct watched *n)
 {
@@ -331,6 +577,9 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 	int64_t now_ns, at_ns;
 	const char *why;
 
+	serve_dumps(w, n);
+	if (n->dump)
+		return INT64_MAX;
 	if (pid)
 		attached = get_handles(w, n, pid, (uint32_t)(word >> 32));
 	else
@@ -358,6 +607,14 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 	return n->retry_ns > now_ns && n->retry_ns < at_ns ? n->retry_ns : at_ns;
 }
 
+/* One more request of a node that has some.  A dump that is under way ends by its timeout. */
+static void finish_serving(struct bo_watch *w, struct watched *n)
+{
+	while (n->dumping)
+		fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
+	(void)serve(w, n);
+}
+
 static void *watch_main(void *self)
 {
 	struct bo_watch *w = self;
@@ -374,9 +631,11 @@ static void *watch_main(void *self)
 
 			next_ns = at_ns < next_ns ? at_ns : next_ns;
 		}
+		if (is_fetching(w))
+			fetch(w, next_ns);
 		until = bo_ns_to_timespec(next_ns);
 		pthread_mutex_lock(&w->lock);
-		while (!w->stop && !w->poked &&
+		while (!w->stop && !w->poked && !is_fetching(w) &&
 		       pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
 			;
 	}
@@ -384,7 +643,9 @@ static void *watch_main(void *self)
 	/* What was asked for is still taken: the nodes live until after this thread. */
 	bo_vec_foreach(it, &w->nodes)
 		for (size_t i = 0; i < REQUESTS_MAX && has_request(w, *it); i++)
-			(void)serve(w, *it);
+			finish_serving(w, *it);
+	while (is_fetching(w))
+		fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
 	return NULL;
 }
 
@@ -437,6 +698,9 @@ static void hand_over(struct bo_watch *w)
 	bo_vec_foreach(s, &w->snapshots)
 		(void)bo_vec_push(&w->run->snapshots, *s);
 	bo_vec_done(&w->snapshots);
+	bo_vec_foreach(s, &w->leaks)
+		(void)bo_vec_push(&w->run->leaks, *s);
+	bo_vec_done(&w->leaks);
 	bo_vec_foreach(l, &w->lines) {
 		add_event(w->run, l, w->t0_ns);
 		free(l->text);
@@ -449,7 +713,7 @@ void bo_watch_stop(struct bo_watch *w)
 	if (w->running) {
 		pthread_mutex_lock(&w->lock);
 		w->stop = true;
-		pthread_cond_signal(&w->changed);
+		poke(w);
 		pthread_mutex_unlock(&w->lock);
 		pthread_join(w->thread, NULL);
 		w->running = false;
@@ -466,8 +730,11 @@ void bo_watch_free(struct bo_watch *w)
 		bo_census_snapshot_done(&(*it)->snap);
 		bo_census_free((*it)->census);
 		bo_census_free((*it)->offer);
+		bo_dump_free((*it)->dump);
+		bo_dump_free((*it)->leaks);
 		free(*it);
 	}
+	bo_fetcher_free(w->fetcher);
 	bo_vec_done(&w->nodes);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
