@@ -68,8 +68,9 @@ int bo_attach(struct bo_census **ret, const struct bo_node_spec *spec, int node,
 		return r;
 	r = opener->open(opener->self, node, ret_how->choice.pid, &source, &refused);
 	if (r < 0)
-		return bo_err_set(err, err->code, BO_SUBSYS_PROBE, "%.170s; nor can the keeper: %.60s",
-				  err->msg, refused.msg);
+		return bo_err_set(err, err->code, BO_SUBSYS_PROBE,
+				  "no permission to read %s (pid %d), nor has the keeper: %.100s",
+				  ret_how->choice.name, (int)ret_how->choice.pid, refused.msg);
 	source.pid = ret_how->choice.pid;
 	ret_how->handed = true;
 	return bo_census_attach_source(ret, &source, 0, err);

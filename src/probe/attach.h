@@ -17,7 +17,7 @@ struct bo_attached {
  * @root: the node's main process;  @opener: [borrowed]
  * @wanted: the program that was read before, or NULL: a wrapper or a supervisor may not have started it again yet
  * @err: must be there
- * Return: as bo_census_attach(); where that is refused and the opener fails, too, @err has both; -EAGAIN: @wanted is not
+ * Return: as bo_census_attach(); where that is refused and the opener fails, too, @err has its reason; -EAGAIN: @wanted is not
  * what would be read now (@ret_how says what)
  */
 BO_NODISCARD int bo_attach(struct bo_census **ret, const struct bo_node_spec *spec, int node,

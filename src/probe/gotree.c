@@ -41,26 +41,36 @@ static void plain(char *s)
 			*s = '?';
 }
 
+/* What it calls itself: "sh", though the file be dash. */
+static void read_comm(pid_t pid, char *buf, size_t size)
+{
+	char path[64];
+	bo_auto_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	f = fopen(path, "re");
+	if (!f || !fgets(buf, (int)size, f))
+		snprintf(buf, size, "?");
+	buf[strcspn(buf, "\n")] = '\0';
+	plain(buf);
+}
+
+/* Of its executable, in full; comm has 15 bytes. */
 static void read_name(pid_t pid, char *buf, size_t size)
 {
 	char path[64], target[4096];
-	bo_auto_file FILE *f = NULL;
 	const char *base;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	n = readlink(path, target, sizeof(target) - 1);
-	if (n > 0) {
-		target[n] = '\0';
-		base = strrchr(target, '/');
-		snprintf(buf, size, "%.*s", (int)size - 1, base ? base + 1 : target);
-	} else {
-		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-		f = fopen(path, "re");
-		if (!f || !fgets(buf, (int)size, f))
-			snprintf(buf, size, "?");
-		buf[strcspn(buf, "\n")] = '\0';
+	if (n <= 0) {
+		read_comm(pid, buf, size);
+		return;
 	}
+	target[n] = '\0';
+	base = strrchr(target, '/');
+	snprintf(buf, size, "%.*s", (int)size - 1, base ? base + 1 : target);
 	plain(buf);
 }
 
@@ -170,7 +180,7 @@ void bo_gotree_list(struct bo_gotree *ret, pid_t root, int port,
 	struct seen seen = { 0 };
 
 	ret->n = 0;
-	read_name(root, ret->root_name, sizeof(ret->root_name));
+	read_comm(root, ret->root_name, sizeof(ret->root_name));
 	for (size_t i = 0; i < n && ret->n < BO_GOTREE_MAX; i++) {
 		struct bo_goproc *p = &ret->procs[ret->n];
 		struct bo_proc_stat stat;
@@ -199,7 +209,7 @@ void bo_gotree_choose(pid_t root, int port, const struct bo_gotree_opener *opene
 
 	bo_gotree_list(&tree, root, port, opener);
 	*ret = (struct bo_gochoice){ .pid = root };
-	memcpy(ret->name, tree.root_name, sizeof(ret->name));
+	read_name(root, ret->name, sizeof(ret->name));
 	if (!tree.n || (tree.n == 1 && tree.procs[0].pid == root))
 		return;
 	while (i < tree.n && !tree.procs[i].listens)

@@ -405,6 +405,8 @@ void bo_sampler_stop(struct bo_sampler *sampler)
 	pthread_join(sampler->thread, NULL);
 	sampler->running = false;
 	end_ns = bo_now_ns() - sampler->t0_ns;
+	/* What was asked for is still taken, for which it looks at the latest counts. */
+	bo_watch_stop(sampler->watch);
 	bo_vec_foreach(it, &sampler->probes) {
 		for (size_t i = 0; i < BO_PROBE_SERIES_MAX; i++) {
 			if ((*it)->tracks[i])
@@ -412,7 +414,6 @@ void bo_sampler_stop(struct bo_sampler *sampler)
 		}
 	}
 	hand_over_reasons(sampler);
-	bo_watch_stop(sampler->watch);
 }
 
 void bo_sampler_free(struct bo_sampler *sampler)
