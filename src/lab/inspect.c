@@ -63,7 +63,8 @@ static int open_files(const struct lab_node *n, pid_t pid, struct bo_process_fil
 	    (exe = openat(proc, "exe", O_RDONLY | O_CLOEXEC)) < 0 ||
 	    (auxv = openat(proc, "auxv", O_RDONLY | O_CLOEXEC)) < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "process %d", (int)pid);
-	*ret = (struct bo_process_files){ bo_steal_fd(&mem), bo_steal_fd(&exe), bo_steal_fd(&auxv) };
+	*ret = (struct bo_process_files){ bo_steal_fd(&mem), bo_steal_fd(&exe),
+					  bo_steal_fd(&auxv) };
 	return 0;
 }
 
@@ -81,8 +82,8 @@ int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_proce
 	if (n->init_pidfd < 0)
 		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "node %s is not running", n->name);
 	if (pid <= 1 || pid == n->init_pid)
-		return bo_err_set(err, EPERM, BO_SUBSYS_LAB, "process %d is not of node %s", (int)pid,
-				  n->name);
+		return bo_err_set(err, EPERM, BO_SUBSYS_LAB, "process %d is not of node %s",
+				  (int)pid, n->name);
 	rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
 	if (rc < 0)
 		return rc;

@@ -22,6 +22,7 @@ struct bo_attached {
  */
 BO_NODISCARD int bo_attach(struct bo_census **ret, const struct bo_node_spec *spec, int node,
 			   pid_t root, const struct bo_gochoice *wanted,
-			   const struct bo_sampler_opener *opener, struct bo_attached *ret_how, struct bo_err *err);
+			   const struct bo_sampler_opener *opener, struct bo_attached *ret_how,
+			   struct bo_err *err);
 /** bo_attach_describe() - "; orders (pid 4712) below sh (pid 4711): the only Go program; …", "" when there is nothing to say */
 const char *bo_attach_describe(const struct bo_attached *how, char *buf, size_t size);

@@ -85,7 +85,7 @@ static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
 }
 
 static void say_chosen(struct bo_sampler *s, const struct bo_probe_target *target, int64_t t_ns,
-		       const char *not)
+		       const char * not )
 {
 	const struct bo_probe *probe = s->probes.items[s->probes.len - 1];
 	char more[384] = "";

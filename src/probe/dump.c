@@ -117,9 +117,9 @@ static void finish(struct bo_dump *d)
 			other->waited_max_ns = g->waited_max_ns;
 		return;
 	}
-	frames = d->groups.len < GROUPS_MAX ? bo_arena_alloc(&d->arena, (g->nframes + 1) *
-									 sizeof(*frames))
-					    : NULL;
+	frames = d->groups.len < GROUPS_MAX
+			 ? bo_arena_alloc(&d->arena, (g->nframes + 1) * sizeof(*frames))
+			 : NULL;
 	if (frames) {
 		memcpy(frames, d->frames, g->nframes * sizeof(*frames));
 		g->frames = frames;
@@ -159,9 +159,10 @@ static struct bo_census_frame frame_of(struct bo_dump *d, const struct bo_pprof2
 {
 	const char *func = keep(d, f->func, f->func_len);
 
-	return (struct bo_census_frame){
-		.func = func, .outer = func, .file = keep(d, f->file, f->file_len), .line = (int)f->line
-	};
+	return (struct bo_census_frame){ .func = func,
+					 .outer = func,
+					 .file = keep(d, f->file, f->file_len),
+					 .line = (int)f->line };
 }
 
 static void on_frame(void *self, const struct bo_pprof2_frame *f)
@@ -235,7 +236,8 @@ static int on_body(void *self, const char *bytes, size_t n, struct bo_err *err)
 	if (r < 0)
 		return r;
 	bo_strbuf_add(&d->text, bytes, n);
-	return bo_strbuf_ok(&d->text) ? 0 : bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	return bo_strbuf_ok(&d->text) ? 0
+				      : bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 }
 
 static int by_count(const void *a, const void *b)

@@ -45,11 +45,11 @@ struct request {
 struct watched {
 	struct bo_watch *watch; /* [borrowed] */
 	int node;
-	const char *name;	     /* [borrowed: plan] */
-	const struct bo_node_spec *spec; /* [borrowed: plan] */
+	const char *name;                     /* [borrowed: plan] */
+	const struct bo_node_spec *spec;      /* [borrowed: plan] */
 	const struct bo_probe_target *target; /* [borrowed] */
-	const _Atomic uint64_t *pid; /* [borrowed] changes << 32 | pid */
-	const struct bo_track *counted; /* [borrowed] */
+	const _Atomic uint64_t *pid;          /* [borrowed] changes << 32 | pid */
+	const struct bo_track *counted;       /* [borrowed] */
 	char source[64];
 	struct bo_census *offer; /* [owned] for whoever counts */
 	uint32_t offer_start;
@@ -65,12 +65,12 @@ struct watched {
 	int64_t next_ns, retry_ns, backoff_ns;
 	size_t taken;
 	struct bo_attached how; /* what was attached to last */
-	int64_t waiting_ns;	/* since when for that program to run again, 0: not */
+	int64_t waiting_ns;     /* since when for that program to run again, 0: not */
 
-	struct bo_dump *dump;	   /* [owned] instead of a census */
-	const char *dumping;	   /* why, while one is under way */
-	struct bo_dump *leaks;	   /* [owned] */
-	bool leaking;		   /* that one is under way */
+	struct bo_dump *dump;  /* [owned] instead of a census */
+	const char *dumping;   /* why, while one is under way */
+	struct bo_dump *leaks; /* [owned] */
+	bool leaking;          /* that one is under way */
 };
 
 struct line {
@@ -449,14 +449,16 @@ static void keep_snapshot(struct bo_watch *w, struct watched *n, const struct bo
 	else
 		ok = ok && bo_vec_push(&w->leaks, kept);
 	if (!ok)
-		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: out of memory for \"%s\"", n->name, why);
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: out of memory for \"%s\"", n->name,
+			     why);
 	else if (w->observer.taken)
 		w->observer.taken(w->observer.self, &taken);
 	if (d->truncated)
-		bo_watch_say(w, BO_EVENT_NOTE, n->node,
-			     "%s: the dump for \"%s\" was cut at 64MiB: %llu of %llu goroutines are in it",
-			     n->name, why, (unsigned long long)d->snap->user,
-			     (unsigned long long)kept.total);
+		bo_watch_say(
+			w, BO_EVENT_NOTE, n->node,
+			"%s: the dump for \"%s\" was cut at 64MiB: %llu of %llu goroutines are in it",
+			n->name, why, (unsigned long long)d->snap->user,
+			(unsigned long long)kept.total);
 }
 
 static void dump_done(void *self, const struct bo_dump_result *d)
@@ -464,8 +466,9 @@ static void dump_done(void *self, const struct bo_dump_result *d)
 	struct watched *n = self;
 
 	if (d->code < 0)
-		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node, "%s: no dump of goroutines for \"%s\": %s",
-			     n->name, n->dumping, d->reason);
+		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node,
+			     "%s: no dump of goroutines for \"%s\": %s", n->name, n->dumping,
+			     d->reason);
 	else
 		keep_snapshot(n->watch, n, d, n->dumping);
 	n->dumping = NULL;
@@ -480,8 +483,8 @@ static void leaks_done(void *self, const struct bo_dump_result *d)
 	if (d->status == 404)
 		return;
 	if (d->code < 0) {
-		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node, "%s: no word of Go's leak detector: %s",
-			     n->name, d->reason);
+		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node,
+			     "%s: no word of Go's leak detector: %s", n->name, d->reason);
 		return;
 	}
 	keep_snapshot(n->watch, n, d, "leaks");
@@ -498,9 +501,10 @@ static void begin_dump(struct bo_watch *w, struct watched *n, const char *why)
 	if (isnan(counted))
 		bo_err_set(&err, ENODATA, BO_SUBSYS_PROBE, "how many there are is not known");
 	else if (counted > BO_DUMP_GOROUTINES_MAX)
-		bo_err_set(&err, E2BIG, BO_SUBSYS_PROBE,
-			   "%.0f goroutines, and a dump of more than %d would stop the service for too long",
-			   counted, BO_DUMP_GOROUTINES_MAX);
+		bo_err_set(
+			&err, E2BIG, BO_SUBSYS_PROBE,
+			"%.0f goroutines, and a dump of more than %d would stop the service for too long",
+			counted, BO_DUMP_GOROUTINES_MAX);
 	else if (bo_dump_start(n->dump, &err) == 0)
 		n->dumping = why;
 	if (!n->dumping)
@@ -515,8 +519,8 @@ static void begin_leaks(struct bo_watch *w, struct watched *n)
 	enum bo_dump_kind kind = counted <= BO_DUMP_GOROUTINES_MAX ? BO_DUMP_LEAKS
 								   : BO_DUMP_LEAKS_BRIEF;
 	struct bo_err err = { 0 };
-	int r = bo_dump_new(&n->leaks, w->fetcher, n->spec, n->target->address, kind, leaks_done,
-			    n, &err);
+	int r = bo_dump_new(&n->leaks, w->fetcher, n->spec, n->target->address, kind, leaks_done, n,
+			    &err);
 
 	if (r == 0)
 		r = bo_dump_start(n->leaks, &err);

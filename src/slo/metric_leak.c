@@ -371,7 +371,8 @@ static void answer(const struct leak_case *c, const struct finding *f, struct sl
 	if (f->proof)
 		snprintf(est->remark, sizeof(est->remark), "Go's own leak detector says so (%.60s)",
 			 f->proof);
-	if (c->after.last && !isnan(c->ask->limit) && slo_breaks(c->ask->cmp->op, est->value, c->ask->limit))
+	if (c->after.last && !isnan(c->ask->limit) &&
+	    slo_breaks(c->ask->cmp->op, est->value, c->ask->limit))
 		est->breach_ns = c->after.last->t_ns;
 }
 

@@ -103,8 +103,8 @@ int bo_caps_effective(cap_value_t cap, bool on, struct bo_err *err)
 
 	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, on ? CAP_SET : CAP_CLEAR) < 0 ||
 	    cap_set_proc(caps) < 0)
-		rc = bo_err_errno(err, BO_SUBSYS_SYS, "%s capability %d", on ? "raising" : "lowering",
-				  cap);
+		rc = bo_err_errno(err, BO_SUBSYS_SYS, "%s capability %d",
+				  on ? "raising" : "lowering", cap);
 	cap_free(caps);
 	return rc;
 }

@@ -240,7 +240,8 @@ static void open_process(void)
 	check_files(&files);
 	CHECK(try_open(&kit, DB, db, &files) == 0, "refused");
 	check_files(&files);
-	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1), "the keeper may still look anywhere");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1),
+	      "the keeper may still look anywhere");
 
 	expect_refused(&kit, SVC, db, EPERM, "another node's");
 	expect_refused(&kit, DB, svc, EPERM, "another node's");
@@ -255,7 +256,8 @@ static void open_process(void)
 	expect_refused(&kit, 99, svc, EINVAL, "no node");
 	expect_refused(&kit, SVC, -1, EBADMSG, "no pid");
 	expect_refused(&kit, SVC, 0, EBADMSG, "no pid");
-	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1), "the keeper may still look anywhere");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1),
+	      "the keeper may still look anywhere");
 	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
 	expect_refused(&kit, SVC, svc, ESRCH, "one that has ended");
 	expect_refused(&kit, DB, svc, ESRCH, "one that has ended");

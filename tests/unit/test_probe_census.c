@@ -219,7 +219,8 @@ static void test_a_restart_is_followed(void **state)
 /* A port that nobody has. */
 static int free_port(void)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(in);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -251,7 +252,8 @@ static void test_a_supervised_child_is_followed(void **state)
 	kit_sampler(k);
 	bo_sampler_set_pid(k->sampler, node, zoo.pid);
 	kit_detect(k);
-	snprintf(said, sizeof(said), "below zoo (pid %d): of 2 Go programs the one that listens", zoo.pid);
+	snprintf(said, sizeof(said), "below zoo (pid %d): of 2 Go programs the one that listens",
+		 zoo.pid);
 	assert_non_null(find_event(k, BO_EVENT_NOTE, said));
 	kit_start(k);
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
@@ -286,7 +288,8 @@ static int hand(void *self, int node, pid_t pid, struct bo_census_source *ret, s
 	atomic_fetch_add(&h->asked, 1);
 	assert_int_equal(node, 1); /* 0 is the client */
 	if (h->refuse)
-		return bo_err_set(err, h->refuse, BO_SUBSYS_LAB, "process %d is not of node orders", pid);
+		return bo_err_set(err, h->refuse, BO_SUBSYS_LAB, "process %d is not of node orders",
+				  pid);
 	assert_int_equal(pid, h->pid);
 	*ret = (struct bo_census_source){ .pid = pid };
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
@@ -343,7 +346,8 @@ static void test_descriptors_are_handed_over(void **state)
 	bo_sampler_set_pid(k->sampler, node, zoo.pid);
 	/* Nobody to ask; somebody who refuses; somebody who does not. */
 	kit_detect(k);
-	assert_non_null(find_event(k, BO_EVENT_NOTE, "goroutines are not counted (census: no permission"));
+	assert_non_null(
+		find_event(k, BO_EVENT_NOTE, "goroutines are not counted (census: no permission"));
 	h.refuse = EPERM;
 	bo_sampler_set_opener(k->sampler, &opener);
 	kit_detect(k);

@@ -29,19 +29,18 @@
 	"main.(*Server).query(0xc000, ...)\n\t/src/main.go:77 +0x1\n" \
 	"main.run()\n\t/src/main.go:80 +0x1\n"                        \
 	"created by main.accept in goroutine 1\n\t/src/main.go:60 +0x1\n\n"
-#define DUMP                                                                           \
-	"goroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x99\n\n"              \
-	BLOCK("5", "chan receive, 2 minutes", "")                                      \
-	BLOCK("6", "chan receive", "")                                                 \
-	BLOCK("7", "chan receive (leaked), 3 minutes, locked to thread", "")           \
-	BLOCK("8", "chan receive", " {\"route\":\"/pay\"}")                            \
-	BLOCK("9", "chan receive (leaked)", "")
-#define BRIEF                                                         \
-	"goroutineleak profile: total 3\n"                            \
-	"2 @ 0x1 0x2 0x3\n# labels: {\"route\":\"/pay\"}\n"           \
-	"#\t0x1\truntime.gopark+0x1\t/go/proc.go:1\n"                 \
-	"#\t0x2\tmain.(*Server).query+0x1\t/src/main.go:77\n"         \
-	"#\t0x3\tmain.run+0x1\t/src/main.go:80\n\n"                   \
+#define DUMP                                                                         \
+	"goroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x99\n\n" BLOCK(     \
+		"5", "chan receive, 2 minutes", "") BLOCK("6", "chan receive", "")   \
+		BLOCK("7", "chan receive (leaked), 3 minutes, locked to thread", "") \
+			BLOCK("8", "chan receive", " {\"route\":\"/pay\"}")          \
+				BLOCK("9", "chan receive (leaked)", "")
+#define BRIEF                                                 \
+	"goroutineleak profile: total 3\n"                    \
+	"2 @ 0x1 0x2 0x3\n# labels: {\"route\":\"/pay\"}\n"   \
+	"#\t0x1\truntime.gopark+0x1\t/go/proc.go:1\n"         \
+	"#\t0x2\tmain.(*Server).query+0x1\t/src/main.go:77\n" \
+	"#\t0x3\tmain.run+0x1\t/src/main.go:80\n\n"           \
 	"1 @ 0x3\n#\t0x3\tmain.other+0x1\t/src/main.go:90\n\n"
 #define COUNT "goroutine profile: total %d\n%d @ 0x1\n#\t0x1\n\n"
 
@@ -78,7 +77,8 @@ static char *maybe(const char *body)
 	return body ? httpd_text(body) : NULL;
 }
 
-static struct service *service_new(int count, const char *dump, const char *leaks, const char *brief)
+static struct service *service_new(int count, const char *dump, const char *leaks,
+				   const char *brief)
 {
 	struct service *s = calloc(1, sizeof(*s));
 	char text[128];
@@ -221,7 +221,8 @@ static void test_when_it_is_not_taken(void **state)
 	struct kit *k = begin(few, &seen);
 
 	(void)state;
-	static const char *const whys[] = { "warmup", "base", "fault", "hold", "heal", "settle", "tripwire" };
+	static const char *const whys[] = { "warmup", "base",   "fault",   "hold",
+					    "heal",   "settle", "tripwire" };
 
 	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++)
 		bo_sampler_snapshot(k->sampler, ORDERS, whys[i]);
@@ -237,7 +238,9 @@ static void test_when_it_is_not_taken(void **state)
 	bo_sampler_stop(k->sampler);
 	assert_int_equal(atomic_load(&many->dumps), 0);
 	assert_int_equal(k->run->snapshots.len, 0);
-	assert_true(said(k, "no dump of goroutines for \"hold\": 10001 goroutines, and a dump of more than 10000"));
+	assert_true(said(
+		k,
+		"no dump of goroutines for \"hold\": 10001 goroutines, and a dump of more than 10000"));
 	kit_free(k);
 
 	k = begin(most, &seen);
@@ -384,9 +387,12 @@ static void test_no_leak_profile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_from_text_to_groups), cmocka_unit_test(test_when_it_is_not_taken),
-		cmocka_unit_test(test_cut_at_64_mib),	    cmocka_unit_test(test_leak_profile),
-		cmocka_unit_test(test_brief_leak_profile),  cmocka_unit_test(test_no_leak_profile),
+		cmocka_unit_test(test_from_text_to_groups),
+		cmocka_unit_test(test_when_it_is_not_taken),
+		cmocka_unit_test(test_cut_at_64_mib),
+		cmocka_unit_test(test_leak_profile),
+		cmocka_unit_test(test_brief_leak_profile),
+		cmocka_unit_test(test_no_leak_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,8 +73,8 @@ static void test_wrappers(void **state)
 static void test_several(void **state)
 {
 	static const char *const own[] = { "-supervise", "-http", "127.0.0.1:0", NULL };
-	static const char *const wrapped[] = { "-c", "\"$0\" -supervise -http 127.0.0.1:0; true", ZOO,
-					       NULL };
+	static const char *const wrapped[] = { "-c", "\"$0\" -supervise -http 127.0.0.1:0; true",
+					       ZOO, NULL };
 	struct zoo zoo = start(ZOO, own);
 	struct bo_gotree tree;
 	struct bo_gochoice c;

@@ -271,8 +271,8 @@ static void test_dumps_at_the_ends(void **state)
 	struct synth *s = *state;
 
 	for (int i = 0; i < 3; i++) {
-		struct bo_group_snapshot *snap = synth_snapshot(
-			s, SYNTH_ORDERS, synth_end(s, ends[i]) - 300 * SYNTH_MS);
+		struct bo_group_snapshot *snap =
+			synth_snapshot(s, SYNTH_ORDERS, synth_end(s, ends[i]) - 300 * SYNTH_MS);
 
 		synth_group(s, snap, "main.a|chan send|main.a", i ? 40 : 2, 0, 0);
 		snap->source = "pprof debug=2";

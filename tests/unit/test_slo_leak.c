@@ -342,10 +342,10 @@ static void test_the_detector_is_proof(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_services),  SYNTH_TEST(test_bound_grows_with_load),
-		SYNTH_TEST(test_cannot_tell),     SYNTH_TEST(test_timeout_not_over),
-		SYNTH_TEST(test_runtime_says_so), SYNTH_TEST(test_selected),
-		SYNTH_TEST(test_too_many_kinds),  SYNTH_TEST(test_dumps),
+		cmocka_unit_test(test_services),        SYNTH_TEST(test_bound_grows_with_load),
+		SYNTH_TEST(test_cannot_tell),           SYNTH_TEST(test_timeout_not_over),
+		SYNTH_TEST(test_runtime_says_so),       SYNTH_TEST(test_selected),
+		SYNTH_TEST(test_too_many_kinds),        SYNTH_TEST(test_dumps),
 		SYNTH_TEST(test_the_detector_is_proof),
 	};
 

@@ -282,8 +282,8 @@ struct bo_run {
 	BO_VEC(struct bo_group_snapshot) snapshots; /* in order of t_ns per node */
 	BO_VEC(struct bo_group_snapshot)
 	leaks; /* of nodes whose service offers Go's leak detector: what it found, the leaked ones alone */
-	BO_VEC(struct bo_fault_record) faults;      /* parallel to plan->faults */
-	BO_VEC(struct bo_load_record) loads;        /* parallel to plan->loads */
+	BO_VEC(struct bo_fault_record) faults; /* parallel to plan->faults */
+	BO_VEC(struct bo_load_record) loads;   /* parallel to plan->loads */
 	BO_VEC(struct bo_event) events;
 	const char *abort_reason;
 	const char *failure;
