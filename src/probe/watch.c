@@ -5,21 +5,14 @@
  * The lock covers what is handed over between threads (requests, handles to count with, lines for
  * the timeline) and is never held while a process is read.
  * Owns: see watch.h.  Threads: see watch.h.  Privilege: see watch.h. */
-#include "watch.h"
-
 #include <errno.h>
-#include <math.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "brownout/base/clock.h"
-#include "dump.h"
-#include "groups.h"
-#include "probe-internal.h"
+#include "watch-internal.h"
 
 #define DETAIL (BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK)
 #define PERIOD_NS BO_NSEC_PER_SEC
@@ -31,74 +24,9 @@
 #define RETRY_MAX_NS BO_NSEC_PER_SEC
 /* A snapshot that is asked for and cannot be taken for so long is given up, and that is said. */
 #define REQUEST_NS (500 * BO_NSEC_PER_MSEC)
-#define REQUESTS_MAX 8
 /* After a restart the program that was read before is waited for so long: its wrapper comes first. */
 #define PATIENCE_NS (5 * BO_NSEC_PER_SEC)
 #define LINES_MAX 256
-
-struct request {
-	const char *why; /* [borrowed: static] */
-	int64_t asked_ns;
-};
-
-/* Under the lock: offer …, requests, leaks_asked.  The rest is the thread's own. */
-struct watched {
-	struct bo_watch *watch; /* [borrowed] */
-	int node;
-	const char *name;                     /* [borrowed: plan] */
-	const struct bo_node_spec *spec;      /* [borrowed: plan] */
-	const struct bo_probe_target *target; /* [borrowed] */
-	const _Atomic uint64_t *pid;          /* [borrowed] changes << 32 | pid */
-	const struct bo_track *counted;       /* [borrowed] */
-	char source[64];
-	struct bo_census *offer; /* [owned] for whoever counts */
-	uint32_t offer_start;
-	bool wanted;
-	char why_not[160];
-	struct request requests[REQUESTS_MAX];
-	size_t nrequests;
-	bool leaks_asked;
-
-	struct bo_census *census; /* [owned] */
-	uint32_t start;
-	struct bo_census_snapshot snap;
-	int64_t next_ns, retry_ns, backoff_ns;
-	size_t taken;
-	struct bo_attached how; /* what was attached to last */
-	int64_t waiting_ns;     /* since when for that program to run again, 0: not */
-
-	struct bo_dump *dump;  /* [owned] instead of a census */
-	const char *dumping;   /* why, while one is under way */
-	struct bo_dump *leaks; /* [owned] */
-	bool leaking;          /* that one is under way */
-};
-
-struct line {
-	int64_t t_ns;
-	enum bo_event_kind kind;
-	int node;
-	char *text; /* [owned] */
-};
-
-struct bo_watch {
-	struct bo_run *run; /* [borrowed] touched by the main thread only */
-	struct bo_sampler_observer observer;
-	BO_VEC(struct watched *) nodes;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool stop;
-	bool poked;
-	BO_VEC(struct line) lines;
-	pthread_t thread;
-	bool running;
-	int64_t t0_ns;
-	struct bo_arena arena;
-	struct bo_texts texts;
-	BO_VEC(struct bo_group_snapshot) snapshots;
-	BO_VEC(struct bo_group_snapshot) leaks;
-	struct bo_sampler_opener opener;
-	struct bo_fetcher *fetcher; /* of dumps */
-};
 
 int bo_watch_new(struct bo_watch **ret, struct bo_run *run, struct bo_err *err)
 {
@@ -139,9 +67,6 @@ const struct bo_sampler_opener *bo_watch_opener(const struct bo_watch *w)
 	return &w->opener;
 }
 
-static void dump_done(void *self, const struct bo_dump_result *result);
-static void leaks_done(void *self, const struct bo_dump_result *result);
-
 int bo_watch_add(struct bo_watch *w, const struct bo_watch_node *node, struct bo_err *err)
 {
 	struct watched *n = calloc(1, sizeof(*n));
@@ -160,8 +85,7 @@ int bo_watch_add(struct bo_watch *w, const struct bo_watch_node *node, struct bo
 		n->how = *node->attached;
 		snprintf(n->source, sizeof(n->source), "%s", node->source);
 	} else {
-		r = bo_dump_new(&n->dump, w->fetcher, n->spec, n->target->address, BO_DUMP_STACKS,
-				dump_done, n, err);
+		r = watch_dump_new(w, n, err);
 	}
 	if (r == 0 && !bo_vec_push(&w->nodes, n))
 		r = bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
@@ -195,17 +119,6 @@ void bo_watch_wake(struct bo_watch *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* What stops the service's world is kept to the moments that a verdict is about. */
-static bool is_worth_a_dump(const char *why)
-{
-	static const char *const whys[] = { "base", "hold", "settle", "tripwire" };
-
-	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++)
-		if (strcmp(why, whys[i]) == 0)
-			return true;
-	return false;
-}
-
 bool bo_watch_dumps(struct bo_watch *w, int node)
 {
 	const struct watched *n = find(w, node);
@@ -229,7 +142,7 @@ void bo_watch_request(struct bo_watch *w, int node, const char *why)
 {
 	struct watched *n = find(w, node);
 
-	if (!n || (n->dump && !is_worth_a_dump(why)))
+	if (!n || (n->dump && !watch_worth_a_dump(why)))
 		return;
 	pthread_mutex_lock(&w->lock);
 	if (n->nrequests < REQUESTS_MAX)
@@ -425,150 +338,6 @@ static bool has_request(struct bo_watch *w, const struct watched *n)
 	return has;
 }
 
-/* ---- dumps ---- */
-
-static void keep_snapshot(struct bo_watch *w, struct watched *n, const struct bo_dump_result *d,
-			  const char *why)
-{
-	struct bo_sampler_taken taken = {
-		.why = why, .full = d->snap, .text = d->text, .len = d->len
-	};
-	struct bo_group_snapshot kept = { .t_ns = d->t_ns - w->t0_ns,
-					  .node = n->node,
-					  .source = bo_dump_source(d->kind),
-					  .truncated = d->truncated };
-	double counted = bo_track_latest(n->counted);
-	bool ok = bo_groups_from_census(&w->texts, d->snap, &kept) == 0;
-
-	/* How many were cut off is known from the counts alone. */
-	if (d->truncated && counted > (double)kept.total)
-		kept.total = (uint64_t)counted;
-	taken.snapshot = &kept;
-	if (d->kind == BO_DUMP_STACKS)
-		ok = ok && bo_vec_push(&w->snapshots, kept);
-	else
-		ok = ok && bo_vec_push(&w->leaks, kept);
-	if (!ok)
-		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: out of memory for \"%s\"", n->name,
-			     why);
-	else if (w->observer.taken)
-		w->observer.taken(w->observer.self, &taken);
-	if (d->truncated)
-		bo_watch_say(
-			w, BO_EVENT_NOTE, n->node,
-			"%s: the dump for \"%s\" was cut at 64MiB: %llu of %llu goroutines are in it",
-			n->name, why, (unsigned long long)d->snap->user,
-			(unsigned long long)kept.total);
-}
-
-static void dump_done(void *self, const struct bo_dump_result *d)
-{
-	struct watched *n = self;
-
-	if (d->code < 0)
-		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node,
-			     "%s: no dump of goroutines for \"%s\": %s", n->name, n->dumping,
-			     d->reason);
-	else
-		keep_snapshot(n->watch, n, d, n->dumping);
-	n->dumping = NULL;
-}
-
-static void leaks_done(void *self, const struct bo_dump_result *d)
-{
-	struct watched *n = self;
-
-	n->leaking = false;
-	/* Before Go 1.26 there is no such profile, and in 1.26 only by GOEXPERIMENT: no matter. */
-	if (d->status == 404)
-		return;
-	if (d->code < 0) {
-		bo_watch_say(n->watch, BO_EVENT_NOTE, n->node,
-			     "%s: no word of Go's leak detector: %s", n->name, d->reason);
-		return;
-	}
-	keep_snapshot(n->watch, n, d, "leaks");
-	bo_watch_say(n->watch, BO_EVENT_NOTE, n->node,
-		     "%s: Go's own leak detector finds %llu leaked goroutines", n->name,
-		     (unsigned long long)d->snap->user);
-}
-
-static void begin_dump(struct bo_watch *w, struct watched *n, const char *why)
-{
-	double counted = bo_track_latest(n->counted);
-	struct bo_err err = { 0 };
-
-	if (isnan(counted))
-		bo_err_set(&err, ENODATA, BO_SUBSYS_PROBE, "how many there are is not known");
-	else if (counted > BO_DUMP_GOROUTINES_MAX)
-		bo_err_set(
-			&err, E2BIG, BO_SUBSYS_PROBE,
-			"%.0f goroutines, and a dump of more than %d would stop the service for too long",
-			counted, BO_DUMP_GOROUTINES_MAX);
-	else if (bo_dump_start(n->dump, &err) == 0)
-		n->dumping = why;
-	if (!n->dumping)
-		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: no dump of goroutines for \"%s\": %s",
-			     n->name, why, err.msg);
-}
-
-static void begin_leaks(struct bo_watch *w, struct watched *n)
-{
-	double counted = bo_track_latest(n->counted);
-	/* Of many the leaked ones alone, as groups: their stacks are printed one by one otherwise. */
-	enum bo_dump_kind kind = counted <= BO_DUMP_GOROUTINES_MAX ? BO_DUMP_LEAKS
-								   : BO_DUMP_LEAKS_BRIEF;
-	struct bo_err err = { 0 };
-	int r = bo_dump_new(&n->leaks, w->fetcher, n->spec, n->target->address, kind, leaks_done, n,
-			    &err);
-
-	if (r == 0)
-		r = bo_dump_start(n->leaks, &err);
-	n->leaking = r == 0;
-	if (r < 0 && r != -ENOENT)
-		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: no word of Go's leak detector: %s",
-			     n->name, err.msg);
-}
-
-static void serve_dumps(struct bo_watch *w, struct watched *n)
-{
-	const char *why = NULL;
-	bool leaks;
-
-	pthread_mutex_lock(&w->lock);
-	leaks = n->leaks_asked && !n->leaks;
-	n->leaks_asked = false;
-	if (n->dump && !n->dumping && n->nrequests) {
-		why = n->requests[0].why;
-		memmove(n->requests, n->requests + 1, --n->nrequests * sizeof(*n->requests));
-	}
-	pthread_mutex_unlock(&w->lock);
-	if (why)
-		begin_dump(w, n, why);
-	if (leaks)
-		begin_leaks(w, n);
-}
-
-static bool is_fetching(const struct bo_watch *w)
-{
-	bo_vec_foreach(it, &w->nodes)
-		if ((*it)->dumping || (*it)->leaking)
-			return true;
-	return false;
-}
-
-/* Move what is under way on, until @until_ns at the latest. */
-static void fetch(struct bo_watch *w, int64_t until_ns)
-{
-	int64_t left_ns = until_ns - bo_now_ns();
-	struct bo_err ignored = { 0 };
-
-	if (left_ns < 0)
-		left_ns = 0;
-	if (bo_fetcher_run(w->fetcher, -1, (int)(left_ns / BO_NSEC_PER_MSEC) + 1, &ignored) < 0)
-		poll(NULL, 0, 10);
-}
-
 /* ---- the thread's turns ---- */
 
 /* Everything that is due for one node.  Return: when it wants to be called again. */
@@ -581,7 +350,7 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 	int64_t now_ns, at_ns;
 	const char *why;
 
-	serve_dumps(w, n);
+	watch_serve_dumps(w, n);
 	if (n->dump)
 		return INT64_MAX;
 	if (pid)
@@ -615,7 +384,7 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 static void finish_serving(struct bo_watch *w, struct watched *n)
 {
 	while (n->dumping)
-		fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
+		watch_fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
 	(void)serve(w, n);
 }
 
@@ -635,11 +404,11 @@ static void *watch_main(void *self)
 
 			next_ns = at_ns < next_ns ? at_ns : next_ns;
 		}
-		if (is_fetching(w))
-			fetch(w, next_ns);
+		if (watch_is_fetching(w))
+			watch_fetch(w, next_ns);
 		until = bo_ns_to_timespec(next_ns);
 		pthread_mutex_lock(&w->lock);
-		while (!w->stop && !w->poked && !is_fetching(w) &&
+		while (!w->stop && !w->poked && !watch_is_fetching(w) &&
 		       pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
 			;
 	}
@@ -648,8 +417,8 @@ static void *watch_main(void *self)
 	bo_vec_foreach(it, &w->nodes)
 		for (size_t i = 0; i < REQUESTS_MAX && has_request(w, *it); i++)
 			finish_serving(w, *it);
-	while (is_fetching(w))
-		fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
+	while (watch_is_fetching(w))
+		watch_fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
 	return NULL;
 }
 
