@@ -236,6 +236,7 @@ static void open_process(void)
 	snprintf(path, sizeof(path), "/proc/%d/mem", svc);
 	CHECK(open(path, O_RDONLY) < 0 && (errno == EACCES || errno == EPERM),
 	      "it may be read without the keeper");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1), "the keeper may look anywhere");
 	CHECK(try_open(&kit, SVC, svc, &files) == 0, "refused");
 	check_files(&files);
 	CHECK(try_open(&kit, DB, db, &files) == 0, "refused");

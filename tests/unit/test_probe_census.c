@@ -274,6 +274,33 @@ static void test_a_supervised_child_is_followed(void **state)
 	zoo_stop(&zoo);
 }
 
+/* A node that runs another program now: the one that was read before is waited for, but not for ever. */
+static void test_another_program_is_taken_in_the_end(void **state)
+{
+	static const char *const few[] = { "-bulk", "20", NULL }, *const wrapped[] = {
+		"-c", "\"$0\" -bulk 300; true", ZOO, NULL
+	};
+	struct zoo zoo = start(few), other;
+	struct kit *k = kit_new();
+	int node = begin(k, &zoo, NULL);
+	int64_t began_ns;
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 19);
+	if (!zoo_start(&other, "/bin/sh", wrapped))
+		fail_msg("the zoo did not start");
+	began_ns = bo_now_ns();
+	bo_sampler_set_pid(k->sampler, node, other.pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 299);
+	assert_true(bo_now_ns() - began_ns > 4 * BO_NSEC_PER_SEC);
+	bo_sampler_stop(k->sampler);
+	assert_true(kit_has_gap(kit_series(k, BO_SERIES_GOROUTINES, node),
+				"waiting for zoo to run again"));
+	kit_free(k);
+	zoo_stop(&zoo);
+	zoo_stop(&other);
+}
+
 struct handed {
 	atomic_int asked;
 	pid_t pid;
@@ -457,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_a_stopped_process_is_read_all_the_same),
 		cmocka_unit_test(test_a_restart_is_followed),
 		cmocka_unit_test(test_a_supervised_child_is_followed),
+		cmocka_unit_test(test_another_program_is_taken_in_the_end),
 		cmocka_unit_test(test_descriptors_are_handed_over),
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
 		cmocka_unit_test(test_a_second_sampler_is_compared),

@@ -336,8 +336,8 @@ func superviseItself() {
 		c := exec.Command(os.Args[0], args...)
 		c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		time.Sleep(200 * time.Millisecond) // so that who started first can be told by the clock tick
 		c.Run()
-		time.Sleep(200 * time.Millisecond)
 	}
 }
 
