@@ -273,6 +273,11 @@ static void test_when_it_is_not_taken(void **state)
 /* net/http/pprof stops at 64 MiB, in the middle of a goroutine. */
 static void test_cut_at_64_mib(void **state)
 {
+#ifdef __SANITIZE_THREAD__
+	/* It takes longer than the request may, there. */
+	skip();
+#endif
+
 	static const char block[] = BLOCK("5", "chan receive", "");
 	const size_t n = sizeof(block) - 1, whole = (64 << 20) / n;
 	char *text = malloc((64 << 20) + 1);
