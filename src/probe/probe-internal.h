@@ -37,6 +37,7 @@ const struct bo_attached *bo_probe_census_attached(const struct bo_probe *probe)
  * Times are ns after the run's t0.
  * @series: [borrowed: run];  @last_ns: the last good sample, or the start of sampling
  * @latest: bits of a double, read by other threads; NAN while there is none or a gap is open
+ * @known: the same, but the last good sample stays through a gap
  */
 struct bo_track {
 	struct bo_series *series;
@@ -44,6 +45,7 @@ struct bo_track {
 	struct bo_gap gap;
 	bool gap_open;
 	_Atomic uint64_t latest;
+	_Atomic uint64_t known;
 };
 
 void bo_track_begin(struct bo_track *track, struct bo_series *series, int64_t start_ns);
@@ -53,6 +55,7 @@ void bo_track_gap(struct bo_track *track, int64_t t_ns, const char *reason);
 /** bo_track_end() - from @t_ns on there is nothing to sample (for now): an open gap ends there */
 void bo_track_end(struct bo_track *track, int64_t t_ns);
 double bo_track_latest(const struct bo_track *track);
+double bo_track_known(const struct bo_track *track);
 
 /** struct bo_reasons - the few distinct reasons of gaps, each kept once */
 struct bo_reasons {

@@ -32,7 +32,7 @@ static void keep_snapshot(struct bo_watch *w, struct watched *n, const struct bo
 					  .node = n->node,
 					  .source = bo_dump_source(d->kind),
 					  .truncated = d->truncated };
-	double counted = bo_track_latest(n->counted);
+	double counted = bo_track_known(n->counted);
 	bool ok = bo_groups_from_census(&w->texts, d->snap, &kept) == 0;
 
 	/* How many were cut off is known from the counts alone. */
@@ -96,7 +96,7 @@ int watch_dump_new(struct bo_watch *w, struct watched *n, struct bo_err *err)
 
 static void begin_dump(struct bo_watch *w, struct watched *n, const char *why)
 {
-	double counted = bo_track_latest(n->counted);
+	double counted = bo_track_known(n->counted);
 	struct bo_err err = { 0 };
 
 	if (isnan(counted))
@@ -115,7 +115,7 @@ static void begin_dump(struct bo_watch *w, struct watched *n, const char *why)
 
 static void begin_leaks(struct bo_watch *w, struct watched *n)
 {
-	double counted = bo_track_latest(n->counted);
+	double counted = bo_track_known(n->counted);
 	/* Of many the leaked ones alone, as groups: their stacks are printed one by one otherwise. */
 	enum bo_dump_kind kind = counted <= BO_DUMP_GOROUTINES_MAX ? BO_DUMP_LEAKS
 								   : BO_DUMP_LEAKS_BRIEF;
