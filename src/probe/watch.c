@@ -333,7 +333,7 @@ static bool has_request(struct bo_watch *w, const struct watched *n)
 	bool has;
 
 	pthread_mutex_lock(&w->lock);
-	has = n->nrequests > 0;
+	has = n->nrequests > 0 || n->leaks_asked;
 	pthread_mutex_unlock(&w->lock);
 	return has;
 }
