@@ -88,7 +88,7 @@ void bo_sampler_snapshot(struct bo_sampler *sampler, int node, const char *why);
 void bo_sampler_ask_leaks(struct bo_sampler *sampler, int node);
 /**
  * bo_sampler_snapshot_ns() - how long before the instant that it is about a snapshot should be asked for
- * A census of 100 000 goroutines takes 30 ms, a dump of 10 000 some 400 ms; half a second where groups come from dumps.
+ * A census of 100 000 goroutines takes 30 ms, a dump of 10 000 some 200 ms; half a second where groups come from dumps.
  */
 int64_t bo_sampler_snapshot_ns(struct bo_sampler *sampler, int node);
 /**
