@@ -122,7 +122,8 @@ json_t *bo_census_json(const struct bo_census_view *view)
 	json_object_set_new(j, "torn", json_integer((json_int_t)s->torn));
 	json_object_set_new(j, "unreadable", json_integer((json_int_t)s->unreadable));
 	json_object_set_new(j, "overflow", json_integer((json_int_t)s->overflow));
-	json_object_set_new(j, "runtime", runtime(view->stats));
+	if (view->stats)
+		json_object_set_new(j, "runtime", runtime(view->stats));
 	for (size_t i = 0; i < s->ngroups; i++)
 		if (!view->only_unmoved || s->groups[i].unmoved)
 			json_array_append_new(groups, group(&s->groups[i]));

@@ -11,6 +11,7 @@
 
 /**
  * struct bo_census_view - what is shown
+ * @stats: NULL in JSON only: not known
  * @before, @stats_before: of the previous round, for what changed; ngroups 0 and t_ns 0 when there is none
  * @only_unmoved: groups with somebody who has not moved
  * @rows: at most so many groups, 0 for all;  @columns: of the terminal, 0 for lines of any length

@@ -17,6 +17,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
+#include "brownout/probe/gotree.h"
 #include "harness/census_view.h"
 #include "harness/verbs.h"
 
@@ -153,6 +154,24 @@ static int fail(const struct bo_err *err)
 {
 	fprintf(stderr, "brownout census: %s\n", err->msg);
 	return BO_EXIT_CANNOT;
+}
+
+/* A wrapper is not Go, but what it started may be. */
+static int not_attached(pid_t pid, struct bo_err *err)
+{
+	struct bo_gotree tree;
+	size_t len;
+
+	if (err->code != ENOEXEC)
+		return fail(err);
+	bo_gotree_list(&tree, pid, 0, NULL);
+	for (size_t i = 0; i < tree.n; i++) {
+		len = strlen(err->msg);
+		snprintf(err->msg + len, sizeof(err->msg) - len, "%s%s (pid %d)",
+			 i ? ", " : "; below it there is: ", tree.procs[i].name,
+			 (int)tree.procs[i].pid);
+	}
+	return fail(err);
 }
 
 static int run_diff(const struct options *o)
@@ -338,7 +357,7 @@ int cmd_census(int argc, char **argv)
 	if (o.diff)
 		return run_diff(&o);
 	if (bo_census_attach(&l.census, o.pid, 0, &err))
-		return fail(&err);
+		return not_attached(o.pid, &err);
 	read_name(o.pid, l.name, sizeof(l.name));
 	l.live = o.watch && !o.json && isatty(STDOUT_FILENO);
 	if (o.why)

@@ -25,6 +25,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
+#include "brownout/census.h"
 #include "brownout/fault/fault.h"
 #include "brownout/load/load.h"
 #include "brownout/probe/sampler.h"
@@ -292,8 +293,24 @@ static int open_signals(struct conductor *c, struct bo_err *err)
 	return c->sigfd < 0 ? bo_err_errno(err, BO_SUBSYS_HARNESS, "signalfd") : 0;
 }
 
+/* for the sampler, on its census thread too: a node's process that this user may not read */
+static int open_process(void *self, int node, pid_t pid, struct bo_census_source *ret,
+			struct bo_err *err)
+{
+	struct conductor *c = self;
+	struct bo_process_files files;
+	int r = bo_keeper_open_process(c->keeper, node, pid, &files, err);
+
+	if (r == 0)
+		*ret = (struct bo_census_source){
+			.pid = pid, .mem_fd = files.mem, .exe_fd = files.exe, .auxv_fd = files.auxv
+		};
+	return r;
+}
+
 static int start_sampler(struct conductor *c, struct bo_err *err)
 {
+	const struct bo_sampler_opener opener = { c, open_process };
 	const struct bo_lab_view *view = bo_labctl_view(c->lab);
 	bo_auto_free struct bo_sampler_node *nodes = calloc(c->plan->nodes.len, sizeof(*nodes));
 	size_t n = 0;
@@ -316,6 +333,7 @@ static int start_sampler(struct conductor *c, struct bo_err *err)
 		if (!h->node_state(h->self, (int)i, &st, err))
 			bo_sampler_set_pid(c->sampler, (int)i, st.pid);
 	}
+	bo_sampler_set_opener(c->sampler, &opener);
 	n = c->run->events.len;
 	r = bo_sampler_detect(c->sampler, err);
 	for (; n < c->run->events.len; n++)

@@ -4,7 +4,9 @@
  * After a run it is too late to ask who leaked.  So at the end of base, hold and settle, and once when the number of
  * goroutines first leaves all that base would explain (the tripwire), each subject's goroutines are written out, as text
  * that tools for Go's own dumps read and as groups in JSON.  At the end base is compared with hold and settle.
- * Nothing of it stops the service: all is read by the census, on a thread that neither samples nor keeps the schedule.
+ * Nothing of it stops the service where the census reads it, on a thread that neither samples nor keeps the schedule.  A
+ * service that cannot be read is asked for a dump, which stops it, at these moments alone.  After the heal Go's own leak
+ * detector is asked where a budget is about leaks: it collects the service's garbage, too, which is no matter then.
  * Snapshots are asked for a moment before a phase ends: the first thing of the next phase may be the heal, which
  * lets stuck calls go on. */
 #include "harness/evidence.h"
@@ -25,12 +27,11 @@
 #include "harness/census_view.h"
 
 #define DUMP_MAX 20000
-/* A census of 100 000 goroutines takes 30 ms, and the thread may be at another node's. */
-#define AHEAD_NS (150 * BO_NSEC_PER_MSEC)
 #define COUNTS_MAX 4096
 /* Groups of one census that are kept to be compared. */
 #define KEPT_MAX 2000
 #define TRIPWIRE "tripwire"
+#define LEAKS "leaks"
 
 enum kept { BASE, HOLD, SETTLE, KEPTS };
 
@@ -110,7 +111,7 @@ static bool finish_file(struct bo_evidence *e, FILE *out, const char *name)
 	return !failed;
 }
 
-static void write_text(struct bo_evidence *e, struct bo_census *census, const char *stem)
+static void write_text(struct bo_evidence *e, const struct bo_sampler_taken *t, const char *stem)
 {
 	struct bo_err err = { 0 };
 	char name[160];
@@ -120,25 +121,29 @@ static void write_text(struct bo_evidence *e, struct bo_census *census, const ch
 	out = create(e, name);
 	if (!out)
 		return;
-	if (bo_census_write_goroutines(census, out, DUMP_MAX, NULL, &err) < 0)
+	if (t->census && bo_census_write_goroutines(t->census, out, DUMP_MAX, NULL, &err) < 0)
 		remember(e, name, err.msg);
+	if (t->text)
+		fwrite(t->text, 1, t->len, out);
 	finish_file(e, out, name);
 }
 
 static void write_groups(struct bo_evidence *e, const struct bo_sampler_taken *t, const char *node,
 			 const char *stem)
 {
+	const struct bo_census_info by_dump = { .located = "pprof", .layout = t->snapshot->source };
 	struct bo_census_stats stats;
-	struct bo_census_view view = {
-		.info = bo_census_info(t->census), .name = node, .snap = t->full, .stats = &stats
-	};
+	struct bo_census_view view = { .info = t->census ? bo_census_info(t->census) : &by_dump,
+				       .name = node,
+				       .snap = t->full,
+				       .stats = t->census ? &stats : NULL };
 	struct bo_err err = { 0 };
 	char name[160];
 	json_t *json;
 	FILE *out;
 
 	snprintf(name, sizeof(name), "%s.json", stem);
-	if (bo_census_stats(t->census, &stats, &err) < 0) {
+	if (t->census && bo_census_stats(t->census, &stats, &err) < 0) {
 		remember(e, name, err.msg);
 		return;
 	}
@@ -203,12 +208,10 @@ static void taken(void *self, const struct bo_sampler_taken *t)
 {
 	static const char *const whys[KEPTS] = { "base", "hold", "settle" };
 	struct bo_evidence *e = self;
-	bool wanted = !strcmp(t->why, TRIPWIRE);
+	bool wanted = !strcmp(t->why, TRIPWIRE) || !strcmp(t->why, LEAKS);
 	const char *node = e->run->plan->nodes.items[t->snapshot->node].name;
 	char stem[128];
 
-	if (!t->census)
-		return;
 	for (int k = 0; k < KEPTS; k++) {
 		if (strcmp(t->why, whys[k]))
 			continue;
@@ -221,7 +224,7 @@ static void taken(void *self, const struct bo_sampler_taken *t)
 		return;
 	snprintf(stem, sizeof(stem), "%06.2fs-%s-%s", (double)t->snapshot->t_ns / 1e9, node,
 		 t->why);
-	write_text(e, t->census, stem);
+	write_text(e, t, stem);
 	write_groups(e, t, node, stem);
 }
 
@@ -286,17 +289,30 @@ static void watch_count(struct bo_evidence *e, struct subject *s, enum bo_phase 
 	}
 }
 
+static bool judges_leaks(const struct bo_plan *plan)
+{
+	bo_vec_foreach(b, &plan->budgets)
+		if (strstr(b->text, "goroutines.leaked"))
+			return true;
+	return false;
+}
+
 void bo_evidence_tick(struct bo_evidence *e, enum bo_phase phase, int64_t in_ns, int64_t left_ns)
 {
-	int64_t ahead_ns = (in_ns + left_ns) / 4 < AHEAD_NS ? (in_ns + left_ns) / 4 : AHEAD_NS;
-
 	bo_vec_foreach(s, &e->subjects) {
+		int64_t ahead_ns = bo_sampler_snapshot_ns(e->sampler, s->node);
+
+		if (ahead_ns > (in_ns + left_ns) / 4)
+			ahead_ns = (in_ns + left_ns) / 4;
 		watch_count(e, s, phase);
 		/* Stopping the world for a profile is no matter in these two. */
 		if ((phase == BO_PHASE_BASE || phase == BO_PHASE_SETTLE) && in_ns > left_ns &&
 		    !s->agreed[phase]) {
 			s->agreed[phase] = true;
 			bo_sampler_agree(e->sampler, s->node);
+			/* Whoever judges leaks wants proof, for which the service collects its garbage. */
+			if (phase == BO_PHASE_SETTLE && judges_leaks(e->run->plan))
+				bo_sampler_ask_leaks(e->sampler, s->node);
 		}
 		if (left_ns > ahead_ns || s->asked[phase])
 			continue;

@@ -7,8 +7,9 @@
  *   1  serving       make namespaces and mounts (SYS_ADMIN), devices and qdiscs in them (NET_ADMIN), become the
  *                    conductor's user in nodes (SETUID, SETGID, SETPCAP), signal them (KILL), and make groups in cgroup
  *                    mounts, whose top directory nobody may write to by its mode (DAC_OVERRIDE); the latter also reaches
- *                    folders of that user to keep them visible.  It must not load modules, trace processes, change
- *                    the clock, own files of others or reach raw devices.
+ *                    folders of that user to keep them visible; and open the memory of nodes' processes for the census
+ *                    (SYS_PTRACE, effective only while it does).  It must not load modules, change the clock, own
+ *                    files of others or reach raw devices.
  *   2  lab is up, links are wires, impaired by the conductor: NET_ADMIN goes.  It can restart nodes but not change any network.
  *   3  taking back   KILL and DAC_OVERRIDE remain: end nodes, remove cgroups.  It must not be able to start, mount or
  *                    enter anything.
@@ -35,13 +36,22 @@
 
 #define EXEC_TIMEOUT_MAX_NS (INT64_C(600) * 1000 * 1000 * 1000)
 
-static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,   CAP_NET_ADMIN, CAP_SETUID,
-					     CAP_SETGID,      CAP_SETPCAP,   CAP_KILL,
-					     CAP_DAC_OVERRIDE };
+static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_SETUID,
+					     CAP_SETGID,       CAP_SETPCAP,   CAP_KILL,
+					     CAP_DAC_OVERRIDE, CAP_SYS_PTRACE };
 static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
-					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_OVERRIDE };
+					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_OVERRIDE,
+					   CAP_SYS_PTRACE };
 static const cap_value_t stage_undo[] = { CAP_KILL, CAP_DAC_OVERRIDE };
 #define KEEP(stage, err) bo_caps_keep((stage), sizeof(stage) / sizeof((stage)[0]), (err))
+
+/* SYS_PTRACE sleeps: permitted, and effective only where a process is opened.  Without it, in a container, that will say so. */
+static int keep_serving(const cap_value_t *stage, size_t n, struct bo_err *err)
+{
+	int rc = bo_caps_keep(stage, n, err);
+
+	return rc < 0 ? rc : bo_caps_effective(CAP_SYS_PTRACE, false, err);
+}
 
 struct keeper {
 	int sock;
@@ -309,7 +319,7 @@ static int lab_up(struct keeper *k, struct request *r, struct bo_err *err)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	rc = build_lab(k, r, &head, driver, err);
 	if (rc == 0 && driver == BO_DRIVER_WIRE)
-		rc = KEEP(stage_wired, err);
+		rc = keep_serving(stage_wired, sizeof(stage_wired) / sizeof(*stage_wired), err);
 	if (rc < 0) {
 		/* Half a lab is none: what was made goes before the conductor hears of the failure. */
 		bo_lab_free(k->lab);
@@ -409,6 +419,22 @@ static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 	return bo_lab_link_impair(k->lab, r->head.index, (enum bo_dir)r->head.arg, &im, err);
 }
 
+/* Return: 1 when the answer has been sent */
+static int process_open(struct keeper *k, struct request *r, struct bo_err *err)
+{
+	struct kp_rep rep = { .kind = KP_REPLY, .seq = r->head.seq };
+	struct bo_process_files files;
+	int rc;
+
+	if (r->head.value <= 0 || r->head.value > INT32_MAX)
+		return bad(err, "pid");
+	rc = bo_lab_open_process(k->lab, r->head.index, (pid_t)r->head.value, &files, err);
+	if (rc < 0)
+		return rc;
+	answer_fds(k, &rep, (const int[]){ files.mem, files.exe, files.auxv }, 3);
+	return 1;
+}
+
 /* What needs a lab.  Return: 0, 1 when answered, -errno */
 static int on_lab(struct keeper *k, struct request *r, struct bo_err *err)
 {
@@ -429,6 +455,8 @@ static int on_lab(struct keeper *k, struct request *r, struct bo_err *err)
 		return bo_lab_node_pause(k->lab, index, r->head.arg != 0, err);
 	case KP_LINK_IMPAIR:
 		return link_impair(k, r, err);
+	case KP_PROCESS_OPEN:
+		return process_open(k, r, err);
 	case KP_MEMORY_LIMIT:
 		if ((r->head.arg != BO_MEM_MAX && r->head.arg != BO_MEM_HIGH) ||
 		    r->head.index <= BO_NODE_CLIENT)
@@ -568,7 +596,7 @@ void bo_keeper_main(int sock, const struct bo_user *user)
 	k.user = *user;
 	become_keeper(&sock);
 	k.sock = sock;
-	if (KEEP(stage_serving, &err) < 0) {
+	if (keep_serving(stage_serving, sizeof(stage_serving) / sizeof(*stage_serving), &err) < 0) {
 		answer_result(&k, 0, -err.code, &err);
 		_exit(1);
 	}

@@ -3,7 +3,8 @@
  * The keeper is a single-threaded child process that creates namespaces, devices and cgroups, spawns and kills nodes,
  * and owns the undo stack.  When the conductor's end of the socket closes, for whatever reason, it takes everything
  * back and exits.
- * Owns: the socket and the descriptors handed over.  Threads: the conductor's main thread only.
+ * Owns: the socket and the descriptors handed over.  Threads: any for requests, one at a time (a lock sees to it);
+ * events, start and stop are the conductor's main thread's.
  * Privilege: the keeper's; the caller has none left after bo_keeper_start(). */
 #pragma once
 #include <netinet/in.h>
@@ -11,6 +12,7 @@
 #include <sys/types.h>
 
 #include "brownout/lab/hands.h"
+#include "brownout/lab/lab.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/model/plan.h"
 #include "brownout/probe/sampler.h"
@@ -83,6 +85,13 @@ BO_NODISCARD int bo_keeper_link_impair(struct bo_keeper *keeper, int link, enum 
 				       const struct bo_impair *im, struct bo_err *err);
 BO_NODISCARD int bo_keeper_memory_limit(struct bo_keeper *keeper, int node, enum bo_mem_knob knob,
 					int64_t bytes, struct bo_err *err);
+
+/**
+ * bo_keeper_open_process() - descriptors for a census of a process that this user may not read (any thread)
+ * Return: as bo_lab_open_process(), which the keeper does; it refuses whatever is not a process of that node
+ */
+BO_NODISCARD int bo_keeper_open_process(struct bo_keeper *keeper, int node, pid_t pid,
+					struct bo_process_files *ret, struct bo_err *err);
 
 /** struct bo_keeper_event - something happened that nobody asked for (or that was asked for: kill, term) */
 struct bo_keeper_event {

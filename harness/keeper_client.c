@@ -2,11 +2,13 @@
 /* harness/keeper_client.c — the conductor's side: fork the keeper, give everything up, and ask.
  * Calls are synchronous.  Events that arrive while an answer is waited for are queued, and an eventfd keeps
  * bo_keeper_fd() readable until they have been taken.
- * Owns: the socket, the queue.  Threads: the conductor's main thread only.
+ * Owns: the socket, the queue.  Threads: a lock is held from a request to its answer, and while events are taken: the
+ * census thread asks for descriptors while the main thread goes about its business.
  * Privilege: none once bo_keeper_start() has returned. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +37,22 @@ struct bo_keeper {
 	int pidfd;
 	int epoll;  /* sock and queued */
 	int queued; /* eventfd: readable while events are queued */
+	pthread_mutex_t lock;
 	uint32_t seq;
 	BO_VEC(struct bo_keeper_event) events;
 };
+
+static void unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+static pthread_mutex_t *lock(struct bo_keeper *k)
+{
+	pthread_mutex_lock(&k->lock);
+	return &k->lock;
+}
+#define KEEPER_LOCK(k) bo_auto(unlock) pthread_mutex_t *held __attribute__((unused)) = lock(k)
 
 static int gone(struct bo_err *err)
 {
@@ -94,13 +109,16 @@ static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size
 	return rc == -EPIPE || rc == -ECONNRESET ? gone(err) : rc;
 }
 
-/* The final answer to the last request. */
-static int await(struct bo_keeper *k, struct kp_rep *rep, struct bo_err *err)
+/* The final answer to the last request.  @fds: of that answer, or NULL */
+static int await_fds(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds,
+		     struct bo_err *err)
 {
 	int rc;
 
 	do {
-		rc = next_reply(k, rep, NULL, 0, err);
+		if (fds)
+			bo_fds_close(fds);
+		rc = next_reply(k, rep, fds, 0, err);
 		if (rc < 0)
 			return rc;
 	} while (rep->kind != KP_REPLY || rep->seq != k->seq);
@@ -110,8 +128,14 @@ static int await(struct bo_keeper *k, struct kp_rep *rep, struct bo_err *err)
 	return bo_err_set(err, rep->code, BO_SUBSYS_HARNESS, "%s", rep->msg);
 }
 
+static int await(struct bo_keeper *k, struct kp_rep *rep, struct bo_err *err)
+{
+	return await_fds(k, rep, NULL, err);
+}
+
 static int simple(struct bo_keeper *k, struct kp_req req, struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	struct kp_rep rep;
 	int rc = ask(k, req, NULL, 0, -1, err);
 
@@ -195,6 +219,7 @@ int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err)
 	if (!k)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	k->sock = k->pidfd = -1;
+	pthread_mutex_init(&k->lock, NULL);
 	/* A link takes up to seven descriptors here and four in the keeper; 1024, the usual soft limit, are few. */
 	bo_fds_limit_raise();
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -217,6 +242,7 @@ int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err)
 
 int bo_keeper_machine(struct bo_keeper *k, struct bo_machine *ret, struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	struct kp_rep rep;
 	int rc = ask(k, (struct kp_req){ .op = KP_MACHINE }, NULL, 0, -1, err);
 
@@ -349,6 +375,7 @@ static int take_view(struct bo_keeper *k, struct bo_lab_view *view, struct bo_er
 int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_lab_view *ret,
 		     struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	struct bo_strbuf msg = { 0 };
 	struct bo_lab_view view;
 	int rc = check_names(plan, err);
@@ -411,6 +438,7 @@ static uint32_t count_strings(const char *const *list)
 int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int node, const char *exe,
 			 int log_fd, pid_t *ret_pid, struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	const struct bo_node_spec *spec;
 	struct bo_strbuf msg = { 0 };
 	struct kp_start head;
@@ -452,6 +480,7 @@ int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int no
 int bo_keeper_node_exec(struct bo_keeper *k, int node, const char *const *argv, int64_t timeout_ns,
 			int *ret_status, struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	struct bo_strbuf msg = { 0 };
 	struct kp_rep rep;
 	int rc;
@@ -490,6 +519,7 @@ int bo_keeper_node_pause(struct bo_keeper *k, int node, bool frozen, struct bo_e
 int bo_keeper_link_impair(struct bo_keeper *k, int link, enum bo_dir dir,
 			  const struct bo_impair *im, struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	struct kp_rep rep;
 	int rc = ask(k, (struct kp_req){ .op = KP_LINK_IMPAIR, .index = link, .arg = dir }, im,
 		     sizeof(*im), -1, err);
@@ -506,6 +536,27 @@ int bo_keeper_memory_limit(struct bo_keeper *k, int node, enum bo_mem_knob knob,
 		      err);
 }
 
+int bo_keeper_open_process(struct bo_keeper *k, int node, pid_t pid, struct bo_process_files *ret,
+			   struct bo_err *err)
+{
+	KEEPER_LOCK(k);
+	struct bo_fds fds = { 0 };
+	struct kp_rep rep;
+	int rc = ask(k, (struct kp_req){ .op = KP_PROCESS_OPEN, .index = node, .value = pid }, NULL,
+		     0, -1, err);
+
+	if (rc == 0)
+		rc = await_fds(k, &rep, &fds, err);
+	if (rc == 0 && fds.n != 3)
+		rc = bo_err_set(err, EPROTO, BO_SUBSYS_HARNESS, "the keeper sent %zu descriptors",
+				fds.n);
+	if (rc == 0)
+		*ret = (struct bo_process_files){ bo_fds_take(&fds, 0), bo_fds_take(&fds, 1),
+						  bo_fds_take(&fds, 2) };
+	bo_fds_close(&fds);
+	return rc;
+}
+
 /* ---- events and the end -------------------------------------------------------------------------------------- */
 
 int bo_keeper_fd(const struct bo_keeper *k)
@@ -515,6 +566,7 @@ int bo_keeper_fd(const struct bo_keeper *k)
 
 int bo_keeper_next_event(struct bo_keeper *k, struct bo_keeper_event *ret, struct bo_err *err)
 {
+	KEEPER_LOCK(k);
 	int rc = 0;
 
 	if (k->events.len == 0) {
@@ -574,5 +626,6 @@ void bo_keeper_free(struct bo_keeper *k)
 	bo_close(&k->epoll);
 	bo_close(&k->queued);
 	bo_vec_done(&k->events);
+	pthread_mutex_destroy(&k->lock);
 	free(k);
 }

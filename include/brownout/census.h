@@ -80,6 +80,12 @@ BO_NODISCARD int bo_census_attach(struct bo_census **ret, pid_t pid, unsigned fl
 BO_NODISCARD int bo_census_attach_source(struct bo_census **ret,
 					 const struct bo_census_source *source, unsigned flags,
 					 struct bo_err *err);
+/**
+ * bo_census_is_go() - does the executable say that it was built by Go (sections .gopclntab, .go.buildinfo)?
+ * @exe_fd: [borrowed: until return]
+ * False also for a program whose section headers were stripped, which bo_census_attach() may yet find its way in.
+ */
+bool bo_census_is_go(int exe_fd);
 /** bo_census_free() - NULL is fine.  Sites and labels of its snapshots end with it */
 void bo_census_free(struct bo_census *census);
 
@@ -155,6 +161,8 @@ struct bo_census_frame {
 	uint64_t pc;
 	uint64_t offset;
 };
+/** bo_census_is_primitive() - is @func of the runtime or a primitive (sync, internal/poll, syscall), never a blocking site? */
+bool bo_census_is_primitive(const char *func);
 #define BO_CENSUS_FRAMES_MAX 32
 #define BO_CENSUS_AGES_MAX 10
 

@@ -22,7 +22,8 @@ struct lab_node {
 
 	/* One life of the process tree; init_pidfd < 0 while the node is down. */
 	int init_pidfd;
-	int chan; /* to its init: commands, and the end of the main process */
+	pid_t init_pid; /* nobody else has it until it is reaped through init_pidfd */
+	int chan;       /* to its init: commands, and the end of the main process */
 	int main_pidfd;
 	pid_t main_pid;
 	bool paused;

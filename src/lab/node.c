@@ -28,7 +28,7 @@
 void lab_node_reset(struct lab_node *n)
 {
 	n->init_pidfd = n->chan = n->main_pidfd = -1;
-	n->main_pid = 0;
+	n->main_pid = n->init_pid = 0;
 	n->paused = n->exec_busy = n->have_status = false;
 	n->status = 0;
 	n->ended_ns = 0;
@@ -240,6 +240,7 @@ static int spawn(struct bo_lab *lab, int index, struct init_args *args, int chan
 		args->report = report[1];
 		lab_init_main(args);
 	}
+	n->init_pid = pid > 0 ? pid : 0;
 	bo_close(&chan[1]);
 	bo_close(&report[1]);
 	n->chan = bo_steal_fd(&chan[0]);

@@ -121,6 +121,7 @@ void bo_run_free(struct bo_run *run)
 	bo_vec_done(&run->series);
 	bo_vec_done(&run->requests);
 	bo_vec_done(&run->snapshots);
+	bo_vec_done(&run->leaks);
 	bo_vec_done(&run->faults);
 	bo_vec_done(&run->loads);
 	bo_vec_done(&run->events);

@@ -66,7 +66,8 @@ static struct bo_agree *agree_new(struct bo_probe *probe)
 	a->probe = probe;
 	a->answer = -1;
 	bo_pprof_init(&a->parser, NULL);
-	if (bo_pprof_goroutine_url(probe->target->spec, 1, url, sizeof(url), &ignored) < 0 ||
+	if (bo_pprof_profile_url(probe->target->spec, "goroutine", 1, url, sizeof(url), &ignored) <
+		    0 ||
 	    bo_fetch_new(&a->fetch, probe->fetcher, url, probe->target->address, &handler,
 			 &ignored) < 0)
 		a->fetch = NULL;

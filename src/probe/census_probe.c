@@ -54,7 +54,15 @@ struct census_state {
 	struct bo_census_stats before;
 	bool has_before;
 	struct bo_agree *agree;
+	struct bo_attached attached; /* at detection */
 };
+
+const struct bo_attached *bo_probe_census_attached(const struct bo_probe *probe)
+{
+	const struct census_state *st = probe->state;
+
+	return &st->attached;
+}
 
 static int attach(struct bo_probe *probe, struct bo_err *err)
 {
@@ -107,7 +115,8 @@ static int attach_now(struct bo_probe *probe, struct bo_err *err)
 	struct census_state *st = probe->state;
 	const struct bo_census_info *info;
 	struct bo_census_stats stats;
-	int r = bo_census_attach(&st->census, probe->target->pid, 0, err);
+	int r = bo_attach(&st->census, probe->target->spec, probe->target->node, probe->target->pid,
+			  NULL, bo_watch_opener(probe->watch), &st->attached, err);
 
 	if (r == -ENOEXEC)
 		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "not a Go program");

@@ -21,6 +21,31 @@ static const _Atomic uint64_t *pid_word(const struct bo_sampler *s, int node)
 	return &s->nodes[i].pid;
 }
 
+/* The census thread takes groups: of memory, else of dumps where there is pprof. */
+static int watch_groups(struct bo_sampler *s, struct bo_err *err)
+{
+	const struct bo_probe *probe = s->probes.items[s->probes.len - 1];
+	const struct bo_watch_node node = {
+		.target = probe->target,
+		.pid = pid_word(s, probe->target->node),
+		.counted = probe->tracks[0],
+		.attached = probe->kind == &bo_probe_census ? bo_probe_census_attached(probe)
+							    : NULL,
+		.source = probe->source,
+	};
+	struct bo_err inner = { 0 };
+	int r = 0;
+
+	/* Where pprof is a guess that nobody answered, it is none. */
+	if (node.attached || probe->kind == &bo_probe_pprof || probe->target->spec->probe.pprof_url)
+		r = bo_watch_add(s->watch, &node, &inner);
+	if (r < 0 && r != -ENOENT && r != -EINVAL) {
+		*err = inner;
+		return r;
+	}
+	return 0;
+}
+
 /* 1: it answered and was kept; 0: it did not, and @why has the reason.  *@ret_silent: the last one that did not answer,
  * left to the caller. */
 static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
@@ -44,9 +69,8 @@ static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
 	if (r == 0 && probe->answered) {
 		probe->timeout_ns = BO_PROBE_TIMEOUT_NS;
 		r = bo_sampler_keep(s, probe, err);
-		if (r == 0 && kind == &bo_probe_census)
-			r = bo_watch_add(s->watch, target->node, pid_word(s, target->node),
-					 s->probes.items[s->probes.len - 1]->source, err);
+		if (r == 0)
+			r = watch_groups(s, err);
 		return r < 0 ? r : 1;
 	}
 	snprintf(why, size, "%s", probe->last_reason);
@@ -58,6 +82,21 @@ static int try_kind(struct bo_sampler *s, const struct bo_probe_target *target,
 	bo_sampler_probe_free(*ret_silent);
 	*ret_silent = probe;
 	return 0;
+}
+
+static void say_chosen(struct bo_sampler *s, const struct bo_probe_target *target, int64_t t_ns,
+		       const char * not )
+{
+	const struct bo_probe *probe = s->probes.items[s->probes.len - 1];
+	char more[384] = "";
+
+	if (probe->kind == &bo_probe_census)
+		bo_attach_describe(bo_probe_census_attached(probe), more, sizeof(more));
+	else if (bo_watch_dumps(s->watch, target->node))
+		snprintf(more, sizeof(more), "; groups by pprof debug=2, at the ends of phases");
+	bo_run_event(s->run, t_ns, BO_EVENT_NOTE, target->node, "%s: goroutines by %s%s%s%s%s",
+		     target->spec->name, probe->source, more, *not ? " (" : "", not,
+		     *not ? ")" : "");
 }
 
 static int detect_node(struct bo_sampler *s, const struct bo_probe_target *target,
@@ -90,10 +129,7 @@ static int detect_node(struct bo_sampler *s, const struct bo_probe_target *targe
 					   target->spec->name);
 		}
 		if (r > 0) {
-			bo_run_event(s->run, t_ns, BO_EVENT_NOTE, target->node,
-				     "%s: goroutines by %s%s%s%s", target->spec->name,
-				     s->probes.items[s->probes.len - 1]->source, len ? " (" : "",
-				     said, len ? ")" : "");
+			say_chosen(s, target, t_ns, said);
 			return 0;
 		}
 		if (len < sizeof(said))
@@ -106,8 +142,11 @@ static int detect_node(struct bo_sampler *s, const struct bo_probe_target *targe
 	/* A guess that failed is given up.  An address that the scenario names is asked for as long as
 	 * the run lasts: a service whose readiness says nothing of that port (a log line, a command) may
 	 * still be about to listen on it, and a gap tells why better than a series that is not there. */
-	if (named && silent)
-		return bo_sampler_keep(s, silent, err);
+	if (named && silent) {
+		int r = bo_sampler_keep(s, silent, err);
+
+		return r < 0 ? r : watch_groups(s, err);
+	}
 	bo_sampler_probe_free(silent);
 	return 0;
 }

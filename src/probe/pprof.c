@@ -54,8 +54,8 @@ static void on_done(void *self, const struct bo_fetch_result *result)
 		bo_probe_emit(probe, 0, st->counted_ns, (double)st->parser.total);
 }
 
-int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url, size_t size,
-			   struct bo_err *err)
+int bo_pprof_profile_url(const struct bo_node_spec *spec, const char *profile, int debug, char *url,
+			 size_t size, struct bo_err *err)
 {
 	char path[64];
 	size_t len;
@@ -65,12 +65,12 @@ int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url
 		len = strlen(spec->probe.pprof_url);
 		while (len > 0 && spec->probe.pprof_url[len - 1] == '/')
 			len--;
-		n = snprintf(url, size, "%.*s/goroutine?debug=%d", (int)len, spec->probe.pprof_url,
-			     debug);
+		n = snprintf(url, size, "%.*s/%s?debug=%d", (int)len, spec->probe.pprof_url,
+			     profile, debug);
 	} else if (spec->probe.expvar_url || spec->probe.metrics_url) {
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE, "not asked for");
 	} else {
-		snprintf(path, sizeof(path), "/debug/pprof/goroutine?debug=%d", debug);
+		snprintf(path, sizeof(path), "/debug/pprof/%s?debug=%d", profile, debug);
 		return bo_probe_guess_url(spec, path, url, size, err);
 	}
 	if (n < 0 || (size_t)n >= size)
@@ -85,7 +85,7 @@ static int attach(struct bo_probe *probe, struct bo_err *err)
 	char url[512];
 	int r;
 
-	r = bo_pprof_goroutine_url(probe->target->spec, 1, url, sizeof(url), err);
+	r = bo_pprof_profile_url(probe->target->spec, "goroutine", 1, url, sizeof(url), err);
 	if (r < 0)
 		return r;
 	bo_pprof_init(&st->parser, NULL);

@@ -94,7 +94,8 @@ static const char *find_last(const struct span *s, const char *what)
 
 static bool parse_header(struct bo_pprof *p, struct span s)
 {
-	return eat(&s, "goroutine profile: total ") && eat_decimal(&s, &p->total) && s.at == s.end;
+	return (eat(&s, "goroutine profile: total ") || eat(&s, "goroutineleak profile: total ")) &&
+	       eat_decimal(&s, &p->total) && s.at == s.end;
 }
 
 static bool parse_group(struct bo_pprof *p, struct span s)

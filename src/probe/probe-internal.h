@@ -24,15 +24,20 @@ extern const struct bo_probe_kind bo_probe_cgroup;
 BO_NODISCARD int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url,
 				    size_t size, struct bo_err *err);
 
-/** bo_pprof_goroutine_url() - where the node's profile is: -ENOENT when it is not known, -EINVAL */
-BO_NODISCARD int bo_pprof_goroutine_url(const struct bo_node_spec *spec, int debug, char *url,
-					size_t size, struct bo_err *err);
+/** bo_pprof_profile_url() - where the node's @profile ("goroutine") is: -ENOENT when it is not known, -EINVAL */
+BO_NODISCARD int bo_pprof_profile_url(const struct bo_node_spec *spec, const char *profile,
+				      int debug, char *url, size_t size, struct bo_err *err);
+
+struct bo_attached;
+/** bo_probe_census_attached() - what a census probe is attached to (before sampling starts) */
+const struct bo_attached *bo_probe_census_attached(const struct bo_probe *probe);
 
 /**
  * struct bo_track - one series as it is being written
  * Times are ns after the run's t0.
  * @series: [borrowed: run];  @last_ns: the last good sample, or the start of sampling
  * @latest: bits of a double, read by other threads; NAN while there is none or a gap is open
+ * @known: the same, but the last good sample stays through a gap
  */
 struct bo_track {
 	struct bo_series *series;
@@ -40,6 +45,7 @@ struct bo_track {
 	struct bo_gap gap;
 	bool gap_open;
 	_Atomic uint64_t latest;
+	_Atomic uint64_t known;
 };
 
 void bo_track_begin(struct bo_track *track, struct bo_series *series, int64_t start_ns);
@@ -49,6 +55,7 @@ void bo_track_gap(struct bo_track *track, int64_t t_ns, const char *reason);
 /** bo_track_end() - from @t_ns on there is nothing to sample (for now): an open gap ends there */
 void bo_track_end(struct bo_track *track, int64_t t_ns);
 double bo_track_latest(const struct bo_track *track);
+double bo_track_known(const struct bo_track *track);
 
 /** struct bo_reasons - the few distinct reasons of gaps, each kept once */
 struct bo_reasons {
@@ -68,3 +75,11 @@ struct bo_proc_stat {
 BO_NODISCARD int bo_proc_parse_stat(const char *text, struct bo_proc_stat *ret);
 /** bo_proc_parse_statm() - resident pages, the second number */
 BO_NODISCARD int bo_proc_parse_statm(const char *text, int64_t *ret_pages);
+/** bo_proc_read_stat() - /proc/PID/stat, read and parsed; -ENOENT or -ESRCH when it is gone */
+BO_NODISCARD int bo_proc_read_stat(pid_t pid, struct bo_proc_stat *ret);
+/**
+ * bo_proc_tree() - @root and its descendants, breadth first (/proc/PID/task/TID/children, proc_pid_task(5))
+ * Without CONFIG_PROC_CHILDREN the tree is its root.
+ * Return: how many, at most @max
+ */
+size_t bo_proc_tree(pid_t root, pid_t *pids, size_t max);

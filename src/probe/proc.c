@@ -85,7 +85,7 @@ static int read_proc(const char *path, char *buf, size_t size)
 	return 0;
 }
 
-static int read_stat(pid_t pid, struct bo_proc_stat *ret)
+int bo_proc_read_stat(pid_t pid, struct bo_proc_stat *ret)
 {
 	char path[64], text[1024];
 	int r;
@@ -113,7 +113,7 @@ static void cleanup_dir(DIR **dir)
 }
 
 /* Children hang on the thread that forked them. */
-static void add_children(struct proc_state *st, pid_t pid)
+static void add_children(pid_t pid, pid_t *pids, size_t max, size_t *n)
 {
 	char path[64];
 
@@ -130,22 +130,29 @@ static void add_children(struct proc_state *st, pid_t pid)
 		if (read_proc(file, text, sizeof(text)) < 0)
 			continue;
 		for (long child; (child = strtol(at, &next, 10)) > 0 && next != at; at = next) {
-			if (st->npids < PIDS_MAX)
-				st->pids[st->npids++] = (pid_t)child;
+			if (*n < max)
+				pids[(*n)++] = (pid_t)child;
 		}
 	}
 }
 
 /* The list is worked through while it grows, so it ends up holding the tree in breadth-first
  * order. */
+size_t bo_proc_tree(pid_t root, pid_t *pids, size_t max)
+{
+	size_t n = 1;
+
+	pids[0] = root;
+	for (size_t i = 0; i < n; i++)
+		add_children(pids[i], pids, max, &n);
+	return n;
+}
+
 static void walk(struct proc_state *st, pid_t main_pid, int64_t now_ns)
 {
 	if (st->npids && st->threads > THREADS_MANY && now_ns - st->walked_ns < BO_NSEC_PER_SEC)
 		return;
-	st->pids[0] = main_pid;
-	st->npids = 1;
-	for (size_t i = 0; i < st->npids; i++)
-		add_children(st, st->pids[i]);
+	st->npids = bo_proc_tree(main_pid, st->pids, PIDS_MAX);
 	st->walked_ns = now_ns;
 }
 
@@ -193,7 +200,7 @@ static void sample(struct bo_probe *probe, int64_t now_ns)
 	int64_t rss = 0;
 	double cpu;
 
-	if (read_stat(pid, &stat) < 0 || stat.state == 'Z' || stat.state == 'X' ||
+	if (bo_proc_read_stat(pid, &stat) < 0 || stat.state == 'Z' || stat.state == 'X' ||
 	    (st->start == probe->target->start && stat.start_ticks != st->start_ticks)) {
 		bo_probe_fail(probe, BO_PROBE_ALL, now_ns, "process is down");
 		return;
@@ -208,7 +215,7 @@ static void sample(struct bo_probe *probe, int64_t now_ns)
 	st->threads = 0;
 	for (size_t i = 0; i < st->npids; i++) {
 		/* One that is gone by now is no failure: its parent has its time. */
-		if (read_stat(st->pids[i], &stat) < 0)
+		if (bo_proc_read_stat(st->pids[i], &stat) < 0)
 			continue;
 		ticks += stat.cpu_ticks;
 		st->threads += stat.threads;

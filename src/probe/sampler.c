@@ -327,7 +327,7 @@ int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *e
 	sampler->t0_ns = t0_ns;
 	atomic_store(&sampler->phase_ns, t0_ns);
 	atomic_store(&sampler->stop, false);
-	/* First, so that whoever counts never attaches on the thread that must not be late. */
+	/* First: the sampler's thread asks it for handles, and must never be late for attaching itself. */
 	r = bo_watch_start(sampler->watch, t0_ns, err);
 	if (r < 0)
 		return r;
@@ -360,6 +360,21 @@ void bo_sampler_observe(struct bo_sampler *sampler, const struct bo_sampler_obse
 void bo_sampler_snapshot(struct bo_sampler *sampler, int node, const char *why)
 {
 	bo_watch_request(sampler->watch, node, why);
+}
+
+void bo_sampler_ask_leaks(struct bo_sampler *sampler, int node)
+{
+	bo_watch_ask_leaks(sampler->watch, node);
+}
+
+int64_t bo_sampler_snapshot_ns(struct bo_sampler *sampler, int node)
+{
+	return (bo_watch_dumps(sampler->watch, node) ? 500 : 150) * BO_NSEC_PER_MSEC;
+}
+
+void bo_sampler_set_opener(struct bo_sampler *sampler, const struct bo_sampler_opener *opener)
+{
+	bo_watch_set_opener(sampler->watch, opener);
 }
 
 void bo_sampler_agree(struct bo_sampler *sampler, int node)
@@ -412,6 +427,8 @@ void bo_sampler_stop(struct bo_sampler *sampler)
 	pthread_join(sampler->thread, NULL);
 	sampler->running = false;
 	end_ns = bo_now_ns() - sampler->t0_ns;
+	/* What was asked for is still taken, for which it looks at the latest counts. */
+	bo_watch_stop(sampler->watch);
 	bo_vec_foreach(it, &sampler->probes) {
 		for (size_t i = 0; i < BO_PROBE_SERIES_MAX; i++) {
 			if ((*it)->tracks[i])
@@ -419,7 +436,6 @@ void bo_sampler_stop(struct bo_sampler *sampler)
 		}
 	}
 	hand_over_reasons(sampler);
-	bo_watch_stop(sampler->watch);
 }
 
 void bo_sampler_free(struct bo_sampler *sampler)
@@ -427,13 +443,14 @@ void bo_sampler_free(struct bo_sampler *sampler)
 	if (!sampler)
 		return;
 	bo_sampler_stop(sampler);
+	/* It looks at the probes' counts. */
+	bo_watch_free(sampler->watch);
 	bo_vec_foreach(it, &sampler->probes)
 		bo_sampler_probe_free(*it);
 	bo_vec_done(&sampler->probes);
 	for (size_t i = 0; i < sampler->nnodes; i++)
 		bo_cgroup_files_close(&sampler->nodes[i].target.files);
 	bo_fetcher_free(sampler->fetcher);
-	bo_watch_free(sampler->watch);
 	bo_reasons_done(&sampler->reasons);
 	if (sampler->timer_fd > 0)
 		close(sampler->timer_fd);

@@ -13,21 +13,36 @@
  * longer apart. */
 #define REASONS_MAX 64
 
-static void set_latest(struct bo_track *track, double value)
+static void store(_Atomic uint64_t *word, double value)
 {
 	uint64_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	atomic_store_explicit(&track->latest, bits, memory_order_relaxed);
+	atomic_store_explicit(word, bits, memory_order_relaxed);
 }
 
-double bo_track_latest(const struct bo_track *track)
+static double load(const _Atomic uint64_t *word)
 {
-	uint64_t bits = atomic_load_explicit(&track->latest, memory_order_relaxed);
+	uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
 	double value;
 
 	memcpy(&value, &bits, sizeof(value));
 	return value;
+}
+
+static void set_latest(struct bo_track *track, double value)
+{
+	store(&track->latest, value);
+}
+
+double bo_track_latest(const struct bo_track *track)
+{
+	return load(&track->latest);
+}
+
+double bo_track_known(const struct bo_track *track)
+{
+	return load(&track->known);
 }
 
 void bo_track_begin(struct bo_track *track, struct bo_series *series, int64_t start_ns)
@@ -36,6 +51,7 @@ void bo_track_begin(struct bo_track *track, struct bo_series *series, int64_t st
 	track->last_ns = start_ns;
 	track->gap_open = false;
 	set_latest(track, NAN);
+	store(&track->known, NAN);
 }
 
 static void close_gap(struct bo_track *track, int64_t t_ns)
@@ -59,6 +75,7 @@ void bo_track_sample(struct bo_track *track, int64_t t_ns, double value)
 	}
 	track->last_ns = t_ns;
 	set_latest(track, value);
+	store(&track->known, value);
 }
 
 void bo_track_gap(struct bo_track *track, int64_t t_ns, const char *reason)

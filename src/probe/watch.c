@@ -5,17 +5,14 @@
  * The lock covers what is handed over between threads (requests, handles to count with, lines for
  * the timeline) and is never held while a process is read.
  * Owns: see watch.h.  Threads: see watch.h.  Privilege: see watch.h. */
-#include "watch.h"
-
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "brownout/base/clock.h"
-#include "groups.h"
+#include "watch-internal.h"
 
 #define DETAIL (BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK)
 #define PERIOD_NS BO_NSEC_PER_SEC
@@ -25,65 +22,23 @@
 #define RETRY_MAX_NS BO_NSEC_PER_SEC
 /* A snapshot that is asked for and cannot be taken for so long is given up, and that is said. */
 #define REQUEST_NS (500 * BO_NSEC_PER_MSEC)
-#define REQUESTS_MAX 8
+/* After a restart the program that was read before is waited for so long: its wrapper comes first. */
+#define PATIENCE_NS (5 * BO_NSEC_PER_SEC)
 #define LINES_MAX 256
-
-struct request {
-	const char *why; /* [borrowed: static] */
-	int64_t asked_ns;
-};
-
-/* Under the lock: offer …, requests.  The rest is the thread's own. */
-struct watched {
-	int node;
-	const _Atomic uint64_t *pid; /* [borrowed] changes << 32 | pid */
-	char source[64];
-	struct bo_census *offer; /* [owned] for whoever counts */
-	uint32_t offer_start;
-	bool wanted;
-	char why_not[160];
-	struct request requests[REQUESTS_MAX];
-	size_t nrequests;
-
-	struct bo_census *census; /* [owned] */
-	uint32_t start;
-	struct bo_census_snapshot snap;
-	int64_t last_ns; /* when the last snapshot was taken, or could not be */
-	int64_t retry_ns, backoff_ns;
-};
-
-struct line {
-	int64_t t_ns;
-	enum bo_event_kind kind;
-	int node;
-	char *text; /* [owned] */
-};
-
-struct bo_watch {
-	struct bo_run *run; /* [borrowed] touched by the main thread only */
-	struct bo_sampler_observer observer;
-	BO_VEC(struct watched *) nodes;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool stop;
-	bool poked;
-	BO_VEC(struct line) lines;
-	pthread_t thread;
-	bool running;
-	int64_t t0_ns;
-	_Atomic int64_t phase_ns; /* when the present phase began */
-	struct bo_arena arena;
-	struct bo_texts texts;
-	BO_VEC(struct bo_group_snapshot) snapshots;
-};
 
 int bo_watch_new(struct bo_watch **ret, struct bo_run *run, struct bo_err *err)
 {
 	struct bo_watch *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
+	int r;
 
 	if (!w)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	r = bo_fetcher_new(&w->fetcher, err);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
 	w->run = run;
 	w->texts.arena = &w->arena;
 	pthread_mutex_init(&w->lock, NULL);
@@ -100,19 +55,43 @@ void bo_watch_observe(struct bo_watch *w, const struct bo_sampler_observer *obse
 	w->observer = *observer;
 }
 
-int bo_watch_add(struct bo_watch *w, int node, const _Atomic uint64_t *pid, const char *source,
-		 struct bo_err *err)
+void bo_watch_set_opener(struct bo_watch *w, const struct bo_sampler_opener *opener)
+{
+	w->opener = *opener;
+}
+
+const struct bo_sampler_opener *bo_watch_opener(const struct bo_watch *w)
+{
+	return &w->opener;
+}
+
+int bo_watch_add(struct bo_watch *w, const struct bo_watch_node *node, struct bo_err *err)
 {
 	struct watched *n = calloc(1, sizeof(*n));
+	int r = 0;
 
-	if (!n || !bo_vec_push(&w->nodes, n)) {
-		free(n);
+	if (!n)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	n->watch = w;
+	n->node = node->target->node;
+	n->target = node->target;
+	n->spec = node->target->spec;
+	n->name = n->spec->name;
+	n->pid = node->pid;
+	n->counted = node->counted;
+	if (node->attached) {
+		n->how = *node->attached;
+		snprintf(n->source, sizeof(n->source), "%s", node->source);
+	} else {
+		r = watch_dump_new(w, n, err);
 	}
-	n->node = node;
-	n->pid = pid;
-	snprintf(n->source, sizeof(n->source), "%s", source);
-	return 0;
+	if (r == 0 && !bo_vec_push(&w->nodes, n))
+		r = bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
+	if (r < 0) {
+		bo_dump_free(n->dump);
+		free(n);
+	}
+	return r;
 }
 
 static struct watched *find(struct bo_watch *w, int node)
@@ -123,11 +102,37 @@ static struct watched *find(struct bo_watch *w, int node)
 	return NULL;
 }
 
+/* Under the lock.  The thread waits either for the condition or for the network. */
+static void poke(struct bo_watch *w)
+{
+	w->poked = true;
+	pthread_cond_signal(&w->changed);
+	bo_fetcher_wake(w->fetcher);
+}
+
 void bo_watch_wake(struct bo_watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	w->poked = true;
-	pthread_cond_signal(&w->changed);
+	poke(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool bo_watch_dumps(struct bo_watch *w, int node)
+{
+	const struct watched *n = find(w, node);
+
+	return n && n->dump;
+}
+
+void bo_watch_ask_leaks(struct bo_watch *w, int node)
+{
+	struct watched *n = find(w, node);
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&w->lock);
+	n->leaks_asked = true;
+	poke(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -142,14 +147,13 @@ void bo_watch_request(struct bo_watch *w, int node, const char *why)
 	struct watched *n = find(w, node);
 	bool full;
 
-	if (!n)
+	if (!n || (n->dump && !watch_worth_a_dump(why)))
 		return;
 	pthread_mutex_lock(&w->lock);
 	full = n->nrequests == REQUESTS_MAX;
 	if (!full)
 		n->requests[n->nrequests++] = (struct request){ why, bo_now_ns() };
-	w->poked = true;
-	pthread_cond_signal(&w->changed);
+	poke(w);
 	pthread_mutex_unlock(&w->lock);
 	if (full)
 		bo_watch_say(w, BO_EVENT_NOTE, node,
@@ -173,9 +177,9 @@ struct bo_census *bo_watch_counter(struct bo_watch *w, int node, uint32_t start,
 	n->offer = NULL;
 	if (!census) {
 		snprintf(why, size, "%s", n->why_not[0] ? n->why_not : "attaching to the process");
-		w->poked |= !n->wanted;
+		if (!n->wanted)
+			poke(w);
 		n->wanted = true;
-		pthread_cond_signal(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
 	bo_census_free(stale);
@@ -205,17 +209,29 @@ static void drop(struct watched *n)
 	n->census = NULL;
 }
 
-static int attach(pid_t pid, struct bo_census **ret, struct bo_err *err)
+static int attach(struct bo_watch *w, struct watched *n, pid_t pid, struct bo_census **ret,
+		  struct bo_err *err)
 {
 	static const int64_t seconds[] = BO_GROUP_AGES_S;
-	int64_t ages_ns[BO_GROUP_AGES];
-	int r = bo_census_attach(ret, pid, 0, err);
+	int64_t now_ns = bo_now_ns(), ages_ns[BO_GROUP_AGES];
+	bool patient = !n->waiting_ns || now_ns - n->waiting_ns < PATIENCE_NS;
+	struct bo_attached how;
+	int r = bo_attach(ret, n->spec, n->node, pid, patient ? &n->how.choice : NULL, &w->opener,
+			  &how, err);
 
+	if (r == -EAGAIN && !n->waiting_ns)
+		n->waiting_ns = now_ns;
+	if (r < 0)
+		return r;
+	n->waiting_ns = 0;
+	if (how.choice.pid != n->how.choice.pid && how.choice.why[0])
+		bo_watch_say(w, BO_EVENT_NOTE, n->node, "%s: goroutines of %s", n->name,
+			     how.choice.why);
+	n->how = how;
 	for (size_t i = 0; i < BO_GROUP_AGES; i++)
 		ages_ns[i] = seconds[i] * BO_NSEC_PER_SEC;
-	if (!r)
-		bo_census_set_ages(*ret, ages_ns, BO_GROUP_AGES);
-	return r;
+	bo_census_set_ages(*ret, ages_ns, BO_GROUP_AGES);
+	return 0;
 }
 
 /* A process that has only just been started is not yet the program that it will be: try again. */
@@ -240,7 +256,7 @@ static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32
 	if (n->start != start) {
 		drop(n);
 		n->start = start;
-		n->retry_ns = n->backoff_ns = 0;
+		n->retry_ns = n->backoff_ns = n->waiting_ns = 0;
 	}
 	pthread_mutex_lock(&w->lock);
 	wanted = n->wanted && !(n->offer && n->offer_start == start);
@@ -249,8 +265,8 @@ static bool get_handles(struct bo_watch *w, struct watched *n, pid_t pid, uint32
 		return true;
 	if (bo_now_ns() < n->retry_ns)
 		return n->census;
-	if ((!n->census && attach(pid, &n->census, &err) < 0) ||
-	    (wanted && attach(pid, &offer, &err) < 0)) {
+	if ((!n->census && attach(w, n, pid, &n->census, &err) < 0) ||
+	    (wanted && attach(w, n, pid, &offer, &err) < 0)) {
 		retry_later(w, n, &err);
 		return n->census;
 	}
@@ -331,10 +347,12 @@ static bool has_request(struct bo_watch *w, const struct watched *n)
 	bool has;
 
 	pthread_mutex_lock(&w->lock);
-	has = n->nrequests > 0;
+	has = n->nrequests > 0 || n->leaks_asked;
 	pthread_mutex_unlock(&w->lock);
 	return has;
 }
+
+/* ---- the thread's turns ---- */
 
 /* Everything that is due for one node.  Return: when it wants to be called again. */
 static int64_t serve(struct bo_watch *w, struct watched *n)
@@ -346,6 +364,9 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 	int64_t now_ns, at_ns;
 	const char *why;
 
+	watch_serve_dumps(w, n);
+	if (n->dump)
+		return INT64_MAX;
 	if (pid)
 		attached = get_handles(w, n, pid, (uint32_t)(word >> 32));
 	else
@@ -373,6 +394,14 @@ static int64_t serve(struct bo_watch *w, struct watched *n)
 	return n->retry_ns > now_ns && n->retry_ns < at_ns ? n->retry_ns : at_ns;
 }
 
+/* One more request of a node that has some.  A dump that is under way ends by its timeout. */
+static void finish_serving(struct bo_watch *w, struct watched *n)
+{
+	while (n->dumping)
+		watch_fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
+	(void)serve(w, n);
+}
+
 static void *watch_main(void *self)
 {
 	struct bo_watch *w = self;
@@ -390,9 +419,11 @@ static void *watch_main(void *self)
 
 			next_ns = at_ns < next_ns ? at_ns : next_ns;
 		}
+		if (watch_is_fetching(w))
+			watch_fetch(w, next_ns);
 		until = bo_ns_to_timespec(next_ns);
 		pthread_mutex_lock(&w->lock);
-		while (!w->stop && !w->poked &&
+		while (!w->stop && !w->poked && !watch_is_fetching(w) &&
 		       pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
 			;
 	}
@@ -400,7 +431,9 @@ static void *watch_main(void *self)
 	/* What was asked for is still taken: the nodes live until after this thread. */
 	bo_vec_foreach(it, &w->nodes)
 		for (size_t i = 0; i < REQUESTS_MAX && has_request(w, *it); i++)
-			(void)serve(w, *it);
+			finish_serving(w, *it);
+	while (watch_is_fetching(w))
+		watch_fetch(w, bo_now_ns() + BO_NSEC_PER_SEC);
 	return NULL;
 }
 
@@ -454,6 +487,9 @@ static void hand_over(struct bo_watch *w)
 	bo_vec_foreach(s, &w->snapshots)
 		(void)bo_vec_push(&w->run->snapshots, *s);
 	bo_vec_done(&w->snapshots);
+	bo_vec_foreach(s, &w->leaks)
+		(void)bo_vec_push(&w->run->leaks, *s);
+	bo_vec_done(&w->leaks);
 	bo_vec_foreach(l, &w->lines) {
 		add_event(w->run, l, w->t0_ns);
 		free(l->text);
@@ -466,7 +502,7 @@ void bo_watch_stop(struct bo_watch *w)
 	if (w->running) {
 		pthread_mutex_lock(&w->lock);
 		w->stop = true;
-		pthread_cond_signal(&w->changed);
+		poke(w);
 		pthread_mutex_unlock(&w->lock);
 		pthread_join(w->thread, NULL);
 		w->running = false;
@@ -483,8 +519,11 @@ void bo_watch_free(struct bo_watch *w)
 		bo_census_snapshot_done(&(*it)->snap);
 		bo_census_free((*it)->census);
 		bo_census_free((*it)->offer);
+		bo_dump_free((*it)->dump);
+		bo_dump_free((*it)->leaks);
 		free(*it);
 	}
+	bo_fetcher_free(w->fetcher);
 	bo_vec_done(&w->nodes);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);

@@ -7,22 +7,39 @@
 #pragma once
 #include <stdatomic.h>
 
+#include "attach.h"
 #include "brownout/census.h"
 #include "brownout/model/run.h"
 #include "brownout/probe/sampler.h"
 
+struct bo_probe_target;
+struct bo_track;
 struct bo_watch;
 
 BO_NODISCARD int bo_watch_new(struct bo_watch **ret, struct bo_run *run, struct bo_err *err);
 /** bo_watch_free() - NULL is fine */
 void bo_watch_free(struct bo_watch *watch);
+/** bo_watch_set_opener() - for processes that may not be read directly (main thread, before the first is added); copied */
+void bo_watch_set_opener(struct bo_watch *watch, const struct bo_sampler_opener *opener);
+const struct bo_sampler_opener *bo_watch_opener(const struct bo_watch *watch);
 /**
- * bo_watch_add() - watch a node from bo_watch_start() on (main thread, before it)
+ * struct bo_watch_node - a node to watch from bo_watch_start() on
+ * @target: [borrowed]
  * @pid: [borrowed] its process, as struct sampler_node has it
- * @source: of its snapshots; copied
+ * @counted: [borrowed] the series of its number of goroutines, for what is done to few only
+ * @attached: what its goroutines were counted by at detection; NULL: there is no census, groups come from dumps of pprof
+ * @source: of its snapshots, with @attached
  */
-BO_NODISCARD int bo_watch_add(struct bo_watch *watch, int node, const _Atomic uint64_t *pid,
-			      const char *source, struct bo_err *err);
+struct bo_watch_node {
+	const struct bo_probe_target *target;
+	const _Atomic uint64_t *pid;
+	const struct bo_track *counted;
+	const struct bo_attached *attached;
+	const char *source;
+};
+/** bo_watch_add() - main thread, before bo_watch_start(); copied.  -ENOENT: no census, and no pprof that is known of */
+BO_NODISCARD int bo_watch_add(struct bo_watch *watch, const struct bo_watch_node *node,
+			      struct bo_err *err);
 BO_NODISCARD int bo_watch_start(struct bo_watch *watch, int64_t t0_ns, struct bo_err *err);
 bool bo_watch_running(const struct bo_watch *watch);
 /** bo_watch_stop() - end the thread; what it saw, and said, is the run's then (main thread) */
@@ -32,8 +49,13 @@ void bo_watch_observe(struct bo_watch *watch, const struct bo_sampler_observer *
 void bo_watch_phase(struct bo_watch *watch, int64_t start_ns);
 /** bo_watch_wake() - a process changed (any thread) */
 void bo_watch_wake(struct bo_watch *watch);
-/** bo_watch_request() - a snapshot now; @why [borrowed: static] (any thread) */
+/** bo_watch_request() - a snapshot now; @why [borrowed: static] (any thread).  As a dump only at the ends of base, hold and
+ * settle, and at the tripwire */
 void bo_watch_request(struct bo_watch *watch, int node, const char *why);
+/** bo_watch_ask_leaks() - ask the service's own leak detector, once (any thread) */
+void bo_watch_ask_leaks(struct bo_watch *watch, int node);
+/** bo_watch_dumps() - do the node's snapshots come from dumps? (main thread) */
+bool bo_watch_dumps(struct bo_watch *watch, int node);
 /**
  * bo_watch_counter() - a handle to count with, of the process that is the node's @start-th (any thread)
  * @why: filled with what is in the way when there is none (yet); it is worked at

@@ -40,6 +40,15 @@ static void put_group(struct bo_build *b, json_t *o, const struct bo_group *g)
 	bo_build_put(b, o, "labels", bo_build_str(g->labels));
 }
 
+static enum bo_phase phase_at(const struct bo_run *run, int64_t t_ns)
+{
+	int p = BO_PHASE_COUNT - 1;
+
+	while (p > 0 && (run->phases[p].start_ns == INT64_MIN || t_ns < run->phases[p].start_ns))
+		p--;
+	return (enum bo_phase)p;
+}
+
 static json_t *snapshot_json(struct bo_build *b, const struct bo_run *run,
 			     const struct bo_group_snapshot *s, enum bo_phase phase)
 {
@@ -60,8 +69,18 @@ static json_t *snapshot_json(struct bo_build *b, const struct bo_run *run,
 	bo_build_put(b, o, "source", bo_build_str(s->source));
 	bo_build_put(b, o, "total", bo_build_u64(s->total));
 	bo_build_put(b, o, "system", bo_build_u64(s->system));
+	bo_build_put(b, o, "truncated", json_boolean(s->truncated));
 	bo_build_put(b, o, "groups", groups);
 	return o;
+}
+
+json_t *bo_leaks_json(struct bo_build *b, const struct bo_run *run)
+{
+	json_t *list = json_array();
+
+	bo_vec_foreach(s, &run->leaks)
+		bo_build_push(b, list, snapshot_json(b, run, s, phase_at(run, s->t_ns)));
+	return list;
 }
 
 json_t *bo_groups_json(struct bo_build *b, const struct bo_run *run)

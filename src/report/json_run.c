@@ -430,5 +430,6 @@ int bo_report_json(json_t **ret, const struct bo_run *run, struct bo_err *err)
 		bo_build_push(&b, list, series_json(&b, run, *series));
 	bo_build_put(&b, root, "series", list);
 	bo_build_put(&b, root, "goroutine_groups", bo_groups_json(&b, run));
+	bo_build_put(&b, root, "leak_profiles", bo_leaks_json(&b, run));
 	return bo_build_done(&b, root, ret, err);
 }

@@ -19,7 +19,7 @@
 /**
  * struct derived - what one selector found at one node
  * @few, @many: fewest and most members;  @exact: they are the same
- * @hidden, @blind: why they are not: goroutines in no group, ages and stuck not known
+ * @hidden, @cut, @blind: why they are not: goroutines in no group, in no dump, ages and stuck not known
  * @first_ns: when the node was first looked at
  * @remark: that nothing ever matched, and what comes near
  */
@@ -30,6 +30,7 @@ struct derived {
 	struct bo_series many;
 	bool exact;
 	bool hidden;
+	bool cut;
 	bool blind;
 	int64_t first_ns;
 	char remark[160];
@@ -92,6 +93,9 @@ uint64_t slo_snapshot_hidden(const struct bo_group_snapshot *snap, bool stuck)
 			known += g->count > g->stuck ? g->count - g->stuck : 0;
 	}
 	hidden = snap->total > known ? snap->total - known : 0;
+	/* Of a text that was cut nobody knows what is missing, but that something is. */
+	if (snap->truncated)
+		return hidden ? hidden : 1;
 	/* A few that came and went between two reads are no cause for doubt. */
 	return (double)hidden > HIDDEN_SHARE * (double)snap->total ? hidden : 0;
 }
@@ -219,8 +223,11 @@ static int add_sample(struct derived *d, const struct slo_cmp *cmp,
 	}
 	if (whole < 1) /* a share of nothing */
 		return 0;
+	if (!slo_snapshot_tracks(snap))
+		d->few.source = d->many.source = snap->source;
 	d->exact &= few == many;
 	d->hidden |= places && slo_snapshot_hidden(snap, false) > 0;
+	d->cut |= snap->truncated;
 	d->blind |= blind;
 	if (!bo_vec_push(&d->few.samples, (struct bo_sample){ snap->t_ns, (double)few / whole }) ||
 	    !bo_vec_push(&d->many.samples, (struct bo_sample){ snap->t_ns, (double)many / whole }))
@@ -300,6 +307,8 @@ static const char *why_apart(const struct slo_ask *ask, const struct derived *d)
 {
 	const struct slo_select *sel = ask->cmp->select;
 
+	if (d->cut)
+		return "a dump was cut at 64MiB";
 	if (d->hidden)
 		return "there are more kinds of goroutines than are kept apart";
 	if (d->blind)

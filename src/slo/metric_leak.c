@@ -8,7 +8,8 @@
  *  - they sleep, or the declared timeout is not over, or their number still falls: a backlog that
  *    drains.  The run cannot tell what will be left of it: INCONCLUSIVE;
  *  - they were there in hold and moved under the load of heal: idle workers of a pool that grew.
- * Members whom the runtime's own detector (Go 1.26 and later) calls leaked count at once.
+ * Whom the runtime's own detector (Go 1.26 and later) calls leaked counts at once, be it that the census
+ * sees its mark or that the service was asked (run->leaks): that is proof, and needs no census.
  * docs/budgets.md, "What is a leak?", is the reference.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
@@ -50,9 +51,11 @@ struct tally {
 	uint64_t stuck;
 };
 
-/** struct finding - what is summed up; @worst: of the leaked;  @alive: most beyond base that move */
+/** struct finding - what is summed up; @worst: of the leaked;  @proof: what says so, when it is the runtime;
+ * @alive: most beyond base that move */
 struct finding {
 	double leaked;
+	const char *proof;
 	double doubtful;
 	double worst_count;
 	const struct bo_group *worst;
@@ -215,9 +218,31 @@ static void judge_proven(const struct leak_case *c, struct finding *f)
 	for (size_t i = 0; i < snap->ngroups; i++) {
 		const struct bo_group *g = &snap->groups[i];
 
-		if (g->leaked && slo_select_group(c->ask->cmp->select, g))
+		if (g->leaked && slo_select_group(c->ask->cmp->select, g)) {
 			add_leaked(f, g, (double)g->count);
+			f->proof = snap->source;
+		}
 	}
+}
+
+/* The detector's own list, which is of settle.  It holds those that the census saw marked, too: the longer list counts. */
+static void judge_list(const struct slo_ask *ask, struct finding *f)
+{
+	const struct bo_group_snapshot *list = NULL;
+	struct finding listed = { 0 };
+
+	bo_vec_foreach(it, &ask->ctx->run->leaks)
+		if (it->node == ask->node)
+			list = it;
+	for (size_t i = 0; list && i < list->ngroups; i++)
+		if (slo_select_group(ask->cmp->select, &list->groups[i]))
+			add_leaked(&listed, &list->groups[i], (double)list->groups[i].count);
+	if (listed.leaked <= f->leaked)
+		return;
+	f->leaked = listed.leaked;
+	f->worst = listed.worst;
+	f->worst_count = listed.worst_count;
+	f->proof = list->source;
 }
 
 /* Every key of the last snapshot once. */
@@ -251,6 +276,11 @@ static bool blind(const struct leak_case *c, char *why, size_t size)
 	char gap[BO_UNIT_BUF];
 	int64_t silence;
 
+	if (c->after.last && !slo_snapshot_tracks(c->after.last)) {
+		snprintf(why, size, "%s does not tell who is stuck; that takes the census",
+			 c->after.last->source);
+		return true;
+	}
 	if (c->after.n < LEAK_SNAPSHOTS) {
 		snprintf(why, size, "%zu snapshots after load ended; a leak takes %d to tell",
 			 c->after.n, LEAK_SNAPSHOTS);
@@ -266,11 +296,6 @@ static bool blind(const struct leak_case *c, char *why, size_t size)
 	    SLO_STALE_INTERVALS * slo_thinned_ns(c->ask->ctx->run, SLO_SNAPSHOT_INTERVAL_NS,
 						 BO_DENSE_SNAPSHOTS, c->after.last->t_ns)) {
 		snprintf(why, size, "no snapshot in the last %s", bo_format_duration(silence, gap));
-		return true;
-	}
-	if (!slo_snapshot_tracks(c->after.last)) {
-		snprintf(why, size, "%s does not tell who is stuck; that takes the census",
-			 c->after.last->source);
 		return true;
 	}
 	if ((double)slo_snapshot_hidden(c->after.last, true) > c->bound) {
@@ -345,7 +370,11 @@ static void answer(const struct leak_case *c, const struct finding *f, struct sl
 	}
 	if (f->worst)
 		slo_group_name(f->worst, est->where, sizeof(est->where));
-	if (!isnan(c->ask->limit) && slo_breaks(c->ask->cmp->op, est->value, c->ask->limit))
+	if (f->proof)
+		snprintf(est->remark, sizeof(est->remark), "Go's own leak detector says so (%.60s)",
+			 f->proof);
+	if (c->after.last && !isnan(c->ask->limit) &&
+	    slo_breaks(c->ask->cmp->op, est->value, c->ask->limit))
 		est->breach_ns = c->after.last->t_ns;
 }
 
@@ -366,21 +395,21 @@ static int measure_leaked(const struct slo_ask *ask, struct slo_estimate *est, s
 			 bo_phase_name(phase));
 		return 0;
 	}
-	if (!slo_snapshot_next(run, ask->node, &at)) {
-		slo_no_snapshots(ask, est->why, sizeof(est->why));
-		return 0;
-	}
 	build_case(ask, phase, &c);
-	if (!c.after.last) {
-		blind(&c, est->why, sizeof(est->why));
-		return 0;
-	}
-	judge_proven(&c, &f);
+	if (c.after.last)
+		judge_proven(&c, &f);
 	if (c.after.n >= LEAK_SNAPSHOTS && c.base.n >= SLO_MIN_BASE_SAMPLES &&
 	    slo_snapshot_tracks(c.after.last))
 		r = judge_groups(&c, &f, err);
-	if (r == 0)
+	if (phase == BO_PHASE_SETTLE)
+		judge_list(ask, &f);
+	if (r == 0 && (c.after.last || f.proof)) {
 		answer(&c, &f, est);
+	} else if (r == 0) {
+		blind(&c, est->why, sizeof(est->why));
+	}
+	if (!slo_snapshot_next(run, ask->node, &at))
+		slo_no_snapshots(ask, est->why, sizeof(est->why));
 	return r;
 }
 

@@ -61,6 +61,9 @@ int64_t slo_interval(const struct bo_plan *plan, const struct bo_series *series)
 		planned = plan->nodes.items[series->node].probe.interval_ns;
 	if (strcmp(series->name, SLO_SERIES_GROUPS) == 0)
 		planned = SLO_SNAPSHOT_INTERVAL_NS;
+	/* Dumps are taken at the ends of phases: what was between two of them nobody saw. */
+	if (series->source && strcmp(series->name, SLO_SERIES_GROUPS) == 0)
+		return planned;
 	planned = longer(planned, usual_distance(series));
 	return planned > 0 ? planned : 100 * BO_NSEC_PER_MSEC;
 }
@@ -109,6 +112,9 @@ static const char *gap_reason(const struct bo_series *series, int64_t from_ns, i
 {
 	const char *reason = "the sampler says nothing about it";
 	int64_t longest = 0;
+
+	if (series->source && strcmp(series->name, SLO_SERIES_GROUPS) == 0)
+		return "dumps are taken at the ends of base, hold and settle only";
 
 	bo_vec_foreach(gap, &series->gaps) {
 		int64_t from = gap->from_ns > from_ns ? gap->from_ns : from_ns;

@@ -96,6 +96,19 @@ int bo_caps_keep(const cap_value_t *keep, size_t n, struct bo_err *err)
 	return seal(err);
 }
 
+int bo_caps_effective(cap_value_t cap, bool on, struct bo_err *err)
+{
+	cap_t caps = cap_get_proc();
+	int rc = 0;
+
+	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, on ? CAP_SET : CAP_CLEAR) < 0 ||
+	    cap_set_proc(caps) < 0)
+		rc = bo_err_errno(err, BO_SUBSYS_SYS, "%s capability %d",
+				  on ? "raising" : "lowering", cap);
+	cap_free(caps);
+	return rc;
+}
+
 static int parse_id(const char *name, const char *text, unsigned int *ret, struct bo_err *err)
 {
 	char *end = NULL;

@@ -47,6 +47,19 @@ expect 2 'needs two files' --diff one
 expect 2 'expected a duration' --interval soon "$pid"
 expect 5 'there is no process' 4194300
 expect 5 'is not a Go program' $$
+# A wrapper: its Go program is named.
+sh -c '"$1" -kinds 1 <&5 >/dev/null; true' sh "$zoo" 5<"$dir/in" &
+wrapper=$!
+tries=0
+until "$brownout" census --count $wrapper 2>&1 | grep -q 'is not a Go program; below it there is: zoo (pid [0-9]*)$'; do
+	tries=$((tries + 1))
+	[ $tries -lt 200 ] || { "$brownout" census --count $wrapper; failed=1; break; }
+	sleep 0.05
+done
+child=$("$brownout" census $wrapper 2>&1 | sed -n 's/.*zoo (pid \([0-9]*\))$/\1/p')
+expect 0 '^goroutines ' "$child"
+kill "$child" 2>/dev/null || true
+wait $wrapper || true
 expect 2 'could not be opened\|unable to open' --diff "$dir/none" "$dir/none"
 
 "$brownout" census --json "$pid" >"$dir/before.json"

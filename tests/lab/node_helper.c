@@ -6,6 +6,7 @@
  *   tree                 fork children that fork children, print "grown", wait
  *   vfork                fork a child by vfork(2) that waits: while it is stopped, so does this process, in state D
  *   hold HOST PORT       connect, print "connected", and say how the connection ends: "fin" or "rst"
+ *   dark                 become unreadable for its own user (PR_SET_DUMPABLE), print "dark", wait
  *   caps                 exit 0 when there is no capability in any set, and no_new_privs
  * Owns: nothing.  Threads: none.  Privilege: none. */
 #include <errno.h>
@@ -133,6 +134,14 @@ static void tree(void)
 		pause();
 }
 
+static int dark(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+	dprintf(1, "dark\n");
+	pause();
+	return 0;
+}
+
 static int caps(void)
 {
 	FILE *f = fopen("/proc/self/status", "re");
@@ -162,6 +171,8 @@ int main(int argc, char **argv)
 		tree();
 	if (argc == 2 && strcmp(argv[1], "vfork") == 0)
 		return wait_in_vfork();
+	if (argc == 2 && strcmp(argv[1], "dark") == 0)
+		return dark();
 	if (argc == 2 && strcmp(argv[1], "caps") == 0)
 		return caps();
 	dprintf(2, "usage: see the source\n");

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -145,11 +147,131 @@ static void bad_indices(void)
 	CHECK(status == 0, "the keeper ended with %x", status);
 }
 
+/* ---- a process of the lab, opened for who may not ---- */
+
+static int try_open(struct labkit *kit, int node, pid_t pid, struct bo_process_files *ret)
+{
+	struct bo_err e = { 0 };
+	struct bo_process_files files = { -1, -1, -1 };
+	int rc = bo_keeper_open_process(kit->keeper, node, pid, &files, &e);
+
+	CHECK(rc == 0 || (e.msg[0] && files.mem < 0), "%d without a reason", rc);
+	if (ret) {
+		*ret = files;
+	} else if (rc == 0) {
+		close(files.mem);
+		close(files.exe);
+		close(files.auxv);
+	}
+	return rc;
+}
+
+static void expect_refused(struct labkit *kit, int node, pid_t pid, int code, const char *who)
+{
+	int rc = try_open(kit, node, pid, NULL);
+
+	CHECK(rc == -code, "%s (pid %d) for node %d: %d, expected %d", who, pid, node, rc, -code);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64];
+	pid_t parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	CHECK(f && fscanf(f, "%*d (%*[^)]) %*c %d", &parent) == 1, "%s", path);
+	fclose(f);
+	return parent;
+}
+
+/* What the descriptors are worth: the program's first bytes, at the address that the kernel gave it. */
+static void check_files(struct bo_process_files *f)
+{
+	unsigned long aux[2 * 64] = { 0 }, phdr = 0;
+	char head[4] = "", word[4];
+	ssize_t n = read(f->auxv, aux, sizeof(aux));
+
+	CHECK(n > 0 && pread(f->exe, head, 4, 0) == 4 && !memcmp(head, "\177ELF", 4), "exe");
+	for (size_t i = 0; i + 1 < (size_t)n / sizeof(*aux); i += 2)
+		if (aux[i] == AT_PHDR)
+			phdr = aux[i + 1];
+	CHECK(phdr && pread(f->mem, word, 4, (off_t)phdr) == 4, "mem");
+	CHECK(pwrite(f->mem, word, 4, (off_t)phdr) < 0, "it can be written");
+	close(f->mem);
+	close(f->exe);
+	close(f->auxv);
+}
+
+static unsigned long long effective_caps(pid_t pid)
+{
+	unsigned long long caps = ~0ull;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	CHECK(f, "%s", path);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	fclose(f);
+	return caps;
+}
+
+/* The memory of the lab's processes, and of nobody else's: not the host's, not another node's, not the lab's own init. */
+static void open_process(void)
+{
+	struct bo_process_files files;
+	struct labkit kit;
+	pid_t svc, db, keeper;
+	char path[64];
+
+	labkit_open(&kit, labkit_plan());
+	keeper = labkit_child_of(getpid(), "bo-keeper");
+	svc = labkit_sh(&kit, SVC, "exec " HELPER " dark");
+	labkit_read_log(&kit, "dark");
+	db = labkit_sh(&kit, DB, "exec sleep 1000");
+	snprintf(path, sizeof(path), "/proc/%d/mem", svc);
+	CHECK(open(path, O_RDONLY) < 0 && (errno == EACCES || errno == EPERM),
+	      "it may be read without the keeper");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1), "the keeper may look anywhere");
+	CHECK(try_open(&kit, SVC, svc, &files) == 0, "refused");
+	check_files(&files);
+	CHECK(try_open(&kit, DB, db, &files) == 0, "refused");
+	check_files(&files);
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1),
+	      "the keeper may still look anywhere");
+
+	expect_refused(&kit, SVC, db, EPERM, "another node's");
+	expect_refused(&kit, DB, svc, EPERM, "another node's");
+	expect_refused(&kit, SVC, parent_of(svc), EPERM, "its init");
+	expect_refused(&kit, SVC, parent_of(db), EPERM, "another's init");
+	expect_refused(&kit, SVC, getpid(), EPERM, "the conductor");
+	expect_refused(&kit, SVC, keeper, EPERM, "the keeper");
+	expect_refused(&kit, SVC, getppid(), EPERM, "the host's");
+	expect_refused(&kit, SVC, 1, EPERM, "the host's init");
+	expect_refused(&kit, CLIENT, getpid(), EINVAL, "no node");
+	expect_refused(&kit, -1, svc, EINVAL, "no node");
+	expect_refused(&kit, 99, svc, EINVAL, "no node");
+	expect_refused(&kit, SVC, -1, EBADMSG, "no pid");
+	expect_refused(&kit, SVC, 0, EBADMSG, "no pid");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1),
+	      "the keeper may still look anywhere");
+	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
+	expect_refused(&kit, SVC, svc, ESRCH, "one that has ended");
+	expect_refused(&kit, DB, svc, ESRCH, "one that has ended");
+	labkit_close(&kit);
+}
+
 /* Under sudo: the conductor and the nodes become the invoking user. */
 static void sudo(void)
 {
+	struct bo_process_files files;
 	struct labkit kit;
 	gid_t groups[64];
+	pid_t pid;
 
 	if (geteuid() != 0) {
 		fprintf(stderr, "cannot run here: not root\n");
@@ -175,6 +297,10 @@ static void sudo(void)
 	CHECK(WIFSIGNALED(labkit_wait_end(&kit, SVC, 5 * BO_NSEC_PER_SEC).exit_status), "term");
 	labkit_sh(&kit, SVC, "exec sleep 1000");
 	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
+	pid = labkit_sh(&kit, SVC, "exec sleep 1000");
+	CHECK(try_open(&kit, SVC, pid, &files) == 0, "its process is not opened");
+	check_files(&files);
+	expect_refused(&kit, SVC, 1, EPERM, "the host's init");
 	labkit_close(&kit);
 	setenv("SUDO_UID", "root", 1);
 }
@@ -212,6 +338,7 @@ int main(int argc, char **argv)
 	static const struct labkit_test tests[] = {
 		{ "garbage", garbage },
 		{ "bad_indices", bad_indices },
+		{ "open_process", open_process },
 		{ "sudo", sudo },
 		{ "ordinary_user", ordinary_user },
 	};

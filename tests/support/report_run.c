@@ -367,6 +367,16 @@ static void add_snapshots(struct bo_run *run, bool hostile)
 			s.groups[1].site = s.groups[1].labels = s.groups[1].blocked_line =
 				REPORT_HOSTILE;
 		must(bo_vec_push(&run->snapshots, s));
+		if (!hold)
+			continue;
+		/* Go's own detector is asked in settle. */
+		s.t_ns = run->phases[BO_PHASE_SETTLE].start_ns + SEC;
+		s.source = "pprof goroutineleak debug=2";
+		s.groups = &s.groups[1];
+		s.ngroups = 1;
+		s.total = s.groups[0].count;
+		s.system = 0;
+		must(bo_vec_push(&run->leaks, s));
 	}
 }
 

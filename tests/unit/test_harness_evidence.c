@@ -32,6 +32,7 @@
 
 static struct {
 	struct bo_sampler_observer observer;
+	unsigned leaks; /* asked for so often */
 	double latest;
 	const char *asked[16];
 	size_t nasked;
@@ -57,6 +58,20 @@ void bo_sampler_agree(struct bo_sampler *sampler, int node)
 	(void)sampler;
 	assert_int_equal(node, ORDERS);
 	fake.agreed++;
+}
+
+int64_t bo_sampler_snapshot_ns(struct bo_sampler *sampler, int node)
+{
+	(void)sampler;
+	(void)node;
+	return 150 * BO_NSEC_PER_MSEC;
+}
+
+void bo_sampler_ask_leaks(struct bo_sampler *sampler, int node)
+{
+	(void)sampler;
+	assert_int_equal(node, ORDERS);
+	fake.leaks++;
 }
 
 double bo_sampler_latest(struct bo_sampler *sampler, const char *series, int node)
@@ -188,7 +203,7 @@ static void attach(void)
 static void show(const char *why, const struct bo_census_snapshot *full)
 {
 	struct bo_group_snapshot kept = { .node = ORDERS, .t_ns = bo_now_ns() - run->t0_ns };
-	struct bo_sampler_taken taken = { why, &kept, census, full };
+	struct bo_sampler_taken taken = { why, &kept, census, full, NULL, 0 };
 
 	fake.observer.taken(fake.observer.self, &taken);
 }
@@ -280,6 +295,8 @@ static void test_a_second_sampler_is_asked_in_base_and_settle(void **state)
 	assert_int_equal(fake.agreed, 1);
 	live(BO_PHASE_SETTLE, 400);
 	assert_int_equal(fake.agreed, 2);
+	/* No budget is about leaks. */
+	assert_int_equal(fake.leaks, 0);
 }
 
 static void test_tripwire(void **state)

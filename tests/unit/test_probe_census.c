@@ -6,19 +6,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "brownout/base/strbuf.h"
 #include "brownout/census.h"
+#include "brownout/probe/gotree.h"
 #include "httpd.h"
 #include "sampler_kit.h"
 #include "zookit.h"
@@ -269,6 +274,186 @@ static void test_a_program_that_becomes_another(void **state)
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_equal, (double)zoo_count(&zoo));
 	ask_until(k, node, &seen, is_bulk);
 	bo_sampler_stop(k->sampler);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
+/* A port that nobody has. */
+static int free_port(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&in, len) == 0 &&
+		    getsockname(fd, (struct sockaddr *)&in, &len) == 0);
+	close(fd);
+	return ntohs(in.sin_port);
+}
+
+/* The child of a supervisor, itself Go, is counted; when it ends, the next one, and never the supervisor. */
+static void test_a_supervised_child_is_followed(void **state)
+{
+	int port = free_port();
+	char address[32];
+	const char *const args[] = { "-supervise", "-bulk", "300", "-http", address, NULL };
+	struct bo_gochoice first, second;
+	struct kit *k = kit_new();
+	int node = kit_node(k, "orders", BO_ROLE_SUBJECT);
+	const struct bo_series *s;
+	struct zoo zoo;
+	char said[128];
+
+	(void)state;
+	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+	zoo = start(args);
+	kit_spec(k, node)->probe.interval_ns = 0;
+	kit_spec(k, node)->ready.kind = BO_READY_TCP;
+	kit_spec(k, node)->ready.port = port;
+	kit_sampler(k);
+	bo_sampler_set_pid(k->sampler, node, zoo.pid);
+	kit_detect(k);
+	snprintf(said, sizeof(said), "below zoo (pid %d): of 2 Go programs the one that listens",
+		 zoo.pid);
+	assert_non_null(find_event(k, BO_EVENT_NOTE, said));
+	kit_start(k);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	bo_gotree_choose(zoo.pid, port, NULL, &first);
+	assert_true(first.wrapped);
+	assert_int_equal(kill(first.pid, SIGKILL), 0);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_none, 0);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	bo_gotree_choose(zoo.pid, port, NULL, &second);
+	bo_sampler_stop(k->sampler);
+	assert_int_not_equal(first.pid, second.pid);
+	snprintf(said, sizeof(said), "orders: goroutines of zoo (pid %d) below", second.pid);
+	assert_non_null(find_event(k, BO_EVENT_NOTE, said));
+	s = kit_series(k, BO_SERIES_GOROUTINES, node);
+	bo_vec_foreach(it, &s->samples)
+		assert_true(it->value > 300);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
+/* A node that runs another program now: the one that was read before is waited for, but not for ever. */
+static void test_another_program_is_taken_in_the_end(void **state)
+{
+	static const char *const few[] = { "-bulk", "20", NULL }, *const wrapped[] = {
+		"-c", "\"$0\" -bulk 300; true", ZOO, NULL
+	};
+	struct zoo zoo = start(few), other;
+	struct kit *k = kit_new();
+	int node = begin(k, &zoo, NULL);
+	int64_t began_ns;
+
+	(void)state;
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 19);
+	if (!zoo_start(&other, "/bin/sh", wrapped))
+		fail_msg("the zoo did not start");
+	began_ns = bo_now_ns();
+	bo_sampler_set_pid(k->sampler, node, other.pid);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 299);
+	assert_true(bo_now_ns() - began_ns > 4 * BO_NSEC_PER_SEC);
+	bo_sampler_stop(k->sampler);
+	assert_true(kit_has_gap(kit_series(k, BO_SERIES_GOROUTINES, node),
+				"waiting for zoo to run again"));
+	kit_free(k);
+	zoo_stop(&zoo);
+	zoo_stop(&other);
+}
+
+struct handed {
+	atomic_int asked;
+	pid_t pid;
+	int refuse;
+};
+
+static int hand(void *self, int node, pid_t pid, struct bo_census_source *ret, struct bo_err *err)
+{
+	struct handed *h = self;
+	char path[64];
+
+	atomic_fetch_add(&h->asked, 1);
+	assert_int_equal(node, 1); /* 0 is the client */
+	if (h->refuse)
+		return bo_err_set(err, h->refuse, BO_SUBSYS_LAB, "process %d is not of node orders",
+				  pid);
+	assert_int_equal(pid, h->pid);
+	*ret = (struct bo_census_source){ .pid = pid };
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	ret->mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	ret->exe_fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	ret->auxv_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+/* This thread, and those that it starts, without CAP_SYS_PTRACE; permitted it remains. */
+static void ptrace_cap(bool on)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	assert_int_equal(syscall(SYS_capget, &head, data), 0);
+	if (on)
+		data[0].effective |= data[0].permitted & (1u << CAP_SYS_PTRACE);
+	else
+		data[0].effective &= ~(1u << CAP_SYS_PTRACE);
+	assert_int_equal(syscall(SYS_capset, &head, data), 0);
+}
+
+/* As the keeper does it: with the capability, on whichever thread. */
+static int hand_privileged(void *self, int node, pid_t pid, struct bo_census_source *ret,
+			   struct bo_err *err)
+{
+	int r;
+
+	ptrace_cap(true);
+	r = hand(self, node, pid, ret, err);
+	ptrace_cap(false);
+	return r;
+}
+
+/* A process that is not dumpable is read through descriptors that somebody else opens. */
+static void test_descriptors_are_handed_over(void **state)
+{
+	static const char *const args[] = { "-bulk", "300", "-undumpable", NULL };
+	struct zoo zoo = start(args);
+	struct handed h = { .pid = zoo.pid };
+	const struct bo_sampler_opener opener = { &h, hand_privileged };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	struct kit *k = kit_new();
+	int node = kit_node(k, "orders", BO_ROLE_SUBJECT);
+
+	(void)state;
+	ptrace_cap(false);
+	kit_spec(k, node)->probe.interval_ns = 0;
+	kit_sampler(k);
+	bo_sampler_set_pid(k->sampler, node, zoo.pid);
+	/* Nobody to ask; somebody who refuses; somebody who does not. */
+	kit_detect(k);
+	assert_non_null(
+		find_event(k, BO_EVENT_NOTE, "goroutines are not counted (census: no permission"));
+	h.refuse = EPERM;
+	bo_sampler_set_opener(k->sampler, &opener);
+	kit_detect(k);
+	assert_non_null(find_event(k, BO_EVENT_NOTE, "nor has the keeper: process "));
+	h.refuse = 0;
+	kit_detect(k);
+	assert_non_null(find_event(k, BO_EVENT_NOTE, "; its memory was opened by the keeper"));
+	bo_sampler_observe(k->sampler, &observer);
+	kit_start(k);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	ask_until(k, node, &seen, is_stuck);
+	ptrace_cap(true);
+	bo_sampler_stop(k->sampler);
+	assert_true(seen.has_census);
+	/* Executable and memory at detection, then a handle each for counting and for walking. */
+	assert_true(atomic_load(&h.asked) >= 6);
 	bo_strbuf_done(&seen.whys);
 	kit_free(k);
 	zoo_stop(&zoo);
@@ -656,6 +841,9 @@ int main(void)
 		cmocka_unit_test(test_another_process_at_once),
 		cmocka_unit_test(test_a_program_that_becomes_another),
 		cmocka_unit_test(test_a_program_that_is_yet_to_come),
+		cmocka_unit_test(test_a_supervised_child_is_followed),
+		cmocka_unit_test(test_another_program_is_taken_in_the_end),
+		cmocka_unit_test(test_descriptors_are_handed_over),
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
 		cmocka_unit_test(test_too_many_requests_are_said),
 		cmocka_unit_test(test_a_long_phase_is_thinned),

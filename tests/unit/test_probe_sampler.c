@@ -112,8 +112,10 @@ static void test_auto_takes_pprof_first(void **state)
 	assert_string_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->source, "pprof debug=1");
 	/* This program is not written in Go: it is said why the better sampler is not used. */
 	assert_int_equal(k->run->events.len, 1);
-	assert_string_equal(k->run->events.items[0].text,
-			    "orders: goroutines by pprof debug=1 (census: not a Go program)");
+	assert_string_equal(
+		k->run->events.items[0].text,
+		"orders: goroutines by pprof debug=1; groups by pprof debug=2, at the ends of phases "
+		"(census: not a Go program)");
 	assert_int_equal(httpd_connections(s->httpd), 1);
 	kit_free(k);
 	service_free(s);

@@ -52,9 +52,11 @@ static void test_gap_spans_last_good_to_next_good(void **state)
 {
 	struct fixture *f = *state;
 
+	assert_true(isnan(bo_track_known(&f->track)));
 	bo_track_sample(&f->track, 100, 7);
 	bo_track_gap(&f->track, 200, "no answer");
 	assert_true(isnan(bo_track_latest(&f->track)));
+	assert_float_equal(bo_track_known(&f->track), 7, 0);
 	bo_track_gap(&f->track, 300, "no answer");
 	assert_int_equal(f->series.gaps.len, 0);
 	bo_track_sample(&f->track, 400, 9);

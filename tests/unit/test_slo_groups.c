@@ -319,6 +319,36 @@ static void test_nodes(void **state)
 	       NULL, NULL);
 }
 
+/* Three dumps, as they are taken: at the ends of base, hold and settle. */
+static void test_dumps_at_the_ends(void **state)
+{
+	static const enum bo_phase ends[] = { BO_PHASE_BASE, BO_PHASE_HOLD, BO_PHASE_SETTLE };
+	struct synth *s = *state;
+
+	for (int i = 0; i < 3; i++) {
+		struct bo_group_snapshot *snap =
+			synth_snapshot(s, SYNTH_ORDERS, synth_end(s, ends[i]) - 300 * SYNTH_MS);
+
+		synth_group(s, snap, "main.a|chan send|main.a", i ? 40 : 2, 0, 0);
+		snap->source = "pprof debug=2";
+	}
+	expect(s, "goroutines{site=\"main.a\"} <= 39 at hold", BO_FAIL, "40", NULL);
+	expect(s, "goroutines{site=\"main.a\"} <= 40 at hold", BO_PASS, "40", NULL);
+	expect(s, "goroutines{site=\"main.b\"} == 0 at settle", BO_PASS, "0", NULL);
+	/* What was between two of them nobody saw. */
+	expect(s, "goroutines{site=\"main.a\"} <= 40 in base..settle", BO_INCONCLUSIVE, NULL,
+	       "dumps are taken at the ends of base, hold and settle only");
+	expect(s, "goroutines{site=\"main.a\"} <= 39 in base..settle", BO_FAIL, "40", NULL);
+	expect(s, "goroutines{site=\"main.a\"} <= 50 in fault", BO_INCONCLUSIVE, NULL, NULL);
+	expect(s, "goroutines.delta{site=\"main.a\"} <= 50 at hold", BO_INCONCLUSIVE, NULL, NULL);
+	/* Of one that was cut somebody is missing, however few. */
+	bo_vec_foreach(snap, &s->run->snapshots)
+		snap->truncated = true;
+	expect(s, "goroutines{site=\"main.a\"} <= 40 at hold", BO_INCONCLUSIVE, NULL,
+	       "a dump was cut at 64MiB");
+	expect(s, "goroutines{site=\"main.a\"} <= 39 at hold", BO_FAIL, NULL, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +362,7 @@ int main(void)
 		SYNTH_TEST(test_both_sides_uncertain),
 		SYNTH_TEST(test_a_share_of_nothing),
 		SYNTH_TEST(test_a_few_in_no_group),
+		SYNTH_TEST(test_dumps_at_the_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,55 @@ static void test_dumps(void **state)
 		snap->source = "pprof debug=2";
 	expect(s, "goroutines.leaked == 0", BO_INCONCLUSIVE, NULL,
 	       "pprof debug=2 does not tell who is stuck; that takes the census");
+	/* One at the end of settle, as they are taken, says that, and not that there are too few. */
+	s->run->snapshots.items[0] = s->run->snapshots.items[s->run->snapshots.len - 1];
+	s->run->snapshots.len = 1;
+	expect(s, "goroutines.leaked == 0", BO_INCONCLUSIVE, NULL,
+	       "pprof debug=2 does not tell who is stuck; that takes the census");
+}
+
+/* What the service's own detector said in settle, as one group. */
+static void detector(struct synth *s, const char *what, uint64_t count)
+{
+	struct bo_group_snapshot *snap = synth_snapshot(s, SYNTH_ORDERS,
+							synth_start(s, BO_PHASE_SETTLE) + SYNTH_S);
+
+	synth_group(s, snap, what, count, 0, 0)->leaked = true;
+	snap->source = "pprof goroutineleak debug=2";
+	s->run->leaks.len = 0;
+	assert_true(bo_vec_push(&s->run->leaks, *snap));
+	s->run->snapshots.len--;
+}
+
+static void test_the_detector_is_proof(void **state)
+{
+	struct synth *s = *state;
+
+	/* Where nothing else was seen. */
+	detector(s, "main.once|chan receive|main.once", 1);
+	expect(s, "goroutines.leaked == 0", BO_FAIL, "leaked 1 in main.once [chan receive]",
+	       "Go's own leak detector says so (pprof goroutineleak debug=2)");
+	expect(s, "goroutines.leaked == 0 at settle", BO_FAIL, "leaked 1", NULL);
+	/* It speaks of settle; and what it did not find may be there all the same. */
+	expect(s, "goroutines.leaked == 0 at hold", BO_INCONCLUSIVE, NULL, "no snapshot");
+	expect(s, "goroutines.leaked <= 1", BO_INCONCLUSIVE, NULL, "no snapshot");
+	expect(s, "goroutines.leaked{site=\"main.other\"} == 0", BO_INCONCLUSIVE, NULL, NULL);
+	expect(s, "goroutines.leaked{node=\"db\"} == 0", BO_INCONCLUSIVE, NULL, NULL);
+	/* Where the census finds nothing: too few for a pattern. */
+	synth_watch(s, 0, synth_end(s, BO_PHASE_SETTLE), NULL, NULL);
+	expect(s, "goroutines.leaked == 0", BO_FAIL, "leaked 1 in main.once", "leak detector");
+	expect(s, "goroutines.leaked <= 1", BO_PASS, "leaked 1", "leak detector");
+	expect(s, "goroutines.leaked{site=\"main.other\"} == 0", BO_PASS, "leaked 0", NULL);
+	/* Where both find them, they are the same. */
+	s->run->snapshots.len = 0;
+	play(s, &LEAK);
+	detector(s, QUERY, 107);
+	expect(s, "goroutines.leaked <= 106", BO_FAIL, "leaked 107", "leak detector");
+	expect(s, "goroutines.leaked <= 107", BO_PASS, "leaked 107", NULL);
+	/* The detector sees less than there is: it does not know of globals. */
+	detector(s, QUERY, 3);
+	expect(s, "goroutines.leaked <= 104", BO_FAIL, "leaked 105", NULL);
+	assert_null(strstr(s->run->verdict.budgets.items[0].reason, "detector"));
 }
 
 int main(void)
@@ -357,6 +406,7 @@ int main(void)
 		SYNTH_TEST(test_doubtful_is_not_alive),
 		SYNTH_TEST(test_too_many_kinds),
 		SYNTH_TEST(test_dumps),
+		SYNTH_TEST(test_the_detector_is_proof),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,20 @@ BO_NODISCARD int bo_lab_node_kill(struct bo_lab *lab, int node, struct bo_err *e
 BO_NODISCARD int bo_lab_node_term(struct bo_lab *lab, int node, struct bo_err *err);
 /** bo_lab_node_pause() - freeze or thaw the whole tree; returns when it is so.  -ESRCH when it is down */
 BO_NODISCARD int bo_lab_node_pause(struct bo_lab *lab, int node, bool frozen, struct bo_err *err);
+/** struct bo_process_files - /proc/PID/mem, exe and auxv, open read-only; [owned by the caller], -1 for none */
+struct bo_process_files {
+	int mem;
+	int exe;
+	int auxv;
+};
+/**
+ * bo_lab_open_process() - open what a census of a node's process takes
+ * @pid: in the caller's pid namespace; refused when it is no process of that node (-EPERM), or the node's own init
+ * Privilege: CAP_SYS_PTRACE permitted; it is effective only while this lasts.
+ * Return: 0; -ESRCH when node or process are gone; -EPERM, -EACCES: also when the kernel forbids it to everybody
+ */
+BO_NODISCARD int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid,
+				     struct bo_process_files *ret, struct bo_err *err);
 BO_NODISCARD int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob,
 				     int64_t bytes, struct bo_err *err);
 /** bo_lab_link_impair() - netem driver only: the wire is impaired where it runs (-EOPNOTSUPP) */

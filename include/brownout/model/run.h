@@ -153,6 +153,7 @@ struct bo_group {
  * struct bo_group_snapshot - all goroutines of one node at one instant, system goroutines apart
  * Taken about once a second and at the end of every phase.
  * @source: "census symtab+dwarf", "pprof debug=2" …
+ * @truncated: the service cut its text; @total is what was counted, and not all of them are in a group
  */
 struct bo_group_snapshot {
 	int64_t t_ns;
@@ -160,6 +161,7 @@ struct bo_group_snapshot {
 	const char *source;
 	uint64_t total;
 	uint64_t system;
+	bool truncated;
 	struct bo_group *groups; /* [borrowed: run arena], the largest first */
 	size_t ngroups;
 };
@@ -289,8 +291,10 @@ struct bo_run {
 	requests; /* in order of end_ns per load thread; not globally sorted */
 	BO_VEC(struct bo_series *) series;          /* [owned] */
 	BO_VEC(struct bo_group_snapshot) snapshots; /* in order of t_ns per node */
-	BO_VEC(struct bo_fault_record) faults;      /* parallel to plan->faults */
-	BO_VEC(struct bo_load_record) loads;        /* parallel to plan->loads */
+	BO_VEC(struct bo_group_snapshot)
+	leaks; /* of nodes whose service offers Go's leak detector: what it found, the leaked ones alone */
+	BO_VEC(struct bo_fault_record) faults; /* parallel to plan->faults */
+	BO_VEC(struct bo_load_record) loads;   /* parallel to plan->loads */
 	BO_VEC(struct bo_event) events;
 	const char *abort_reason;
 	const char *failure;

@@ -51,6 +51,19 @@ struct bo_sampler_node {
 BO_NODISCARD int bo_sampler_new(struct bo_sampler **ret, struct bo_run *run,
 				const struct bo_sampler_node *nodes, size_t nnodes,
 				struct bo_err *err);
+struct bo_census_source;
+/**
+ * struct bo_sampler_opener - opens what the sampler's own user may not: another user's process, one that is not dumpable
+ * @open: fill @ret with descriptors of process @pid of @node (mem, exe, auxv; [owned by the caller]).  Called on the main
+ *        thread and on the census thread
+ */
+struct bo_sampler_opener {
+	void *self;
+	int (*open)(void *self, int node, pid_t pid, struct bo_census_source *ret,
+		    struct bo_err *err);
+};
+/** bo_sampler_set_opener() - before bo_sampler_detect(); copied.  Without one only what may be read directly is read */
+void bo_sampler_set_opener(struct bo_sampler *sampler, const struct bo_sampler_opener *opener);
 /** bo_sampler_set_pid() - the node's main process, 0 while it is down (any thread) */
 void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid);
 /**
@@ -66,10 +79,23 @@ BO_NODISCARD int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, str
 void bo_sampler_phase(struct bo_sampler *sampler, int64_t start_ns);
 /**
  * bo_sampler_snapshot() - ask for groups of goroutines now, besides those of every second (any thread)
- * Taken within milliseconds where the census reads the node, and shown to the observer; else ignored.
+ * Taken within milliseconds where the census reads the node; where it cannot and there is net/http/pprof, a dump of at most
+ * 10 000 goroutines when @why is "base", "hold", "settle" or "tripwire".  Shown to the observer.  Else ignored.
  * @why: shown to the observer, "base" …; [borrowed: static]
  */
 void bo_sampler_snapshot(struct bo_sampler *sampler, int node, const char *why);
+/**
+ * bo_sampler_ask_leaks() - ask Go's own leak detector, once (any thread)
+ * For a node that has net/http/pprof and was built by Go 1.27, or by 1.26 with GOEXPERIMENT=goroutineleakprofile; nothing
+ * happens else.  What it finds goes to @run's leaks, and to the observer as "leaks".  It makes the service collect its
+ * garbage and stops its world, so it is for after the heal.
+ */
+void bo_sampler_ask_leaks(struct bo_sampler *sampler, int node);
+/**
+ * bo_sampler_snapshot_ns() - how long before the instant that it is about a snapshot should be asked for
+ * A census of 100 000 goroutines takes 30 ms, a dump of 10 000 some 200 ms; half a second where groups come from dumps.
+ */
+int64_t bo_sampler_snapshot_ns(struct bo_sampler *sampler, int node);
 /**
  * bo_sampler_agree() - count with a second sampler now and compare (any thread)
  * A node that the census counts and that has net/http/pprof, with fewer than 10 000 goroutines, is asked once; two
@@ -82,13 +108,16 @@ struct bo_census;
 struct bo_census_snapshot;
 /**
  * struct bo_sampler_taken - a snapshot that was asked for
- * @census, @full: what it was made from, for evidence; NULL where it was not a census
+ * @full: what it was made from, for evidence;  @census: the handle, NULL where it was a dump of pprof
+ * @text, @len: that dump
  */
 struct bo_sampler_taken {
 	const char *why;
 	const struct bo_group_snapshot *snapshot;
 	struct bo_census *census;
 	const struct bo_census_snapshot *full;
+	const char *text;
+	size_t len;
 };
 /** struct bo_sampler_observer - @taken is called on the census thread, which delays neither samples nor the schedule */
 struct bo_sampler_observer {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brownout/sys/caps.h — give capabilities up, and become an ordinary user (capabilities(7), libcap).
- * Everything here is one-way: nothing that was dropped can be had again, not even by execve(2) of a
+ * Everything here but bo_caps_effective() is one-way: nothing that was dropped can be had again, not even by execve(2) of a
  * set-user-ID program, because the bounding set and no_new_privs are part of it.
  * Owns: nothing.  Threads: call before any thread exists (credentials are per thread in the kernel).
  * Privilege: works with whatever the caller still has. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/capability.h>
 #include <sys/types.h>
@@ -17,6 +18,12 @@
  * @n: 0 keeps none
  */
 BO_NODISCARD int bo_caps_keep(const cap_value_t *keep, size_t n, struct bo_err *err);
+
+/**
+ * bo_caps_effective() - put a capability to use, or away again; it stays permitted
+ * Return: 0; -EPERM when it is not permitted (any more)
+ */
+BO_NODISCARD int bo_caps_effective(cap_value_t cap, bool on, struct bo_err *err);
 
 /** struct bo_user - who a process should become; have is false for "stay who you are" */
 struct bo_user {

@@ -376,6 +376,19 @@ int bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct b
 	return bo_census_attach_source(ret, &source, flags, err);
 }
 
+bool bo_census_is_go(int exe_fd)
+{
+	int fd = fcntl(exe_fd, F_DUPFD_CLOEXEC, 3);
+	struct bo_goimage image;
+	bool is_go;
+
+	if (fd < 0 || bo_goimage_open(&image, fd, NULL))
+		return false;
+	is_go = image.is_go;
+	bo_goimage_close(&image);
+	return is_go;
+}
+
 const struct bo_census_info *bo_census_info(const struct bo_census *census)
 {
 	return &census->info;

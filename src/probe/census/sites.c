@@ -82,6 +82,11 @@ bool bo_gosites_is_primitive(const char *func)
 	return false;
 }
 
+bool bo_census_is_primitive(const char *func)
+{
+	return bo_gosites_is_primitive(func);
+}
+
 static struct bo_gosite *make_site(struct bo_gosites *sites, uint64_t pc)
 {
 	struct bo_goline lines[BO_GO_INLINE_DEPTH];

@@ -25,6 +25,7 @@ import (
 	"net/http"
 	_ "net/http/pprof"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
@@ -327,6 +328,25 @@ func obey(p *pool) {
 	}
 }
 
+// A program of its own that does nothing but run the zoo, again whenever it ends.
+func superviseItself() {
+	var args []string
+	for _, a := range os.Args[1:] {
+		if a != "-supervise" {
+			args = append(args, a)
+		}
+	}
+	runtime.LockOSThread() // the parent-death signal is that of the thread
+	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
+	for {
+		c := exec.Command(os.Args[0], args...)
+		c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		time.Sleep(200 * time.Millisecond) // so that who started first can be told by the clock tick
+		c.Run()
+	}
+}
+
 func main() {
 	kinds := flag.Int("kinds", 0, "goroutines of each kind")
 	sockets := flag.Int("net", 0, "blocked network reads")
@@ -340,8 +360,19 @@ func main() {
 	addr := flag.String("http", "", "serve /hello, /gap and /debug/pprof here")
 	wedge := flag.Bool("wedge", false, "make stopping the world impossible")
 	locked := flag.Bool("locked", false, "one goroutine tied to its thread")
+	supervise := flag.Bool("supervise", false, "run the rest of the arguments in a child, again whenever it ends")
+	undumpable := flag.Bool("undumpable", false, "prctl(PR_SET_DUMPABLE, 0)")
 	quiet := flag.Bool("quiet", true, "no garbage collection but by command")
 	flag.Parse()
+	if *supervise {
+		superviseItself()
+	}
+	if *undumpable {
+		_, _, e := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
+		if e != 0 {
+			check(e)
+		}
+	}
 	if *quiet {
 		debug.SetGCPercent(-1)
 	}

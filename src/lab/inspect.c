@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/inspect.c — open the memory of a node's process for somebody who may not.
+ * Whoever asks is not trusted: a process belongs to a node when it is in the pid namespace of that node's init, which
+ * no process can leave, and /proc/PID is opened once, so that what is checked is what is opened, even if the number is
+ * given to another process meanwhile.
+ * Owns: nothing.  Threads: single-threaded.  Privilege: CAP_SYS_PTRACE, for as long as a call lasts. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "brownout/base/cleanup.h"
+#include "lab-internal.h"
+
+static int open_proc(pid_t pid, struct bo_err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? bo_err_set(err, ESRCH, BO_SUBSYS_LAB,
+						    "there is no process %d", (int)pid)
+				       : bo_err_errno(err, BO_SUBSYS_LAB, "%s", path);
+	return fd;
+}
+
+/* ENOENT: a process that has ended has no namespaces any more. */
+static int pid_namespace(int proc, struct stat *ret, struct bo_err *err)
+{
+	if (fstatat(proc, "ns/pid", ret, 0) == 0)
+		return 0;
+	return bo_err_set(err, errno == ENOENT ? ESRCH : errno, BO_SUBSYS_LAB,
+			  "its pid namespace: %s", strerrordesc_np(errno));
+}
+
+static int is_of(const struct lab_node *n, pid_t pid, int proc, struct bo_err *err)
+{
+	bo_auto_fd int init = open_proc(n->init_pid, err);
+	struct stat its, ours;
+	int rc = init < 0 ? init : pid_namespace(init, &ours, err);
+
+	if (rc == 0)
+		rc = pid_namespace(proc, &its, err);
+	if (rc == 0 && (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino))
+		rc = bo_err_set(err, EPERM, BO_SUBSYS_LAB, "process %d is not of node %s", (int)pid,
+				n->name);
+	return rc;
+}
+
+static int open_files(const struct lab_node *n, pid_t pid, struct bo_process_files *ret,
+		      struct bo_err *err)
+{
+	bo_auto_fd int proc = open_proc(pid, err), mem = -1, exe = -1, auxv = -1;
+	int rc = proc < 0 ? proc : is_of(n, pid, proc, err);
+
+	if (rc < 0)
+		return rc;
+	if ((mem = openat(proc, "mem", O_RDONLY | O_CLOEXEC)) < 0 ||
+	    (exe = openat(proc, "exe", O_RDONLY | O_CLOEXEC)) < 0 ||
+	    (auxv = openat(proc, "auxv", O_RDONLY | O_CLOEXEC)) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "process %d", (int)pid);
+	*ret = (struct bo_process_files){ bo_steal_fd(&mem), bo_steal_fd(&exe),
+					  bo_steal_fd(&auxv) };
+	return 0;
+}
+
+int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_process_files *ret,
+			struct bo_err *err)
+{
+	struct lab_node *n;
+	struct bo_err lowering = { 0 };
+	int rc;
+
+	if (node <= BO_NODE_CLIENT || (size_t)node >= lab->nnodes)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "there is no node %d with processes",
+				  node);
+	n = &lab->nodes[node];
+	if (n->init_pidfd < 0)
+		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "node %s is not running", n->name);
+	if (pid <= 1 || pid == n->init_pid)
+		return bo_err_set(err, EPERM, BO_SUBSYS_LAB, "process %d is not of node %s",
+				  (int)pid, n->name);
+	rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
+	if (rc < 0)
+		return rc;
+	rc = open_files(n, pid, ret, err);
+	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0) {
+		bo_close(&ret->mem);
+		bo_close(&ret->exe);
+		bo_close(&ret->auxv);
+		rc = bo_err_set(err, lowering.code, BO_SUBSYS_LAB, "%s", lowering.msg);
+	}
+	return rc;
+}
