@@ -87,8 +87,10 @@ static void print_scheduler(const struct bo_census_view *v, FILE *out)
 			per_second(s->created, b->created, s->t_ns - b->t_ns));
 	if (p99 >= 0)
 		fprintf(out, ", p99 %s to get a proc", duration(p99, buf));
-	if (s->stw_pending_ns > BO_NSEC_PER_SEC)
-		fprintf(out, "\n            STUCK: stopping the world has been pending for %s",
+	if (s->stw_pending_ns >= BO_CENSUS_VIEW_STW_NS)
+		fprintf(out,
+			"\n            STUCK: stopping the world has been pending for %s; "
+			"who is \"running\" does not yield",
 			duration(s->stw_pending_ns, buf));
 	fputc('\n', out);
 }

@@ -7,7 +7,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "brownout/base/clock.h"
 #include "brownout/census.h"
+
+/** BO_CENSUS_VIEW_STW_NS - a stop of the world that has been pending for so long is called stuck */
+#define BO_CENSUS_VIEW_STW_NS BO_NSEC_PER_SEC
 
 /**
  * struct bo_census_view - what is shown

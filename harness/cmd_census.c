@@ -22,6 +22,7 @@
 
 #define STUCK_INTERVAL_NS (250 * BO_NSEC_PER_MSEC)
 #define WATCH_INTERVAL_NS BO_NSEC_PER_SEC
+#define STW_INTERVAL_NS (20 * BO_NSEC_PER_MSEC)
 /* Lines of a screen that are not groups. */
 #define SCREEN_FRAME 8
 #define DUMP_MAX 1000000
@@ -155,6 +156,23 @@ static int fail(const struct bo_err *err)
 	return BO_EXIT_CANNOT;
 }
 
+/* Not Go: as often as not a wrapper (a shell, sudo, tini) whose child is the service. */
+static int not_go(pid_t pid, const struct bo_err *err)
+{
+	char path[64], line[128] = "";
+	bo_auto_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	f = fopen(path, "re");
+	if (!f || !fgets(line, sizeof(line), f))
+		return fail(err);
+	line[strcspn(line, "\n")] = 0;
+	while (line[0] && line[strlen(line) - 1] == ' ')
+		line[strlen(line) - 1] = 0;
+	fprintf(stderr, "brownout census: %s; its children: %s\n", err->msg, line);
+	return BO_EXIT_CANNOT;
+}
+
 static int run_diff(const struct options *o)
 {
 	struct bo_census_saved a = { 0 }, b = { 0 };
@@ -255,10 +273,27 @@ static int look(struct looking *l, struct bo_err *err)
 {
 	unsigned detail = BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK |
 			  (l->o->system ? BO_CENSUS_SYSTEM : 0);
-	int r = bo_census_snapshot(l->census, detail, &l->snap, err);
+	int r;
 
 	l->stats_before = l->stats;
+	/* Before and after: a stop of the world that outlives a census may well be one that does not come about. */
+	r = bo_census_stats(l->census, &l->stats, err);
+	if (!r)
+		r = bo_census_snapshot(l->census, detail, &l->snap, err);
 	return r ? r : bo_census_stats(l->census, &l->stats, err);
+}
+
+/* A stop of the world takes microseconds.  One that is under way is watched until it is over or called stuck, so that
+ * a single look tells, too. */
+static int watch_stop(struct looking *l, int signals, struct bo_err *err)
+{
+	int r = 0;
+
+	while (!r && l->stats.stw_pending_ns > 0 &&
+	       l->stats.stw_pending_ns < BO_CENSUS_VIEW_STW_NS &&
+	       wait_next(signals, bo_now_ns() + STW_INTERVAL_NS))
+		r = bo_census_stats(l->census, &l->stats, err);
+	return r;
 }
 
 static int show(struct looking *l)
@@ -308,7 +343,7 @@ static int run_looks(struct looking *l)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	for (int i = 0; i < looks; i++) {
-		if (look(l, &err)) {
+		if (look(l, &err) || (i + 1 == looks && watch_stop(l, signals, &err))) {
 			/* A process that ends while it is watched is no failure of the watch. */
 			if (o->watch && i && err.code == ESRCH) {
 				printf("%s\n", err.msg);
@@ -338,7 +373,7 @@ int cmd_census(int argc, char **argv)
 	if (o.diff)
 		return run_diff(&o);
 	if (bo_census_attach(&l.census, o.pid, 0, &err))
-		return fail(&err);
+		return err.code == ENOEXEC ? not_go(o.pid, &err) : fail(&err);
 	read_name(o.pid, l.name, sizeof(l.name));
 	l.live = o.watch && !o.json && isatty(STDOUT_FILENO);
 	if (o.why)

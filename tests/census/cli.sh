@@ -29,6 +29,12 @@ exec 3>"$dir/in" 4<"$dir/ready"
 read -r line <&4
 case $line in ready*) ;; *) exit 1 ;; esac
 
+# Whoever was started has to come to where it waits.
+at_rest() {
+	while "$brownout" census --json "$pid" | grep -q '"state": "runn'; do :; done
+}
+
+at_rest
 expect 0 '^61$' --count "$pid"
 expect 0 '^goroutines  61, and ' "$pid"
 expect 0 '^ *5  chan send .*main.sendForever main.go:.*main.eachKind main.go' "$pid"
@@ -52,6 +58,7 @@ expect 2 'could not be opened\|unable to open' --diff "$dir/none" "$dir/none"
 "$brownout" census --json "$pid" >"$dir/before.json"
 echo "spawn 40" >&3
 read -r line <&4
+at_rest
 "$brownout" census --json "$pid" >"$dir/after.json"
 expect 0 '^ *+40 .* select (no cases) .*main.nothing.*main.obey' --diff "$dir/before.json" "$dir/after.json"
 expect 0 '^ *-40 ' --diff "$dir/after.json" "$dir/before.json"
@@ -77,5 +84,21 @@ wait "$pid" 2>/dev/null || true
 cat <&5 >"$dir/watch"
 wait "$watch" || { echo "--watch failed when its process ended"; failed=1; }
 tail -n 1 "$dir/watch" | grep -q 'is gone' || { echo "--watch does not say that its process is gone"; failed=1; }
+pid=
+
+# A goroutine that never yields while the collector wants to stop the world: one look says so, and who it is.
+GODEBUG=asyncpreemptoff=1 "$zoo" -kinds 1 -wedge <"$dir/in" >"$dir/ready" &
+pid=$!
+exec 4<"$dir/ready"
+read -r line <&4
+tries=0
+until "$brownout" census --json "$pid" | grep -q '"stw_pending_ns": [1-9][0-9]\{9\}' || [ "$tries" = 20 ]; do
+	tries=$((tries + 1))
+done
+expect 0 'STUCK: stopping the world has been pending for 1\.[0-9]*s; who is "running" does not yield' "$pid"
+expect 0 '^ *1  running  .*main\.wedgeLoop main\.go:[0-9]*  main\.main' "$pid"
+expect 0 'STUCK: stopping the world' --stuck --interval 1ms "$pid"
+kill "$pid"
+wait "$pid" 2>/dev/null || true
 pid=
 exit "$failed"

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,18 @@ uint64_t zoo_pulse(pid_t pid)
 	if (dir)
 		closedir(dir);
 	return sum;
+}
+
+bool zoo_rest(pid_t pid)
+{
+	for (int i = 0; i < 60000; i++) {
+		uint64_t pulse = zoo_pulse(pid);
+
+		poll(NULL, 0, 1);
+		if (pulse && zoo_pulse(pid) == pulse)
+			return true;
+	}
+	return false;
 }
 
 void zoo_stop(struct zoo *zoo)

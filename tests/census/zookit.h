@@ -28,5 +28,7 @@ char *zoo_stacks(struct zoo *zoo);
  * again: nothing has run in between
  */
 uint64_t zoo_pulse(pid_t pid);
+/** zoo_rest() - wait until nothing runs in it: whoever was started has come to where it waits; false after a minute */
+bool zoo_rest(pid_t pid);
 /** zoo_stop() - kill it and wait; a zoo that was never started is fine */
 void zoo_stop(struct zoo *zoo);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "brownout/base/strbuf.h"
@@ -173,6 +174,38 @@ static void test_a_stopped_process_is_read_all_the_same(void **state)
 	zoo_stop(&zoo);
 }
 
+/* A goroutine that never yields while a collection wants to stop the world: the service answers nobody any more. */
+static void test_a_wedged_process_is_read_all_the_same(void **state)
+{
+	static const char *const args[] = { "-bulk", "300", "-wedge", NULL };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	const struct bo_series *s;
+	struct zoo zoo;
+	struct kit *k;
+	int node;
+
+	(void)state;
+	setenv("GODEBUG", "asyncpreemptoff=1", 1);
+	zoo = start(args);
+	unsetenv("GODEBUG");
+	k = kit_new();
+	node = begin(k, &zoo, &observer);
+	kit_wait(k, BO_SERIES_SCHED_STW, node, kit_above, 300.0 * BO_NSEC_PER_MSEC);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	ask_until(k, node, &seen, is_stuck);
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len, 0);
+	s = kit_series(k, BO_SERIES_SCHED_STW, node);
+	assert_int_equal(s->gaps.len, 0);
+	for (size_t i = 1; i < s->samples.len; i++)
+		assert_true(s->samples.items[i].value > s->samples.items[i - 1].value ||
+			    s->samples.items[i].value <= 0);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
 static const char *find_event(const struct kit *k, enum bo_event_kind kind, const char *part)
 {
 	bo_vec_foreach(e, &k->run->events)
@@ -295,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts_and_groups),
 		cmocka_unit_test(test_a_stopped_process_is_read_all_the_same),
+		cmocka_unit_test(test_a_wedged_process_is_read_all_the_same),
 		cmocka_unit_test(test_a_restart_is_followed),
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
 		cmocka_unit_test(test_a_second_sampler_is_compared),

@@ -333,11 +333,19 @@ func main() {
 	ended := flag.Int("ended", 0, "goroutines that have ended before the others start")
 	addr := flag.String("http", "", "serve /hello, /gap and /debug/pprof here")
 	wedge := flag.Bool("wedge", false, "make stopping the world impossible")
+	undumpable := flag.Bool("undumpable", false, "prctl(PR_SET_DUMPABLE, 0)")
 	locked := flag.Bool("locked", false, "one goroutine tied to its thread")
 	quiet := flag.Bool("quiet", true, "no garbage collection but by command")
 	flag.Parse()
 	if *quiet {
 		debug.SetGCPercent(-1)
+	}
+	if *undumpable {
+		const setDumpable = 4 // PR_SET_DUMPABLE
+		_, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setDumpable, 0, 0)
+		if errno != 0 {
+			check(errno)
+		}
 	}
 	useC()
 	endSome(*ended)
