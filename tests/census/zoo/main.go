@@ -327,6 +327,7 @@ func main() {
 	pipes := flag.Int("pipes", 0, "blocked system calls")
 	live := flag.Int("pool", 0, "workers of the pool")
 	leaked := flag.Int("leaked", 0, "leaked goroutines that look like workers of the pool")
+	ticks := flag.Duration("tick", 0, "one job for each worker so often, and stay when the commands end")
 	many := flag.Int("bulk", 0, "goroutines that wait for ever")
 	depth := flag.Int("depth", 4, "calls on the stack of each of -bulk")
 	churners := flag.Int("churn", 0, "goroutines that keep making short-lived ones")
@@ -355,6 +356,14 @@ func main() {
 	}
 	rawSyscalls(*pipes)
 	p := newPool(*live, *leaked)
+	if *ticks > 0 {
+		go func() {
+			for {
+				p.tick()
+				time.Sleep(*ticks)
+			}
+		}()
+	}
 	bulk(*many, *depth)
 	churn(*churners)
 	if *locked {
@@ -373,4 +382,7 @@ func main() {
 		go runtime.GC()
 	}
 	obey(p)
+	if *ticks > 0 {
+		select {}
+	}
 }
