@@ -23,8 +23,8 @@
 #define STUCK_INTERVAL_NS (250 * BO_NSEC_PER_MSEC)
 #define WATCH_INTERVAL_NS BO_NSEC_PER_SEC
 #define STW_INTERVAL_NS (20 * BO_NSEC_PER_MSEC)
-/* Lines of a screen that are not groups. */
-#define SCREEN_FRAME 8
+/* Of a terminal that does not say. */
+#define SCREEN_ROWS 24
 #define DUMP_MAX 1000000
 
 struct options {
@@ -190,7 +190,7 @@ static int run_diff(const struct options *o)
 		bo_census_saved_done(&a);
 		return BO_EXIT_USAGE;
 	}
-	bo_census_view_changes(changes, n, stdout);
+	bo_census_view_changes(&a, &b, changes, n, stdout);
 	bo_census_saved_done(&a);
 	bo_census_saved_done(&b);
 	return BO_EXIT_OK;
@@ -255,11 +255,6 @@ static struct winsize screen(void)
 	return ws;
 }
 
-static size_t screen_rows(const struct winsize *ws)
-{
-	return ws->ws_row > SCREEN_FRAME + 4 ? ws->ws_row - SCREEN_FRAME : 12;
-}
-
 struct looking {
 	struct bo_census *census;
 	const struct options *o;
@@ -306,7 +301,9 @@ static int show(struct looking *l)
 		.stats = &l->stats,
 		.stats_before = &l->stats_before,
 		.only_unmoved = l->o->stuck,
-		.rows = l->live ? screen_rows(&ws) : 0,
+		.rows = !l->live    ? 0
+			: ws.ws_row ? ws.ws_row
+				    : SCREEN_ROWS,
 		.columns = ws.ws_col,
 	};
 

@@ -4,6 +4,7 @@
 #   cli.sh BROWNOUT ZOO
 set -eu
 
+here=$(cd "$(dirname "$0")" && pwd)
 brownout=$1 zoo=$2
 dir=$(mktemp -d)
 pid=
@@ -73,6 +74,18 @@ assert sum(g["count"] for g in census["groups"]) == 101
 assert all(f["line"] > 0 for g in census["groups"] for f in g["stack"])
 PY
 
+# screen COLUMNS ROWS PATTERN: watched in such a terminal
+screen() {
+	"$here/screen.py" "$@" "$brownout" census --watch --interval 20ms "$pid" >"$dir/screen" || {
+		echo "in a terminal of $1 columns and $2 rows:"
+		cat "$dir/screen"
+		failed=1
+	}
+}
+screen 80 24 '^ *40  select \(no ca….*main\.nothing main\.go:[0-9]+  main\.go:[0-9]+$'
+screen 80 15 'and [0-9]* smaller groups'
+screen 132 50 '^ +5  chan send .*main\.sendForever main\.go:.*main\.eachKind main\.go:[0-9]+$'
+
 # Watching ends by itself, and well, when the process does.
 mkfifo "$dir/watched"
 "$brownout" census --watch --json --interval 5ms "$pid" >"$dir/watched" &
@@ -95,9 +108,11 @@ tries=0
 until "$brownout" census --json "$pid" | grep -q '"stw_pending_ns": [1-9][0-9]\{9\}' || [ "$tries" = 20 ]; do
 	tries=$((tries + 1))
 done
-expect 0 'STUCK: stopping the world has been pending for 1\.[0-9]*s; who is "running" does not yield' "$pid"
+expect 0 'STUCK: stopping the world has been pending for 1\.[0-9]*s$' "$pid"
 expect 0 '^ *1  running  .*main\.wedgeLoop main\.go:[0-9]*  main\.main' "$pid"
 expect 0 'STUCK: stopping the world' --stuck --interval 1ms "$pid"
+expect 0 '^ *1  running .*main\.wedgeLoop' --stuck --interval 1ms "$pid"
+screen 80 24 'STUCK: stopping the world.*\n.*\n(.*\n)*.* started by\n *1  running .*wedgeLoop'
 kill "$pid"
 wait "$pid" 2>/dev/null || true
 pid=
