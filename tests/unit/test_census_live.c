@@ -150,6 +150,34 @@ static void test_system_apart(void **state)
 	assert_true(snap.ngroups >= groups + 3);
 }
 
+/* runtime.isSystemGoroutine: the goroutine that runs finalizers is the runtime's own for NumGoroutine(), also while it runs
+ * somebody's code, when debug=2 lists it. */
+static void test_finalizer_that_hangs(void **state)
+{
+	const struct bo_census_group *g = NULL;
+	char *dump;
+
+	(void)state;
+	attach(ZOO, ARGS("-kinds", "2", "-finalizer"));
+	assert_true(zoo_rest(zoo.pid));
+	look(BO_CENSUS_STACKS | BO_CENSUS_SYSTEM);
+	assert_int_equal(snap.user, zoo_count(&zoo));
+	for (size_t i = 0; i < snap.ngroups; i++)
+		if (snap.groups[i].system && !strcmp(snap.groups[i].blocked.func, "main.nothing"))
+			g = &snap.groups[i];
+	assert_non_null(g);
+	assert_int_equal(g->count, 1);
+	assert_int_equal(strncmp(g->start.func, "runtime.run", 11), 0);
+	dump = zoo_stacks(&zoo);
+	assert_non_null(dump);
+	assert_non_null(strstr(dump, "main.hangFinalizer.func1"));
+	free(dump);
+	/* Not asked for, it is in no group: those add up to NumGoroutine(). */
+	look(BO_CENSUS_STACKS);
+	for (size_t i = 0; i < snap.ngroups; i++)
+		assert_false(snap.groups[i].system);
+}
+
 static void test_growth_is_seen(void **state)
 {
 	struct bo_census_snapshot before = { 0 };
@@ -413,12 +441,19 @@ int main(void)
 {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		LIVE(test_stuck_or_idle),      LIVE(test_labels_locked_parent),
-		LIVE(test_system_apart),       LIVE(test_growth_is_seen),
-		LIVE(test_gomaxprocs_changes), LIVE(test_stats),
-		LIVE(test_latency_bounds),     LIVE(test_wedged),
-		LIVE(test_stopped_by_signal),  LIVE(test_gone),
-		LIVE(test_by_descriptors),     LIVE(test_became_another_program),
+		LIVE(test_stuck_or_idle),
+		LIVE(test_labels_locked_parent),
+		LIVE(test_system_apart),
+		LIVE(test_finalizer_that_hangs),
+		LIVE(test_growth_is_seen),
+		LIVE(test_gomaxprocs_changes),
+		LIVE(test_stats),
+		LIVE(test_latency_bounds),
+		LIVE(test_wedged),
+		LIVE(test_stopped_by_signal),
+		LIVE(test_gone),
+		LIVE(test_by_descriptors),
+		LIVE(test_became_another_program),
 		LIVE(test_no_allocation),
 	};
 

@@ -260,6 +260,19 @@ func wedgeLoop() {
 	}
 }
 
+// A finalizer that hangs, and with it the goroutine of the runtime that runs all of them.
+func hangFinalizer() {
+	entered := make(chan int)
+	p := new([64]byte)
+	runtime.SetFinalizer(p, func(*[64]byte) {
+		close(entered)
+		nothing()
+	})
+	p = nil
+	runtime.GC()
+	<-entered
+}
+
 func serve(addr string) string {
 	l, err := net.Listen("tcp", addr)
 	check(err)
@@ -336,6 +349,7 @@ func main() {
 	wedge := flag.Bool("wedge", false, "make stopping the world impossible")
 	undumpable := flag.Bool("undumpable", false, "prctl(PR_SET_DUMPABLE, 0)")
 	locked := flag.Bool("locked", false, "one goroutine tied to its thread")
+	finalizer := flag.Bool("finalizer", false, "a finalizer that hangs")
 	quiet := flag.Bool("quiet", true, "no garbage collection but by command")
 	flag.Parse()
 	if *quiet {
@@ -366,6 +380,9 @@ func main() {
 	}
 	bulk(*many, *depth)
 	churn(*churners)
+	if *finalizer {
+		hangFinalizer()
+	}
 	if *locked {
 		go func() { runtime.LockOSThread(); nothing() }()
 	}
