@@ -318,16 +318,22 @@ int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *e
 	}
 	sampler->t0_ns = t0_ns;
 	atomic_store(&sampler->stop, false);
+	/* First the census's thread: the sampler's asks it for handles from its first turn on. */
+	r = bo_watch_start(sampler->watch, t0_ns, err);
+	if (r)
+		return r;
 	/* Signals are the main thread's business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&sampler->thread, NULL, sampler_main, sampler);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
+	if (r) {
+		bo_watch_stop(sampler->watch);
 		return bo_err_set(err, r, BO_SUBSYS_PROBE, "cannot start the sampler's thread: %s",
 				  strerror(r));
+	}
 	sampler->running = true;
-	return bo_watch_start(sampler->watch, t0_ns, err);
+	return 0;
 }
 
 void bo_sampler_observe(struct bo_sampler *sampler, const struct bo_sampler_observer *observer)
