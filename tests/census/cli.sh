@@ -38,7 +38,7 @@ at_rest() {
 at_rest
 expect 0 '^61$' --count "$pid"
 expect 0 '^goroutines  61, and ' "$pid"
-expect 0 '^ *5  chan send .*main.sendForever main.go:.*main.eachKind main.go' "$pid"
+expect 0 '^ *5  chan send  *-  *-  main.sendForever main.go:.*main.eachKind main.go' "$pid"
 expect 0 ' 5  select (no cases) .* 5  main.nothing' --stuck --interval 1ms "$pid"
 expect 0 'symtab + dwarf: used' --why "$pid"
 expect 0 '(runtime)' --system "$pid"
@@ -62,6 +62,7 @@ read -r line <&4
 at_rest
 "$brownout" census --json "$pid" >"$dir/after.json"
 expect 0 '^ *+40 .* select (no cases) .*main.nothing.*main.obey' --diff "$dir/before.json" "$dir/after.json"
+expect 0 '^ *+40  *61  *101  in all$' --diff "$dir/before.json" "$dir/after.json"
 expect 0 '^ *-40 ' --diff "$dir/after.json" "$dir/before.json"
 expect 0 'no group changed' --diff "$dir/after.json" "$dir/after.json"
 echo '{"census": 99}' >"$dir/other.json"
