@@ -248,6 +248,8 @@ static void test_stats(void **state)
 	assert_int_equal(s.stw_pending_ns, 0);
 	assert_true(s.procs >= 1 && s.threads >= 1 && s.idle_procs <= s.procs);
 	ask("spawn 1000");
+	/* Until all of them have run. */
+	assert_true(zoo_rest(zoo.pid));
 	assert_int_equal(bo_census_stats(census, &after, &err), 0);
 	assert_in_range(after.created - s.created, 1000 - 16, 1000 + 16 * 64);
 	/* A thousand goroutines became runnable: one in eight is sampled. */
