@@ -2,10 +2,11 @@
 # A thin front: everything is built by CMake (CMakePresets.json), in build/<preset>.
 #   make            build                      make demo     the 30-second tour, both verdicts
 #   make test       every test there is        make bench    what the harness itself costs
+#   make matrix     the census against every Go release there is
 #   make fuzz       FUZZ_SECONDS per target    make install  DESTDIR and PREFIX are heeded
 #   make format     clang-format the C         make clean    remove build/
 .DELETE_ON_ERROR:
-.PHONY: all build demo test bench fuzz install format clean deps-demo deps-test
+.PHONY: all build demo test matrix bench fuzz install format clean deps-demo deps-test
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -42,7 +43,12 @@ test: deps-test
 	$(call cmake-build,tsan)
 	$(call cmake-build,clang)
 	@cmake -P cmake/JoinTests.cmake
-	@ctest --test-dir build/all --output-on-failure --no-tests=error -j $(JOBS) --output-junit junit.xml
+	@ctest --test-dir build/all --output-on-failure --no-tests=error -j $(JOBS) --output-junit junit.xml; \
+		status=$$?; cat build/dev/zoo-releases/installed.txt build/dev/zoo-releases/releases.txt 2>/dev/null; exit $$status
+
+matrix: deps-test
+	$(call cmake-build,release,census_matrix version_facts)
+	@cmake --build --preset release --target matrix
 
 bench: deps-demo
 	$(call cmake-build,release)

@@ -11,10 +11,41 @@
 #include "brownout/report/text.h"
 #include "harness/census_view.h"
 
-#define STATE_WIDTH 24
-/* count, state, age, unmoved and the blanks between them. */
-#define FIXED_WIDTH (9 + STATE_WIDTH + 2 + 8 + 2 + 9 + 2)
+/** struct widths - of the columns;  @at, @by: 0 for as long as they are, which is right for files and pipes */
+struct widths {
+	int count, state, age, unmoved;
+	size_t at, by;
+	bool short_by; /* the go statement's file and line alone */
+};
 #define PLACE_MIN 24
+/* Groups are shown, however low the terminal is. */
+#define ROWS_MIN 4
+#define DIFF_STATE 24
+/* Where a head's second line begins. */
+#define LEFT "            "
+#define SHORT_BY 15
+#define AT_MIN 20
+
+static size_t fixed_width(const struct widths *w)
+{
+	return (size_t)(w->count + 2 + w->state + 1 + w->age + 1 + w->unmoved + 2);
+}
+
+/* A terminal of 80 columns has no room for two places with their functions. */
+static struct widths widths(size_t columns)
+{
+	struct widths w = { 9, 24, 8, 8, 0, 0, false };
+
+	if (!columns)
+		return w;
+	if (columns < fixed_width(&w) + 2 + 2 * PLACE_MIN)
+		w = (struct widths){ 6, 14, 7, 7, 0, SHORT_BY, true };
+	else
+		w.by = (columns - fixed_width(&w) - 2) / 2;
+	w.at = columns > fixed_width(&w) + 2 + w.by + AT_MIN ? columns - fixed_width(&w) - 2 - w.by
+							     : AT_MIN;
+	return w;
+}
 
 static const char *base_name(const char *path)
 {
@@ -33,21 +64,30 @@ static void place(struct bo_strbuf *sb, const struct bo_census_frame *f, const c
 	else
 		bo_strbuf_puts(&raw, base_name(f->func));
 	if (f->file[0])
-		bo_strbuf_printf(&raw, " %s:%d", base_name(f->file), f->line);
+		bo_strbuf_printf(&raw, "%s%s:%d", raw.len ? " " : "", base_name(f->file), f->line);
 	bo_text_plain(sb, bo_strbuf_str(&raw));
 	bo_strbuf_done(&raw);
 }
 
-/* @text in exactly @width columns; what is cut is its beginning, because method, file and line stand at its end. */
-static void column(FILE *out, const char *text, size_t width, bool last)
+enum cut { CUT_BEGINNING, CUT_END };
+
+/* @text in exactly @width columns.  Of places the beginning is cut, because method, file and line stand at the end. */
+static void column(FILE *out, const char *text, size_t width, enum cut cut, bool last)
 {
 	size_t have = bo_utf8_columns(text);
 	uint32_t cp;
 
-	if (have > width && width) {
+	if (have > width && width && cut == CUT_BEGINNING) {
 		for (; have > width - 1; have--)
 			text += bo_utf8_next(text, &cp);
 		fprintf(out, "…%s", text);
+		have++;
+	} else if (have > width && width) {
+		const char *end = text;
+
+		for (have = 0; have < width - 1; have++)
+			end += bo_utf8_next(end, &cp);
+		fprintf(out, "%.*s…", (int)(end - text), text);
 		have++;
 	} else {
 		fputs(text, out);
@@ -66,40 +106,53 @@ static double per_second(int64_t now, int64_t before, int64_t dt_ns)
 	return dt_ns > 0 && now >= before ? (double)(now - before) * 1e9 / (double)dt_ns : 0;
 }
 
-static void print_scheduler(const struct bo_census_view *v, FILE *out)
+/* Return: how many lines */
+static size_t print_scheduler(const struct bo_census_view *v, FILE *out)
 {
 	const struct bo_census_stats *s = v->stats, *b = v->stats_before;
 	bool rates = b && b->t_ns && s->created >= 0;
 	char buf[BO_UNIT_BUF];
+	size_t lines = 1;
 	int64_t p99;
 
 	if (s->procs < 0 || s->threads < 0) {
-		fprintf(out, "scheduler: not known for this version\n");
-		return;
+		fprintf(out, "scheduler   not known for this version\n");
+		return lines;
 	}
 	p99 = bo_census_latency_quantile_ns(rates ? b : NULL, s, 0.99);
 	fprintf(out,
 		"scheduler   %" PRId64 " procs (%" PRId64 " idle), %" PRId64
-		" threads, run queue %" PRId64 "+%" PRId64,
+		" threads, run queue %" PRId64 "+%" PRId64 "\n",
 		s->procs, s->idle_procs, s->threads, s->runq_global, s->runq_local);
-	if (rates)
-		fprintf(out, ", %.0f goroutines/s made",
-			per_second(s->created, b->created, s->t_ns - b->t_ns));
-	if (p99 >= 0)
-		fprintf(out, ", p99 %s to get a proc", duration(p99, buf));
-	if (s->stw_pending_ns > BO_NSEC_PER_SEC)
-		fprintf(out, "\n            STUCK: stopping the world has been pending for %s",
+	if (rates || p99 >= 0) {
+		fputs(LEFT, out);
+		if (rates)
+			fprintf(out, "%.0f goroutines/s made",
+				per_second(s->created, b->created, s->t_ns - b->t_ns));
+		if (p99 >= 0)
+			fprintf(out, "%sp99 %s to get a proc", rates ? ", " : "",
+				duration(p99, buf));
+		fputc('\n', out);
+		lines++;
+	}
+	if (s->stw_pending_ns >= BO_CENSUS_VIEW_STW_NS) {
+		fprintf(out,
+			LEFT "STUCK: stopping the world has been pending for %s\n" LEFT
+			     "whoever is \"running\" below does not yield\n",
 			duration(s->stw_pending_ns, buf));
-	fputc('\n', out);
+		lines += 2;
+	}
+	return lines;
 }
 
-static void print_collector(const struct bo_census_stats *s, FILE *out)
+/* Return: how many lines */
+static size_t print_collector(const struct bo_census_stats *s, FILE *out)
 {
 	char live[BO_UNIT_BUF], goal[BO_UNIT_BUF], limit[BO_UNIT_BUF], pause[BO_UNIT_BUF],
 		since[BO_UNIT_BUF];
 
 	if (s->gc_cycles < 0)
-		return;
+		return 0;
 	fprintf(out, "collector   %" PRId64 " cycles", s->gc_cycles);
 	if (s->gc_cycles)
 		fprintf(out, ", last %s ago, pause %s", duration(s->gc_since_ns, since),
@@ -108,47 +161,43 @@ static void print_collector(const struct bo_census_stats *s, FILE *out)
 		fprintf(out, ", heap %s of %s", bo_format_size(s->heap_live_bytes, live),
 			s->heap_goal_bytes > 0 ? bo_format_size(s->heap_goal_bytes, goal)
 					       : "no goal yet");
-	if (s->memory_limit_bytes >= 0 && s->memory_limit_bytes != INT64_MAX)
-		fprintf(out, ", limit %s", bo_format_size(s->memory_limit_bytes, limit));
 	fputc('\n', out);
+	if (s->memory_limit_bytes < 0 || s->memory_limit_bytes == INT64_MAX)
+		return 1;
+	fprintf(out, LEFT "memory limit %s\n", bo_format_size(s->memory_limit_bytes, limit));
+	return 2;
 }
 
-static void print_head(const struct bo_census_view *v, FILE *out)
+/* Return: how many lines */
+static size_t print_head(const struct bo_census_view *v, FILE *out)
 {
 	const struct bo_census_snapshot *s = v->snap;
 	char took[BO_UNIT_BUF];
+	size_t lines = 2;
 
 	fprintf(out, "%s (pid %d), %s %s, read through %s + %s in %s\n", v->name, v->info->pid,
 		v->info->go_version, v->info->arch, v->info->located, v->info->layout,
 		duration(s->took_ns, took));
-	fprintf(out, "goroutines  %" PRIu64 ", and %" PRIu64 " of the runtime's own", s->user,
+	fprintf(out, "goroutines  %" PRIu64 ", and %" PRIu64 " of the runtime's own\n", s->user,
 		s->system);
-	if (s->unreadable)
-		fprintf(out, "; %" PRIu64 " could not be read", s->unreadable);
-	if (s->overflow)
-		fprintf(out, "; %" PRIu64 " are in no group: there are too many", s->overflow);
-	fputc('\n', out);
-	print_scheduler(v, out);
-	print_collector(v->stats, out);
+	if (s->unreadable && ++lines)
+		fprintf(out, LEFT "%" PRIu64 " could not be read\n", s->unreadable);
+	if (s->overflow && ++lines)
+		fprintf(out, LEFT "%" PRIu64 " are in no group: there are too many\n", s->overflow);
+	lines += print_scheduler(v, out);
+	return lines + print_collector(v->stats, out);
 }
 
-/* Columns for each of the two places; 0 for as long as they are, which is right for files and pipes. */
-static size_t place_width(const struct bo_census_view *v)
-{
-	if (!v->columns)
-		return 0;
-	return v->columns > FIXED_WIDTH + 2 * PLACE_MIN ? (v->columns - FIXED_WIDTH - 2) / 2
-							: PLACE_MIN;
-}
-
-static void print_row(const struct bo_census_view *v, const struct bo_census_group *g, FILE *out)
+static void print_row(const struct widths *w, const struct bo_census_group *g, FILE *out)
 {
 	struct bo_strbuf at = { 0 }, by = { 0 }, state = { 0 }, labels = { 0 };
-	size_t width = place_width(v);
-	char age[BO_UNIT_BUF], unmoved[24] = "-";
-
 	/* What the runtime stamped at a collection may be older than our own watch. */
-	duration(g->waited_max_ns > g->age_max_ns ? g->waited_max_ns : g->age_max_ns, age);
+	int64_t age_ns = g->waited_max_ns > g->age_max_ns ? g->waited_max_ns : g->age_max_ns;
+	char age[BO_UNIT_BUF] = "-", unmoved[24] = "-";
+
+	/* A first look knows nobody's age. */
+	if (age_ns > 0)
+		duration(age_ns, age);
 	if (g->unmoved)
 		snprintf(unmoved, sizeof(unmoved), "%" PRIu64, g->unmoved);
 	bo_text_plain(&state, g->reason);
@@ -157,15 +206,22 @@ static void print_row(const struct bo_census_view *v, const struct bo_census_gro
 	if (g->system)
 		bo_strbuf_puts(&state, " (runtime)");
 	place(&at, g->blocked.func[0] ? &g->blocked : &g->start, "?");
-	place(&by, &g->created, g->goid == 1 ? "(main)" : "-");
+	if (w->short_by && g->created.file[0]) {
+		struct bo_census_frame line = g->created;
+
+		line.func = "";
+		place(&by, &line, "");
+	} else {
+		place(&by, &g->created, g->goid == 1 ? "(main)" : "-");
+	}
 	bo_text_plain(&labels, g->labels);
-	fprintf(out, "%9" PRIu64 "  ", g->count);
-	column(out, bo_strbuf_str(&state), STATE_WIDTH, false);
-	fprintf(out, " %8s %8s  ", age, unmoved);
-	column(out, bo_strbuf_str(&at), width, false);
+	fprintf(out, "%*" PRIu64 "  ", w->count, g->count);
+	column(out, bo_strbuf_str(&state), (size_t)w->state, CUT_END, false);
+	fprintf(out, " %*s %*s  ", w->age, age, w->unmoved, unmoved);
+	column(out, bo_strbuf_str(&at), w->at, CUT_BEGINNING, false);
 	fputs("  ", out);
-	column(out, bo_strbuf_str(&by), width, !labels.len);
-	if (labels.len && !width)
+	column(out, bo_strbuf_str(&by), w->by, CUT_BEGINNING, true);
+	if (labels.len && !w->by)
 		fprintf(out, "  %s", bo_strbuf_str(&labels));
 	fputc('\n', out);
 	bo_strbuf_done(&at);
@@ -176,35 +232,61 @@ static void print_row(const struct bo_census_view *v, const struct bo_census_gro
 
 void bo_census_view_print(const struct bo_census_view *v, FILE *out)
 {
-	size_t shown = 0, left_out = 0, width = place_width(v);
+	const struct widths w = widths(v->columns);
+	size_t shown = 0, left_out = 0, used = print_head(v, out), room = SIZE_MAX;
 
-	print_head(v, out);
-	fprintf(out, "\n%9s  %-*s %8s %8s  ", "count", STATE_WIDTH, "state", "age", "unmoved");
-	column(out, "at", width, false);
+	/* Under the head: a blank, the columns' names, how many groups are left out, and the cursor's line. */
+	if (v->rows)
+		room = v->rows > used + 4 + ROWS_MIN ? v->rows - used - 4 : ROWS_MIN;
+	fprintf(out, "\n%*s  %-*s %*s %*s  ", w.count, "count", w.state, "state", w.age, "age",
+		w.unmoved, "unmoved");
+	column(out, "at", w.at, CUT_END, false);
 	fputs("  started by\n", out);
-	for (size_t i = 0; i < v->snap->ngroups; i++) {
-		if (v->only_unmoved && !v->snap->groups[i].unmoved)
-			continue;
-		if (v->rows && shown == v->rows) {
-			left_out++;
-			continue;
+	/* Where the world does not stop, who runs is what one wants to know. */
+	for (int first = v->stats->stw_pending_ns >= BO_CENSUS_VIEW_STW_NS; first >= 0; first--)
+		for (size_t i = 0; i < v->snap->ngroups; i++) {
+			const struct bo_census_group *g = &v->snap->groups[i];
+			bool culprit = v->stats->stw_pending_ns >= BO_CENSUS_VIEW_STW_NS &&
+				       g->state == BO_CENSUS_RUNNING;
+
+			if (culprit != (first == 1) || (!culprit && v->only_unmoved && !g->unmoved))
+				continue;
+			if (shown == room) {
+				left_out++;
+				continue;
+			}
+			print_row(&w, g, out);
+			shown++;
 		}
-		print_row(v, &v->snap->groups[i], out);
-		shown++;
-	}
 	if (!shown)
 		fprintf(out, "nobody has stood still for %d samples\n", BO_CENSUS_UNMOVED_SAMPLES);
 	if (left_out)
-		fprintf(out, "… and %zu smaller groups\n", left_out);
+		fprintf(out, "… and %zu smaller %s\n", left_out,
+			left_out == 1 ? "group" : "groups");
 }
 
-void bo_census_view_changes(const struct bo_census_change *changes, size_t n, FILE *out)
+static void print_total(const struct bo_census_saved *before, const struct bo_census_saved *after,
+			FILE *out)
 {
-	if (!n)
+	uint64_t a = 0, b = 0;
+
+	for (size_t i = 0; i < before->ngroups; i++)
+		a += before->groups[i].count;
+	for (size_t i = 0; i < after->ngroups; i++)
+		b += after->groups[i].count;
+	fprintf(out, "%+9" PRId64 " %9" PRIu64 " %9" PRIu64 "  in all\n", (int64_t)(b - a), a, b);
+}
+
+void bo_census_view_changes(const struct bo_census_saved *before,
+			    const struct bo_census_saved *after,
+			    const struct bo_census_change *changes, size_t n, FILE *out)
+{
+	if (!n) {
 		fprintf(out, "no group changed\n");
-	else
-		fprintf(out, "%9s %9s %9s  %-*s  at  started by\n", "change", "before", "after",
-			STATE_WIDTH, "state");
+		return;
+	}
+	fprintf(out, "%9s %9s %9s  %-*s  at  started by\n", "change", "before", "after", DIFF_STATE,
+		"state");
 	for (size_t i = 0; i < n; i++) {
 		const struct bo_census_change *c = &changes[i];
 		const struct bo_census_group *g = c->after ? c->after : c->before;
@@ -213,7 +295,7 @@ void bo_census_view_changes(const struct bo_census_change *changes, size_t n, FI
 		fprintf(out, "%+9" PRId64 " %9" PRIu64 " %9" PRIu64 "  ", c->delta,
 			c->before ? c->before->count : 0, c->after ? c->after->count : 0);
 		bo_text_plain(&line, g->reason);
-		column(out, bo_strbuf_str(&line), STATE_WIDTH, false);
+		column(out, bo_strbuf_str(&line), DIFF_STATE, CUT_END, false);
 		line.len = 0;
 		bo_strbuf_puts(&line, "  ");
 		place(&line, g->blocked.func[0] ? &g->blocked : &g->start, "?");
@@ -222,4 +304,5 @@ void bo_census_view_changes(const struct bo_census_change *changes, size_t n, FI
 		fprintf(out, "%s\n", bo_strbuf_str(&line));
 		bo_strbuf_done(&line);
 	}
+	print_total(before, after, out);
 }

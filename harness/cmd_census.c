@@ -23,8 +23,9 @@
 
 #define STUCK_INTERVAL_NS (250 * BO_NSEC_PER_MSEC)
 #define WATCH_INTERVAL_NS BO_NSEC_PER_SEC
-/* Lines of a screen that are not groups. */
-#define SCREEN_FRAME 8
+#define STW_INTERVAL_NS (20 * BO_NSEC_PER_MSEC)
+/* Of a terminal that does not say. */
+#define SCREEN_ROWS 24
 #define DUMP_MAX 1000000
 
 struct options {
@@ -191,7 +192,7 @@ static int run_diff(const struct options *o)
 		bo_census_saved_done(&a);
 		return BO_EXIT_USAGE;
 	}
-	bo_census_view_changes(changes, n, stdout);
+	bo_census_view_changes(&a, &b, changes, n, stdout);
 	bo_census_saved_done(&a);
 	bo_census_saved_done(&b);
 	return BO_EXIT_OK;
@@ -256,11 +257,6 @@ static struct winsize screen(void)
 	return ws;
 }
 
-static size_t screen_rows(const struct winsize *ws)
-{
-	return ws->ws_row > SCREEN_FRAME + 4 ? ws->ws_row - SCREEN_FRAME : 12;
-}
-
 struct looking {
 	struct bo_census *census;
 	const struct options *o;
@@ -274,10 +270,27 @@ static int look(struct looking *l, struct bo_err *err)
 {
 	unsigned detail = BO_CENSUS_STACKS | BO_CENSUS_LABELS | BO_CENSUS_TRACK |
 			  (l->o->system ? BO_CENSUS_SYSTEM : 0);
-	int r = bo_census_snapshot(l->census, detail, &l->snap, err);
+	int r;
 
 	l->stats_before = l->stats;
+	/* Before and after: a stop of the world that outlives a census may well be one that does not come about. */
+	r = bo_census_stats(l->census, &l->stats, err);
+	if (!r)
+		r = bo_census_snapshot(l->census, detail, &l->snap, err);
 	return r ? r : bo_census_stats(l->census, &l->stats, err);
+}
+
+/* A stop of the world takes microseconds.  One that is under way is watched until it is over or called stuck, so that
+ * a single look tells, too. */
+static int watch_stop(struct looking *l, int signals, struct bo_err *err)
+{
+	int r = 0;
+
+	while (!r && l->stats.stw_pending_ns > 0 &&
+	       l->stats.stw_pending_ns < BO_CENSUS_VIEW_STW_NS &&
+	       wait_next(signals, bo_now_ns() + STW_INTERVAL_NS))
+		r = bo_census_stats(l->census, &l->stats, err);
+	return r;
 }
 
 static int show(struct looking *l)
@@ -290,7 +303,9 @@ static int show(struct looking *l)
 		.stats = &l->stats,
 		.stats_before = &l->stats_before,
 		.only_unmoved = l->o->stuck,
-		.rows = l->live ? screen_rows(&ws) : 0,
+		.rows = !l->live    ? 0
+			: ws.ws_row ? ws.ws_row
+				    : SCREEN_ROWS,
 		.columns = ws.ws_col,
 	};
 
@@ -327,7 +342,7 @@ static int run_looks(struct looking *l)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	for (int i = 0; i < looks; i++) {
-		if (look(l, &err)) {
+		if (look(l, &err) || (i + 1 == looks && watch_stop(l, signals, &err))) {
 			/* A process that ends while it is watched is no failure of the watch. */
 			if (o->watch && i && err.code == ESRCH) {
 				printf("%s\n", err.msg);

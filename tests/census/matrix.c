@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/census/matrix.c — the census against the runtime's own word, for many builds of the zoo.
- *   census_matrix [--repeats N] BINARY...
+ *   census_matrix [--repeats N] [--table FILE] BINARY...
  * Per binary: the count against runtime.NumGoroutine(), every goroutine's state, stack and origin against
  * goroutine?debug=2, groups against both; each way of finding the tables that the binary allows; then N censuses while
  * goroutines come and go, in which no group may appear that the program cannot have.  One line per binary, exit 1
  * when anything is wrong.  Binaries for arm64 run under qemu-user; 77 when that is not installed.
+ * Two readings can only be compared when nothing has run in between: see read_at_rest().
  * Owns: the zoos.  Threads: one.  Privilege: none. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "brownout/base/clock.h"
 #include "brownout/census.h"
 #include "dump.h"
 #include "zookit.h"
 
+/* Until the zoo has come to rest; a limit of patience. */
+#define REST_NS (60 * BO_NSEC_PER_SEC)
+#define BUILDS_MAX 16
+
 struct result {
+	char release[64], build[32];
 	char ways[96];
+	int nways;
 	int64_t attach_ns;
 	int failures;
 };
@@ -29,8 +38,9 @@ static void complain(struct result *r, const char *binary, const char *way, cons
 		fprintf(stderr, "%s, %s: %s\n", binary, way, text);
 }
 
-static const char *const zoo_args[] = { "-kinds", "7", "-net",    "3", "-pipes", "2",  "-locked",
-					"-pool",  "3", "-leaked", "4", "-ended", "50", NULL };
+/* So many that have ended that free g structures are on the lists of every p and on the global ones. */
+static const char *const zoo_args[] = { "-kinds", "7", "-net",    "3", "-pipes", "2",   "-locked",
+					"-pool",  "3", "-leaked", "4", "-ended", "500", NULL };
 static const char *const churn_args[] = { "-kinds", "7", "-churn", "4", "-quiet=false", NULL };
 
 /* Programs for arm64 run under an emulator, whose memory holds the program's at the program's own addresses. */
@@ -174,8 +184,8 @@ static void compare_stats(struct result *r, const char *binary, const char *way,
 	char answer[128], text[256];
 
 	if (!bo_census_info(census)->can_stats) {
-		/* On arm64 a binary without symbols does not lead there, and a calibrated layout does not know them. */
-		if (!is_arm64(binary) && !strstr(way, "calibrated"))
+		/* On arm64 a binary without symbols does not lead there. */
+		if (!is_arm64(binary))
 			complain(r, binary, way, "the collector's numbers were not found");
 		return;
 	}
@@ -194,15 +204,90 @@ static void compare_stats(struct result *r, const char *binary, const char *way,
 	}
 }
 
+/* Everything but goroutine 1, which writes the dump, stands where it stood. */
+static bool same_dumps(const struct dump *a, const struct dump *b)
+{
+	char why[512];
+
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct dump_block *other = dump_find(b, a->blocks[i].goid);
+
+		if (!other || (a->blocks[i].goid != 1 &&
+			       !dump_agrees(&a->blocks[i], other, why, sizeof(why))))
+			return false;
+	}
+	return true;
+}
+
+/** struct readings - of one moment: the runtime's word, and ours */
+struct readings {
+	int64_t want, have;
+	int count_failed;
+	struct bo_census_snapshot snap;
+	struct dump runtime, ours;
+};
+
+static void readings_done(struct readings *m)
+{
+	dump_done(&m->runtime);
+	dump_done(&m->ours);
+	bo_census_snapshot_done(&m->snap);
+	*m = (struct readings){ 0 };
+}
+
+/* Our own readings; false when they fail, or when the process ran meanwhile. */
+static bool read_ours(struct readings *m, struct bo_census *census, pid_t pid, struct bo_err *err)
+{
+	uint64_t pulse = zoo_pulse(pid);
+
+	if (!pulse)
+		return false;
+	m->count_failed = bo_census_count(census, &m->have, err);
+	return !bo_census_snapshot(census, BO_CENSUS_STACKS | BO_CENSUS_LABELS, &m->snap, err) &&
+	       dump_parse(&m->ours, our_dump(census, err)) && zoo_pulse(pid) == pulse;
+}
+
+/*
+ * The zoo goes on for a moment after it has answered (a connection to accept, a thread on its way to sleep), on a busy
+ * machine for long.  What counts is a reading of ours during which, by the kernel's word, none of its threads ran, between two
+ * dumps by the runtime that say the same.
+ */
+static bool read_at_rest(struct readings *m, struct bo_census *census, struct zoo *zoo,
+			 struct bo_err *err)
+{
+	int64_t end = bo_now_ns() + REST_NS;
+
+	while (bo_now_ns() < end) {
+		struct dump before = { 0 };
+		bool good = dump_parse(&before, zoo_stacks(zoo)), rests = false;
+
+		while (good && !rests && bo_now_ns() < end) {
+			rests = read_ours(m, census, zoo->pid, err);
+			if (!rests) {
+				dump_done(&m->ours);
+				poll(NULL, 0, 1);
+			}
+		}
+		m->want = zoo_count(zoo);
+		good = rests && dump_parse(&m->runtime, zoo_stacks(zoo)) &&
+		       same_dumps(&before, &m->runtime);
+		dump_done(&before);
+		if (good)
+			return true;
+		readings_done(m);
+	}
+	return false;
+}
+
 /* One way in, on a process that rests. */
 static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, unsigned flags)
 {
 	struct bo_census *census = NULL;
-	struct bo_census_snapshot snap = { 0 };
-	struct dump runtime = { 0 }, ours = { 0 };
+	struct readings m = { 0 };
 	struct bo_err err = { 0 };
 	char way[64] = "attach", text[256];
-	int64_t want, have = 0;
 
 	if (attach(&census, binary, zoo->pid, flags, &err)) {
 		complain(r, binary, way, err.msg);
@@ -210,40 +295,34 @@ static void check_quiet(struct result *r, const char *binary, struct zoo *zoo, u
 	}
 	snprintf(way, sizeof(way), "%s+%s", bo_census_info(census)->located,
 		 bo_census_info(census)->layout);
-	if (!strstr(r->ways, way))
+	if (!strstr(r->ways, way)) {
 		snprintf(r->ways + strlen(r->ways), sizeof(r->ways) - strlen(r->ways), "%s%s",
 			 r->ways[0] ? " " : "", way);
+		r->nways++;
+	}
 	if (!r->attach_ns)
 		r->attach_ns = bo_census_info(census)->attach_ns;
-	want = zoo_count(zoo);
-	if (!dump_parse(&runtime, zoo_stacks(zoo)))
-		complain(r, binary, way, "the runtime's dump cannot be parsed");
-	if (bo_census_count(census, &have, &err))
-		complain(r, binary, way, err.msg);
-	else if (have != want) {
-		snprintf(text, sizeof(text), "NumGoroutine() is %" PRId64 ", the count %" PRId64,
-			 want, have);
-		complain(r, binary, way, text);
+	if (!read_at_rest(&m, census, zoo, &err)) {
+		complain(r, binary, way, err.msg[0] ? err.msg : "it did not come to rest");
+		bo_census_free(census);
+		return;
 	}
-	if (bo_census_snapshot(census, BO_CENSUS_STACKS | BO_CENSUS_LABELS, &snap, &err)) {
+	if (m.count_failed) {
 		complain(r, binary, way, err.msg);
-	} else if (snap.user != (uint64_t)want) {
+	} else if (m.have != m.want || m.snap.user != (uint64_t)m.want) {
 		snprintf(text, sizeof(text),
-			 "NumGoroutine() is %" PRId64 ", the census has %" PRIu64, want, snap.user);
+			 "NumGoroutine() is %" PRId64 ", the count %" PRId64
+			 ", the census has %" PRIu64,
+			 m.want, m.have, m.snap.user);
 		complain(r, binary, way, text);
 	}
-	if (strcmp(bo_census_info(census)->layout, "calibrated"))
-		compare_stats(r, binary, way, census, zoo);
 	/* A calibrated layout promises neither system calls' stacks nor inlined lines. */
 	if (strcmp(bo_census_info(census)->layout, "calibrated")) {
-		compare_groups(r, binary, way, &runtime, &snap);
-		if (!dump_parse(&ours, our_dump(census, &err)))
-			complain(r, binary, way, "our own dump cannot be parsed");
-		compare_dumps(r, binary, way, &runtime, &ours);
+		compare_stats(r, binary, way, census, zoo);
+		compare_groups(r, binary, way, &m.runtime, &m.snap);
+		compare_dumps(r, binary, way, &m.runtime, &m.ours);
 	}
-	dump_done(&runtime);
-	dump_done(&ours);
-	bo_census_snapshot_done(&snap);
+	readings_done(&m);
 	bo_census_free(census);
 }
 
@@ -295,56 +374,119 @@ static void check_churn(struct result *r, const char *binary, const char *const 
 	zoo_stop(&zoo);
 }
 
-static int check_binary(const char *binary, int repeats)
+static struct result check_binary(const char *binary, int repeats)
 {
 	/* Each flag set leads to another way; where a binary lacks something, two may lead to the same. */
 	static const unsigned flags[] = { 0, BO_CENSUS_NO_DWARF, BO_CENSUS_NO_SYMTAB,
 					  BO_CENSUS_NO_SYMTAB | BO_CENSUS_NO_DWARF,
 					  BO_CENSUS_NO_SYMTAB | BO_CENSUS_NO_DWARF |
 						  BO_CENSUS_NO_TABLE };
-	struct result r = { 0 };
+	struct result r = { .release = "?" };
 	const char *name = strrchr(binary, '/') ? strrchr(binary, '/') + 1 : binary;
-	char version[64] = "?";
+	const char *build = strchr(name, '-');
 	struct zoo zoo;
 
+	snprintf(r.build, sizeof(r.build), "%s", build ? build + 1 : "default");
 	if (!start(&zoo, binary, zoo_args)) {
 		complain(&r, binary, "start", "does not start");
 	} else {
 		char answer[16];
 
-		snprintf(version, sizeof(version), "%s", zoo.version);
+		snprintf(r.release, sizeof(r.release), "%s", zoo.version);
 		(void)zoo_ask(&zoo, "gc", answer, sizeof(answer));
 		for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
 			check_quiet(&r, binary, &zoo, flags[i]);
 		zoo_stop(&zoo);
 		check_churn(&r, binary, churn_args, repeats);
 	}
-	printf("%-28s %-10s %-4s attach %5.1f ms  %s\n", name, version, r.failures ? "FAIL" : "ok",
-	       (double)r.attach_ns / 1e6, r.ways);
+	printf("%-28s %-10s %-4s attach %5.1f ms  %s\n", name, r.release,
+	       r.failures ? "FAIL" : "ok", (double)r.attach_ns / 1e6, r.ways);
 	fflush(stdout);
-	return r.failures;
+	return r;
+}
+
+/* Releases down, ways of building across, both in the order of the command line. */
+static void print_table(FILE *out, const struct result *results, int n, int repeats)
+{
+	const char *builds[BUILDS_MAX];
+	int nbuilds = 0;
+
+	for (int i = 0; i < n; i++) {
+		int k = 0;
+
+		while (k < nbuilds && strcmp(builds[k], results[i].build))
+			k++;
+		if (k == nbuilds && nbuilds < BUILDS_MAX)
+			builds[nbuilds++] = results[i].build;
+	}
+	fprintf(out, "\n%-12s", "");
+	for (int k = 0; k < nbuilds; k++)
+		fprintf(out, " %-12s", builds[k]);
+	fputc('\n', out);
+	for (int i = 0; i < n; i++) {
+		bool printed = false;
+
+		for (int k = 0; k < i; k++)
+			printed |= !strcmp(results[k].release, results[i].release);
+		if (printed)
+			continue;
+		fprintf(out, "%-12s", results[i].release);
+		for (int b = 0; b < nbuilds; b++) {
+			char cell[32] = "-";
+
+			for (int k = i; k < n; k++)
+				if (!strcmp(results[k].release, results[i].release) &&
+				    !strcmp(results[k].build, builds[b]))
+					snprintf(cell, sizeof(cell),
+						 results[k].failures ? "FAIL (%d)" : "ok (%d)",
+						 results[k].failures ? results[k].failures
+								     : results[k].nways);
+			fprintf(out, " %-12s", cell);
+		}
+		fputc('\n', out);
+	}
+	fprintf(out,
+		"ok (n): count, groups and every stack are the runtime's own by n ways of finding the tables, and in %d\n"
+		"censuses under churn no group is wrong.  FAIL (n): n differences.\n",
+		repeats);
 }
 
 int main(int argc, char **argv)
 {
-	int repeats = 100, failures = 0, binaries = 0;
+	int repeats = 100, failures = 0, n = 0;
+	struct result *results = calloc((size_t)argc, sizeof(*results));
+	const char *table = NULL;
+	FILE *out;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--repeats") && i + 1 < argc) {
 			repeats = atoi(argv[++i]);
 			continue;
 		}
+		if (!strcmp(argv[i], "--table") && i + 1 < argc) {
+			table = argv[++i];
+			continue;
+		}
 		if (is_arm64(argv[i]) && access(EMULATOR, X_OK)) {
 			printf("%s needs %s (package qemu-user-static)\n", argv[i], EMULATOR);
 			return 77;
 		}
-		failures += check_binary(argv[i], repeats);
-		binaries++;
+		results[n] = check_binary(argv[i], repeats);
+		failures += results[n++].failures;
 	}
-	if (!binaries) {
-		fprintf(stderr, "usage: census_matrix [--repeats N] BINARY...\n");
+	if (!n) {
+		fprintf(stderr, "usage: census_matrix [--repeats N] [--table FILE] BINARY...\n");
 		return 2;
 	}
-	printf("%d builds, %d failures\n", binaries, failures);
+	out = table ? fopen(table, "we") : stdout;
+	if (!out) {
+		perror(table);
+		return 1;
+	}
+	print_table(out, results, n, repeats);
+	fprintf(out, "%d builds, %d failures\n", n, failures);
+	if (table)
+		fclose(out);
+	free(results);
 	return failures != 0;
 }

@@ -3,7 +3,9 @@
  * Owns: see zookit.h.  Threads: one.  Privilege: none. */
 #include "zookit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +90,63 @@ char *zoo_stacks(struct zoo *zoo)
 		return NULL;
 	}
 	return text;
+}
+
+/* One thread's context switches, 0 when it does not sleep or has ended. */
+static uint64_t thread_pulse(pid_t pid, const char *tid)
+{
+	char path[300], line[256];
+	uint64_t sum = 0;
+	bool sleeps = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/status", pid, tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *value = strchr(line, ':');
+
+		if (!strncmp(line, "State:\tS", 8))
+			sleeps = true;
+		else if (value && strstr(line, "voluntary_ctxt_switches:"))
+			sum += strtoull(value + 1, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	return sleeps ? sum : 0;
+}
+
+uint64_t zoo_pulse(pid_t pid)
+{
+	char path[64];
+	uint64_t sum = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+		uint64_t one = *e->d_name == '.' ? 1 : thread_pulse(pid, e->d_name);
+
+		if (!one) {
+			sum = 0;
+			break;
+		}
+		sum += one;
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+bool zoo_rest(pid_t pid)
+{
+	for (int i = 0; i < 60000; i++) {
+		uint64_t pulse = zoo_pulse(pid);
+
+		poll(NULL, 0, 1);
+		if (pulse && zoo_pulse(pid) == pulse)
+			return true;
+	}
+	return false;
 }
 
 void zoo_stop(struct zoo *zoo)

@@ -22,5 +22,13 @@ bool zoo_ask(struct zoo *zoo, const char *command, char *answer, size_t size);
 int64_t zoo_count(struct zoo *zoo);
 /** zoo_stacks() - goroutine?debug=2 as one string; [owned: free(3)], NULL on failure */
 char *zoo_stacks(struct zoo *zoo);
+/**
+ * zoo_pulse() - does it rest?  By the kernel's word, not by its own
+ * Return: context switches of all its threads so far, when all of them sleep; 0 when somebody runs.  The same number
+ * again: nothing has run in between
+ */
+uint64_t zoo_pulse(pid_t pid);
+/** zoo_rest() - wait until nothing runs in it: whoever was started has come to where it waits; false after a minute */
+bool zoo_rest(pid_t pid);
 /** zoo_stop() - kill it and wait; a zoo that was never started is fine */
 void zoo_stop(struct zoo *zoo);

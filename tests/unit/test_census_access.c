@@ -47,7 +47,11 @@ static void test_sentences(void **state)
 	a = fine;
 	a.have_cap = true;
 	a.other_userns = true;
-	says(a, "CAP_SYS_PTRACE is there", "user namespace");
+	says(a, "CAP_SYS_PTRACE is there", "run the census there, or in a parent of it");
+	a.other_userns = false;
+	says(a, "CAP_SYS_PTRACE is there", "outside of this container");
+	a.yama_scope = 3;
+	says(a, "CAP_SYS_PTRACE is there", "next boot");
 	says(fine, "security module", "sudo");
 }
 

@@ -12,10 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +116,7 @@ static void test_labels_locked_parent(void **state)
 
 	(void)state;
 	attach(ZOO, ARGS("-kinds", "6", "-locked"));
+	assert_true(zoo_rest(zoo.pid));
 	look(BO_CENSUS_STACKS | BO_CENSUS_LABELS);
 	g = group_at("main.eachKind.func7");
 	assert_non_null(g);
@@ -136,6 +140,7 @@ static void test_system_apart(void **state)
 
 	(void)state;
 	attach(ZOO, ARGS("-kinds", "2"));
+	assert_true(zoo_rest(zoo.pid));
 	look(BO_CENSUS_STACKS);
 	user = snap.user;
 	groups = snap.ngroups;
@@ -144,6 +149,34 @@ static void test_system_apart(void **state)
 	look(BO_CENSUS_STACKS | BO_CENSUS_SYSTEM);
 	assert_int_equal(snap.user, user);
 	assert_true(snap.ngroups >= groups + 3);
+}
+
+/* runtime.isSystemGoroutine: the goroutine that runs finalizers is the runtime's own for NumGoroutine(), also while it runs
+ * somebody's code, when debug=2 lists it. */
+static void test_finalizer_that_hangs(void **state)
+{
+	const struct bo_census_group *g = NULL;
+	char *dump;
+
+	(void)state;
+	attach(ZOO, ARGS("-kinds", "2", "-finalizer"));
+	assert_true(zoo_rest(zoo.pid));
+	look(BO_CENSUS_STACKS | BO_CENSUS_SYSTEM);
+	assert_int_equal(snap.user, zoo_count(&zoo));
+	for (size_t i = 0; i < snap.ngroups; i++)
+		if (snap.groups[i].system && !strcmp(snap.groups[i].blocked.func, "main.nothing"))
+			g = &snap.groups[i];
+	assert_non_null(g);
+	assert_int_equal(g->count, 1);
+	assert_int_equal(strncmp(g->start.func, "runtime.run", 11), 0);
+	dump = zoo_stacks(&zoo);
+	assert_non_null(dump);
+	assert_non_null(strstr(dump, "main.hangFinalizer.func1"));
+	free(dump);
+	/* Not asked for, it is in no group: those add up to NumGoroutine(). */
+	look(BO_CENSUS_STACKS);
+	for (size_t i = 0; i < snap.ngroups; i++)
+		assert_false(snap.groups[i].system);
 }
 
 static void test_growth_is_seen(void **state)
@@ -155,6 +188,7 @@ static void test_growth_is_seen(void **state)
 
 	(void)state;
 	attach(ZOO, ARGS("-kinds", "3"));
+	assert_true(zoo_rest(zoo.pid));
 	assert_int_equal(bo_census_snapshot(census, BO_CENSUS_STACKS, &before, &err), 0);
 	/* More than a chunk, so that allgs moves and grows. */
 	ask("spawn 10000");
@@ -250,22 +284,53 @@ static void test_latency_bounds(void **state)
 	assert_int_equal(bo_census_latency_bound_ns(BO_CENSUS_LATENCY_BUCKETS), INT64_MAX);
 }
 
+static int connect_to(const char *address)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	const char *colon = strrchr(address, ':');
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_non_null(colon);
+	to.sin_port = htons((uint16_t)atoi(colon + 1));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
 /* pprof cannot answer here: it has to stop the world first. */
 static void test_wedged(void **state)
 {
+	static const char request[] = "GET /debug/pprof/goroutine?debug=2 HTTP/1.0\r\n\r\n";
 	struct bo_census_stats s = { 0 };
 	int64_t deadline = bo_now_ns() + PATIENCE_NS;
 
 	(void)state;
 	setenv("GODEBUG", "asyncpreemptoff=1", 1);
-	attach(ZOO, ARGS("-kinds", "5", "-wedge"));
+	attach(ZOO, ARGS("-kinds", "5", "-wedge", "-http", "127.0.0.1:0"));
 	unsetenv("GODEBUG");
 	while (s.stw_pending_ns < 20 * BO_NSEC_PER_MSEC && bo_now_ns() < deadline)
 		assert_int_equal(bo_census_stats(census, &s, &err), 0);
 	assert_true(s.stw_pending_ns >= 20 * BO_NSEC_PER_MSEC);
-	look(BO_CENSUS_ALL);
-	assert_true(snap.user >= 12 * 5);
-	assert_non_null(group_at("main.sendForever"));
+	answer.fd = connect_to(zoo.address);
+	assert_int_equal(write(answer.fd, request, sizeof(request) - 1), sizeof(request) - 1);
+	for (int i = 0; i < 100; i++) {
+		pending = s.stw_pending_ns;
+		look(BO_CENSUS_ALL);
+		assert_true(snap.user >= 12 * 5);
+		assert_non_null(group_at("main.sendForever"));
+		assert_int_equal(bo_census_count(census, &count, &err), 0);
+		assert_int_equal(count, snap.user);
+		assert_int_equal(bo_census_stats(census, &s, &err), 0);
+		assert_true(s.stw_pending_ns > pending);
+		/* A while for pprof, which answers within a millisecond when it can. */
+		assert_int_equal(poll(&answer, 1, 10), 0);
+	}
+	for (size_t i = 0; i < snap.ngroups; i++)
+		if (!strcmp(snap.groups[i].start.func, "main.wedgeLoop"))
+			culprit = &snap.groups[i];
+	assert_non_null(culprit);
+	assert_int_equal(culprit->state, BO_CENSUS_RUNNING);
+	close(answer.fd);
 }
 
 static void test_stopped_by_signal(void **state)

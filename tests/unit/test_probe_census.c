@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -180,6 +181,38 @@ static void test_a_stopped_process_is_read_all_the_same(void **state)
 	assert_int_equal(kill(zoo.pid, SIGCONT), 0);
 	bo_sampler_stop(k->sampler);
 	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len, 0);
+	bo_strbuf_done(&seen.whys);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
+/* A goroutine that never yields while a collection wants to stop the world: the service answers nobody any more. */
+static void test_a_wedged_process_is_read_all_the_same(void **state)
+{
+	static const char *const args[] = { "-bulk", "300", "-wedge", NULL };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct bo_sampler_observer observer = { &seen, taken };
+	const struct bo_series *s;
+	struct zoo zoo;
+	struct kit *k;
+	int node;
+
+	(void)state;
+	setenv("GODEBUG", "asyncpreemptoff=1", 1);
+	zoo = start(args);
+	unsetenv("GODEBUG");
+	k = kit_new();
+	node = begin(k, &zoo, &observer);
+	kit_wait(k, BO_SERIES_SCHED_STW, node, kit_above, 300.0 * BO_NSEC_PER_MSEC);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
+	ask_until(k, node, &seen, is_stuck);
+	bo_sampler_stop(k->sampler);
+	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len, 0);
+	s = kit_series(k, BO_SERIES_SCHED_STW, node);
+	assert_int_equal(s->gaps.len, 0);
+	for (size_t i = 1; i < s->samples.len; i++)
+		assert_true(s->samples.items[i].value > s->samples.items[i - 1].value ||
+			    s->samples.items[i].value <= 0);
 	bo_strbuf_done(&seen.whys);
 	kit_free(k);
 	zoo_stop(&zoo);
@@ -837,6 +870,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts_and_groups),
 		cmocka_unit_test(test_a_stopped_process_is_read_all_the_same),
+		cmocka_unit_test(test_a_wedged_process_is_read_all_the_same),
 		cmocka_unit_test(test_a_restart_is_followed),
 		cmocka_unit_test(test_another_process_at_once),
 		cmocka_unit_test(test_a_program_that_becomes_another),

@@ -70,14 +70,15 @@ const char *bo_census_access_advice(const struct bo_census_access *a, char *buf,
 		snprintf(
 			buf, size, "CAP_SYS_PTRACE is there but does not reach it: %s",
 			a->other_userns
-				? "it lives in another user namespace; run the census there or in a parent of it"
+				? "it lives in another user namespace; run the census there, or in a parent of it"
 			: a->yama_scope == 3
 				? "kernel.yama.ptrace_scope is 3, which forbids it until the next boot"
-				: "it belongs to a parent user namespace, or a security module refuses");
+				: "it belongs to a parent user namespace, or a security module or seccomp refuses; "
+				  "run the census outside of this container");
 	else if (a->own_uid != a->target_uid)
 		snprintf(
 			buf, size,
-			"it runs as user %u, you are %u: become that user, or get CAP_SYS_PTRACE (sudo brownout census %d)",
+			"it runs as user %u, you are user %u: become that user, or get CAP_SYS_PTRACE (sudo brownout census %d)",
 			a->target_uid, a->own_uid, a->pid);
 	else if (!a->dumpable)
 		snprintf(
@@ -103,7 +104,7 @@ const char *bo_census_access_advice(const struct bo_census_access *a, char *buf,
 	else
 		snprintf(
 			buf, size,
-			"it has capabilities or groups that you have not, or a security module refuses: "
+			"it has capabilities or groups that you have not, or a security module or seccomp refuses: "
 			"try sudo brownout census %d",
 			a->pid);
 	return buf;

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,7 +87,7 @@ static int load_version(struct bo_census *census, struct bo_err *err)
 	if (image->minor && image->minor < BO_GO_MINOR_OLDEST)
 		return bo_err_set(
 			err, ENOTSUP, BO_SUBSYS_PROBE,
-			"process %d was built with %s; Go 1.%d is the oldest that can be read",
+			"process %d was built with %s; Go 1.%d is the oldest that can be read: rebuild it, or ask its net/http/pprof",
 			census->info.pid, image->version, BO_GO_MINOR_OLDEST);
 	return 0;
 }
@@ -127,7 +128,7 @@ static int load_tables(struct bo_census *census, unsigned flags, struct bo_err *
 	if (!census->main_pc)
 		return bo_err_set(
 			err, ENOTSUP, BO_SUBSYS_PROBE,
-			"process %d: its function table does not name runtime.main (obfuscated?)",
+			"process %d: its function table does not name runtime.main: when it was obfuscated (garble), run a plain build, or ask its net/http/pprof",
 			census->info.pid);
 	return 0;
 }
@@ -342,6 +343,11 @@ static int exe_failed(pid_t pid, int code, struct bo_err *err)
 	char path[64], advice[256];
 
 	snprintf(path, sizeof(path), "/proc/%d", pid);
+	if (pid > 0 && faccessat(AT_FDCWD, path, F_OK, 0) && kill(pid, 0) && errno == EPERM)
+		return bo_err_set(
+			err, EACCES, BO_SUBSYS_PROBE,
+			"no permission to look into process %d: /proc hides it (mount option hidepid); try sudo brownout census %d",
+			pid, pid);
 	if (pid <= 0 || faccessat(AT_FDCWD, path, F_OK, 0))
 		return bo_err_set(err, ESRCH, BO_SUBSYS_PROBE, "there is no process %d", pid);
 	if (code == ENOENT)

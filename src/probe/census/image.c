@@ -71,11 +71,15 @@ static int read_header(struct bo_goimage *image, struct bo_err *err)
 	if (elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &eh))
 		return bo_err_set(err, ENOEXEC, BO_SUBSYS_PROBE, "not an ELF executable");
 	image->arm64 = eh.e_machine == EM_AARCH64;
-	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_ident[EI_DATA] != ELFDATA2LSB ||
+	if (eh.e_ident[EI_CLASS] != ELFCLASS64)
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_PROBE,
+			"a 32-bit program; only 64-bit ones, for amd64 and arm64, can be read");
+	if (eh.e_ident[EI_DATA] != ELFDATA2LSB ||
 	    (eh.e_machine != EM_X86_64 && eh.e_machine != EM_AARCH64))
 		return bo_err_set(
 			err, ENOTSUP, BO_SUBSYS_PROBE,
-			"an executable for another machine: only amd64 and arm64 programs can be read");
+			"a program for another machine; only those for amd64 and arm64 can be read");
 	image->pie = eh.e_type == ET_DYN;
 	image->entry = eh.e_entry;
 	if (elf_getphdrnum(image->elf, &n))

@@ -262,6 +262,19 @@ func wedgeLoop() {
 	}
 }
 
+// A finalizer that hangs, and with it the goroutine of the runtime that runs all of them.
+func hangFinalizer() {
+	entered := make(chan int)
+	p := new([64]byte)
+	runtime.SetFinalizer(p, func(*[64]byte) {
+		close(entered)
+		nothing()
+	})
+	p = nil
+	runtime.GC()
+	<-entered
+}
+
 func serve(addr string) string {
 	l, err := net.Listen("tcp", addr)
 	check(err)
@@ -353,15 +366,17 @@ func main() {
 	pipes := flag.Int("pipes", 0, "blocked system calls")
 	live := flag.Int("pool", 0, "workers of the pool")
 	leaked := flag.Int("leaked", 0, "leaked goroutines that look like workers of the pool")
+	ticks := flag.Duration("tick", 0, "one job for each worker so often, and stay when the commands end")
 	many := flag.Int("bulk", 0, "goroutines that wait for ever")
 	depth := flag.Int("depth", 4, "calls on the stack of each of -bulk")
 	churners := flag.Int("churn", 0, "goroutines that keep making short-lived ones")
 	ended := flag.Int("ended", 0, "goroutines that have ended before the others start")
 	addr := flag.String("http", "", "serve /hello, /gap and /debug/pprof here")
 	wedge := flag.Bool("wedge", false, "make stopping the world impossible")
+	undumpable := flag.Bool("undumpable", false, "prctl(PR_SET_DUMPABLE, 0)")
 	locked := flag.Bool("locked", false, "one goroutine tied to its thread")
 	supervise := flag.Bool("supervise", false, "run the rest of the arguments in a child, again whenever it ends")
-	undumpable := flag.Bool("undumpable", false, "prctl(PR_SET_DUMPABLE, 0)")
+	finalizer := flag.Bool("finalizer", false, "a finalizer that hangs")
 	quiet := flag.Bool("quiet", true, "no garbage collection but by command")
 	flag.Parse()
 	if *supervise {
@@ -384,8 +399,19 @@ func main() {
 	}
 	rawSyscalls(*pipes)
 	p := newPool(*live, *leaked)
+	if *ticks > 0 {
+		go func() {
+			for {
+				p.tick()
+				time.Sleep(*ticks)
+			}
+		}()
+	}
 	bulk(*many, *depth)
 	churn(*churners)
+	if *finalizer {
+		hangFinalizer()
+	}
 	if *locked {
 		go func() { runtime.LockOSThread(); nothing() }()
 	}
@@ -402,4 +428,7 @@ func main() {
 		go runtime.GC()
 	}
 	obey(p)
+	if *ticks > 0 {
+		select {}
+	}
 }
