@@ -86,16 +86,19 @@ static bool same_shape(const struct bo_goshape *a, const struct bo_goshape *b)
 /* The shape of @key, made if need be; NULL when there are too many. */
 static struct bo_goshape *find_shape(struct bo_goshapes *set, const struct bo_goshape *key)
 {
-	size_t i = shape_slot(key);
+	size_t i;
 
-	for (; set->slots[i]; i = (i + 1) % SLOTS)
+	/* Who was started after somebody is often of his kind. */
+	if (set->last && same_shape(set->last, key))
+		return set->last;
+	for (i = shape_slot(key); set->slots[i]; i = (i + 1) % SLOTS)
 		if (same_shape(&set->items[set->slots[i] - 1], key))
-			return &set->items[set->slots[i] - 1];
+			return set->last = &set->items[set->slots[i] - 1];
 	if (set->len == BO_GOSHAPES_MAX)
 		return NULL;
 	set->items[set->len] = *key;
 	set->slots[i] = (uint16_t)++set->len;
-	return &set->items[set->len - 1];
+	return set->last = &set->items[set->len - 1];
 }
 
 int bo_goshapes_init(struct bo_goshapes *set)
@@ -108,6 +111,7 @@ int bo_goshapes_init(struct bo_goshapes *set)
 	}
 	memset(set->slots, 0, SLOTS * sizeof(*set->slots));
 	set->len = 0;
+	set->last = NULL;
 	return 0;
 }
 
@@ -161,7 +165,10 @@ void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census,
 	}
 	if (rec->torn)
 		snap->torn++;
-	key.system = bo_gosystem(census, rec->startpc);
+	/* It follows from startpc, and so from the shape that the last one was of. */
+	key.system = set->last && set->last->startpc == rec->startpc
+			     ? set->last->system
+			     : bo_gosystem(census, rec->startpc);
 	if (key.system)
 		snap->system++;
 	else

@@ -23,6 +23,7 @@ struct bo_goshapes {
 	struct bo_goshape *items;
 	uint16_t *slots; /* index + 1 */
 	size_t len;
+	struct bo_goshape *last; /* what was found last, in @items; NULL for nothing yet */
 };
 
 /** struct bo_gostack - lines, innermost first; @blocked: the first outside of the primitives, or NULL */
