@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -347,6 +348,21 @@ static void test_became_another_program(void **state)
 	assert_non_null(strstr(err.msg, "not a Go program"));
 }
 
+/* A long look gives the CPU back in between, to whoever waits for it. */
+static void test_gives_way(void **state)
+{
+	struct rusage before, after;
+
+	(void)state;
+	attach(ZOO, ARGS("-bulk", "40000"));
+	getrusage(RUSAGE_THREAD, &before);
+	for (int i = 0; i < 3; i++)
+		look(BO_CENSUS_ALL);
+	getrusage(RUSAGE_THREAD, &after);
+	assert_int_equal(snap.user, 40001);
+	assert_true(after.ru_nvcsw - before.ru_nvcsw >= 3);
+}
+
 /* In a steady state nothing is allocated, whatever is asked for. */
 static void test_no_allocation(void **state)
 {
@@ -379,7 +395,7 @@ int main(void)
 		LIVE(test_latency_bounds),     LIVE(test_wedged),
 		LIVE(test_stopped_by_signal),  LIVE(test_gone),
 		LIVE(test_by_descriptors),     LIVE(test_became_another_program),
-		LIVE(test_no_allocation),
+		LIVE(test_no_allocation),      LIVE(test_gives_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,18 +2,23 @@
 /* census/walk.c — read every g, fast and without being fooled by what changes meanwhile.
  * allgs is read in chunks.  Within a chunk the g's are sorted by address and neighbours merged, so that a system call
  * brings a thousand stretches of memory; then the chunk is read once more, while it is still in the cache, and those
- * whose identity, state or place differ are read again one by one until two readings agree.
+ * whose identity, state or place differ are read again one by one until two readings agree.  Every millisecond it naps:
+ * the only way in which a census can be felt is that it takes the CPU that the service wants.
  * Owns: the buffers in struct bo_gowalk_buffers.  Threads: one at a time.  Privilege: none of its own. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "brownout/base/clock.h"
 #include "census-internal.h"
 
 #define MERGE_GAP 1024
 /* What is read, read again and looked at stays in the second-level cache, the target's own lines included. */
 #define BYTES_MAX (512u << 10)
 #define REREADS 4
+/* A pause for whoever waits for this CPU; the scheduler alone would make him wait for a time slice (some 3 ms). */
+#define NAP_EVERY_NS BO_NSEC_PER_MSEC
 /* More unreadable g's than this, and it is not allgs that we walk. */
 #define UNREADABLE_MAX 4096
 
@@ -358,10 +363,23 @@ static int read_chunk(struct bo_census *census, uint64_t chunk, size_t n, uint64
 	return 0;
 }
 
+/*
+ * Of two tasks that the scheduler puts into groups of their own (cgroups, sessions), neither nice(2) nor sched_yield(2)
+ * lets the other one run first.  To sleep does; the kernel makes 50 µs of any shorter time (PR_SET_TIMERSLACK in prctl(2)).
+ */
+static void give_way(int64_t *since_ns)
+{
+	if (bo_now_ns() - *since_ns < NAP_EVERY_NS)
+		return;
+	nanosleep(&(struct timespec){ .tv_nsec = 1 }, NULL);
+	*since_ns = bo_now_ns();
+}
+
 int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *ret_len,
 	      struct bo_err *err)
 {
 	uint64_t ptr, len, unreadable = 0;
+	int64_t since_ns = bo_now_ns();
 	int r = bo_gowalk_allgs(census, &ptr, &len, err);
 
 	if (r)
@@ -371,6 +389,8 @@ int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *r
 	for (uint64_t first = 0; first < len; first += BO_CENSUS_CHUNK) {
 		size_t n = len - first < BO_CENSUS_CHUNK ? (size_t)(len - first) : BO_CENSUS_CHUNK;
 
+		if (first)
+			give_way(&since_ns);
 		r = read_ptrs(census, &ptr, first, n, err);
 		if (r)
 			return r;
