@@ -348,6 +348,18 @@ static void test_became_another_program(void **state)
 	assert_non_null(strstr(err.msg, "not a Go program"));
 }
 
+/* With one kind only, the first goroutine of a look is like the last one of the look before. */
+static void test_one_kind(void **state)
+{
+	(void)state;
+	attach(ZOO, ARGS("-pool", "0"));
+	for (int i = 0; i < 3; i++) {
+		look(BO_CENSUS_STACKS);
+		assert_int_equal(snap.ngroups, 1);
+		assert_int_equal(snap.groups[0].count, 1);
+	}
+}
+
 /* A long look gives the CPU back in between, to whoever waits for it. */
 static void test_gives_way(void **state)
 {
@@ -396,6 +408,7 @@ int main(void)
 		LIVE(test_stopped_by_signal),  LIVE(test_gone),
 		LIVE(test_by_descriptors),     LIVE(test_became_another_program),
 		LIVE(test_no_allocation),      LIVE(test_gives_way),
+		LIVE(test_one_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
