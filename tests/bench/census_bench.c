@@ -11,6 +11,7 @@
  * Owns: the zoo.  Threads: main and the client's.  Privilege: none. */
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,11 +44,11 @@ struct felt {
 };
 
 struct way_figures {
-	int64_t look_ns[ROUNDS_MAX];
+	int64_t look_ns[ROUNDS_MAX], cpu_ns[ROUNDS_MAX];
 	/* With a look, without, and the difference window by window. */
 	int64_t late[3][ROUNDS_MAX], p99[3][ROUNDS_MAX];
 	size_t n, want;
-	int64_t last_ns;
+	int64_t last_ns, last_cpu_ns;
 };
 
 static struct {
@@ -167,19 +168,33 @@ static void look(enum way way)
 	}
 }
 
+/* CPU time so far of this thread and of the service, the answers to the client included. */
+static int64_t cpu_now(void)
+{
+	struct timespec own, service;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(bench.zoo.pid, &clock) || clock_gettime(clock, &service) ||
+	    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own))
+		die("no CPU time");
+	return (own.tv_sec + service.tv_sec) * BO_NSEC_PER_SEC + own.tv_nsec + service.tv_nsec;
+}
+
 /* One window of *@len_ns, or longer; @way: WAYS for no look */
 static struct felt window(enum way way, int64_t *len_ns)
 {
 	char answer[64] = "";
-	int64_t t0, end;
+	int64_t t0, cpu0, end;
 
 	bo_hist_reset(&bench.latency);
 	get("/late", NULL, 0);
 	atomic_store(&bench.into, &bench.latency);
+	cpu0 = cpu_now();
 	t0 = bo_now_ns();
 	if (way != WAYS) {
 		look(way);
 		bench.ways[way].last_ns = bo_now_ns() - t0;
+		bench.ways[way].last_cpu_ns = cpu_now() - cpu0;
 	}
 	end = bo_now_ns() > t0 + *len_ns ? bo_now_ns() : t0 + *len_ns;
 	sleep_until(end);
@@ -207,6 +222,7 @@ static void measure_once(enum way way)
 	if (i % 2 == 0)
 		without = window(WAYS, &len);
 	f->look_ns[i] = f->last_ns;
+	f->cpu_ns[i] = f->last_cpu_ns;
 	f->late[0][i] = with.late;
 	f->late[1][i] = without.late;
 	f->late[2][i] = with.late - without.late;
@@ -222,25 +238,20 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* After which values[n * q] is a quantile. */
 static void sort(int64_t *values, size_t n)
 {
 	qsort(values, n, sizeof(*values), by_value);
 }
 
 /*
- * Index of the lower end of the 95 % confidence interval of the median, by the binomial distribution's normal approximation;
- * the upper end is as far from the other end.  Below six values it is all of them.
+ * Index of the lower end of the 95 % confidence interval of the median, by the binomial distribution's normal approximation
+ * (n/2 - 1.96·√n/2); the upper end is as far from the other end.  Below six values it is all of them.
  */
 static size_t median_low(size_t n)
 {
-	double k = (double)n / 2;
-	double half = 0;
+	double low = ((double)n - 1.96 * sqrt((double)n)) / 2;
 
-	/* 0.98 · √n, without libm */
-	for (half = 1; half * half < 0.98 * 0.98 * (double)n; half += 0.01)
-		;
-	return k > half ? (size_t)(k - half) : 0;
+	return low > 0 ? (size_t)low : 0;
 }
 
 static double ms(int64_t ns)
@@ -265,17 +276,18 @@ static void print_way(uint64_t n, enum way way)
 
 	if (!f->n)
 		return;
-	printf("| %" PRIu64 " | %s | %.3g [%.3g, %.3g] | %zu", n, way_names[way],
+	printf("| %" PRIu64 " | %s | %.3g [%.3g, %.3g] | %.3g | %zu", n, way_names[way],
 	       ms(f->look_ns[f->n / 2]), ms(f->look_ns[f->n / 4]), ms(f->look_ns[f->n * 3 / 4]),
-	       f->n);
+	       ms(f->cpu_ns[f->n / 2]), f->n);
 	for (enum way to = DEBUG1; to <= DEBUG2; to++) {
 		const struct way_figures *other = &bench.ways[to];
 
 		if (way == SPIN || way >= to || !other->n)
 			printf(" | ");
 		else
-			printf(" | %.3g×",
-			       ms(other->look_ns[other->n / 2]) / ms(f->look_ns[f->n / 2]));
+			printf(" | %.3g× (%.3g×)",
+			       ms(other->look_ns[other->n / 2]) / ms(f->look_ns[f->n / 2]),
+			       ms(other->cpu_ns[other->n / 2]) / ms(f->cpu_ns[f->n / 2]));
 	}
 	print_felt(f->late, f->n);
 	print_felt(f->p99, f->n);
@@ -297,7 +309,7 @@ static void print_count(uint64_t n)
 		took[i] = bo_now_ns() - t0;
 	}
 	sort(took, COUNTS);
-	printf("| %" PRIu64 " | count | %.2g [%.2g, %.2g] | %d | | | | | | |\n", n,
+	printf("| %" PRIu64 " | count | %.2g [%.2g, %.2g] | | %d | | | | | | |\n", n,
 	       ms(took[COUNTS / 2]), ms(took[COUNTS / 4]), ms(took[COUNTS * 3 / 4]), COUNTS);
 	fflush(stdout);
 }
@@ -374,8 +386,10 @@ static void run(uint64_t n, size_t rounds, bool full)
 	atomic_store(&bench.stop, true);
 	pthread_join(client, NULL);
 	/* Sorted before they are printed, since each is printed beside others. */
-	for (enum way way = CENSUS; way < WAYS; way++)
+	for (enum way way = CENSUS; way < WAYS; way++) {
 		sort(bench.ways[way].look_ns, bench.ways[way].n);
+		sort(bench.ways[way].cpu_ns, bench.ways[way].n);
+	}
 	print_count(n);
 	for (enum way way = CENSUS; way < WAYS; way++)
 		print_way(n, way);
@@ -402,11 +416,11 @@ int main(int argc, char **argv)
 
 	if (bo_hist_init(&bench.latency, &err))
 		die(err.msg);
-	printf("Milliseconds. One look: median [quartiles] of n. Late: the latest wake-up of the service in a window "
+	printf("Milliseconds. One look: median [quartiles] of n. CPU: of the look and of the service meanwhile; its ratio in brackets. Late: the latest wake-up of the service in a window "
 	       "of %d ms, or as long as the look, with a look / without; p99: of its HTTP answers there: medians, "
 	       "and the median of the differences [95 %% confidence].\n\n"
-	       "| goroutines | | one look | n | debug=1 takes | debug=2 takes | late | difference | p99 | difference |\n"
-	       "|-|-|-|-|-|-|-|-|-|-|\n",
+	       "| goroutines | | one look | CPU | n | debug=1 takes | debug=2 takes | late | difference | p99 | difference |\n"
+	       "|-|-|-|-|-|-|-|-|-|-|-|\n",
 	       (int)(WINDOW_NS / BO_NSEC_PER_MSEC));
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--full")) {
