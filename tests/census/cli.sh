@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 brownout=$1 zoo=$2
 dir=$(mktemp -d)
 pid=
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || :; rm -rf "$dir"' EXIT
 failed=0
 
 # expect EXIT PATTERN ARGUMENTS...: the pattern in what is printed, on stdout or stderr

@@ -7,7 +7,7 @@ set -eu
 build=$1 example=$2 zoo=$3 cc=$4
 dir=$(mktemp -d)
 pid=
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || :; rm -rf "$dir"' EXIT
 
 cmake --install "$build" --component census --prefix "$dir" >"$dir/install.log"
 pc=$(find "$dir" -name brownout-census.pc)

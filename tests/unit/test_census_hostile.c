@@ -237,6 +237,55 @@ static void test_torn(void **state)
 	assert_int_equal(snap.user, WORLD_USER);
 }
 
+/* Where nothing changes that matters, a look reads the table's place, the table, and all g's twice; nothing a third time. */
+static void changing_m(struct world *w)
+{
+	world_poke(w, WORLD_G(20) + 48, w->reads, 8);
+}
+
+static void test_reads_twice(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	attach();
+	for (int i = 0; i < 4; i++) {
+		world->flicker = i < 2 ? NULL : changing_m;
+		before = world->reads;
+		assert_int_equal(bo_census_snapshot(census, 0, &snap, &err), 0);
+		assert_int_equal(snap.user, WORLD_USER);
+		assert_int_equal(snap.torn, 0);
+		assert_int_equal(world->reads - before, 4);
+	}
+}
+
+/* A kernel that refuses to read several g's at once. */
+static ssize_t (*read_all)(void *self, const struct bo_census_piece *pieces, size_t n);
+
+static ssize_t refuse_merged(void *self, const struct bo_census_piece *pieces, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pieces[i].len > 1024)
+			return i ? read_all(self, pieces, i) : 0;
+	return read_all(self, pieces, n);
+}
+
+static void test_one_by_one(void **state)
+{
+	(void)state;
+	attach();
+	read_all = census->memory.read;
+	census->memory.read = refuse_merged;
+	assert_int_equal(look(), 0);
+	assert_int_equal(snap.user, WORLD_USER);
+	assert_int_equal(snap.torn + snap.unreadable, 0);
+	world->flicker = changing;
+	assert_int_equal(look(), 0);
+	assert_int_equal(snap.user, WORLD_USER);
+	assert_int_equal(snap.torn, 1);
+	assert_int_equal(snap.unreadable, 0);
+}
+
 /* allgs moves while it is read, and its old home is used for something else at once: nobody may be missed. */
 static void moving(struct world *w)
 {
@@ -312,6 +361,7 @@ int main(void)
 		HOSTILE(test_ends_at_any_read),    HOSTILE(test_torn),
 		HOSTILE(test_allgs_moves),         HOSTILE(test_wrong_table),
 		HOSTILE(test_many_depths),         HOSTILE(test_senseless_goroutines),
+		HOSTILE(test_reads_twice),         HOSTILE(test_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -302,7 +303,9 @@ static void test_wedged(void **state)
 {
 	static const char request[] = "GET /debug/pprof/goroutine?debug=2 HTTP/1.0\r\n\r\n";
 	struct bo_census_stats s = { 0 };
-	int64_t deadline = bo_now_ns() + PATIENCE_NS;
+	int64_t deadline = bo_now_ns() + PATIENCE_NS, pending, count;
+	struct pollfd answer = { .events = POLLIN };
+	const struct bo_census_group *culprit = NULL;
 
 	(void)state;
 	setenv("GODEBUG", "asyncpreemptoff=1", 1);
@@ -429,6 +432,33 @@ static void test_became_another_program(void **state)
 	assert_non_null(strstr(err.msg, "not a Go program"));
 }
 
+/* With one kind only, the first goroutine of a look is like the last one of the look before. */
+static void test_one_kind(void **state)
+{
+	(void)state;
+	attach(ZOO, ARGS("-pool", "0"));
+	for (int i = 0; i < 3; i++) {
+		look(BO_CENSUS_STACKS);
+		assert_int_equal(snap.ngroups, 1);
+		assert_int_equal(snap.groups[0].count, 1);
+	}
+}
+
+/* A long look gives the CPU back in between, to whoever waits for it. */
+static void test_gives_way(void **state)
+{
+	struct rusage before, after;
+
+	(void)state;
+	attach(ZOO, ARGS("-bulk", "40000"));
+	getrusage(RUSAGE_THREAD, &before);
+	for (int i = 0; i < 3; i++)
+		look(BO_CENSUS_ALL);
+	getrusage(RUSAGE_THREAD, &after);
+	assert_int_equal(snap.user, 40001);
+	assert_true(after.ru_nvcsw - before.ru_nvcsw >= 3);
+}
+
 /* In a steady state nothing is allocated, whatever is asked for. */
 static void test_no_allocation(void **state)
 {
@@ -468,13 +498,23 @@ int main(void)
 {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		LIVE(test_stuck_or_idle),      LIVE(test_labels_locked_parent),
-		LIVE(test_system_apart),       LIVE(test_growth_is_seen),
-		LIVE(test_gomaxprocs_changes), LIVE(test_stats),
-		LIVE(test_latency_bounds),     LIVE(test_wedged),
-		LIVE(test_stopped_by_signal),  LIVE(test_gone),
-		LIVE(test_by_descriptors),     LIVE(test_became_another_program),
-		LIVE(test_no_allocation),      LIVE(test_churn_does_not_hide_the_count),
+		LIVE(test_stuck_or_idle),
+		LIVE(test_labels_locked_parent),
+		LIVE(test_system_apart),
+		LIVE(test_growth_is_seen),
+		LIVE(test_gomaxprocs_changes),
+		LIVE(test_stats),
+		LIVE(test_latency_bounds),
+		LIVE(test_wedged),
+		LIVE(test_stopped_by_signal),
+		LIVE(test_gone),
+		LIVE(test_by_descriptors),
+		LIVE(test_became_another_program),
+		LIVE(test_no_allocation),
+		LIVE(test_churn_does_not_hide_the_count),
+		LIVE(test_finalizer_that_hangs),
+		LIVE(test_gives_way),
+		LIVE(test_one_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

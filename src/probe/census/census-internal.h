@@ -23,7 +23,7 @@
 #define BO_CENSUS_PROCS_MAX 4096
 /* 16 million goroutines have 32 GiB of stacks at least: more than that is not an allgs. */
 #define BO_CENSUS_GS_MAX (UINT64_C(1) << 24)
-#define BO_CENSUS_CHUNK 4096
+#define BO_CENSUS_CHUNK 1024
 /* What attach may search through: a very large stripped program has some 100 MiB of read-only data. */
 #define BO_CENSUS_SEARCH_MAX (UINT64_C(512) << 20)
 

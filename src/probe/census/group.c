@@ -67,7 +67,7 @@ bool bo_gosystem(struct bo_census *census, uint64_t startpc)
 	return site->runtime && !site->user_main;
 }
 
-static size_t shape_slot(const struct bo_goshape *s)
+static size_t shape_slot(const struct bo_goshape_key *s)
 {
 	uint64_t h = s->gopc * UINT64_C(0x9e3779b97f4a7c15) ^ s->startpc;
 
@@ -77,25 +77,28 @@ static size_t shape_slot(const struct bo_goshape *s)
 	return (size_t)(h >> 40) % SLOTS;
 }
 
-static bool same_shape(const struct bo_goshape *a, const struct bo_goshape *b)
+static bool same_shape(const struct bo_goshape_key *a, const struct bo_goshape_key *b)
 {
 	return a->gopc == b->gopc && a->startpc == b->startpc && a->depth == b->depth &&
 	       a->labels == b->labels && a->state == b->state && a->reason == b->reason;
 }
 
 /* The shape of @key, made if need be; NULL when there are too many. */
-static struct bo_goshape *find_shape(struct bo_goshapes *set, const struct bo_goshape *key)
+static struct bo_goshape *find_shape(struct bo_goshapes *set, const struct bo_goshape_key *key)
 {
-	size_t i = shape_slot(key);
+	size_t i;
 
-	for (; set->slots[i]; i = (i + 1) % SLOTS)
-		if (same_shape(&set->items[set->slots[i] - 1], key))
-			return &set->items[set->slots[i] - 1];
+	/* Who was started after somebody is often of his kind. */
+	if (set->last && same_shape(&set->last->key, key))
+		return set->last;
+	for (i = shape_slot(key); set->slots[i]; i = (i + 1) % SLOTS)
+		if (same_shape(&set->items[set->slots[i] - 1].key, key))
+			return set->last = &set->items[set->slots[i] - 1];
 	if (set->len == BO_GOSHAPES_MAX)
 		return NULL;
-	set->items[set->len] = *key;
+	set->items[set->len] = (struct bo_goshape){ .key = *key };
 	set->slots[i] = (uint16_t)++set->len;
-	return &set->items[set->len - 1];
+	return set->last = &set->items[set->len - 1];
 }
 
 int bo_goshapes_init(struct bo_goshapes *set)
@@ -108,6 +111,7 @@ int bo_goshapes_init(struct bo_goshapes *set)
 	}
 	memset(set->slots, 0, SLOTS * sizeof(*set->slots));
 	set->len = 0;
+	set->last = NULL;
 	return 0;
 }
 
@@ -145,9 +149,10 @@ void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census,
 		     struct bo_census_snapshot *snap, unsigned detail, const struct bo_gorec *rec,
 		     uint64_t index)
 {
-	struct bo_goshape key = { .gopc = rec->gopc, .startpc = rec->startpc }, *shape;
+	struct bo_goshape_key key = { .gopc = rec->gopc, .startpc = rec->startpc };
 	enum bo_census_state state = bo_gostate(rec->status);
 	struct bo_gotracked t = { 0 };
+	struct bo_goshape *shape;
 
 	if (!rec->addr) {
 		snap->unreadable++;
@@ -161,7 +166,10 @@ void bo_goshapes_add(struct bo_goshapes *set, struct bo_census *census,
 	}
 	if (rec->torn)
 		snap->torn++;
-	key.system = bo_gosystem(census, rec->startpc);
+	/* It follows from startpc, and so from the shape that the last one was of. */
+	key.system = set->last && set->last->key.startpc == rec->startpc
+			     ? set->last->key.system
+			     : bo_gosystem(census, rec->startpc);
 	if (key.system)
 		snap->system++;
 	else
@@ -279,7 +287,7 @@ void bo_goshapes_walk(struct bo_goshapes *set, struct bo_census *census, size_t 
 
 	ret->n = 0;
 	ret->blocked = NULL;
-	if (index < WALKS_MAX && set->items[index].state != BO_CENSUS_RUNNING)
+	if (index < WALKS_MAX && set->items[index].key.state != BO_CENSUS_RUNNING)
 		n = bo_gostack_walk(census, &set->items[index].witness, pcs);
 	if (n)
 		unfold(census, pcs, n, ret);

@@ -6,13 +6,18 @@
 
 #define BO_GOSHAPES_MAX 16384
 
-/** struct bo_goshape - the key, and the sums over those who have it */
-struct bo_goshape {
+/** struct bo_goshape_key - what they agree in; @system follows from @startpc */
+struct bo_goshape_key {
 	uint64_t gopc, startpc;
 	uint32_t depth; /* bytes of stack in use; 0 when not told apart by it */
 	uint16_t labels;
 	uint8_t state, reason;
 	bool system;
+};
+
+/** struct bo_goshape - a key, and the sums over those who have it */
+struct bo_goshape {
+	struct bo_goshape_key key;
 	struct bo_gorec witness;
 	uint64_t count, locked, unmoved;
 	int64_t unmoved_ns, age_min_ns, age_max_ns, waited_max_ns;
@@ -23,6 +28,7 @@ struct bo_goshapes {
 	struct bo_goshape *items;
 	uint16_t *slots; /* index + 1 */
 	size_t len;
+	struct bo_goshape *last; /* what was found last, in @items; NULL for nothing yet */
 };
 
 /** struct bo_gostack - lines, innermost first; @blocked: the first outside of the primitives, or NULL */

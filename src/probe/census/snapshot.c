@@ -115,16 +115,18 @@ static void merge(struct bo_census_group *into, const struct bo_census_group *g)
 static void fill_group(struct bo_census *census, const struct bo_goshape *s,
 		       const struct bo_gostack *stack, struct bo_census_group *ret)
 {
+	const struct bo_goshape_key *key = &s->key;
+
 	*ret = (struct bo_census_group){
-		.state = s->state,
-		.reason = bo_goreason(census, s->state, s->reason),
+		.state = key->state,
+		.reason = bo_goreason(census, key->state, key->reason),
 		/* The runtime starts the main goroutine from assembly: nothing that anybody wrote. */
-		.created = first_frame(census,
-				       s->gopc && s->startpc != census->main_pc ? s->gopc - 1 : 0),
-		.start = first_frame(census, s->startpc),
+		.created = first_frame(
+			census, key->gopc && key->startpc != census->main_pc ? key->gopc - 1 : 0),
+		.start = first_frame(census, key->startpc),
 		.blocked = stack->blocked ? *stack->blocked : no_frame,
-		.labels = bo_golabels_text(census->labels, s->labels),
-		.system = s->system,
+		.labels = bo_golabels_text(census->labels, key->labels),
+		.system = key->system,
 		.count = s->count,
 		.locked = s->locked,
 		.unmoved = s->unmoved,

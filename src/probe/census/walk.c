@@ -2,18 +2,23 @@
 /* census/walk.c — read every g, fast and without being fooled by what changes meanwhile.
  * allgs is read in chunks.  Within a chunk the g's are sorted by address and neighbours merged, so that a system call
  * brings a thousand stretches of memory; then the chunk is read once more, while it is still in the cache, and those
- * whose identity, state or place differ are read again one by one until two readings agree.
+ * whose identity, state or place differ are read again one by one until two readings agree.  Every millisecond it naps:
+ * the only way in which a census can be felt is that it takes the CPU that the service wants.
  * Owns: the buffers in struct bo_gowalk_buffers.  Threads: one at a time.  Privilege: none of its own. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "brownout/base/clock.h"
 #include "census-internal.h"
 
 #define MERGE_GAP 1024
 /* What is read, read again and looked at stays in the second-level cache, the target's own lines included. */
 #define BYTES_MAX (512u << 10)
 #define REREADS 4
+/* A pause for whoever waits for this CPU; the scheduler alone would make him wait for a time slice (some 3 ms). */
+#define NAP_EVERY_NS BO_NSEC_PER_MSEC
 /* More unreadable g's than this, and it is not allgs that we walk. */
 #define UNREADABLE_MAX 4096
 
@@ -131,7 +136,7 @@ static int reserve(struct bo_gowalk_buffers *b, uint64_t len)
 		b->pieces = malloc(BO_GOMEM_BATCH * sizeof(*b->pieces));
 		b->piece_first = malloc((BO_GOMEM_BATCH + 1) * sizeof(*b->piece_first));
 		b->at = malloc(BO_CENSUS_CHUNK * sizeof(*b->at));
-		b->bytes = malloc(BYTES_MAX);
+		b->bytes = malloc(2 * BYTES_MAX);
 		if (!b->ptrs || !b->recs || !b->pieces || !b->piece_first || !b->at || !b->bytes)
 			return -ENOMEM;
 	}
@@ -265,12 +270,14 @@ static size_t plan_pieces(struct bo_gowalk_buffers *b, const uint16_t *order, si
 	return i - from;
 }
 
-/* One reading of the planned pieces.  A piece that cannot be read is given length 0 in @ok and skipped. */
-static int read_pieces(struct bo_census *census, size_t npieces, uint8_t *ok)
+/* One reading of the planned pieces, @offset behind where they were planned.  @ok: 0 for one that cannot be read. */
+static int read_pieces(struct bo_census *census, size_t npieces, size_t offset, uint8_t *ok)
 {
 	const struct bo_gowalk_buffers *b = &census->walk;
 	size_t done = 0;
 
+	for (size_t i = 0; offset && i < npieces; i++)
+		b->pieces[i].into = (uint8_t *)b->pieces[i].into + offset;
 	while (done < npieces) {
 		ssize_t r;
 
@@ -289,42 +296,49 @@ static int read_pieces(struct bo_census *census, size_t npieces, uint8_t *ok)
 	return 0;
 }
 
-/* The g's order[from..from+covered), both readings. */
+/* One g whose piece could not be read: neighbours share it, and one bad pointer must not hide them. */
+static void read_alone(struct bo_census *census, uint64_t addr, struct bo_gorec *rec,
+		       uint64_t *unreadable)
+{
+	if (bo_gowalk_one(census, addr, rec)) {
+		rec->addr = 0;
+		++*unreadable;
+		return;
+	}
+	settle(census, rec);
+}
+
+/* The g's of the planned pieces, read twice.  Nearly always the bytes agree, and then so does all that is in them. */
 static int read_stretch(struct bo_census *census, const uint16_t *order, size_t npieces,
-			uint64_t *unreadable)
+			struct window w, uint64_t *unreadable)
 {
 	struct bo_gowalk_buffers *b = &census->walk;
 	uint8_t ok[2][BO_GOMEM_BATCH];
 
 	for (int pass = 0; pass < 2; pass++) {
-		int r = read_pieces(census, npieces, ok[pass]);
+		int r = read_pieces(census, npieces, pass * BYTES_MAX, ok[pass]);
 
 		if (r)
 			return r;
-		for (size_t p = 0; p < npieces; p++)
-			for (size_t i = b->piece_first[p]; i < b->piece_first[p + 1]; i++) {
-				struct bo_gorec *rec = &b->recs[order[i]], again;
-
-				if (!ok[pass][p]) {
-					/* Neighbours share a piece: one bad pointer must not hide them. */
-					rec->addr = b->ptrs[order[i]];
-					if (bo_gowalk_one(census, rec->addr, rec)) {
-						rec->addr = 0;
-						*unreadable += pass == 0;
-					}
-				} else if (!pass) {
-					extract(census, b->bytes + b->at[i], b->ptrs[order[i]],
-						rec);
-				} else if (rec->addr) {
-					extract(census, b->bytes + b->at[i], b->ptrs[order[i]],
-						&again);
-					if (!bo_gowalk_same(rec, &again)) {
-						*rec = again;
-						settle(census, rec);
-					}
-				}
-			}
 	}
+	for (size_t p = 0; p < npieces; p++)
+		for (size_t i = b->piece_first[p]; i < b->piece_first[p + 1]; i++) {
+			const uint8_t *g = b->bytes + b->at[i], *later = g + BYTES_MAX;
+			struct bo_gorec *rec = &b->recs[order[i]], again;
+
+			if (!ok[0][p] || !ok[1][p]) {
+				read_alone(census, b->ptrs[order[i]], rec, unreadable);
+				continue;
+			}
+			extract(census, g, b->ptrs[order[i]], rec);
+			if (!memcmp(g, later, w.len))
+				continue;
+			extract(census, later, b->ptrs[order[i]], &again);
+			if (!bo_gowalk_same(rec, &again)) {
+				*rec = again;
+				settle(census, rec);
+			}
+		}
 	return 0;
 }
 
@@ -340,7 +354,7 @@ static int read_chunk(struct bo_census *census, uint64_t chunk, size_t n, uint64
 	}
 	for (size_t from = 0; from < n;) {
 		size_t npieces, covered = plan_pieces(b, order, from, n, w, &npieces);
-		int r = read_stretch(census, order, npieces, unreadable);
+		int r = read_stretch(census, order, npieces, w, unreadable);
 
 		if (r)
 			return r;
@@ -349,10 +363,23 @@ static int read_chunk(struct bo_census *census, uint64_t chunk, size_t n, uint64
 	return 0;
 }
 
+/*
+ * Of two tasks that the scheduler puts into groups of their own (cgroups, sessions), neither nice(2) nor sched_yield(2)
+ * lets the other one run first.  To sleep does; the kernel makes 50 µs of any shorter time (PR_SET_TIMERSLACK in prctl(2)).
+ */
+static void give_way(int64_t *since_ns)
+{
+	if (bo_now_ns() - *since_ns < NAP_EVERY_NS)
+		return;
+	nanosleep(&(struct timespec){ .tv_nsec = 1 }, NULL);
+	*since_ns = bo_now_ns();
+}
+
 int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *ret_len,
 	      struct bo_err *err)
 {
 	uint64_t ptr, len, unreadable = 0;
+	int64_t since_ns = bo_now_ns();
 	int r = bo_gowalk_allgs(census, &ptr, &len, err);
 
 	if (r)
@@ -362,6 +389,8 @@ int bo_gowalk(struct bo_census *census, bo_gowalk_fn fn, void *self, uint64_t *r
 	for (uint64_t first = 0; first < len; first += BO_CENSUS_CHUNK) {
 		size_t n = len - first < BO_CENSUS_CHUNK ? (size_t)(len - first) : BO_CENSUS_CHUNK;
 
+		if (first)
+			give_way(&since_ns);
 		r = read_ptrs(census, &ptr, first, n, err);
 		if (r)
 			return r;

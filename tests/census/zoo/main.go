@@ -239,15 +239,20 @@ func endEverywhere() {
 	settle(before)
 }
 
-// The largest gap between two looks at the clock: how long the service was stopped.
-var gap int64
+// The latest wake-up: how long the service was kept from running.  A thread of its own naps in the kernel and then needs a P to
+// go on, so it feels a stopped world as well as a lack of CPU, and takes next to none itself.
+var late int64
 
-func watchGaps() {
+func watchWakeups() {
+	const nap = 200 * time.Microsecond
+	length := syscall.NsecToTimespec(int64(nap))
+	runtime.LockOSThread()
 	last := time.Now()
 	for {
+		syscall.Nanosleep(&length, nil)
 		now := time.Now()
-		if d := int64(now.Sub(last)); d > atomic.LoadInt64(&gap) {
-			atomic.StoreInt64(&gap, d)
+		if d := int64(now.Sub(last) - nap); d > atomic.LoadInt64(&late) {
+			atomic.StoreInt64(&late, d)
 		}
 		last = now
 	}
@@ -279,7 +284,7 @@ func serve(addr string) string {
 	l, err := net.Listen("tcp", addr)
 	check(err)
 	http.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") })
-	http.HandleFunc("/gap", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, atomic.SwapInt64(&gap, 0)) })
+	http.HandleFunc("/late", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, atomic.SwapInt64(&late, 0)) })
 	go http.Serve(l, nil)
 	return l.Addr().String()
 }
@@ -371,7 +376,7 @@ func main() {
 	depth := flag.Int("depth", 4, "calls on the stack of each of -bulk")
 	churners := flag.Int("churn", 0, "goroutines that keep making short-lived ones")
 	ended := flag.Int("ended", 0, "goroutines that have ended before the others start")
-	addr := flag.String("http", "", "serve /hello, /gap and /debug/pprof here")
+	addr := flag.String("http", "", "serve /hello, /late and /debug/pprof here")
 	wedge := flag.Bool("wedge", false, "make stopping the world impossible")
 	undumpable := flag.Bool("undumpable", false, "prctl(PR_SET_DUMPABLE, 0)")
 	locked := flag.Bool("locked", false, "one goroutine tied to its thread")
@@ -418,7 +423,7 @@ func main() {
 	at := "-"
 	if *addr != "" {
 		at = serve(*addr)
-		go watchGaps()
+		go watchWakeups()
 	}
 	fmt.Println("ready", runtime.Version(), at)
 	if *wedge {
