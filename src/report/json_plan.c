@@ -130,7 +130,7 @@ static json_t *load_json(struct bo_build *b, const struct bo_plan *plan,
 	bo_build_put(b, o, "body", bo_build_str(load->body));
 	bo_build_put(b, o, "rate_per_s", bo_build_num(load->rate_per_s));
 	bo_build_put(b, o, "arrivals",
-		     json_string(load->arrivals == BO_ARRIVALS_POISSON ? "poisson" : "constant"));
+		     json_string(bo_arrivals_name(load->arrivals)));
 	bo_build_put(b, o, "timeout_s", unless_zero(load->timeout_ns, bo_build_seconds));
 	bo_build_put(b, o, "abandon_s", unless_zero(load->abandon_ns, bo_build_seconds));
 	bo_build_put(b, o, "max_inflight", integer(load->max_inflight));

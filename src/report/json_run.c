@@ -278,7 +278,7 @@ static json_t *load_json(struct bo_build *b, const struct bo_run *run, size_t i)
 	bo_build_put(b, o, "url", bo_build_str(spec->url));
 	bo_build_put(b, o, "planned_rate_per_s", bo_build_num(spec->rate_per_s));
 	bo_build_put(b, o, "arrivals",
-		     json_string(spec->arrivals == BO_ARRIVALS_POISSON ? "poisson" : "constant"));
+		     json_string(bo_arrivals_name(spec->arrivals)));
 	bo_build_put(b, o, "timeout_s",
 		     spec->timeout_ns ? bo_build_seconds(spec->timeout_ns) : json_null());
 	bo_build_put(b, o, "source", bo_build_source(b, spec->src));

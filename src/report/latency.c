@@ -59,7 +59,8 @@ static bool was_answered(const struct bo_req *req)
 {
 	enum bo_req_class cls = class_of(req);
 
-	return cls == BO_REQ_OK || cls == BO_REQ_HTTP_4XX || cls == BO_REQ_HTTP_5XX;
+	return cls == BO_REQ_OK || cls == BO_REQ_HTTP_4XX || cls == BO_REQ_HTTP_5XX ||
+	       cls == BO_REQ_GRPC;
 }
 
 static bool has_latency(const struct bo_req *req)

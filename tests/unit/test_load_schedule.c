@@ -21,7 +21,7 @@ static void test_constant_is_exact(void **state)
 	struct bo_schedule a;
 
 	(void)state;
-	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_CONSTANT, 200, 1, 1);
+	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_CONSTANT, .rate_per_s = 200 }, 1, 1);
 	for (int64_t i = 0; i < 200; i++)
 		assert_int_equal(bo_schedule_next(&a), w.from_ns + i * 5000000);
 	assert_int_equal(bo_schedule_next(&a), INT64_MAX);
@@ -37,7 +37,7 @@ static void test_constant_does_not_drift(void **state)
 	int n = 0;
 
 	(void)state;
-	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_CONSTANT, 700, 1, 1);
+	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_CONSTANT, .rate_per_s = 700 }, 1, 1);
 	for (int64_t next; (next = bo_schedule_next(&a)) != INT64_MAX; n++)
 		at = next;
 	assert_int_equal(n, 700 * 3600);
@@ -56,7 +56,7 @@ static void test_windows(void **state)
 		struct bo_schedule a;
 		int64_t last = 0;
 
-		bo_schedule_init(&a, w, 3, (enum bo_arrivals)kind, 1000, 7, 1);
+		bo_schedule_init(&a, w, 3, &(struct bo_load_spec){ .arrivals = (enum bo_arrivals)kind, .rate_per_s = 1000 }, 7, 1);
 		for (int64_t next; (next = bo_schedule_next(&a)) != INT64_MAX; last = next) {
 			assert_true(next >= last);
 			for (int i = 0; i < 3; i++)
@@ -93,7 +93,7 @@ static void test_poisson_is_poisson(void **state)
 
 	(void)state;
 	assert_non_null(gaps);
-	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_POISSON, rate, 42, 3);
+	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = rate }, 42, 3);
 	for (int i = 0; i < N; i++) {
 		int64_t next = bo_schedule_next(&a);
 
@@ -126,10 +126,10 @@ static void test_seed_decides(void **state)
 	int equal = 0;
 
 	(void)state;
-	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_POISSON, 100, 1, 1);
-	bo_schedule_init(&same, &w, 1, BO_ARRIVALS_POISSON, 100, 1, 1);
-	bo_schedule_init(&other_seed, &w, 1, BO_ARRIVALS_POISSON, 100, 2, 1);
-	bo_schedule_init(&other_stream, &w, 1, BO_ARRIVALS_POISSON, 100, 1, 2);
+	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 1);
+	bo_schedule_init(&same, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 1);
+	bo_schedule_init(&other_seed, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 2, 1);
+	bo_schedule_init(&other_stream, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 2);
 	for (int i = 0; i < 500; i++) {
 		int64_t at = bo_schedule_next(&a);
 

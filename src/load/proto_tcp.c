@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proto_tcp.c — a raw request and its answer: bytes out, bytes in, one at a time on a connection.
+ * Owns: nothing.  Threads: the load's.  Privilege: none. */
+#include <errno.h>
+#include <string.h>
+
+#include "protocol.h"
+
+/* @matched bytes of the delimiter were seen and @ch is not the next one: how many agree with @ch as
+ * the last one?  (Knuth, Morris and Pratt; the delimiter is so short that no table pays.) */
+static uint32_t rematch(const struct bo_tcp_spec *spec, uint32_t matched, char ch)
+{
+	while (matched && spec->until[matched] != ch) {
+		uint32_t shorter = matched - 1;
+
+		while (memcmp(spec->until, spec->until + matched - shorter, shorter) != 0)
+			shorter--;
+		matched = shorter;
+	}
+	return spec->until[matched] == ch ? matched + 1 : 0;
+}
+
+/* The answer is as long as is known beforehand.  Return: how many of @len belong to it */
+static size_t feed_counted(struct bo_tcp_answer *a, uint64_t total, size_t len)
+{
+	size_t n = total - a->seen < len ? (size_t)(total - a->seen) : len;
+
+	a->seen += n;
+	a->done = a->seen == total;
+	return n;
+}
+
+static size_t feed_until(struct bo_tcp_answer *a, const struct bo_tcp_spec *spec, const char *buf,
+			 size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && !a->done) {
+		a->matched = rematch(spec, a->matched, buf[n++]);
+		a->done = a->matched == spec->until_len;
+	}
+	a->seen += n;
+	return n;
+}
+
+ssize_t bo_tcp_feed(struct bo_tcp_answer *a, const struct bo_tcp_spec *spec, const char *buf,
+		    size_t len)
+{
+	uint64_t before = a->seen;
+	size_t n;
+
+	if (spec->until_len)
+		n = feed_until(a, spec, buf, len);
+	else
+		n = feed_counted(a, spec->bytes ? (uint64_t)spec->bytes : spec->expect_len, len);
+	if (before < spec->expect_len) {
+		size_t check = (size_t)(spec->expect_len - before);
+
+		if (memcmp(buf, spec->expect + before, check < n ? check : n) != 0)
+			return -EPROTO;
+		if (a->done && a->seen < spec->expect_len)
+			return -EPROTO;
+	}
+	return (ssize_t)n;
+}
+
+static int start(struct bo_load *load, struct bo_call *call)
+{
+	const struct bo_route *route = call->ask.route;
+	struct bo_conn *c = call->conn;
+
+	call->tcp = (struct bo_tcp_answer){ 0 };
+	c->out = route->bytes;
+	c->out_len = route->len;
+	c->out_at = 0;
+	if (route->templated) {
+		struct bo_template_values values;
+
+		bo_call_values(load, call, &values);
+		c->scratch.len = 0;
+		bo_template_render(&c->scratch, load->spec->tcp.send, load->spec->tcp.send_len,
+				   &values);
+		if (!bo_strbuf_ok(&c->scratch))
+			return -ENOMEM;
+		c->out = c->scratch.buf;
+		c->out_len = c->scratch.len;
+	}
+	if (load->pace_ns)
+		bo_slow_start(load, c, 0, call->ask.taken_ns);
+	return 0;
+}
+
+static void take(struct bo_load *load, struct bo_conn *c, const char *buf, size_t len,
+		 int64_t now_ns)
+{
+	struct bo_call *call = &c->calls[0];
+	ssize_t used;
+
+	if (!call->ask.req.first_byte_ns)
+		call->ask.req.first_byte_ns = now_ns;
+	call->received += len;
+	used = bo_tcp_feed(&call->tcp, &load->spec->tcp, buf, len);
+	if (used < 0) {
+		bo_conn_fail(load, c, BO_REQ_PROTOCOL, "the answer does not begin as expected",
+			     now_ns);
+		return;
+	}
+	if (!call->tcp.done)
+		return;
+	if ((size_t)used < len) {
+		bo_conn_fail(load, c, BO_REQ_PROTOCOL, "bytes after the end of the answer", now_ns);
+		return;
+	}
+	bo_call_end(load, call, BO_REQ_OK, NULL, now_ns);
+	bo_conn_rest(load, c, c->out_at == c->out_len, now_ns);
+}
+
+static void eof(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
+{
+	bo_conn_broken(load, c, ECONNRESET, NULL, now_ns);
+}
+
+const struct bo_protocol bo_protocol_tcp = {
+	.start = start,
+	.take = take,
+	.eof = eof,
+};
