@@ -96,3 +96,29 @@ double bo_rate_when(const struct bo_load_spec *load, int64_t stretch_ns, double 
 	}
 	return n * (NS / load->rate_per_s);
 }
+
+/* Does load go on through @p?  A phase that lasts no time interrupts nothing. */
+static bool goes_on(const struct bo_plan *plan, int p)
+{
+	return bo_phase_has_load((enum bo_phase)p) || !plan->phase_ns[p];
+}
+
+double bo_rate_due_in_phase(const struct bo_plan *plan, const struct bo_load_spec *load,
+			    enum bo_phase phase, int64_t lasts_ns)
+{
+	int first = (int)phase, end = (int)phase;
+	int64_t start_ns, stretch_ns, from_ns;
+
+	if (!bo_phase_has_load(phase))
+		return 0;
+	while (first > 0 && goes_on(plan, first - 1))
+		first--;
+	while (end < BO_PHASE_COUNT && goes_on(plan, end))
+		end++;
+	start_ns = bo_plan_phase_start(plan, (enum bo_phase)first);
+	from_ns = bo_plan_phase_start(plan, phase) - start_ns;
+	stretch_ns = bo_plan_phase_start(plan, (enum bo_phase)(end - 1)) +
+		     plan->phase_ns[end - 1] - start_ns;
+	return bo_rate_due(load, stretch_ns, from_ns + lasts_ns) -
+	       bo_rate_due(load, stretch_ns, from_ns);
+}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/model/rate.h"
 #include "internal.h"
 
 /* A timeout fires a little late and its answer takes a moment: a quarter more, and at least 100 ms,
@@ -59,10 +60,12 @@ static double planned_requests(const struct slo_cmp *cmp, const struct bo_plan *
 	for (unsigned i = 0; i < plan->loads.len; i++) {
 		if (!slo_load_counts(plan, cmp, i))
 			continue;
+		if (plan->loads.items[i].arrivals == BO_ARRIVALS_CLOSED)
+			return INFINITY; /* its answers decide */
 		for (int p = 0; p < BO_PHASE_COUNT; p++) {
 			if (phases & SLO_PHASE_BIT(p))
-				n += plan->loads.items[i].rate_per_s * (double)plan->phase_ns[p] /
-				     1e9;
+				n += bo_rate_due_in_phase(plan, &plan->loads.items[i],
+							  (enum bo_phase)p, plan->phase_ns[p]);
 		}
 	}
 	return n;

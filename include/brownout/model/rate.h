@@ -19,3 +19,10 @@ double bo_rate_due(const struct bo_load_spec *load, int64_t stretch_ns, int64_t 
  * number) are due; INFINITY when that never happens.  Not for BURST and CLOSED.
  */
 double bo_rate_when(const struct bo_load_spec *load, int64_t stretch_ns, double n);
+
+/**
+ * bo_rate_due_in_phase() - requests due in the first @lasts_ns of a phase that begins when the plan
+ * says; neighbouring phases with load are one stretch, over which a rate moves.  0 for CLOSED.
+ */
+double bo_rate_due_in_phase(const struct bo_plan *plan, const struct bo_load_spec *load,
+			    enum bo_phase phase, int64_t lasts_ns);
