@@ -282,7 +282,7 @@ BO_NODISCARD int bo_conn_watch(struct bo_load *load, struct bo_conn *c, int op, 
 /** bo_slow_init() - set load->pace_ns from the spec */
 void bo_slow_init(struct bo_load *load);
 /** bo_slow_start() - a request begins on @c */
-void bo_slow_start(const struct bo_load *load, struct bo_conn *c, size_t head_len, int64_t now_ns);
+void bo_slow_start(struct bo_load *load, struct bo_conn *c, size_t head_len);
 /** bo_slow_out() - how many of @want bytes may be sent now;  bo_slow_in() - be read */
 size_t bo_slow_out(struct bo_load *load, struct bo_conn *c, size_t want, int64_t now_ns);
 size_t bo_slow_in(struct bo_load *load, struct bo_conn *c, size_t want, int64_t now_ns);

@@ -27,7 +27,7 @@ static int start(struct bo_load *load, struct bo_call *call)
 		c->out_len = c->scratch.len;
 	}
 	if (load->pace_ns)
-		bo_slow_start(load, c, head_len, call->ask.taken_ns);
+		bo_slow_start(load, c, head_len);
 	return 0;
 }
 

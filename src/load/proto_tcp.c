@@ -86,7 +86,7 @@ static int start(struct bo_load *load, struct bo_call *call)
 		c->out_len = c->scratch.len;
 	}
 	if (load->pace_ns)
-		bo_slow_start(load, c, 0, call->ask.taken_ns);
+		bo_slow_start(load, c, 0);
 	return 0;
 }
 

@@ -29,11 +29,20 @@ void bo_slow_init(struct bo_load *load)
 		load->pace_ns = STEP_NS;
 }
 
-void bo_slow_start(const struct bo_load *load, struct bo_conn *c, size_t head_len, int64_t now_ns)
+static void step_later(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 {
-	c->paced_ns = now_ns;
+	if (!c->pace.queue)
+		bo_deadline_set(&load->paces, &c->pace, now_ns + load->pace_ns, c);
+}
+
+void bo_slow_start(struct bo_load *load, struct bo_conn *c, size_t head_len)
+{
+	c->paced_ns = bo_now_ns();
 	c->may_send = c->may_read = 1;
 	c->unpaced = load->spec->slow.body_only ? head_len : 0;
+	/* Nobody watches the socket of a slow reader; the steps do. */
+	if (load->spec->slow.read_per_s > 0)
+		step_later(load, c, c->paced_ns);
 }
 
 static void fill(const struct bo_load *load, double *tokens, double per_s, int64_t ns)
@@ -55,8 +64,7 @@ static void refill(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 		fill(load, &c->may_read, slow->read_per_s, ns);
 		c->paced_ns = now_ns;
 	}
-	if (!c->pace.queue)
-		bo_deadline_set(&load->paces, &c->pace, now_ns + load->pace_ns, c);
+	step_later(load, c, now_ns);
 }
 
 static size_t spend(double *tokens, size_t want)
