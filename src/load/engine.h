@@ -24,7 +24,7 @@
 #include "closed.h"
 #include "deadline.h"
 #include "live.h"
-#include "proto_tcp.h"
+#include "tcp_answer.h"
 #include "request.h"
 
 #define BO_LOAD_RECV_BYTES (64 * 1024)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto_tcp.h — where the answer to a raw request ends.
+/* tcp_answer.h — where the answer to a raw request ends.
  * Nothing of the answer is stored but how far it matches.
  * Owns: nothing (plain record).  Threads: one per answer.  Privilege: none. */
 #pragma once
