@@ -152,10 +152,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (call->head_bytes > BO_H2_HEAD_MAX)
 		return refuse(call, "the fields of the response are longer than 64 KiB");
 	/* nghttp2 has checked that it is three digits. */
-	if (name_len == 7 && !memcmp(name, ":status", 7) && value_len == 3)
+	if (name_len == 7 && !memcmp(name, ":status", 7) && value_len == 3) {
 		call->status_now = (uint16_t)((value[0] - '0') * 100 + (value[1] - '0') * 10 +
 					      (value[2] - '0'));
-	else if (call->is_grpc && call->status_now == 200 &&
+		/* RFC 9110 §15: the first digit is the class, and there is no class 0. */
+		return call->status_now < 100 ? refuse(call, "the status is not valid") : 0;
+	}
+	if (call->is_grpc && call->status_now == 200 &&
 		 bo_grpc_header(&call->grpc, (const char *)name, name_len, (const char *)value,
 				value_len))
 		return refuse(call, call->grpc.error);
@@ -203,8 +206,11 @@ static void finish(struct bo_h2 *h2, struct bo_h2_call *call)
 
 	if (call->why)
 		return; /* it is being reset */
-	if (call->is_grpc && call->status == 200 && bo_grpc_end(&call->grpc)) {
+	if (!call->status)
+		call->why = "the response ended without a final status";
+	else if (call->is_grpc && call->status == 200 && bo_grpc_end(&call->grpc))
 		call->why = call->grpc.error;
+	if (call->why) {
 		call_end(h2, call, BO_H2_PROTOCOL);
 	} else {
 		call_end(h2, call, BO_H2_ANSWERED);

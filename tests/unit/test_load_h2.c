@@ -106,6 +106,10 @@ static void test_status(void **state)
 	h2_init(&t, &s, BO_LOAD_HTTP2, "/status/404", 200, 100);
 	all_are(&t, 20, BO_REQ_HTTP_4XX, 404);
 	done(&t, &s);
+	h2_init(&t, &s, BO_LOAD_HTTP2, "/status/050", 200, 100);
+	all_are(&t, 20, BO_REQ_PROTOCOL, 0);
+	reason_is(&t, BO_REQ_PROTOCOL, "status is not valid");
+	done(&t, &s);
 	h2_init(&t, &s, BO_LOAD_HTTP2, "/status/503", 200, 100);
 	all_are(&t, 20, BO_REQ_HTTP_5XX, 503);
 	done(&t, &s);
@@ -249,7 +253,7 @@ static void test_goaway(void **state)
 	(void)state;
 	h2_init(&t, &s, BO_LOAD_HTTP2, "/goaway", 500, 200);
 	all_are(&t, 100, BO_REQ_OK, 200);
-	assert_int_equal(t.run->loads.items[0].connects, 2);
+	assert_in_range(t.run->loads.items[0].connects, 2, 20);
 	assert_int_equal(t.run->loads.items[0].sent, 100);
 	done(&t, &s);
 }
