@@ -243,7 +243,9 @@ static void lx_read_ca(const struct lx_table *tls, struct bo_load_spec *load)
 		file = lx_printf(tls->L, "%s/%s", script->plan->scenario_dir, file);
 	if (bo_script_read(&script->plan->arena, file, load->tls.ca_file, MAX_CA_BYTES,
 			   &load->tls.ca_pem, &len, &err))
-		lx_fail(tls->L, "%s: ca: %s", tls->what, err.msg);
+		/* Its own "FILE:1: " is for scenarios; here the line is the scenario's. */
+		lx_fail(tls->L, "%s: ca: \"%.60s\": %s", tls->what, load->tls.ca_file,
+			strstr(err.msg, ":1: ") ? strstr(err.msg, ":1: ") + 4 : err.msg);
 	if (!strstr(load->tls.ca_pem, "-----BEGIN CERTIFICATE-----"))
 		lx_fail(tls->L, "%s: ca: expected certificates in PEM, found none in \"%.60s\"",
 			tls->what, load->tls.ca_file);
@@ -252,6 +254,7 @@ static void lx_read_ca(const struct lx_table *tls, struct bo_load_spec *load)
 void lx_read_tls(const struct lx_table *t, bool https, struct bo_load_spec *load)
 {
 	static const char *const keys[] = { "ca", "insecure", "name", "resume", NULL };
+	static const char *const ca[] = { "ca", NULL };
 	struct lx_table tls;
 
 	load->tls.on = https;
@@ -271,13 +274,13 @@ void lx_read_tls(const struct lx_table *t, bool https, struct bo_load_spec *load
 	    (!*load->tls.name || strlen(load->tls.name) > 253))
 		lx_fail(t->L, "%s: name: expected the name in the certificate, found \"%.60s\"",
 			tls.what, load->tls.name);
+	if (load->tls.insecure)
+		lx_exclude(&tls, ca, "and insecure exclude each other");
 	lx_read_ca(&tls, load);
 	if (!load->tls.insecure && !load->tls.ca_pem)
 		lx_fail(t->L,
 			"%s: expected ca = \"ca.pem\", whom to trust, or insecure = true; found neither",
 			tls.what);
-	if (load->tls.insecure && load->tls.ca_pem)
-		lx_fail(t->L, "%s: ca and insecure exclude each other", tls.what);
 	lua_pop(t->L, 1);
 }
 
@@ -285,7 +288,7 @@ void lx_read_tls(const struct lx_table *t, bool https, struct bo_load_spec *load
 
 void lx_read_tcp(const struct lx_table *t, bool is_tcp, struct bo_load_spec *load)
 {
-	static const char *const keys[] = { "send", "expect", "bytes", "until", NULL };
+	static const char *const keys[] = { "send", "expect", "bytes", "ends", NULL };
 	static const char example[] = "tcp = { send = \"PING\\r\\n\", expect = \"+PONG\\r\\n\" }";
 	struct bo_tcp_spec *tcp = &load->tcp;
 	struct lx_table e;
@@ -303,19 +306,19 @@ void lx_read_tcp(const struct lx_table *t, bool is_tcp, struct bo_load_spec *loa
 		lx_fail(t->L, "%s: send is missing, as in %s", e.what, example);
 	lx_template_check(&e, "send", tcp->send, tcp->send_len);
 	expect = lx_read_bytes(&e, "expect", &tcp->expect, &tcp->expect_len);
-	until = lx_read_bytes(&e, "until", &tcp->until, &tcp->until_len);
+	until = lx_read_bytes(&e, "ends", &tcp->until, &tcp->until_len);
 	bytes = lx_read_count(&e, "bytes", 1, INT32_MAX, &tcp->bytes);
 	if ((expect && !tcp->expect_len) || (until && !tcp->until_len))
 		lx_fail(t->L, "%s: %s: expected some bytes, found none", e.what,
-			until ? "until" : "expect");
+			until ? "ends" : "expect");
 	if (!expect && !until && !bytes)
 		lx_fail(t->L,
-			"%s: nothing says where the answer ends; give expect = \"+PONG\\r\\n\", until = \"\\n\" or bytes = 7",
+			"%s: nothing says where the answer ends; give expect = \"+PONG\\r\\n\", ends = \"\\n\" or bytes = 7",
 			e.what);
 	if (until && bytes)
-		lx_fail(t->L, "%s: until and bytes exclude each other", e.what);
+		lx_fail(t->L, "%s: ends and bytes exclude each other", e.what);
 	if (tcp->until_len > MAX_UNTIL)
-		lx_fail(t->L, "%s: until: expected at most %d bytes, found %zu", e.what, MAX_UNTIL,
+		lx_fail(t->L, "%s: ends: expected at most %d bytes, found %zu", e.what, MAX_UNTIL,
 			tcp->until_len);
 	if (bytes && tcp->expect_len > (size_t)tcp->bytes)
 		lx_fail(t->L, "%s: expect is longer than the answer's %lld bytes", e.what,
