@@ -18,7 +18,7 @@ static void rest(struct bo_closed *c, struct bo_closed_client *client)
 
 int bo_closed_init(struct bo_closed *c, size_t clients, int64_t think_ns)
 {
-	*c = (struct bo_closed){ .think_ns = think_ns };
+	*c = (struct bo_closed){ .think_ns = think_ns, .until_ns = INT64_MIN };
 	if (!clients)
 		return 0;
 	c->clients = calloc(clients, sizeof(*c->clients));
@@ -55,18 +55,18 @@ static void think(struct bo_closed *c, int64_t at_ns)
 	bo_deadline_set(&c->thinking, &client->think, at_ns, client);
 }
 
-void bo_closed_on(struct bo_closed *c, int64_t at_ns)
+void bo_closed_on(struct bo_closed *c, int64_t from_ns, int64_t until_ns)
 {
 	if (!c->len)
 		return;
-	c->on = true;
+	c->until_ns = until_ns;
 	for (size_t n = resting(c) - c->asking; n; n--)
-		think(c, at_ns);
+		think(c, from_ns);
 }
 
 void bo_closed_off(struct bo_closed *c)
 {
-	c->on = false;
+	c->until_ns = INT64_MIN;
 	while (c->thinking.first) {
 		struct bo_closed_client *client = c->thinking.first->owner;
 
@@ -94,6 +94,6 @@ void bo_closed_answered(struct bo_closed *c, int64_t now_ns)
 	if (!c->len)
 		return;
 	c->asking--;
-	if (c->on)
+	if (now_ns + c->think_ns < c->until_ns)
 		think(c, now_ns + c->think_ns);
 }

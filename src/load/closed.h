@@ -22,13 +22,14 @@ struct bo_closed {
 	size_t asking; /* clients that wait for an answer */
 	struct bo_closed_client *resting;
 	struct bo_deadlines thinking;
-	bool on;
+	int64_t until_ns; /* nobody asks from here on; INT64_MIN while load is off */
 };
 
 BO_NODISCARD int bo_closed_init(struct bo_closed *c, size_t clients, int64_t think_ns);
 void bo_closed_done(struct bo_closed *c);
-/** bo_closed_on() - load begins at @at_ns: whoever rests asks then;  bo_closed_off() - it ended */
-void bo_closed_on(struct bo_closed *c, int64_t at_ns);
+/** bo_closed_on() - load is on in [@from_ns, @until_ns): whoever rests asks then;
+ * bo_closed_off() - it ended */
+void bo_closed_on(struct bo_closed *c, int64_t from_ns, int64_t until_ns);
 void bo_closed_off(struct bo_closed *c);
 /** bo_closed_next() - when the next request is due, INT64_MAX if none is before an answer */
 int64_t bo_closed_next(const struct bo_closed *c);

@@ -70,7 +70,7 @@ struct bo_conn *bo_conn_new(struct bo_load *load)
 	c->tcp_up = c->reused = c->send_failed = c->closing = c->busy_inside = false;
 	c->out_len = c->out_at = 0;
 	c->written = 0;
-	c->room = load->streams;
+	c->room = load->room;
 	return c;
 }
 

@@ -128,7 +128,8 @@ static void follow_windows(struct bo_load *load, int64_t now_ns)
 			now_ns >= load->windows[load->window].from_ns &&
 			now_ns < atomic_load(&load->stop_ns);
 	if (load->load_on && !was_on)
-		bo_closed_on(&load->closed, load->windows[load->window].from_ns);
+		bo_closed_on(&load->closed, load->windows[load->window].from_ns,
+			     load->windows[load->window].until_ns);
 	if (was_on && !load->load_on) {
 		bo_closed_off(&load->closed);
 		bo_conn_load_off(load, now_ns);

@@ -149,6 +149,7 @@ struct bo_load {
 	size_t max_conns;    /* open at a time: max_inflight or hold_count */
 	size_t max_inflight; /* requests at a time */
 	uint32_t streams;    /* requests at a time on one connection */
+	uint32_t room;       /* of them, what the server was last heard to take */
 	bool keepalive;
 	uint64_t fds_reserved;
 	const struct bo_transport *transport;

@@ -183,6 +183,7 @@ static int init_protocol(struct bo_load *load, const struct bo_load_config *conf
 	load->protocol = bo_protocol_of(s->protocol);
 	load->transport = s->tls.on ? &bo_transport_tls : &bo_transport_plain;
 	load->streams = s->streams > 1 ? (uint32_t)s->streams : 1;
+	load->room = load->streams;
 	/* Who reads slowly does not watch the socket and would not see an idle one close. */
 	load->keepalive = s->keepalive && s->slow.read_per_s <= 0;
 	bo_slow_init(load);

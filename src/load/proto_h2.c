@@ -292,6 +292,8 @@ static void take(struct bo_load *load, struct bo_conn *c, const char *buf, size_
 	}
 	room = bo_h2_room(s->h2);
 	c->room = room < load->streams ? room : load->streams;
+	/* So that the next connection, which knows nothing yet, does not ask for too much. */
+	load->room = c->room ? c->room : 1;
 	bo_conn_room(load, c);
 	bo_conn_send(load, c, now_ns);
 }
