@@ -129,9 +129,8 @@ void bo_call_offer(struct bo_load *load, int64_t intended_ns, int64_t now_ns)
 {
 	struct bo_deadline timer = { 0 }, hangup = { 0 };
 	struct bo_ask ask = {
-		.route = bo_routes_choose(&load->routes, load->routes.len > 1
-								 ? bo_rng_unit(&load->route_rng)
-								 : 0),
+		.route = bo_routes_choose(&load->routes,
+					  load->routes.len > 1 ? bo_rng_unit(&load->route_rng) : 0),
 		.n = load->record.offered,
 		.taken_ns = now_ns,
 		.req = { .intended_ns = intended_ns, .load = (uint8_t)load->index },

@@ -180,9 +180,10 @@ struct bo_load {
 	size_t nconns;          /* slots made so far */
 	size_t conns_cap;       /* sockets in all, vanished ones too */
 	BO_VEC(uint32_t) free_slots;
-	struct bo_conn *roomy; /* connections that carry requests and take more; only with streams */
-	size_t open;           /* CONNECTING, BUSY, IDLE, HELD, DRAINING */
-	size_t inflight;       /* requests taken up and not ended */
+	struct bo_conn
+		*roomy;  /* connections that carry requests and take more; only with streams */
+	size_t open;     /* CONNECTING, BUSY, IDLE, HELD, DRAINING */
+	size_t inflight; /* requests taken up and not ended */
 	struct bo_deadlines requests;
 	struct bo_deadlines hangups;
 	struct bo_deadlines idle;

@@ -159,8 +159,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		return call->status_now < 100 ? refuse(call, "the status is not valid") : 0;
 	}
 	if (call->is_grpc && call->status_now == 200 &&
-		 bo_grpc_header(&call->grpc, (const char *)name, name_len, (const char *)value,
-				value_len))
+	    bo_grpc_header(&call->grpc, (const char *)name, name_len, (const char *)value,
+			   value_len))
 		return refuse(call, call->grpc.error);
 	return 0;
 }

@@ -429,14 +429,15 @@ int bo_load_finish(struct bo_load *load, struct bo_run *run, struct bo_err *err)
 	if ((size_t)load->index < run->loads.len)
 		run->loads.items[load->index] = load->record;
 	if (load->spec->arrivals == BO_ARRIVALS_CLOSED)
-		bo_run_event(run, 0, BO_EVENT_NOTE, -1,
-			     "load '%s' is a closed loop: a slow answer delays the requests after it, so "
-			     "latency counts from when a client was ready to send, and a stall shows in few "
-			     "of them (coordinated omission)",
-			     load->spec->name);
+		bo_run_event(
+			run, 0, BO_EVENT_NOTE, -1,
+			"load '%s' is a closed loop: a slow answer delays the requests after it, so "
+			"latency counts from when a client was ready to send, and a stall shows in few "
+			"of them (coordinated omission)",
+			load->spec->name);
 	for (size_t i = 0; i < load->record.nreasons; i++)
-		bo_run_event(run, bo_now_ns() - load->t0_ns, BO_EVENT_NOTE, -1, "load '%s': %llu %s: %s",
-			     load->spec->name,
+		bo_run_event(run, bo_now_ns() - load->t0_ns, BO_EVENT_NOTE, -1,
+			     "load '%s': %llu %s: %s", load->spec->name,
 			     (unsigned long long)load->record.reasons[i].count,
 			     bo_req_class_name(load->record.reasons[i].cls),
 			     load->record.reasons[i].text);

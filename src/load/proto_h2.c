@@ -128,8 +128,9 @@ static void put(struct fields *f, const char *name, const char *value,
 /* RFC 9113 §8.2.2: these speak of a connection, and here the connection is not the request's. */
 static bool is_dropped(const char *name)
 {
-	static const char *const names[] = { "Host",       "Connection", "Keep-Alive",
-					     "Proxy-Connection", "Upgrade",    "TE" };
+	static const char *const names[] = { "Host",       "Connection",
+					     "Keep-Alive", "Proxy-Connection",
+					     "Upgrade",    "TE" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!strcasecmp(names[i], name))

@@ -50,7 +50,7 @@ const char *bo_request_header(const struct bo_route_spec *route, const char *nam
 
 /* ---- checks ---- */
 
-#define refuse(spec, err, fmt, ...)                                                              \
+#define refuse(spec, err, fmt, ...) \
 	bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': " fmt, (spec)->name, ##__VA_ARGS__)
 
 static int check_header(const struct bo_load_spec *spec, const struct bo_header *h,

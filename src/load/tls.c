@@ -102,8 +102,8 @@ static int make_ctx(struct bo_tls *tls, const struct bo_load_spec *spec, struct 
 					   SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
 	if (tls->resume) {
-		SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_CLIENT |
-								 SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_set_session_cache_mode(tls->ctx,
+					       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(tls->ctx, on_new_session);
 	}
 	SSL_CTX_set_verify(tls->ctx, tls->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);

@@ -117,8 +117,8 @@ double bo_rate_due_in_phase(const struct bo_plan *plan, const struct bo_load_spe
 		end++;
 	start_ns = bo_plan_phase_start(plan, (enum bo_phase)first);
 	from_ns = bo_plan_phase_start(plan, phase) - start_ns;
-	stretch_ns = bo_plan_phase_start(plan, (enum bo_phase)(end - 1)) +
-		     plan->phase_ns[end - 1] - start_ns;
+	stretch_ns = bo_plan_phase_start(plan, (enum bo_phase)(end - 1)) + plan->phase_ns[end - 1] -
+		     start_ns;
 	return bo_rate_due(load, stretch_ns, from_ns + lasts_ns) -
 	       bo_rate_due(load, stretch_ns, from_ns);
 }

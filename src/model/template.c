@@ -54,7 +54,8 @@ static int next(const char *text, size_t len, size_t *at, struct piece *p, struc
 	if (!left)
 		return 0;
 	open = memmem(from, left, "{{", 2);
-	*p = (struct piece){ .kind = TEXT, .text = from,
+	*p = (struct piece){ .kind = TEXT,
+			     .text = from,
 			     .len = open ? (size_t)(open - from) : left };
 	if (p->len) {
 		*at += p->len;

@@ -211,8 +211,7 @@ static json_t *load_json(struct bo_build *b, const struct bo_plan *plan,
 	if (load->nroutes)
 		bo_build_put(b, o, "routes", routes_json(b, load));
 	bo_build_put(b, o, "rate_per_s", bo_build_num(load->rate_per_s));
-	bo_build_put(b, o, "arrivals",
-		     json_string(bo_arrivals_name(load->arrivals)));
+	bo_build_put(b, o, "arrivals", json_string(bo_arrivals_name(load->arrivals)));
 	put_arrivals(b, o, load);
 	put_client(b, o, load);
 	bo_build_put(b, o, "timeout_s", unless_zero(load->timeout_ns, bo_build_seconds));

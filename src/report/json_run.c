@@ -310,11 +310,10 @@ static json_t *load_json(struct bo_build *b, const struct bo_run *run, size_t i)
 	bo_build_put(b, o, "kind", json_string(spec->kind == BO_LOAD_HOLD ? "hold" : "requests"));
 	bo_build_put(b, o, "method", bo_build_str(spec->method));
 	bo_build_put(b, o, "url", bo_build_str(spec->url));
-	bo_build_put(b, o, "planned_rate_per_s", spec->arrivals == BO_ARRIVALS_CLOSED
-					       ? json_null()
-					       : bo_build_num(spec->rate_per_s));
-	bo_build_put(b, o, "arrivals",
-		     json_string(bo_arrivals_name(spec->arrivals)));
+	bo_build_put(b, o, "planned_rate_per_s",
+		     spec->arrivals == BO_ARRIVALS_CLOSED ? json_null()
+							  : bo_build_num(spec->rate_per_s));
+	bo_build_put(b, o, "arrivals", json_string(bo_arrivals_name(spec->arrivals)));
 	bo_build_put(b, o, "timeout_s",
 		     spec->timeout_ns ? bo_build_seconds(spec->timeout_ns) : json_null());
 	bo_build_put(b, o, "source", bo_build_source(b, spec->src));

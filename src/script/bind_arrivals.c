@@ -133,7 +133,8 @@ static void lx_read_closed(const struct lx_table *t, struct bo_load_spec *load)
 			t->what);
 	(void)lx_read_duration(t, "think", 0, BO_SCRIPT_MAX_TIME_NS, &load->think_ns);
 	lx_refuse(t, "rate", "and closed arrivals exclude each other: the answers set the pace");
-	lx_refuse(t, "max_inflight", "and closed arrivals exclude each other: clients is the limit");
+	lx_refuse(t, "max_inflight",
+		  "and closed arrivals exclude each other: clients is the limit");
 	load->max_inflight = load->clients;
 }
 
@@ -159,6 +160,7 @@ void lx_read_arrivals(const struct lx_table *t, struct bo_load_spec *load)
 	} else if (!lx_read_rate(t, load)) {
 		if (load->kind == BO_LOAD_REQUESTS)
 			lx_fail(t->L, "%s: rate is missing, as in rate = \"200/s\"", t->what);
-		load->rate_per_s = (double)load->hold_count; /* all of them open within one second */
+		load->rate_per_s =
+			(double)load->hold_count; /* all of them open within one second */
 	}
 }

@@ -53,7 +53,8 @@ static void lx_read_slow(const struct lx_table *t, struct bo_load_spec *load)
 	if (lx_read_bool(&s, "body_only", &slow->body_only) && slow->write_per_s <= 0)
 		lx_fail(t->L, "%s: body_only needs write", s.what);
 	if (load->protocol == BO_LOAD_HTTP2 || load->protocol == BO_LOAD_GRPC)
-		lx_fail(t->L, "%s and protocol = \"%s\" exclude each other; slow clients speak HTTP/1.1 or TCP",
+		lx_fail(t->L,
+			"%s and protocol = \"%s\" exclude each other; slow clients speak HTTP/1.1 or TCP",
 			s.what, bo_load_protocol_name(load->protocol));
 	lua_pop(t->L, 1);
 }
@@ -130,12 +131,11 @@ static void lx_load_name(lua_State *L, struct bo_load_spec *load)
 /* core.load(name, table) */
 static int lx_core_load(lua_State *L)
 {
-	static const char *const keys[] = { "url",       "rate",         "arrivals", "method",
-					    "headers",   "body",         "routes",   "timeout",
-					    "keepalive", "max_inflight", "abandon",  "hold",
-					    "burst",     "clients",      "think",    "protocol",
-					    "streams",   "tls",          "tcp",      "slow",
-					    NULL };
+	static const char *const keys[] = {
+		"url",     "rate",      "arrivals",     "method",  "headers", "body",  "routes",
+		"timeout", "keepalive", "max_inflight", "abandon", "hold",    "burst", "clients",
+		"think",   "protocol",  "streams",      "tls",     "tcp",     "slow",  NULL
+	};
 	struct bo_plan *plan = lx_script(L)->plan;
 	struct bo_load_spec load = { .src = lx_src(L),
 				     .keepalive = true,

@@ -98,7 +98,6 @@ static void lx_read_headers(const struct lx_table *t, const struct bo_header **r
 	*ret_n = (size_t)n;
 }
 
-
 /* What a route and a load without routes have in common. */
 static void lx_read_asked(const struct lx_table *t, const char **method, const char **path,
 			  const struct bo_header **headers, size_t *nheaders, const char **body,
@@ -132,8 +131,8 @@ static const char *lx_read_path(const struct lx_table *t, const char *path)
 static void lx_read_route(const struct lx_table *t, const struct bo_load_spec *load,
 			  struct bo_route_spec *routes, size_t index)
 {
-	static const char *const keys[] = { "name", "weight", "method", "path", "headers", "body",
-					    NULL };
+	static const char *const keys[] = { "name",    "weight", "method", "path",
+					    "headers", "body",   NULL };
 	struct bo_route_spec *r = &routes[index];
 	struct lx_table entry;
 
@@ -158,7 +157,8 @@ static void lx_read_route(const struct lx_table *t, const struct bo_load_spec *l
 
 static void lx_read_routes(const struct lx_table *t, struct bo_load_spec *load)
 {
-	static const char example[] = "routes = { { name = \"list\", weight = 3, path = \"/orders\" } }";
+	static const char example[] =
+		"routes = { { name = \"list\", weight = 3, path = \"/orders\" } }";
 	lua_State *L = t->L;
 	struct bo_route_spec *routes;
 	char found[96];

@@ -55,8 +55,7 @@ _Noreturn static void lx_expected(const struct lx_table *t, const char *key, con
 
 static void lx_unknown_key(const struct lx_table *t, const char *const *keys)
 {
-	char found[96],
-		hint[320]; /* room for the longest list of keys there is, a load's */
+	char found[96], hint[320]; /* room for the longest list of keys there is, a load's */
 
 	if (lua_type(t->L, -2) != LUA_TSTRING)
 		lx_fail(t->L, "%s: expected only keys with a name (key = value), found %s under %s",

@@ -105,9 +105,8 @@ static int rule_offered(struct bo_run *run, unsigned index, const struct load_ta
 		if (!bo_phase_has_load((enum bo_phase)i) ||
 		    !slo_phase_happened(run, (enum bo_phase)i))
 			continue;
-		expected = bo_rate_due_in_phase(
-			run->plan, spec, (enum bo_phase)i,
-			run->phases[i].end_ns - run->phases[i].start_ns);
+		expected = bo_rate_due_in_phase(run->plan, spec, (enum bo_phase)i,
+						run->phases[i].end_ns - run->phases[i].start_ns);
 		due += expected;
 		/* Fewer than five: that none came may be chance. */
 		if (t->in_phase[i] == 0 && expected >= 5) {

@@ -148,14 +148,15 @@ static void measure(long n, double rate, double write_per_s, const struct sockad
 	struct bo_load *load;
 	int64_t start;
 
-	window.until_ns = window.from_ns +
-			  (int64_t)((double)n / spec.rate_per_s * 1e9) + BO_NSEC_PER_SEC / 1000;
+	window.until_ns = window.from_ns + (int64_t)((double)n / spec.rate_per_s * 1e9) +
+			  BO_NSEC_PER_SEC / 1000;
 	memcpy(&config.addr, addr, sizeof(*addr));
 	if (bo_load_new(&load, &config, &err) || bo_load_start(load, &err)) {
 		fprintf(stderr, "%s\n", err.msg);
 		exit(1);
 	}
-	while (live.inflight < (uint64_t)n && bo_now_ns() < window.until_ns + 120 * BO_NSEC_PER_SEC) {
+	while (live.inflight < (uint64_t)n &&
+	       bo_now_ns() < window.until_ns + 120 * BO_NSEC_PER_SEC) {
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 		bo_load_live(load, &live);
 	}

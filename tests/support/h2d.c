@@ -13,10 +13,10 @@
 
 struct stream {
 	char path[64];
-	size_t got;     /* bytes of the request's body */
-	size_t left;    /* bytes of the response's body not sent yet */
+	size_t got;  /* bytes of the request's body */
+	size_t left; /* bytes of the response's body not sent yet */
 	size_t at;
-	const char *body; /* NULL: zeros */
+	const char *body;   /* NULL: zeros */
 	const char *status; /* grpc-status to send in trailers, NULL for none */
 	bool stalls;
 	bool answered;
@@ -27,9 +27,9 @@ struct conn {
 	int open;
 };
 
-#define NV(n, v)                                                                                   \
-	{                                                                                          \
-		(uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, strlen(v), NGHTTP2_NV_FLAG_NONE     \
+#define NV(n, v)                                                                               \
+	{                                                                                      \
+		(uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, strlen(v), NGHTTP2_NV_FLAG_NONE \
 	}
 
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,

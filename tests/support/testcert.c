@@ -39,8 +39,7 @@ void testcert_make(struct testcert *ret, const struct testcert *issuer, const ch
 	subject = X509_get_subject_name(ret->cert);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
 				   0);
-	X509_set_issuer_name(ret->cert,
-			     issuer ? X509_get_subject_name(issuer->cert) : subject);
+	X509_set_issuer_name(ret->cert, issuer ? X509_get_subject_name(issuer->cert) : subject);
 	extend(ret->cert, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");
 	if (issuer) {
 		snprintf(san, sizeof(san), "DNS:%s", name);

@@ -73,7 +73,11 @@ static void test_routes(void **state)
 	static const struct bo_header headers[] = { { "X-Id", "list" } };
 	static const struct bo_route_spec routes[] = {
 		{ .name = "list", .weight = 3, .path = "/list", .headers = headers, .nheaders = 1 },
-		{ .name = "buy", .weight = 1, .method = "POST", .path = "/buy", .body = "one",
+		{ .name = "buy",
+		  .weight = 1,
+		  .method = "POST",
+		  .path = "/buy",
+		  .body = "one",
 		  .body_len = 3 },
 	};
 	size_t buys = 0, seen = 0;
@@ -140,10 +144,11 @@ static void test_templates(void **state)
 		char head[37], body[37];
 		int n, m, r;
 
-		assert_int_equal(sscanf(first[i],
-					"POST /o/%d?r=%d HTTP/1.1|X-Id: %36[0-9a-f-]|{\"id\":\"%36[0-9a-f-]\",\"n\":%d}",
-					&n, &r, head, body, &m),
-				 5);
+		assert_int_equal(
+			sscanf(first[i],
+			       "POST /o/%d?r=%d HTTP/1.1|X-Id: %36[0-9a-f-]|{\"id\":\"%36[0-9a-f-]\",\"n\":%d}",
+			       &n, &r, head, body, &m),
+			5);
 		assert_in_range(n, 1, 100);
 		assert_in_range(r, 0, 999);
 		assert_int_equal(n, m);
@@ -312,8 +317,9 @@ static void test_tcp(void **state)
 {
 	const struct bo_tcp_spec pong = { .expect = "+PONG\r\n", .expect_len = 7 };
 	const struct bo_tcp_spec line = { .until = "\r\n", .until_len = 2 };
-	const struct bo_tcp_spec both = { .until = "\r\n", .until_len = 2, .expect = "+",
-					  .expect_len = 1 };
+	const struct bo_tcp_spec both = {
+		.until = "\r\n", .until_len = 2, .expect = "+", .expect_len = 1
+	};
 	const struct bo_tcp_spec five = { .bytes = 5 };
 
 	(void)state;
@@ -400,8 +406,7 @@ static void test_slow_writer(void **state)
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 1);
 	/* Eight bytes at 40/s, the first at once: 175 ms at the least, had it not been slow: none. */
 	assert_true(atomic_load(&last_at) - atomic_load(&first_at) >= 100 * MS);
-	assert_true(t.run->requests.items[0].end_ns - t.run->requests.items[0].sent_ns >=
-		    100 * MS);
+	assert_true(t.run->requests.items[0].end_ns - t.run->requests.items[0].sent_ns >= 100 * MS);
 	tserver_stop(&s);
 	trun_done(&t);
 }

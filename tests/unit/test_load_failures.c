@@ -290,19 +290,13 @@ static void say_length_overflow(struct tserver *s, int fd)
 
 static void test_protocol(void **state)
 {
-	static const tserver_fn fns[] = { say_garbage,
-					  say_too_much,
-					  say_endless_head,
-					  say_endless_fields,
-					  say_endless_interim,
-					  say_chunk_overflow,
+	static const tserver_fn fns[] = { say_garbage,         say_too_much,
+					  say_endless_head,    say_endless_fields,
+					  say_endless_interim, say_chunk_overflow,
 					  say_length_overflow };
-	static const char *const why[] = { "not an HTTP/1 status line",
-					   "bytes after the end",
-					   "head is too long",
-					   "too many fields",
-					   "head is too long",
-					   "chunk size is too large",
+	static const char *const why[] = { "not an HTTP/1 status line",  "bytes after the end",
+					   "head is too long",           "too many fields",
+					   "head is too long",           "chunk size is too large",
 					   "Content-Length is too large" };
 
 	(void)state;
@@ -356,7 +350,8 @@ static void say_bomb(struct tserver *s, int fd)
 
 	if (!tserver_request(s, fd, 0))
 		return;
-	tserver_say(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1024\r\n\r\n");
+	tserver_say(fd,
+		    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1024\r\n\r\n");
 	(void)!send(fd, bomb, sizeof(bomb), MSG_NOSIGNAL);
 	tserver_until_gone(s, fd);
 }

@@ -332,10 +332,8 @@ static void test_grpc_broken(void **state)
 		const char *path;
 		const char *why;
 	} cases[] = {
-		{ "/s/Short", "cut short" },
-		{ "/s/Two", "exactly one message" },
-		{ "/s/NoStatus", "no grpc-status" },
-		{ "/s/Compressed", "compressed" },
+		{ "/s/Short", "cut short" },         { "/s/Two", "exactly one message" },
+		{ "/s/NoStatus", "no grpc-status" }, { "/s/Compressed", "compressed" },
 		{ "/ok", "content type" },
 	};
 
@@ -382,11 +380,11 @@ static void serve_nothing(struct tserver *s, int fd)
 	tserver_reset(fd);
 }
 
-#define HOSTILE(bytes, times)                     \
-	do {                                      \
-		hostile_bytes = bytes;            \
-		hostile_len = sizeof(bytes) - 1;  \
-		hostile_times = times;            \
+#define HOSTILE(bytes, times)                    \
+	do {                                     \
+		hostile_bytes = bytes;           \
+		hostile_len = sizeof(bytes) - 1; \
+		hostile_times = times;           \
 	} while (0)
 
 static void hostile_is(tserver_fn fn, bool reset_too)

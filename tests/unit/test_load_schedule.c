@@ -22,7 +22,10 @@ static void test_constant_is_exact(void **state)
 	struct bo_schedule a;
 
 	(void)state;
-	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_CONSTANT, .rate_per_s = 200 }, 1, 1);
+	bo_schedule_init(&a, &w, 1,
+			 &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_CONSTANT,
+						 .rate_per_s = 200 },
+			 1, 1);
 	for (int64_t i = 0; i < 200; i++)
 		assert_int_equal(bo_schedule_next(&a), w.from_ns + i * 5000000);
 	assert_int_equal(bo_schedule_next(&a), INT64_MAX);
@@ -38,7 +41,10 @@ static void test_constant_does_not_drift(void **state)
 	int n = 0;
 
 	(void)state;
-	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_CONSTANT, .rate_per_s = 700 }, 1, 1);
+	bo_schedule_init(&a, &w, 1,
+			 &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_CONSTANT,
+						 .rate_per_s = 700 },
+			 1, 1);
 	for (int64_t next; (next = bo_schedule_next(&a)) != INT64_MAX; n++)
 		at = next;
 	assert_int_equal(n, 700 * 3600);
@@ -57,7 +63,10 @@ static void test_windows(void **state)
 		struct bo_schedule a;
 		int64_t last = 0;
 
-		bo_schedule_init(&a, w, 3, &(struct bo_load_spec){ .arrivals = (enum bo_arrivals)kind, .rate_per_s = 1000 }, 7, 1);
+		bo_schedule_init(&a, w, 3,
+				 &(struct bo_load_spec){ .arrivals = (enum bo_arrivals)kind,
+							 .rate_per_s = 1000 },
+				 7, 1);
 		for (int64_t next; (next = bo_schedule_next(&a)) != INT64_MAX; last = next) {
 			assert_true(next >= last);
 			for (int i = 0; i < 3; i++)
@@ -94,7 +103,10 @@ static void test_poisson_is_poisson(void **state)
 
 	(void)state;
 	assert_non_null(gaps);
-	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = rate }, 42, 3);
+	bo_schedule_init(&a, &w, 1,
+			 &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON,
+						 .rate_per_s = rate },
+			 42, 3);
 	for (int i = 0; i < N; i++) {
 		int64_t next = bo_schedule_next(&a);
 
@@ -127,10 +139,18 @@ static void test_seed_decides(void **state)
 	int equal = 0;
 
 	(void)state;
-	bo_schedule_init(&a, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 1);
-	bo_schedule_init(&same, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 1);
-	bo_schedule_init(&other_seed, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 2, 1);
-	bo_schedule_init(&other_stream, &w, 1, &(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 2);
+	bo_schedule_init(
+		&a, &w, 1,
+		&(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 1);
+	bo_schedule_init(
+		&same, &w, 1,
+		&(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 1);
+	bo_schedule_init(
+		&other_seed, &w, 1,
+		&(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 2, 1);
+	bo_schedule_init(
+		&other_stream, &w, 1,
+		&(struct bo_load_spec){ .arrivals = BO_ARRIVALS_POISSON, .rate_per_s = 100 }, 1, 2);
 	for (int i = 0; i < 500; i++) {
 		int64_t at = bo_schedule_next(&a);
 
@@ -162,7 +182,8 @@ static int count_in(const struct bo_load_spec *spec, double from_s, double to_s)
 }
 
 /* As many as were there, and as many as model/rate.h says are due. */
-static void counts(const struct bo_load_spec *spec, double from_s, double to_s, int want, int within)
+static void counts(const struct bo_load_spec *spec, double from_s, double to_s, int want,
+		   int within)
 {
 	double due = bo_rate_due(spec, 10 * SEC, (int64_t)(to_s * 1e9)) -
 		     bo_rate_due(spec, 10 * SEC, (int64_t)(from_s * 1e9));
@@ -173,11 +194,12 @@ static void counts(const struct bo_load_spec *spec, double from_s, double to_s, 
 
 static void test_ramp(void **state)
 {
-	struct bo_load_spec up = { .rate_per_s = 100, .rate = { .shape = BO_RATE_RAMP,
-								.to_per_s = 300 } };
-	struct bo_load_spec down = { .rate_per_s = 300, .rate = { .shape = BO_RATE_RAMP,
-								  .to_per_s = 100,
-								  .over_ns = 5 * SEC } };
+	struct bo_load_spec up = { .rate_per_s = 100,
+				   .rate = { .shape = BO_RATE_RAMP, .to_per_s = 300 } };
+	struct bo_load_spec down = {
+		.rate_per_s = 300,
+		.rate = { .shape = BO_RATE_RAMP, .to_per_s = 100, .over_ns = 5 * SEC }
+	};
 
 	(void)state;
 	/* The integral of 100 + 20 t. */
@@ -194,9 +216,9 @@ static void test_ramp(void **state)
 static void test_steps(void **state)
 {
 	static const double rates[] = { 100, 400, 50 };
-	struct bo_load_spec even = { .rate_per_s = 100, .rate = { .shape = BO_RATE_STEPS,
-								  .steps = rates,
-								  .nsteps = 3 } };
+	struct bo_load_spec even = {
+		.rate_per_s = 100, .rate = { .shape = BO_RATE_STEPS, .steps = rates, .nsteps = 3 }
+	};
 	struct bo_load_spec timed = even;
 
 	(void)state;
@@ -233,8 +255,8 @@ static void test_closed_is_no_schedule(void **state)
 /* Phases with load that touch are one stretch; one that lasts no time does not part them. */
 static void test_due_in_phase(void **state)
 {
-	struct bo_load_spec ramp = { .rate_per_s = 100, .rate = { .shape = BO_RATE_RAMP,
-								  .to_per_s = 300 } };
+	struct bo_load_spec ramp = { .rate_per_s = 100,
+				     .rate = { .shape = BO_RATE_RAMP, .to_per_s = 300 } };
 	struct bo_plan *plan = bo_plan_new();
 
 	(void)state;
@@ -243,15 +265,12 @@ static void test_due_in_phase(void **state)
 	plan->phase_ns[BO_PHASE_HOLD] = 3 * SEC;
 	plan->phase_ns[BO_PHASE_HEAL] = 10 * SEC;
 	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_BASE, 5 * SEC) - 750) < 1e-6);
-	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_FAULT, 5 * SEC) - 1250) <
-		    1e-6);
-	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_HEAL, 10 * SEC) - 2000) <
-		    1e-6);
+	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_FAULT, 5 * SEC) - 1250) < 1e-6);
+	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_HEAL, 10 * SEC) - 2000) < 1e-6);
 	assert_true(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_HOLD, 3 * SEC) == 0);
 	plan->phase_ns[BO_PHASE_HOLD] = 0;
 	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_BASE, 5 * SEC) - 625) < 1e-6);
-	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_HEAL, 10 * SEC) - 2500) <
-		    1e-6);
+	assert_true(fabs(bo_rate_due_in_phase(plan, &ramp, BO_PHASE_HEAL, 10 * SEC) - 2500) < 1e-6);
 	bo_plan_free(plan);
 }
 

@@ -56,10 +56,9 @@ static void test_uuid(void **state)
 	assert_int_equal(got[14], '4');
 	assert_non_null(strchr("89ab", got[19]));
 	for (int i = 0; i < 36; i++)
-		assert_non_null(strchr(i == 8 || i == 13 || i == 18 || i == 23
-					       ? "-"
-					       : "0123456789abcdef",
-				       got[i]));
+		assert_non_null(
+			strchr(i == 8 || i == 13 || i == 18 || i == 23 ? "-" : "0123456789abcdef",
+			       got[i]));
 	free(got);
 	free(next);
 }
