@@ -282,7 +282,8 @@ static void expect_failure(tserver_fn fn, const struct testcert *cert, enum bo_r
 	struct trun t;
 
 	tls_init(&t, &s, fn, cert, NULL);
-	t.spec.timeout_ns = 1000 * MS;
+	if (cls == BO_REQ_TIMEOUT_CONNECT || cls == BO_REQ_TIMEOUT_FIRST_BYTE)
+		t.spec.timeout_ns = 1000 * MS;
 	all_are(&t, 10, cls, why);
 	if (cls == BO_REQ_TLS)
 		assert_int_equal(t.run->loads.items[0].sent, 0);
