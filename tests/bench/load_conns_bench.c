@@ -120,6 +120,29 @@ static int listen_any(struct sockaddr_in *addr)
 	return fd;
 }
 
+/* Who is not in flight, and why. */
+static void say_failures(struct bo_load *load)
+{
+	struct bo_plan *plan = bo_plan_new();
+	struct bo_run *run = plan ? bo_run_new(plan) : NULL;
+	size_t counts[BO_REQ_CLASS_COUNT] = { 0 };
+	struct bo_err err = { 0 };
+
+	if (!run || bo_load_finish(load, run, &err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	}
+	bo_vec_foreach(r, &run->requests)
+		counts[r->cls]++;
+	for (int i = 0; i < BO_REQ_CLASS_COUNT; i++)
+		if (counts[i] && i != BO_REQ_INFLIGHT)
+			printf("  %zu %s\n", counts[i], bo_req_class_name((enum bo_req_class)i));
+	bo_vec_foreach(event, &run->events)
+		printf("  %s\n", event->text);
+	bo_run_free(run);
+	bo_plan_free(plan);
+}
+
 static void measure(long n, double rate, double write_per_s, const struct sockaddr_in *addr,
 		    bool tls)
 {
@@ -179,6 +202,7 @@ static void measure(long n, double rate, double write_per_s, const struct sockad
 				 a.ru_stime.tv_usec) /
 				1e6) /
 		       ((double)(bo_now_ns() - start) / 1e9));
+	say_failures(load);
 	bo_load_free(load);
 }
 

@@ -185,6 +185,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 	if (frame->hd.type == NGHTTP2_RST_STREAM)
 		atomic_fetch_add(&c->d->resets, 1);
+	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_CANCEL)
+		atomic_fetch_add(&c->d->cancels, 1);
 	if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
 		return 0;
 	if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) || !strcmp(s->path, "/early"))

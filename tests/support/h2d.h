@@ -25,12 +25,13 @@ struct h2d_io {
 
 /** struct h2d - what all connections of a test share; zero-initialise
  * @max_streams: SETTINGS_MAX_CONCURRENT_STREAMS, 0: not said
- * @requests: requests that were read to their end or answered before;  @resets: RST_STREAM received
+ * @requests: requests that were read to their end or answered before;  @resets: RST_STREAM received, @cancels: of them, with CANCEL
  * @body_bytes: of requests;  @refused, @gone: by /refuse and /goaway so far */
 struct h2d {
 	uint32_t max_streams;
 	atomic_int requests;
 	atomic_int resets;
+	atomic_int cancels;
 	atomic_int refused;
 	atomic_int gone;
 	atomic_size_t body_bytes;

@@ -11,3 +11,4 @@ brownout_unit_test(test_load_tls LIBS load
 	SOURCES test_load_support.c ${load_support}/h2d.c ${load_support}/testcert.c TIMEOUT 120)
 target_include_directories(test_load_tls PRIVATE ${load_support})
 brownout_unit_test(test_model_template LIBS model)
+target_include_directories(test_load_clients PRIVATE ${PROJECT_SOURCE_DIR}/src/load)

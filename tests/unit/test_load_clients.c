@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "brownout/base/clock.h"
+#include "closed.h"
 #include "test_load_support.h"
 
 /* ---- what was asked ---- */
@@ -208,6 +209,38 @@ static void test_closed_loop(void **state)
 	trun_done(&t);
 }
 
+/* Nobody asks once the window is over, and everybody does when the next one begins. */
+static void test_closed_clients(void **state)
+{
+	struct bo_closed c;
+
+	(void)state;
+	assert_int_equal(bo_closed_init(&c, 2, 10), 0);
+	assert_int_equal(bo_closed_next(&c), INT64_MAX);
+	bo_closed_on(&c, 1000, 2000);
+	assert_int_equal(bo_closed_next(&c), 1000);
+	bo_closed_ask(&c);
+	bo_closed_ask(&c);
+	assert_int_equal(bo_closed_next(&c), INT64_MAX);
+	bo_closed_answered(&c, 1500);
+	assert_int_equal(bo_closed_next(&c), 1510);
+	bo_closed_ask(&c);
+	bo_closed_answered(&c, 1995); /* it would be due at 2005 */
+	assert_int_equal(bo_closed_next(&c), INT64_MAX);
+	bo_closed_off(&c);
+	bo_closed_on(&c, 3000, 4000); /* one of them still waits for its answer */
+	assert_int_equal(bo_closed_next(&c), 3000);
+	bo_closed_ask(&c);
+	assert_int_equal(bo_closed_next(&c), INT64_MAX);
+	bo_closed_answered(&c, 3001);
+	assert_int_equal(bo_closed_next(&c), 3011);
+	bo_closed_off(&c);
+	assert_int_equal(bo_closed_next(&c), INT64_MAX);
+	bo_closed_answered(&c, 3500);
+	assert_int_equal(bo_closed_next(&c), INT64_MAX);
+	bo_closed_done(&c);
+}
+
 static void test_closed_loop_thinks(void **state)
 {
 	struct tserver s;
@@ -324,6 +357,7 @@ static void test_tcp(void **state)
 	const struct bo_tcp_spec both = {
 		.until = "\r\n", .until_len = 2, .expect = "+", .expect_len = 1
 	};
+	const struct bo_tcp_spec overlap = { .until = "xxy", .until_len = 3 };
 	const struct bo_tcp_spec five = { .bytes = 5 };
 
 	(void)state;
@@ -333,6 +367,7 @@ static void test_tcp(void **state)
 	tcp_is(&pong, "+PON", BO_REQ_TIMEOUT_BODY);
 	tcp_is(&line, "any\r text\r\r\n", BO_REQ_OK);
 	tcp_is(&both, "+any\r\n", BO_REQ_OK);
+	tcp_is(&overlap, "1xxxy", BO_REQ_OK);
 	tcp_is(&both, "-any\r\n", BO_REQ_PROTOCOL);
 	tcp_is(&five, "12345", BO_REQ_OK);
 	tcp_is(&five, "123456", BO_REQ_PROTOCOL);
@@ -364,7 +399,7 @@ static void test_tcp_dropped(void **state)
 
 /* ---- slow clients ---- */
 
-static atomic_llong first_at, last_at; /* of the request's bytes, at the server */
+static atomic_llong head_at, body_at, last_at; /* of the request's bytes, at the server */
 
 static void watch_slow_writer(struct tserver *s, int fd)
 {
@@ -375,15 +410,15 @@ static void watch_slow_writer(struct tserver *s, int fd)
 	while (seen < 4 || body) {
 		if (recv(fd, &ch, 1, 0) != 1)
 			return;
-		if (!atomic_load(&first_at))
-			atomic_store(&first_at, bo_now_ns());
+		if (!atomic_load(&head_at))
+			atomic_store(&head_at, bo_now_ns());
 		if (seen == 4)
 			body--;
 		else
 			seen = ch == end[seen] ? seen + 1 : ch == '\r';
 		/* With a body the clock starts where the head ended. */
 		if (seen == 4 && body == 8)
-			atomic_store(&first_at, bo_now_ns());
+			atomic_store(&body_at, bo_now_ns());
 	}
 	atomic_store(&last_at, bo_now_ns());
 	atomic_fetch_add(&s->requests, 1);
@@ -397,7 +432,7 @@ static void test_slow_writer(void **state)
 	struct trun t;
 
 	(void)state;
-	atomic_store(&first_at, 0);
+	atomic_store(&head_at, 0);
 	tserver_start(&s, watch_slow_writer, 128);
 	trun_init(&t, &s, 10, 100);
 	t.spec.method = "POST";
@@ -409,7 +444,10 @@ static void test_slow_writer(void **state)
 	trun_all(&t, 1);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 1);
 	/* Eight bytes at 40/s, the first at once: 175 ms at the least, had it not been slow: none. */
-	assert_true(atomic_load(&last_at) - atomic_load(&first_at) >= 100 * MS);
+	assert_true(atomic_load(&last_at) - atomic_load(&body_at) >= 100 * MS);
+	/* The head, ten times as long, was not slow. */
+	assert_true(atomic_load(&body_at) - atomic_load(&head_at) <
+		    atomic_load(&last_at) - atomic_load(&body_at));
 	assert_true(t.run->requests.items[0].end_ns - t.run->requests.items[0].sent_ns >= 100 * MS);
 	tserver_stop(&s);
 	trun_done(&t);
@@ -489,12 +527,14 @@ static void test_slow_reader_is_answered(void **state)
 
 	(void)state;
 	tserver_start(&s, tserver_ok, 128);
-	trun_init(&t, &s, 50, 200);
+	trun_init(&t, &s, 0, 500);
+	t.spec.arrivals = BO_ARRIVALS_CLOSED;
+	t.spec.clients = 1;
 	t.spec.slow.read_per_s = 200;
 	t.spec.timeout_ns = 5000 * MS;
-	trun_all(&t, 10);
-	assert_int_equal(trun_count(&t, BO_REQ_OK), 10);
-	assert_int_equal(t.run->loads.items[0].connects, 10);
+	trun_all(&t, 2);
+	assert_int_equal(trun_count(&t, BO_REQ_OK), t.run->requests.len);
+	assert_int_equal(t.run->loads.items[0].connects, t.run->requests.len);
 	bo_vec_foreach(r, &t.run->requests)
 		assert_true(r->end_ns - r->first_byte_ns >= 50 * MS);
 	tserver_stop(&s);
@@ -556,6 +596,7 @@ int main(void)
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_closed_loop),
+		cmocka_unit_test(test_closed_clients),
 		cmocka_unit_test(test_closed_loop_thinks),
 		cmocka_unit_test(test_closed_loop_refused),
 		cmocka_unit_test(test_burst),
