@@ -85,6 +85,31 @@ static void timeline(struct bo_strbuf *sb, const struct bo_plan *plan)
 	}
 }
 
+static void describe_arrivals(struct bo_strbuf *sb, const struct bo_load_spec *load)
+{
+	const struct bo_rate_spec *rate = &load->rate;
+	char buf[BO_UNIT_BUF];
+
+	if (load->arrivals == BO_ARRIVALS_CLOSED) {
+		bo_strbuf_printf(sb, "closed loop of %" PRId64 " clients", load->clients);
+		if (load->think_ns)
+			bo_strbuf_printf(sb, ", think %s", bo_format_duration(load->think_ns, buf));
+		return;
+	}
+	if (load->arrivals == BO_ARRIVALS_BURST) {
+		bo_strbuf_printf(sb, "%" PRId64 " at once every %s", load->burst_count,
+				 bo_format_duration(load->burst_every_ns, buf));
+		return;
+	}
+	bo_strbuf_printf(sb, "%.10g", load->rate_per_s);
+	if (rate->shape == BO_RATE_RAMP)
+		bo_strbuf_printf(sb, " to %.10g", rate->to_per_s);
+	for (size_t i = 1; i < rate->nsteps; i++)
+		bo_strbuf_printf(sb, ", %.10g", rate->steps[i]);
+	bo_strbuf_printf(sb, "/s %s",
+			 load->arrivals == BO_ARRIVALS_POISSON ? "Poisson" : "constant");
+}
+
 static void describe_load(struct bo_strbuf *sb, const struct bo_load_spec *load)
 {
 	char timeout[BO_UNIT_BUF];
@@ -95,10 +120,23 @@ static void describe_load(struct bo_strbuf *sb, const struct bo_load_spec *load)
 				 load->hold_count, load->rate_per_s,
 				 load->vanish ? ", vanish without FIN" : "");
 	else
-		bo_strbuf_printf(sb, "%.10g/s %s", load->rate_per_s,
-				 load->arrivals == BO_ARRIVALS_POISSON ? "Poisson" : "constant");
-	bo_strbuf_printf(sb, ", %s ", load->method);
+		describe_arrivals(sb, load);
+	if (load->nroutes)
+		bo_strbuf_printf(sb, ", %zu routes of ", load->nroutes);
+	else if (load->protocol == BO_LOAD_TCP)
+		bo_strbuf_printf(sb, ", %zu bytes to ", load->tcp.send_len);
+	else
+		bo_strbuf_printf(sb, ", %s ", load->method);
 	bo_text_plain(sb, load->url);
+	if (load->streams)
+		bo_strbuf_printf(sb, ", %s, %" PRId64 " streams",
+				 bo_load_protocol_name(load->protocol), load->streams);
+	if (load->tls.insecure)
+		bo_strbuf_puts(sb, ", any certificate");
+	if (load->slow.write_per_s > 0)
+		bo_strbuf_printf(sb, ", writes %.10g B/s", load->slow.write_per_s);
+	if (load->slow.read_per_s > 0)
+		bo_strbuf_printf(sb, ", reads %.10g B/s", load->slow.read_per_s);
 	if (load->timeout_ns)
 		bo_strbuf_printf(sb, ", timeout %s", bo_format_duration(load->timeout_ns, timeout));
 	if (load->abandon_ns)

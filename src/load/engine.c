@@ -8,7 +8,9 @@
  * starves the other when the machine is too slow.  How late each arrival was taken up is measured,
  * because a late generator judges itself and not the service. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -48,6 +50,7 @@ void bo_engine_record(struct bo_load *load, struct bo_req *req, enum bo_req_clas
 {
 	struct bo_req_chunk *chunk = load->last_chunk;
 
+	bo_closed_answered(&load->closed, now_ns);
 	bo_live_roll(&load->live, now_ns);
 	bo_live_ended(&load->live, cls, now_ns - req->intended_ns);
 	if (!chunk || chunk->len == BO_REQ_CHUNK) {
@@ -71,6 +74,27 @@ void bo_engine_record(struct bo_load *load, struct bo_req *req, enum bo_req_clas
 	req->end_ns = now_ns - load->t0_ns;
 	chunk->items[chunk->len++] = *req;
 	load->ended++;
+}
+
+void bo_engine_reason(struct bo_load *load, enum bo_req_class cls, const char *why)
+{
+	struct bo_load_record *rec = &load->record;
+
+	for (size_t i = 0; i < rec->nreasons; i++) {
+		if (rec->reasons[i].cls == cls &&
+		    !strncmp(rec->reasons[i].text, why, sizeof(rec->reasons[i].text) - 1)) {
+			rec->reasons[i].count++;
+			return;
+		}
+	}
+	if (rec->nreasons == BO_LOAD_REASONS_MAX) {
+		rec->reasons_lost++;
+		return;
+	}
+	rec->reasons[rec->nreasons].cls = cls;
+	rec->reasons[rec->nreasons].count = 1;
+	snprintf(rec->reasons[rec->nreasons].text, sizeof(rec->reasons[0].text), "%s", why);
+	rec->nreasons++;
 }
 
 static void sample(struct bo_load *load, int64_t now_ns)
@@ -103,8 +127,13 @@ static void follow_windows(struct bo_load *load, int64_t now_ns)
 	load->load_on = load->window < load->nwindows &&
 			now_ns >= load->windows[load->window].from_ns &&
 			now_ns < atomic_load(&load->stop_ns);
-	if (was_on && !load->load_on)
+	if (load->load_on && !was_on)
+		bo_closed_on(&load->closed, load->windows[load->window].from_ns,
+			     load->windows[load->window].until_ns);
+	if (was_on && !load->load_on) {
+		bo_closed_off(&load->closed);
 		bo_conn_load_off(load, now_ns);
+	}
 }
 
 /* HOLD: is there a place to take?  A full house is what it is for, so only a place that became free
@@ -115,12 +144,18 @@ static bool hold_wants(struct bo_load *load, int64_t now_ns)
 	return load->load_on && load->open < load->max_conns;
 }
 
+/* When the next request is due; a closed loop learns that from its answers. */
+static int64_t next_arrival(const struct bo_load *load)
+{
+	return load->closed.len ? bo_closed_next(&load->closed) : load->next_arrival_ns;
+}
+
 static void dispatch(struct bo_load *load, size_t most)
 {
 	int64_t stop_ns = atomic_load(&load->stop_ns);
 
 	while (most--) {
-		int64_t now_ns, intended_ns = load->next_arrival_ns;
+		int64_t now_ns, intended_ns = next_arrival(load);
 
 		if (intended_ns >= stop_ns) {
 			load->next_arrival_ns = INT64_MAX;
@@ -129,14 +164,17 @@ static void dispatch(struct bo_load *load, size_t most)
 		now_ns = bo_now_ns();
 		if (intended_ns > now_ns)
 			return;
-		load->next_arrival_ns = bo_schedule_next(&load->schedule);
+		if (load->closed.len)
+			bo_closed_ask(&load->closed);
+		else
+			load->next_arrival_ns = bo_schedule_next(&load->schedule);
 		if (load->spec->kind == BO_LOAD_HOLD && !hold_wants(load, now_ns))
 			continue;
 		bo_live_roll(&load->live, now_ns);
 		load->live.offered++;
 		load->record.offered++;
 		bo_hist_record(&load->lag, now_ns - intended_ns);
-		bo_conn_start(load, intended_ns, now_ns);
+		bo_call_offer(load, intended_ns, now_ns);
 	}
 }
 
@@ -146,8 +184,8 @@ static int64_t next_wake(const struct bo_load *load)
 
 	if (at < next)
 		next = at;
-	if (load->next_arrival_ns < next)
-		next = load->next_arrival_ns;
+	if (next_arrival(load) < next && next_arrival(load) < atomic_load(&load->stop_ns))
+		next = next_arrival(load);
 	if (load->window < load->nwindows) {
 		const struct bo_load_window *w = &load->windows[load->window];
 
@@ -165,7 +203,8 @@ static void turn(struct bo_load *load, bool last)
 
 	/* Before arrivals are taken up, so that a window's first request finds load on. */
 	follow_windows(load, now_ns);
-	dispatch(load, last ? SIZE_MAX : ARRIVALS_PER_TURN);
+	if (!last || !load->closed.len)
+		dispatch(load, last ? SIZE_MAX : ARRIVALS_PER_TURN);
 	now_ns = bo_now_ns();
 	bo_conn_expire(load, now_ns);
 	sample(load, now_ns);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "brownout/base/clock.h"
-#include "engine.h"
+#include "transport.h"
 
 #ifndef IPV6_MINHOPCOUNT /* linux/in6.h; not in glibc's netinet/in.h before 2.37 */
 #define IPV6_MINHOPCOUNT 73
@@ -19,10 +19,11 @@
 
 void bo_hold_begin(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 {
-	enum bo_req_class cls = bo_conn_class_of_status(c->http.status);
+	enum bo_req_class cls = bo_class_of_status(c->calls[0].status);
 
-	bo_conn_end_request(load, c, cls, now_ns);
-	if (cls != BO_REQ_OK || (c->want_out && bo_conn_watch(load, c, EPOLL_CTL_MOD, false))) {
+	bo_call_end(load, &c->calls[0], cls, NULL, now_ns);
+	if (cls != BO_REQ_OK ||
+	    (c->want_out && bo_conn_watch(load, c, EPOLL_CTL_MOD, c->want_in, false))) {
 		bo_conn_close(load, c);
 		return;
 	}
@@ -73,7 +74,10 @@ void bo_hold_let_go(struct bo_load *load, struct bo_conn *c, int64_t now_ns)
 	}
 	/* close(2) with unread bytes would send RST; FIN and reading on is what a polite client
 	 * does. */
-	if (shutdown(c->fd, SHUT_WR)) {
+	if (c->tls)
+		load->transport->bye(c);
+	if (shutdown(c->fd, SHUT_WR) ||
+	    (!c->want_in && bo_conn_watch(load, c, EPOLL_CTL_MOD, true, false))) {
 		bo_conn_close(load, c);
 		return;
 	}

@@ -13,13 +13,15 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
-#include "engine.h"
+#include "protocol.h"
+#include "transport.h"
 
 #define DEFAULT_MAX_INFLIGHT 1000
 /* Descriptors left for everything else that opens some while load runs: probes, reports, logs. */
 #define FDS_FOR_OTHERS 64
-/* Keeps the streams of loads apart from those that other parts draw from the same seed. */
-#define RNG_STREAM UINT64_C(0x6c6f616400000000)
+/* Which of a load's draws a stream is for; arrivals have the load's own. */
+#define ROUTE_STREAM (UINT64_C(1) << 16)
+#define MAX_STREAMS 1000
 
 /* Descriptors that the loads of this process may open; their limit is the process's, so they share
  * the count. */
@@ -27,19 +29,84 @@ static _Atomic uint64_t fds_promised;
 
 /* ---- new ---- */
 
+const struct bo_protocol *bo_protocol_of(enum bo_load_protocol protocol)
+{
+	static const struct bo_protocol *const all[] = {
+		[BO_LOAD_HTTP1] = &bo_protocol_http1,
+		[BO_LOAD_HTTP2] = &bo_protocol_h2,
+		[BO_LOAD_GRPC] = &bo_protocol_h2,
+		[BO_LOAD_TCP] = &bo_protocol_tcp,
+	};
+
+	return all[protocol];
+}
+
+static bool is_rate(double per_s)
+{
+	return isfinite(per_s) && per_s > 0 && per_s <= 1e9;
+}
+
+/* Return: what is wrong, or NULL */
+static const char *check_rate(const struct bo_load_spec *s)
+{
+	if (s->arrivals == BO_ARRIVALS_CLOSED)
+		return s->clients < 1 || s->clients > INT32_MAX || s->think_ns < 0
+			       ? "a closed loop needs clients"
+			       : NULL;
+	if (s->arrivals == BO_ARRIVALS_BURST)
+		return s->burst_count < 1 || s->burst_every_ns < 1 ? "a burst needs count and every"
+								   : NULL;
+	if (!is_rate(s->rate_per_s))
+		return "rate must be above 0 and at most 1e9 per second";
+	if (s->rate.shape == BO_RATE_RAMP && (!is_rate(s->rate.to_per_s) || s->rate.over_ns < 0))
+		return "a ramp needs a rate to end at";
+	if (s->rate.shape == BO_RATE_STEPS) {
+		if (!s->rate.nsteps || s->rate.each_ns < 0)
+			return "steps need rates";
+		for (size_t i = 0; i < s->rate.nsteps; i++) {
+			if (!is_rate(s->rate.steps[i]))
+				return "a step's rate must be above 0 and at most 1e9 per second";
+		}
+	}
+	return NULL;
+}
+
+static const char *check_protocol(const struct bo_load_spec *s)
+{
+	const struct bo_tcp_spec *tcp = &s->tcp;
+	bool multi = s->protocol == BO_LOAD_HTTP2 || s->protocol == BO_LOAD_GRPC;
+
+	if ((unsigned int)s->protocol > BO_LOAD_TCP)
+		return "unknown protocol";
+	if (s->streams < 0 || s->streams > MAX_STREAMS || (s->streams > 1 && !multi))
+		return "streams is out of range";
+	if (s->kind == BO_LOAD_HOLD && s->protocol != BO_LOAD_HTTP1)
+		return "only HTTP/1.1 connections can be held";
+	if (multi && (s->slow.write_per_s > 0 || s->slow.read_per_s > 0))
+		return "a slow client speaks HTTP/1.1 or TCP";
+	if (s->protocol == BO_LOAD_TCP &&
+	    (!tcp->send_len || (!tcp->expect_len && !tcp->until_len && tcp->bytes <= 0)))
+		return "a TCP request needs bytes to send and an end of the answer";
+	return NULL;
+}
+
 static int check_spec(const struct bo_load_config *config, struct bo_err *err)
 {
 	const struct bo_load_spec *s = config->spec;
-	const char *what = NULL;
+	const char *what = check_rate(s);
 
-	if (!isfinite(s->rate_per_s) || s->rate_per_s <= 0 || s->rate_per_s > 1e9)
-		what = "rate must be above 0 and at most 1e9 per second";
+	if (!what)
+		what = check_protocol(s);
+	if (what)
+		;
 	else if (s->timeout_ns < 0 || s->abandon_ns < 0 || s->hold_ns < 0)
 		what = "durations must not be negative";
 	else if (s->max_inflight < 0 || s->max_inflight > INT32_MAX)
 		what = "max_inflight is out of range";
 	else if (s->kind == BO_LOAD_HOLD && (s->hold_count <= 0 || s->hold_count > INT32_MAX))
 		what = "hold_count must be at least 1";
+	else if (s->nroutes > UINT16_MAX)
+		what = "more than 65535 routes";
 	else if (config->index < 0 || config->index > UINT8_MAX)
 		what = "more than 256 loads";
 	else if (config->addr.ss_family != AF_INET && config->addr.ss_family != AF_INET6)
@@ -91,6 +158,8 @@ static size_t most_conns(const struct bo_load_spec *s, const struct bo_load_wind
 {
 	double on_s = 0, gone;
 
+	if (s->arrivals == BO_ARRIVALS_CLOSED)
+		return (size_t)s->clients;
 	if (s->kind != BO_LOAD_HOLD)
 		return s->max_inflight ? (size_t)s->max_inflight : DEFAULT_MAX_INFLIGHT;
 	if (!s->vanish)
@@ -106,31 +175,58 @@ static size_t most_conns(const struct bo_load_spec *s, const struct bo_load_wind
 	return (size_t)fmin((double)s->hold_count + gone, INT32_MAX);
 }
 
+static int init_protocol(struct bo_load *load, const struct bo_load_config *config,
+			 struct bo_err *err)
+{
+	const struct bo_load_spec *s = load->spec;
+
+	load->protocol = bo_protocol_of(s->protocol);
+	load->transport = s->tls.on ? &bo_transport_tls : &bo_transport_plain;
+	load->streams = s->streams > 1 ? (uint32_t)s->streams : 1;
+	load->room = load->streams;
+	/* Who reads slowly does not watch the socket and would not see an idle one close. */
+	load->keepalive = s->keepalive && s->slow.read_per_s <= 0;
+	bo_slow_init(load);
+	return s->tls.on ? bo_tls_new(&load->tls, s, config->host_header, err) : 0;
+}
+
 static int load_init(struct bo_load *load, const struct bo_load_config *config, struct bo_err *err)
 {
+	const uint64_t stream = BO_LOAD_RNG_STREAM + (uint64_t)config->index;
 	int rc = copy_windows(load, config, err);
 
 	if (!rc)
-		rc = bo_load_render(load, config->host_header, err);
+		rc = bo_routes_init(&load->routes, load->spec, config->host_header, err);
+	if (!rc)
+		rc = init_protocol(load, config, err);
 	if (!rc)
 		rc = bo_hist_init(&load->lag, err);
 	if (rc)
 		return rc;
 	set_port(load);
-	load->max_conns = load->spec->max_inflight ? (size_t)load->spec->max_inflight
-						   : DEFAULT_MAX_INFLIGHT;
-	if (load->spec->kind == BO_LOAD_HOLD)
-		load->max_conns = (size_t)load->spec->hold_count;
 	load->conns_cap = most_conns(load->spec, load->windows, load->nwindows);
+	load->max_conns = load->spec->kind == BO_LOAD_HOLD ? (size_t)load->spec->hold_count
+							   : load->conns_cap;
+	load->max_inflight = load->max_conns;
 	load->conns = calloc(load->conns_cap, sizeof(*load->conns));
 	load->recv_buf = malloc(BO_LOAD_RECV_BYTES);
-	if (!load->conns || !load->recv_buf)
+	if (!load->conns || !load->recv_buf ||
+	    (load->spec->arrivals == BO_ARRIVALS_CLOSED &&
+	     bo_closed_init(&load->closed, (size_t)load->spec->clients, load->spec->think_ns)))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_LOAD, "load '%s': out of memory",
 				  load->spec->name);
-	bo_schedule_init(&load->schedule, load->windows, load->nwindows, load->spec->arrivals,
-			 load->spec->rate_per_s, config->seed,
-			 RNG_STREAM + (uint64_t)config->index);
+	bo_rng_init(&load->route_rng, config->seed, stream + ROUTE_STREAM);
+	bo_schedule_init(&load->schedule, load->windows, load->nwindows, load->spec, config->seed,
+			 stream);
 	return 0;
+}
+
+static int64_t wall_ns(void)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return (int64_t)wall.tv_sec * BO_NSEC_PER_SEC + wall.tv_nsec - bo_now_ns();
 }
 
 int bo_load_new(struct bo_load **ret, const struct bo_load_config *config, struct bo_err *err)
@@ -149,6 +245,8 @@ int bo_load_new(struct bo_load **ret, const struct bo_load_config *config, struc
 	load->addr = config->addr;
 	load->addr_len = config->addr_len;
 	load->t0_ns = config->t0_ns;
+	load->seed = config->seed;
+	load->wall_ns = wall_ns();
 	load->epoll_fd = load->timer_fd = load->wake_fd = -1;
 	atomic_init(&load->stop_ns, INT64_MAX);
 	rc = load_init(load, config, err);
@@ -173,6 +271,13 @@ static uint64_t count_open_fds(void)
 		n++;
 	closedir(dir);
 	return n;
+}
+
+static const char *what_to_lower(const struct bo_load_spec *s)
+{
+	if (s->arrivals == BO_ARRIVALS_CLOSED)
+		return "clients";
+	return s->kind == BO_LOAD_HOLD ? "the count of hold" : "max_inflight";
 }
 
 /* Raising the soft limit to the hard one needs no privilege (getrlimit(2)). */
@@ -200,8 +305,7 @@ static int too_few_fds(const struct bo_load_spec *spec, size_t conns, uint64_t w
 			  "load '%s': %zu connections need %llu descriptors but the limit is %llu; "
 			  "raise it with: ulimit -Hn %llu (as root), or lower %s",
 			  spec->name, conns, (unsigned long long)wanted, (unsigned long long)limit,
-			  (unsigned long long)wanted,
-			  spec->kind == BO_LOAD_HOLD ? "hold_count" : "max_inflight");
+			  (unsigned long long)wanted, what_to_lower(spec));
 }
 
 int bo_load_fits(const struct bo_load_spec *specs, size_t n, const struct bo_load_window *windows,
@@ -354,6 +458,19 @@ int bo_load_finish(struct bo_load *load, struct bo_run *run, struct bo_err *err)
 	load->record.lag_max_ns = load->lag.max_ns;
 	if ((size_t)load->index < run->loads.len)
 		run->loads.items[load->index] = load->record;
+	if (load->spec->arrivals == BO_ARRIVALS_CLOSED)
+		bo_run_event(
+			run, 0, BO_EVENT_NOTE, -1,
+			"load '%s' is a closed loop: a slow answer delays the requests after it, so "
+			"latency counts from when a client was ready to send, and a stall shows in few "
+			"of them (coordinated omission)",
+			load->spec->name);
+	for (size_t i = 0; i < load->record.nreasons; i++)
+		bo_run_event(run, bo_now_ns() - load->t0_ns, BO_EVENT_NOTE, -1,
+			     "load '%s': %llu %s: %s", load->spec->name,
+			     (unsigned long long)load->record.reasons[i].count,
+			     bo_req_class_name(load->record.reasons[i].cls),
+			     load->record.reasons[i].text);
 	rc = append_requests(load, run);
 	if (!rc)
 		rc = add_series(load, run, BO_SERIES_CONNS, load->conn_samples.items,
@@ -385,15 +502,19 @@ void bo_load_free(struct bo_load *load)
 		free(load->first_chunk);
 		load->first_chunk = next;
 	}
-	for (size_t i = 0; i < load->nconns; i++)
+	for (size_t i = 0; i < load->nconns; i++) {
+		bo_strbuf_done(&load->conns[i]->scratch);
 		free(load->conns[i]);
+	}
 	free(load->conns);
 	bo_vec_done(&load->free_slots);
 	bo_vec_done(&load->conn_samples);
 	bo_vec_done(&load->inflight_samples);
 	bo_hist_done(&load->lag);
 	free(load->recv_buf);
-	free(load->request);
+	bo_routes_done(&load->routes);
+	bo_closed_done(&load->closed);
+	bo_tls_free(load->tls);
 	free(load->windows);
 	free(load);
 }

@@ -1,35 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schedule.c — constant and Poisson arrival schedules.
+/* schedule.c — when requests of an open loop are due.
  * Owns: nothing.  Threads: one per schedule.  Privilege: none. */
 #include "brownout/load/schedule.h"
 #include "brownout/base/clock.h"
+#include "brownout/model/rate.h"
 
 void bo_schedule_init(struct bo_schedule *a, const struct bo_load_window *windows, size_t nwindows,
-		      enum bo_arrivals kind, double rate_per_s, uint64_t seed, uint64_t stream)
+		      const struct bo_load_spec *load, uint64_t seed, uint64_t stream)
 {
 	*a = (struct bo_schedule){
 		.windows = windows,
-		.nwindows = nwindows,
-		.kind = kind,
-		.gap_ns = (double)BO_NSEC_PER_SEC / rate_per_s,
+		.nwindows = load->arrivals == BO_ARRIVALS_CLOSED ? 0 : nwindows,
+		.load = load,
 	};
 	bo_rng_init(&a->rng, seed, stream);
 }
 
-int64_t bo_schedule_next(struct bo_schedule *a)
+/* ns after the start of a window of @stretch_ns at which the next request is due */
+static double next_offset(struct bo_schedule *a, int64_t stretch_ns)
 {
-	for (; a->window < a->nwindows; a->window++, a->n = 0, a->offset_ns = 0) {
-		const struct bo_load_window *w = &a->windows[a->window];
+	const struct bo_load_spec *load = a->load;
 
+	switch (load->arrivals) {
+	case BO_ARRIVALS_POISSON:
+		a->due += bo_rng_exp(&a->rng);
+		return bo_rate_when(load, stretch_ns, a->due);
+	case BO_ARRIVALS_BURST:
+		return (double)(a->n / (uint64_t)load->burst_count) * (double)load->burst_every_ns;
+	default:
 		/* The n-th arrival is computed from n and not from the one before it, so that
 		 * rounding cannot add up to a wrong rate. */
-		if (a->kind == BO_ARRIVALS_CONSTANT)
-			a->offset_ns = (double)a->n * a->gap_ns;
-		else
-			a->offset_ns += bo_rng_exp(&a->rng) * a->gap_ns;
-		if (a->offset_ns < (double)(w->until_ns - w->from_ns)) {
+		return bo_rate_when(load, stretch_ns, (double)a->n);
+	}
+}
+
+int64_t bo_schedule_next(struct bo_schedule *a)
+{
+	for (; a->window < a->nwindows; a->window++, a->n = 0, a->due = 0) {
+		const struct bo_load_window *w = &a->windows[a->window];
+		double offset_ns = next_offset(a, w->until_ns - w->from_ns);
+
+		if (offset_ns < (double)(w->until_ns - w->from_ns)) {
 			a->n++;
-			return w->from_ns + (int64_t)a->offset_ns;
+			return w->from_ns + (int64_t)offset_ns;
 		}
 	}
 	return INT64_MAX;

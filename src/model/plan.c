@@ -46,6 +46,20 @@ const char *bo_driver_name(enum bo_driver driver)
 	return (unsigned int)driver < 3 ? names[driver] : "?";
 }
 
+const char *bo_arrivals_name(enum bo_arrivals arrivals)
+{
+	static const char *const names[] = { "constant", "poisson", "burst", "closed" };
+
+	return (unsigned int)arrivals < 4 ? names[arrivals] : "?";
+}
+
+const char *bo_load_protocol_name(enum bo_load_protocol protocol)
+{
+	static const char *const names[] = { "http1", "h2", "grpc", "tcp" };
+
+	return (unsigned int)protocol < 4 ? names[protocol] : "?";
+}
+
 struct bo_plan *bo_plan_new(void)
 {
 	struct bo_plan *plan = calloc(1, sizeof(*plan));

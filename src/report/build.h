@@ -55,6 +55,8 @@ json_t *bo_build_node_name(const struct bo_plan *plan, int node);
  * percentiles, classes */
 json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int load, int64_t from_ns,
 			   int64_t to_ns);
+/** bo_latency_route() - the same of one route of a load, over the whole run */
+json_t *bo_latency_route(struct bo_build *b, const struct bo_run *run, int load, int route);
 /** bo_latency_windows() - the same in windows over the whole run, one column each */
 json_t *bo_latency_windows(struct bo_build *b, const struct bo_run *run, int load);
 /** bo_latency_has() - has it a latency at all?  Answered, or waited in vain; see report/latency.c */

@@ -106,19 +106,99 @@ static json_t *node_json(struct bo_build *b, const struct bo_node_spec *node)
 	return o;
 }
 
+static json_t *headers_json(struct bo_build *b, const struct bo_header *headers, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *pair = json_array();
+
+		bo_build_push(b, pair, bo_build_str(headers[i].name));
+		bo_build_push(b, pair, bo_build_str(headers[i].value));
+		bo_build_push(b, list, pair);
+	}
+	return list;
+}
+
+static json_t *routes_json(struct bo_build *b, const struct bo_load_spec *load)
+{
+	json_t *routes = json_array();
+
+	for (size_t i = 0; i < load->nroutes; i++) {
+		const struct bo_route_spec *r = &load->routes[i];
+		json_t *o = json_object();
+
+		bo_build_put(b, o, "name", bo_build_str(r->name));
+		bo_build_put(b, o, "weight", bo_build_num(r->weight));
+		bo_build_put(b, o, "method", bo_build_str(r->method));
+		bo_build_put(b, o, "path", bo_build_str(r->path));
+		bo_build_put(b, o, "headers", headers_json(b, r->headers, r->nheaders));
+		bo_build_put(b, o, "body", bo_build_str(r->body));
+		bo_build_push(b, routes, o);
+	}
+	return routes;
+}
+
+static void put_arrivals(struct bo_build *b, json_t *o, const struct bo_load_spec *load)
+{
+	const struct bo_rate_spec *rate = &load->rate;
+	json_t *steps;
+
+	switch (load->arrivals) {
+	case BO_ARRIVALS_CLOSED:
+		bo_build_put(b, o, "clients", json_integer(load->clients));
+		bo_build_put(b, o, "think_s", bo_build_seconds(load->think_ns));
+		return;
+	case BO_ARRIVALS_BURST:
+		bo_build_put(b, o, "burst_count", json_integer(load->burst_count));
+		bo_build_put(b, o, "burst_every_s", bo_build_seconds(load->burst_every_ns));
+		return;
+	default:
+		break;
+	}
+	if (rate->shape == BO_RATE_RAMP) {
+		bo_build_put(b, o, "rate_to_per_s", bo_build_num(rate->to_per_s));
+		bo_build_put(b, o, "rate_over_s", unless_zero(rate->over_ns, bo_build_seconds));
+	} else if (rate->shape == BO_RATE_STEPS) {
+		steps = json_array();
+		for (size_t i = 0; i < rate->nsteps; i++)
+			bo_build_push(b, steps, bo_build_num(rate->steps[i]));
+		bo_build_put(b, o, "rate_steps_per_s", steps);
+		bo_build_put(b, o, "rate_each_s", unless_zero(rate->each_ns, bo_build_seconds));
+	}
+}
+
+/* What not every load has, left out where it has not. */
+static void put_client(struct bo_build *b, json_t *o, const struct bo_load_spec *load)
+{
+	bo_build_put(b, o, "protocol", json_string(bo_load_protocol_name(load->protocol)));
+	if (load->streams)
+		bo_build_put(b, o, "streams", json_integer(load->streams));
+	if (load->tls.on) {
+		bo_build_put(b, o, "tls_ca", bo_build_str(load->tls.ca_file));
+		bo_build_put(b, o, "tls_insecure", json_boolean(load->tls.insecure));
+		bo_build_put(b, o, "tls_name", bo_build_str(load->tls.name));
+		bo_build_put(b, o, "tls_resume", json_boolean(load->tls.resume));
+	}
+	if (load->protocol == BO_LOAD_TCP) {
+		bo_build_put(b, o, "tcp_send", bo_build_str(load->tcp.send));
+		bo_build_put(b, o, "tcp_expect", bo_build_str(load->tcp.expect));
+		bo_build_put(b, o, "tcp_until", bo_build_str(load->tcp.until));
+		bo_build_put(b, o, "tcp_bytes", integer(load->tcp.bytes));
+	}
+	if (load->slow.write_per_s > 0 || load->slow.read_per_s > 0) {
+		bo_build_put(b, o, "slow_write_per_s", bo_build_num(load->slow.write_per_s));
+		bo_build_put(b, o, "slow_read_per_s", bo_build_num(load->slow.read_per_s));
+		bo_build_put(b, o, "slow_body_only", json_boolean(load->slow.body_only));
+	}
+}
+
 static json_t *load_json(struct bo_build *b, const struct bo_plan *plan,
 			 const struct bo_load_spec *load)
 {
 	bool hold = load->kind == BO_LOAD_HOLD;
-	json_t *o = json_object(), *headers = json_array();
+	json_t *o = json_object();
 
-	for (size_t i = 0; i < load->nheaders; i++) {
-		json_t *pair = json_array();
-
-		bo_build_push(b, pair, bo_build_str(load->headers[i].name));
-		bo_build_push(b, pair, bo_build_str(load->headers[i].value));
-		bo_build_push(b, headers, pair);
-	}
 	bo_build_put(b, o, "name", bo_build_str(load->name));
 	bo_build_put(b, o, "kind", json_string(hold ? "hold" : "requests"));
 	bo_build_put(b, o, "url", bo_build_str(load->url));
@@ -126,11 +206,14 @@ static json_t *load_json(struct bo_build *b, const struct bo_plan *plan,
 	bo_build_put(b, o, "port", json_integer(load->port));
 	bo_build_put(b, o, "path", bo_build_str(load->path));
 	bo_build_put(b, o, "method", bo_build_str(load->method));
-	bo_build_put(b, o, "headers", headers);
+	bo_build_put(b, o, "headers", headers_json(b, load->headers, load->nheaders));
 	bo_build_put(b, o, "body", bo_build_str(load->body));
+	if (load->nroutes)
+		bo_build_put(b, o, "routes", routes_json(b, load));
 	bo_build_put(b, o, "rate_per_s", bo_build_num(load->rate_per_s));
-	bo_build_put(b, o, "arrivals",
-		     json_string(load->arrivals == BO_ARRIVALS_POISSON ? "poisson" : "constant"));
+	bo_build_put(b, o, "arrivals", json_string(bo_arrivals_name(load->arrivals)));
+	put_arrivals(b, o, load);
+	put_client(b, o, load);
 	bo_build_put(b, o, "timeout_s", unless_zero(load->timeout_ns, bo_build_seconds));
 	bo_build_put(b, o, "abandon_s", unless_zero(load->abandon_ns, bo_build_seconds));
 	bo_build_put(b, o, "max_inflight", integer(load->max_inflight));

@@ -259,6 +259,40 @@ static json_t *budget_json(struct bo_build *b, const struct bo_run *run, size_t 
 	return o;
 }
 
+/* Why requests ended with a class that one word does not explain. */
+static json_t *reasons_json(struct bo_build *b, const struct bo_load_record *rec)
+{
+	json_t *reasons = json_array();
+
+	for (size_t i = 0; i < rec->nreasons; i++) {
+		json_t *o = json_object();
+
+		bo_build_put(b, o, "class", json_string(bo_req_class_name(rec->reasons[i].cls)));
+		bo_build_put(b, o, "text", bo_build_str(rec->reasons[i].text));
+		bo_build_put(b, o, "count", bo_build_u64(rec->reasons[i].count));
+		bo_build_push(b, reasons, o);
+	}
+	return reasons;
+}
+
+/* Each route over the whole run; phases and windows are the load's. */
+static json_t *routes_json(struct bo_build *b, const struct bo_run *run, size_t load)
+{
+	const struct bo_load_spec *spec = &run->plan->loads.items[load];
+	json_t *routes = json_array();
+
+	for (size_t i = 0; i < spec->nroutes; i++) {
+		json_t *o = bo_latency_route(b, run, (int)load, (int)i);
+
+		bo_build_put(b, o, "name", bo_build_str(spec->routes[i].name));
+		bo_build_put(b, o, "method", bo_build_str(spec->routes[i].method));
+		bo_build_put(b, o, "path", bo_build_str(spec->routes[i].path));
+		bo_build_put(b, o, "weight", bo_build_num(spec->routes[i].weight));
+		bo_build_push(b, routes, o);
+	}
+	return routes;
+}
+
 static json_t *load_json(struct bo_build *b, const struct bo_run *run, size_t i)
 {
 	static const struct bo_load_record idle;
@@ -270,9 +304,10 @@ static json_t *load_json(struct bo_build *b, const struct bo_run *run, size_t i)
 	bo_build_put(b, o, "kind", json_string(spec->kind == BO_LOAD_HOLD ? "hold" : "requests"));
 	bo_build_put(b, o, "method", bo_build_str(spec->method));
 	bo_build_put(b, o, "url", bo_build_str(spec->url));
-	bo_build_put(b, o, "planned_rate_per_s", bo_build_num(spec->rate_per_s));
-	bo_build_put(b, o, "arrivals",
-		     json_string(spec->arrivals == BO_ARRIVALS_POISSON ? "poisson" : "constant"));
+	bo_build_put(b, o, "planned_rate_per_s",
+		     spec->arrivals == BO_ARRIVALS_CLOSED ? json_null()
+							  : bo_build_num(spec->rate_per_s));
+	bo_build_put(b, o, "arrivals", json_string(bo_arrivals_name(spec->arrivals)));
 	bo_build_put(b, o, "timeout_s",
 		     spec->timeout_ns ? bo_build_seconds(spec->timeout_ns) : json_null());
 	bo_build_put(b, o, "source", bo_build_source(b, spec->src));
@@ -285,6 +320,12 @@ static json_t *load_json(struct bo_build *b, const struct bo_run *run, size_t i)
 	bo_build_put(b, lag, "p99", bo_build_ms(rec->lag_p99_ns));
 	bo_build_put(b, lag, "max", bo_build_ms(rec->lag_max_ns));
 	bo_build_put(b, o, "lag_ms", lag);
+	bo_build_put(b, o, "protocol", json_string(bo_load_protocol_name(spec->protocol)));
+	bo_build_put(b, o, "tls", json_boolean(spec->tls.on));
+	bo_build_put(b, o, "handshakes", bo_build_u64(rec->handshakes));
+	bo_build_put(b, o, "resumed", bo_build_u64(rec->resumed));
+	bo_build_put(b, o, "reasons", reasons_json(b, rec));
+	bo_build_put(b, o, "routes", routes_json(b, run, i));
 	return o;
 }
 

@@ -59,7 +59,8 @@ static bool was_answered(const struct bo_req *req)
 {
 	enum bo_req_class cls = class_of(req);
 
-	return cls == BO_REQ_OK || cls == BO_REQ_HTTP_4XX || cls == BO_REQ_HTTP_5XX;
+	return cls == BO_REQ_OK || cls == BO_REQ_HTTP_4XX || cls == BO_REQ_HTTP_5XX ||
+	       cls == BO_REQ_GRPC;
 }
 
 bool bo_latency_has(const struct bo_req *req)
@@ -95,8 +96,8 @@ static uint64_t tally_errors(const struct tally *t)
 	return n;
 }
 
-json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int load, int64_t from_ns,
-			   int64_t to_ns)
+static json_t *summary(struct bo_build *b, const struct bo_run *run, int load, int route,
+		       int64_t from_ns, int64_t to_ns)
 {
 	struct tally t = { 0 };
 	bo_auto_free int64_t *lat = calloc(run->requests.len ? run->requests.len : 1, sizeof(*lat));
@@ -110,7 +111,7 @@ json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int loa
 	}
 	t.lat = lat;
 	bo_vec_foreach(req, &run->requests) {
-		if (load >= 0 && req->load != load)
+		if ((load >= 0 && req->load != load) || (route >= 0 && req->route != route))
 			continue;
 		if (was_answered(req) && req->end_ns >= from_ns && req->end_ns < to_ns)
 			t.ended++;
@@ -141,6 +142,17 @@ json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int loa
 				     bo_build_u64(t.classes[c]));
 	bo_build_put(b, o, "classes", classes);
 	return o;
+}
+
+json_t *bo_latency_summary(struct bo_build *b, const struct bo_run *run, int load, int64_t from_ns,
+			   int64_t to_ns)
+{
+	return summary(b, run, load, -1, from_ns, to_ns);
+}
+
+json_t *bo_latency_route(struct bo_build *b, const struct bo_run *run, int load, int route)
+{
+	return summary(b, run, load, route, run_start(run), run->ended_ns);
 }
 
 /* Which window an instant falls into; what lies outside the run counts at its edge. */

@@ -134,7 +134,7 @@ static int resolve(const struct bo_plan *plan, struct bo_src src, const char *wh
 {
 	struct bo_script_url url;
 	char hint[200];
-	int r = bo_script_url_parse(text, &url, err);
+	int r = bo_script_load_url_parse(text, &url, err); /* its scheme was checked before */
 
 	if (r)
 		return r;

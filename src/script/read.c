@@ -55,8 +55,7 @@ _Noreturn static void lx_expected(const struct lx_table *t, const char *key, con
 
 static void lx_unknown_key(const struct lx_table *t, const char *const *keys)
 {
-	char found[96],
-		hint[160]; /* room for the longest list of keys there is, a command node's */
+	char found[96], hint[320]; /* room for the longest list of keys there is, a load's */
 
 	if (lua_type(t->L, -2) != LUA_TSTRING)
 		lx_fail(t->L, "%s: expected only keys with a name (key = value), found %s under %s",
@@ -279,6 +278,28 @@ bool lx_read_string(const struct lx_table *t, const char *key, const char **ret)
 	if (!lx_table_get(t, key))
 		return false;
 	*ret = lx_strdup(t->L, lx_top_string(t, key, "text in quotes"));
+	lua_pop(t->L, 1);
+	return true;
+}
+
+bool lx_read_bytes(const struct lx_table *t, const char *key, const char **ret, size_t *ret_len)
+{
+	const char *s;
+	size_t len;
+	char *copy;
+
+	if (!lx_table_get(t, key))
+		return false;
+	if (lua_type(t->L, -1) != LUA_TSTRING)
+		lx_expected(t, key, "text in quotes");
+	s = lua_tolstring(t->L, -1, &len);
+	if (len > BO_SCRIPT_MAX_STRING)
+		lx_fail(t->L, "%s: %s: expected at most %d bytes of text, found %zu", t->what, key,
+			BO_SCRIPT_MAX_STRING, len);
+	copy = lx_alloc(t->L, len + 1);
+	memcpy(copy, s, len);
+	*ret = copy;
+	*ret_len = len;
 	lua_pop(t->L, 1);
 	return true;
 }

@@ -136,6 +136,8 @@ bool lx_read_count(const struct lx_table *t, const char *key, int64_t min, int64
 bool lx_read_bool(const struct lx_table *t, const char *key, bool *ret);
 /** lx_read_string() - copied; refuses NUL bytes */
 bool lx_read_string(const struct lx_table *t, const char *key, const char **ret);
+/** lx_read_bytes() - copied, of any content, a NUL byte added after it */
+bool lx_read_bytes(const struct lx_table *t, const char *key, const char **ret, size_t *ret_len);
 /** lx_read_choice() - index in @words (NULL-terminated) */
 bool lx_read_choice(const struct lx_table *t, const char *key, const char *const *words, int *ret);
 /** lx_strings() - the list of strings at @at, copied and NULL-terminated; @what and @example for messages */
@@ -150,8 +152,11 @@ const char *lx_found(lua_State *L, int at, char *buf, size_t size);
 int64_t lx_parse_duration(lua_State *L, int at, const char *what, int64_t min_ns, int64_t max_ns);
 
 /* url.c */
+enum bo_script_scheme { BO_SCHEME_HTTP, BO_SCHEME_HTTPS, BO_SCHEME_TCP };
+
 /** struct bo_script_url - the parts of http://HOST[:PORT][/PATH][?QUERY] */
 struct bo_script_url {
+	enum bo_script_scheme scheme;
 	char host[64];
 	int port;
 	const char *path; /* [borrowed: from the text], "" for none */
@@ -159,6 +164,25 @@ struct bo_script_url {
 /** bo_script_url_parse() - only http, the host must look like a node's name; @err without the text's place */
 BO_NODISCARD int bo_script_url_parse(const char *text, struct bo_script_url *ret,
 				     struct bo_err *err);
+/** bo_script_load_url_parse() - the same for what a load may call: http, https, tcp://HOST:PORT */
+BO_NODISCARD int bo_script_load_url_parse(const char *text, struct bo_script_url *ret,
+					  struct bo_err *err);
+
+/* bind_request.c: what a load asks for */
+/** lx_read_request() - method, headers, body, routes */
+void lx_read_request(const struct lx_table *t, struct bo_load_spec *load);
+/** lx_read_tls() - tls = { … }, as the URL's scheme asks for */
+void lx_read_tls(const struct lx_table *t, bool https, struct bo_load_spec *load);
+/** lx_read_tcp() - tcp = { … } */
+void lx_read_tcp(const struct lx_table *t, bool tcp, struct bo_load_spec *load);
+/** lx_is_token() - RFC 9110 §5.6.2 */
+bool lx_is_token(const char *s);
+
+/* bind_arrivals.c: when it asks */
+#define BO_SCRIPT_MAX_INFLIGHT 100000
+#define BO_SCRIPT_MAX_TIME_NS (24 * 3600 * BO_NSEC_PER_SEC)
+/** lx_read_arrivals() - arrivals, rate, burst, clients, think; after hold and max_inflight */
+void lx_read_arrivals(const struct lx_table *t, struct bo_load_spec *load);
 
 /* bind_*.c: what the prelude calls */
 extern const luaL_Reg bo_script_scenario_funcs[];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* script/url.c — the small subset of URLs that a scenario may name (RFC 3986): http, a node's name, a port, a path. */
+/* script/url.c — the small subset of URLs that a scenario may name (RFC 3986): a scheme, a node's name, a port, a
+ * path. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -37,21 +38,45 @@ static int parse_port(const char *text, size_t len, int *ret, struct bo_err *err
 	return 0;
 }
 
-int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_err *err)
-{
-	static const char want[] = "expected a URL such as \"http://orders:8080/checkout\"";
-	struct bo_script_url url = { .port = 80 };
-	size_t authority, host;
-	const char *at;
+static const char want[] = "expected a URL such as \"http://orders:8080/checkout\"";
 
-	if (!strncmp(text, "https://", 8))
+/* The scheme and what follows it.  Return: NULL when there is none that we know */
+static const char *parse_scheme(const char *text, struct bo_script_url *url)
+{
+	static const struct {
+		const char *text;
+		int port;
+	} schemes[] = {
+		[BO_SCHEME_HTTP] = { "http://", 80 },
+		[BO_SCHEME_HTTPS] = { "https://", 443 },
+		[BO_SCHEME_TCP] = { "tcp://", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i].text);
+
+		if (strncmp(text, schemes[i].text, len) != 0)
+			continue;
+		url->scheme = (enum bo_script_scheme)i;
+		url->port = schemes[i].port;
+		return text + len;
+	}
+	return NULL;
+}
+
+int bo_script_load_url_parse(const char *text, struct bo_script_url *ret, struct bo_err *err)
+{
+	struct bo_script_url url = { 0 };
+	const char *at = parse_scheme(text, &url);
+	size_t authority, host;
+
+	if (!strncmp(text, "unix:", 5))
 		return bo_err_set(
 			err, EINVAL, BO_SUBSYS_SCRIPT,
-			"https is not offered; serve plain http inside the lab, as in \"http://%.40s\"",
-			text + 8);
-	if (strncmp(text, "http://", 7))
+			"a unix socket is not offered: it crosses no link, so no fault on one would reach it; "
+			"let the service listen on a port");
+	if (!at)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s, found \"%.60s\"", want, text);
-	at = text + 7;
 	authority = strcspn(at, "/?#");
 	if (memchr(at, '@', authority))
 		return bo_err_set(
@@ -72,6 +97,28 @@ int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_e
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
 				  "%s without blanks, control characters or '#', found \"%.60s\"",
 				  want, text);
+	if (url.scheme == BO_SCHEME_TCP && (!url.port || *url.path))
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
+				  "expected a port and no path, as in \"tcp://%.63s:6379\"",
+				  url.host);
 	*ret = url;
 	return 0;
+}
+
+int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_err *err)
+{
+	struct bo_script_url url;
+	int r;
+
+	if (!strncmp(text, "https://", 8))
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_SCRIPT,
+			"https is not offered here; serve plain http inside the lab, as in \"http://%.40s\"",
+			text + 8);
+	if (strncmp(text, "http://", 7) != 0)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s, found \"%.60s\"", want, text);
+	r = bo_script_load_url_parse(text, &url, err);
+	if (!r)
+		*ret = url;
+	return r;
 }

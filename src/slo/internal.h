@@ -222,7 +222,8 @@ void slo_expr_print(const struct slo_expr *expr, bool inside_and, struct bo_strb
 const char *slo_op_text(enum slo_op op);
 /** slo_limit_of_base() - is the limit relative to the base phase? */
 bool slo_limit_of_base(const struct slo_cmp *cmp);
-/** slo_planned_rate() - requests per second that the plan offers of those that @cmp asks about */
+/** slo_planned_rate() - requests per second, on average, that the plan offers of those that @cmp asks about; 0 where a closed
+ * loop is among them, whose rate is the service's own */
 double slo_planned_rate(const struct slo_cmp *cmp, const struct bo_plan *plan);
 /** slo_must_origin() - when the time of a "must" is planned to begin */
 int64_t slo_must_origin(const struct slo_must *must, const struct bo_plan *plan);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/model/rate.h"
 #include "internal.h"
 
 /* Fewer say nothing of a share or a percentile. */
@@ -56,15 +57,6 @@ static bool lint_latency(const struct slo_cmp *cmp, const struct bo_plan *plan, 
 	return false;
 }
 
-double slo_planned_rate(const struct slo_cmp *cmp, const struct bo_plan *plan)
-{
-	double rate = 0;
-
-	for (unsigned i = 0; i < plan->loads.len; i++)
-		rate += plan->loads.items[i].rate_per_s * slo_route_share(plan, cmp, i);
-	return rate;
-}
-
 static int64_t planned_ns(const struct slo_cmp *cmp, const struct bo_plan *plan)
 {
 	unsigned phases = slo_cmp_phases(cmp);
@@ -73,6 +65,39 @@ static int64_t planned_ns(const struct slo_cmp *cmp, const struct bo_plan *plan)
 	for (int p = 0; p < BO_PHASE_COUNT; p++)
 		total += phases & SLO_PHASE_BIT(p) ? plan->phase_ns[p] : 0;
 	return total;
+}
+
+/* Of one load; a closed loop's rate is the service's own. */
+static double rate_of(const struct slo_cmp *cmp, const struct bo_plan *plan,
+		      const struct bo_load_spec *load)
+{
+	int64_t length = planned_ns(cmp, plan);
+	double due = 0;
+
+	if (load->arrivals == BO_ARRIVALS_CLOSED)
+		return 0;
+	if (load->kind != BO_LOAD_REQUESTS || length <= 0)
+		return load->rate_per_s;
+	for (int p = 0; p < BO_PHASE_COUNT; p++) {
+		if (slo_cmp_phases(cmp) & SLO_PHASE_BIT(p))
+			due += bo_rate_due_in_phase(plan, load, (enum bo_phase)p,
+						    plan->phase_ns[p]);
+	}
+	return due / ((double)length / 1e9);
+}
+
+double slo_planned_rate(const struct slo_cmp *cmp, const struct bo_plan *plan)
+{
+	double rate = 0;
+
+	for (unsigned i = 0; i < plan->loads.len; i++) {
+		double share = slo_route_share(plan, cmp, i);
+
+		if (share > 0 && plan->loads.items[i].arrivals == BO_ARRIVALS_CLOSED)
+			return 0;
+		rate += share > 0 ? rate_of(cmp, plan, &plan->loads.items[i]) * share : 0;
+	}
+	return rate;
 }
 
 static bool lint_samples(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,

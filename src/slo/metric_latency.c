@@ -27,6 +27,7 @@ enum slo_answer slo_answer_of(const struct bo_req *req)
 	case BO_REQ_OK:
 	case BO_REQ_HTTP_4XX:
 	case BO_REQ_HTTP_5XX:
+	case BO_REQ_GRPC:
 		return SLO_ANSWERED;
 	case BO_REQ_TIMEOUT_CONNECT:
 	case BO_REQ_TIMEOUT_FIRST_BYTE:
@@ -40,6 +41,7 @@ enum slo_answer slo_answer_of(const struct bo_req *req)
 	case BO_REQ_RESET:
 	case BO_REQ_UNREACHABLE:
 	case BO_REQ_PROTOCOL:
+	case BO_REQ_TLS:
 	case BO_REQ_OTHER:
 	case BO_REQ_CLASS_COUNT:
 		break;

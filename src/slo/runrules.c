@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/model/rate.h"
 #include "internal.h"
 
 #define MAX_PROBLEMS 8
@@ -95,14 +96,17 @@ static int rule_offered(struct bo_run *run, unsigned index, const struct load_ta
 	const struct bo_load_spec *spec = &run->plan->loads.items[index];
 	double due = 0, slack;
 
+	/* A closed loop owes no rate: its answers set the pace. */
+	if (spec->arrivals == BO_ARRIVALS_CLOSED)
+		return 0;
 	for (int i = 0; i < BO_PHASE_COUNT; i++) {
 		double expected;
 
 		if (!bo_phase_has_load((enum bo_phase)i) ||
 		    !slo_phase_happened(run, (enum bo_phase)i))
 			continue;
-		expected = spec->rate_per_s *
-			   (double)(run->phases[i].end_ns - run->phases[i].start_ns) / 1e9;
+		expected = bo_rate_due_in_phase(run->plan, spec, (enum bo_phase)i,
+						run->phases[i].end_ns - run->phases[i].start_ns);
 		due += expected;
 		/* Fewer than five: that none came may be chance. */
 		if (t->in_phase[i] == 0 && expected >= 5) {
@@ -113,6 +117,8 @@ static int rule_offered(struct bo_run *run, unsigned index, const struct load_ta
 		}
 	}
 	slack = spec->arrivals == BO_ARRIVALS_POISSON ? 4 * sqrt(due) : 2;
+	if (spec->arrivals == BO_ARRIVALS_BURST)
+		slack = (double)spec->burst_count; /* the last one may lie on the edge */
 	if (due > 0 && (double)t->recorded > 0 && (double)t->recorded < 0.99 * due - slack)
 		return slo_reason(
 			run, err,

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 add_executable(load_bench ${CMAKE_CURRENT_SOURCE_DIR}/load_bench.c)
 target_link_libraries(load_bench PRIVATE bo_load)
+set(support ${PROJECT_SOURCE_DIR}/tests/support)
+add_executable(load_conns_bench ${CMAKE_CURRENT_SOURCE_DIR}/load_conns_bench.c ${support}/testcert.c)
+target_include_directories(load_conns_bench PRIVATE ${support})
+target_link_libraries(load_conns_bench PRIVATE bo_load)
 
 # The server is one file without imports beyond the standard library, so no module is needed.
 find_program(BROWNOUT_GO go PATHS /usr/local/go/bin /usr/lib/go/bin DOC "The Go command")

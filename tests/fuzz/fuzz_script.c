@@ -48,8 +48,9 @@ static void check_plan(const struct bo_plan *plan)
 	bo_vec_foreach(link, &plan->links)
 		REQUIRE(link->a >= 0 && link->a < link->b && link->b < nodes);
 	bo_vec_foreach(load, &plan->loads)
-		REQUIRE(load->node > 0 && load->node < nodes && load->rate_per_s > 0 &&
-			*load->path == '/' && bo_plan_link(plan, BO_NODE_CLIENT, load->node) >= 0);
+		REQUIRE(load->node > 0 && load->node < nodes &&
+			(load->rate_per_s > 0 || load->clients > 0) && *load->path == '/' &&
+			bo_plan_link(plan, BO_NODE_CLIENT, load->node) >= 0);
 	bo_vec_foreach(fault, &plan->faults) {
 		int64_t from, until;
 

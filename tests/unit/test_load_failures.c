@@ -251,21 +251,125 @@ static void say_endless_head(struct tserver *s, int fd)
 		;
 }
 
+/* 64 KiB of a head are read and none of it is kept; a gigabyte would end the same way. */
+static void say_endless_fields(struct tserver *s, int fd)
+{
+	if (!tserver_request(s, fd, 0))
+		return;
+	tserver_say(fd, "HTTP/1.1 200 OK\r\n");
+	while (send(fd, "A: b\r\n", 6, MSG_NOSIGNAL) > 0)
+		;
+}
+
+static void say_endless_interim(struct tserver *s, int fd)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!tserver_request(s, fd, 0))
+		return;
+	while (send(fd, interim, sizeof(interim) - 1, MSG_NOSIGNAL) > 0)
+		;
+}
+
+static void say_chunk_overflow(struct tserver *s, int fd)
+{
+	if (!tserver_request(s, fd, 0))
+		return;
+	tserver_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+			"ffffffffffffffffff\r\nx");
+	tserver_until_gone(s, fd);
+}
+
+static void say_length_overflow(struct tserver *s, int fd)
+{
+	if (!tserver_request(s, fd, 0))
+		return;
+	tserver_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx");
+	tserver_until_gone(s, fd);
+}
+
 static void test_protocol(void **state)
 {
-	static const tserver_fn fns[] = { say_garbage, say_too_much, say_endless_head };
+	static const tserver_fn fns[] = { say_garbage,         say_too_much,
+					  say_endless_head,    say_endless_fields,
+					  say_endless_interim, say_chunk_overflow,
+					  say_length_overflow };
+	static const char *const why[] = { "not an HTTP/1 status line",  "bytes after the end",
+					   "head is too long",           "too many fields",
+					   "head is too long",           "chunk size is too large",
+					   "Content-Length is too large" };
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(fns) / sizeof(fns[0]); i++) {
 		struct tserver s;
 		struct trun t;
 
 		tserver_start(&s, fns[i], 128);
 		trun_init(&t, &s, 100, 50);
 		all_end_as(&t, 5, BO_REQ_PROTOCOL);
+		/* It says why, once, with how often. */
+		assert_int_equal(t.run->loads.items[0].nreasons, 1);
+		assert_int_equal(t.run->loads.items[0].reasons[0].count, 5);
+		assert_non_null(strstr(t.run->loads.items[0].reasons[0].text, why[i]));
 		tserver_stop(&s);
 		trun_done(&t);
 	}
+}
+
+static void say_endless_body(struct tserver *s, int fd)
+{
+	static char block[16 * 1024];
+
+	if (!tserver_request(s, fd, 0))
+		return;
+	tserver_say(fd, "HTTP/1.1 200 OK\r\n\r\n");
+	while (send(fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
+		;
+}
+
+static void test_endless_body(void **state)
+{
+	struct tserver s;
+	struct trun t;
+
+	(void)state;
+	tserver_start(&s, say_endless_body, 128);
+	trun_init(&t, &s, 100, 50);
+	t.spec.timeout_ns = 200 * MS;
+	all_end_as(&t, 5, BO_REQ_TIMEOUT_BODY);
+	bo_vec_foreach(r, &t.run->requests)
+		assert_true(r->bytes > 64 * 1024);
+	tserver_stop(&s);
+	trun_done(&t);
+}
+
+/* 1 KiB that gzip would turn into a megabyte of zeros: content is counted and never decoded. */
+static void say_bomb(struct tserver *s, int fd)
+{
+	static char bomb[1024] = "\x1f\x8b\x08";
+
+	if (!tserver_request(s, fd, 0))
+		return;
+	tserver_say(fd,
+		    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1024\r\n\r\n");
+	(void)!send(fd, bomb, sizeof(bomb), MSG_NOSIGNAL);
+	tserver_until_gone(s, fd);
+}
+
+static void test_gzip_bomb(void **state)
+{
+	struct tserver s;
+	struct trun t;
+
+	(void)state;
+	tserver_start(&s, say_bomb, 128);
+	trun_init(&t, &s, 100, 50);
+	t.spec.keepalive = false;
+	all_end_as(&t, 5, BO_REQ_OK);
+	bo_vec_foreach(r, &t.run->requests)
+		assert_in_range(r->bytes, 1024, 1200);
+	tserver_stop(&s);
+	trun_done(&t);
 }
 
 static void test_abandoned(void **state)
@@ -411,6 +515,8 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_reset_of_fresh_connections),
 		cmocka_unit_test(test_protocol),
+		cmocka_unit_test(test_endless_body),
+		cmocka_unit_test(test_gzip_bomb),
 		cmocka_unit_test(test_abandoned),
 		cmocka_unit_test(test_in_flight_at_the_end),
 		cmocka_unit_test(test_shed),

@@ -81,7 +81,7 @@ static void test_poisson_rate(void **state)
 	t.spec.arrivals = BO_ARRIVALS_POISSON;
 	/* The same seed draws the same schedule, so it is known; see RNG_STREAM in load.c. */
 	w = t.windows[0];
-	bo_schedule_init(&a, &w, 1, BO_ARRIVALS_POISSON, 400, t.seed, UINT64_C(0x6c6f616400000000));
+	bo_schedule_init(&a, &w, 1, &t.spec, t.seed, UINT64_C(0x6c6f616400000000));
 	while (n < sizeof(due) / sizeof(due[0]) && (due[n] = bo_schedule_next(&a)) != INT64_MAX)
 		n++;
 	trun_all(&t, n);
@@ -205,6 +205,7 @@ static void test_big_body(void **state)
 	trun_init(&t, &s, 100, 9000);
 	t.spec.method = "POST";
 	t.spec.body = big_body;
+	t.spec.body_len = sizeof(big_body) - 1;
 	t.spec.timeout_ns = 9000 * MS;
 	t.spec.max_inflight = 1; /* so that both the new and the used connection carry one */
 	trun_start(&t);

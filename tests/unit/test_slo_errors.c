@@ -85,9 +85,9 @@ static void test_classes(void **state)
 			synth_steady(s, synth_start(s, BO_PHASE_FAULT),
 				     synth_end(s, BO_PHASE_FAULT), 10, SYNTH_MS,
 				     (enum bo_req_class)c);
-	expect(s, "errors.count <= 0 in fault", BO_FAIL, "count 1100 (of 1200)", NULL);
-	expect(s, "errors.ratio <= 1% in fault", BO_FAIL, "(1100 of 1200)", NULL);
-	expect(s, "errors.count{class=5xx} <= 100 in fault", BO_PASS, "count 100 (of 1300)", NULL);
+	expect(s, "errors.count <= 0 in fault", BO_FAIL, "count 1300 (of 1400)", NULL);
+	expect(s, "errors.ratio <= 1% in fault", BO_FAIL, "(1300 of 1400)", NULL);
+	expect(s, "errors.count{class=5xx} <= 100 in fault", BO_PASS, "count 100 (of 1500)", NULL);
 	expect(s, "errors.count{class=timeout} <= 300 in fault", BO_PASS, "count 300", NULL);
 	expect(s, "errors.count{class=timeout_body} < 100 in fault", BO_FAIL, "count 100", NULL);
 	expect(s, "errors.count{class=abandoned} == 0 in fault", BO_FAIL, "count 100", NULL);

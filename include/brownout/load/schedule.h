@@ -13,22 +13,22 @@ struct bo_schedule {
 	const struct bo_load_window *windows;
 	size_t nwindows;
 	size_t window;
-	enum bo_arrivals kind;
-	double gap_ns;    /* mean */
-	double offset_ns; /* Poisson: last arrival, after the window's start */
-	uint64_t n;       /* constant: arrivals in this window so far */
+	const struct bo_load_spec *load;
+	double due; /* Poisson: the integral of the rate up to the last arrival */
+	uint64_t n; /* arrivals in this window so far */
 	struct bo_rng rng;
 };
 
 /**
  * bo_schedule_init() - start the schedule
  * @windows: [borrowed: as long as the schedule] ascending, not overlapping
- * @rate_per_s: > 0
+ * @load: [borrowed: as long as the schedule] its arrivals and rate; with CLOSED nothing is ever due
  * Constant: the first request at the start of each window, then every 1/rate.  Poisson: exponential
  * gaps with that mean, begun anew in each window (the process has no memory, so this changes
- * nothing).
+ * nothing).  Where the rate moves, so do the gaps: the n-th request is due when the integral of the
+ * rate reaches n.  Burst: burst_count at the start of each window, then every burst_every_ns.
  */
 void bo_schedule_init(struct bo_schedule *a, const struct bo_load_window *windows, size_t nwindows,
-		      enum bo_arrivals kind, double rate_per_s, uint64_t seed, uint64_t stream);
+		      const struct bo_load_spec *load, uint64_t seed, uint64_t stream);
 /** bo_schedule_next() - CLOCK_MONOTONIC ns of the next arrival, INT64_MAX after the last */
 int64_t bo_schedule_next(struct bo_schedule *a);

@@ -133,7 +133,84 @@ struct bo_link_spec {
 	struct bo_src src;
 };
 
-enum bo_arrivals { BO_ARRIVALS_CONSTANT, BO_ARRIVALS_POISSON };
+/** enum bo_arrivals - when requests are due: evenly spaced or at random at the load's rate, @burst_count at once every
+ * @burst_every_ns, or (CLOSED) whenever one of @clients has its answer and has thought about it */
+enum bo_arrivals {
+	BO_ARRIVALS_CONSTANT,
+	BO_ARRIVALS_POISSON,
+	BO_ARRIVALS_BURST,
+	BO_ARRIVALS_CLOSED,
+};
+/** bo_arrivals_name() - "constant", "poisson", "burst", "closed" */
+const char *bo_arrivals_name(enum bo_arrivals arrivals);
+
+/** enum bo_rate_shape - how the rate of constant and Poisson arrivals moves within a stretch of load */
+enum bo_rate_shape { BO_RATE_FLAT, BO_RATE_RAMP, BO_RATE_STEPS };
+
+/**
+ * struct bo_rate_spec - the shape; FLAT uses nothing of it
+ * @to_per_s: [RAMP] the rate at the end; it begins at the load's rate_per_s
+ * @over_ns: [RAMP] reached after this time, and kept then; 0: at the end of the stretch
+ * @steps, @nsteps: [STEPS] rates, one after the other; the last one is kept
+ * @each_ns: [STEPS] length of a step; 0: the stretch is divided evenly
+ */
+struct bo_rate_spec {
+	enum bo_rate_shape shape;
+	double to_per_s;
+	int64_t over_ns;
+	const double *steps;
+	size_t nsteps;
+	int64_t each_ns;
+};
+
+/** enum bo_load_protocol - what is spoken; keep in step with bo_load_protocol_name() */
+enum bo_load_protocol { BO_LOAD_HTTP1, BO_LOAD_HTTP2, BO_LOAD_GRPC, BO_LOAD_TCP };
+/** bo_load_protocol_name() - "http1", "h2", "grpc", "tcp" */
+const char *bo_load_protocol_name(enum bo_load_protocol protocol);
+
+/**
+ * struct bo_tls_spec - TLS of a load
+ * @ca_pem: certificates to trust, PEM text;  @ca_file: where it came from, for messages
+ * @insecure: take any certificate
+ * @name: server name (SNI) that the certificate must be for; NULL: the node's
+ * @resume: offer the session of an earlier connection
+ */
+struct bo_tls_spec {
+	bool on;
+	bool insecure;
+	bool resume;
+	const char *ca_pem;
+	const char *ca_file;
+	const char *name;
+};
+
+/**
+ * struct bo_tcp_spec - one request and its answer over a plain connection
+ * @send: what is sent
+ * @expect: what the answer must begin with
+ * @until: the answer ends with the first occurrence of this
+ * @bytes: the answer is this long; 0: @until or, without it, the length of @expect decides
+ */
+struct bo_tcp_spec {
+	const char *send;
+	size_t send_len;
+	const char *expect;
+	size_t expect_len;
+	const char *until;
+	size_t until_len;
+	int64_t bytes;
+};
+
+/**
+ * struct bo_slow_spec - a client that dawdles
+ * @write_per_s: bytes of the request sent per second, 0 at once;  @body_only: the head is sent at once
+ * @read_per_s: bytes of the response read per second, 0 as they come
+ */
+struct bo_slow_spec {
+	double write_per_s;
+	double read_per_s;
+	bool body_only;
+};
 
 struct bo_header {
 	const char *name;
@@ -144,6 +221,8 @@ struct bo_header {
  * struct bo_route_spec - one kind of request of a load that mixes several
  * @name: unique in the load; what `{route="…"}` selects and reports show
  * @weight: > 0; a request is of this route with probability weight / sum of weights
+ * @path, values of @headers, @body: may hold templates (model/template.h)
+ * @body: @body_len bytes, NULL for none
  */
 struct bo_route_spec {
 	const char *name;
@@ -153,18 +232,24 @@ struct bo_route_spec {
 	const struct bo_header *headers;
 	size_t nheaders;
 	const char *body;
+	size_t body_len;
 };
 
-/** enum bo_load_kind - REQUESTS offers an open loop of HTTP requests; HOLD keeps long-lived connections open */
+/** enum bo_load_kind - REQUESTS offers requests; HOLD keeps long-lived connections open */
 enum bo_load_kind { BO_LOAD_REQUESTS, BO_LOAD_HOLD };
 
 /**
  * struct bo_load_spec - what the client offers
  * @routes, @nroutes: the mix; none: every request asks for @path
  * @node, @port, @path: where to; the URL's host was resolved to a node
- * @rate_per_s: intended requests per second (open loop);  for HOLD: new connections per second
+ * @body: @body_len bytes; for GRPC the message
+ * @rate_per_s: intended requests per second (open loop), of RAMP and STEPS the first, of BURST the mean, of CLOSED 0;
+ *              for HOLD: new connections per second.  model/rate.h knows how many are due when
+ * @rate: the shape
+ * @burst_count, @burst_every_ns: [BURST];  @clients, @think_ns: [CLOSED]
  * @timeout_ns: per request, from the moment of sending; 0 none
  * @max_inflight: connections are opened on demand up to this; default 1000
+ * @streams: [HTTP2, GRPC] requests at a time on one connection
  * @keepalive: false closes the connection after each response
  * @abandon_ns: the client hangs up this long after sending, 0 never
  * @hold_count: [HOLD] connections kept open at a time;  @hold_ns: how long each is held, 0 for as long as load runs;
@@ -182,10 +267,21 @@ struct bo_load_spec {
 	const struct bo_header *headers;
 	size_t nheaders;
 	const char *body;
+	size_t body_len;
 	const struct bo_route_spec *routes;
 	size_t nroutes;
+	enum bo_load_protocol protocol;
+	int64_t streams;
+	struct bo_tls_spec tls;
+	struct bo_tcp_spec tcp;
+	struct bo_slow_spec slow;
 	double rate_per_s;
+	struct bo_rate_spec rate;
 	enum bo_arrivals arrivals;
+	int64_t burst_count;
+	int64_t burst_every_ns;
+	int64_t clients;
+	int64_t think_ns;
 	int64_t timeout_ns;
 	int64_t abandon_ns;
 	int64_t max_inflight;

@@ -23,7 +23,9 @@ enum bo_req_class {
 	BO_REQ_TIMEOUT_CONNECT,
 	BO_REQ_TIMEOUT_FIRST_BYTE,
 	BO_REQ_TIMEOUT_BODY,
-	BO_REQ_PROTOCOL,  /* not valid HTTP/1.1 */
+	BO_REQ_PROTOCOL,  /* not what the protocol allows a server to say */
+	BO_REQ_TLS,       /* no secure connection: certificate, handshake, record */
+	BO_REQ_GRPC,      /* a gRPC answer with a status other than OK, which is in @status */
 	BO_REQ_SHED,      /* never sent: max_inflight reached; the generator says so and goes on */
 	BO_REQ_ABANDONED, /* the client hung up on purpose */
 	BO_REQ_INFLIGHT,  /* still open when the run ended; end_ns is that moment */
@@ -39,6 +41,7 @@ bool bo_req_class_is_error(enum bo_req_class cls);
  * struct bo_req - one request; latency is end_ns - intended_ns (no coordinated omission)
  * @sent_ns: when the first byte was handed to the kernel; 0 with class SHED or when no connection came about
  * @first_byte_ns: first byte of the response, 0 if none
+ * @status: of HTTP; with class GRPC the gRPC status code
  * @load: index in plan->loads;  @route: index in the load's routes, 0 when it has none
  */
 struct bo_req {
@@ -193,12 +196,23 @@ struct bo_fault_record {
 	int64_t revert_cost_ns;
 };
 
+#define BO_LOAD_REASONS_MAX 8
+
+/** struct bo_load_reason - why requests ended with a class that one word does not explain (tls, protocol, grpc, other) */
+struct bo_load_reason {
+	enum bo_req_class cls;
+	char text[160];
+	uint64_t count;
+};
+
 /**
  * struct bo_load_record - what load plan->loads[i] did, and whether the generator itself kept its schedule
  * @offered: requests that were due;  @sent: handed to the kernel;  @shed: not sent because max_inflight was reached
  * @lag_*_ns: how late the generator took up a due request (its own fault, not the service's): dispatch - intended
  * @connects: connections opened
  * @peak_connections: most connections open at a time
+ * @handshakes: TLS handshakes that succeeded;  @resumed: of them, those that resumed an earlier session
+ * @reasons, @nreasons: in the order of their first occurrence;  @reasons_lost: occurrences of reasons beyond them
  */
 struct bo_load_record {
 	uint64_t offered;
@@ -209,6 +223,11 @@ struct bo_load_record {
 	int64_t lag_p50_ns;
 	int64_t lag_p99_ns;
 	int64_t lag_max_ns;
+	uint64_t handshakes;
+	uint64_t resumed;
+	struct bo_load_reason reasons[BO_LOAD_REASONS_MAX];
+	size_t nreasons;
+	uint64_t reasons_lost;
 };
 
 enum bo_event_kind {

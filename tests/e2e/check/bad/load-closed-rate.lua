@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:load "pay" { url = "http://orders:8080/", arrivals = "closed", clients = 5, rate = 1 }

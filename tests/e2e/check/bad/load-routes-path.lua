@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:load "pay" { url = "http://orders:8080/", rate = 1, routes = { { name = "a", path = "orders" } } }

@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:load "pay" { url = "tcp://orders:6379", rate = 1, tcp = { send = "PING", expect = "12345", bytes = 2 } }
