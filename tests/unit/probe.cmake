@@ -7,7 +7,7 @@ endforeach()
 
 # Against a live Go program.
 if(TARGET zoo)
-	foreach(test census endurance)
+	foreach(test agree census endurance)
 		brownout_unit_test(test_probe_${test} LIBS probe SOURCES ../support/httpd.c TIMEOUT 180)
 		target_link_libraries(test_probe_${test} PRIVATE census_kit)
 		target_include_directories(test_probe_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The census as a sampler, against a live Go program: counts, groups that were asked for, a restart, a process that is
- * stopped, and a second sampler that says something else. */
+ * stopped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,11 +25,7 @@
 #include "brownout/base/strbuf.h"
 #include "brownout/census.h"
 #include "brownout/probe/gotree.h"
-#include "httpd.h"
-#include "sampler_kit.h"
-#include "zookit.h"
-
-#define ZOO ZOO_DIR "/zoo"
+#include "census_sampler_kit.h"
 
 /* What the observer was shown last; the lock, because it is called on a thread of its own. */
 struct seen {
@@ -59,15 +55,6 @@ static void taken(void *self, const struct bo_sampler_taken *t)
 		seen->has_bulk |= !strncmp(g->site, "main.", 5) && g->count == 300;
 	}
 	pthread_mutex_unlock(&seen->lock);
-}
-
-static struct zoo start(const char *const *args)
-{
-	struct zoo zoo;
-
-	if (!zoo_start(&zoo, ZOO, args))
-		fail_msg("the zoo did not start");
-	return zoo;
 }
 
 static int begin(struct kit *k, const struct zoo *zoo, const struct bo_sampler_observer *observer)
@@ -216,14 +203,6 @@ static void test_a_wedged_process_is_read_all_the_same(void **state)
 	bo_strbuf_done(&seen.whys);
 	kit_free(k);
 	zoo_stop(&zoo);
-}
-
-static const char *find_event(const struct kit *k, enum bo_event_kind kind, const char *part)
-{
-	bo_vec_foreach(e, &k->run->events)
-		if (e->kind == kind && strstr(e->text, part))
-			return e->text;
-	return NULL;
 }
 
 static void test_a_restart_is_followed(void **state)
@@ -530,15 +509,6 @@ static void test_a_program_that_is_yet_to_come(void **state)
 	zoo_stop(&zoo);
 }
 
-static size_t count_events(const struct kit *k, const char *part)
-{
-	size_t n = 0;
-
-	bo_vec_foreach(e, &k->run->events)
-		n += strstr(e->text, part) != NULL;
-	return n;
-}
-
 /* A sampler whose process has ended, which it has been told of. */
 static struct kit *bereaved(int *ret_node)
 {
@@ -685,186 +655,6 @@ static void test_a_long_phase_is_thinned(void **state)
 	zoo_stop(&zoo);
 }
 
-static struct httpd_answer seven(void *self, const char *target, const char *request)
-{
-	static const char profile[] = "HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n"
-				      "goroutine profile: total 7\n7 @ 0x1\n#\t0x1\n\n";
-	atomic_uint *asked = self;
-
-	(void)request;
-	if (strstr(target, "debug=1"))
-		atomic_fetch_add(asked, 1);
-	return (struct httpd_answer){ HTTPD_SEND, profile, sizeof(profile) - 1 };
-}
-
-static struct kit *beside_pprof(const struct zoo *zoo, const struct httpd *httpd, char *url,
-				size_t size)
-{
-	struct kit *k = kit_new();
-	int node = kit_node(k, "orders", BO_ROLE_SUBJECT);
-
-	snprintf(url, size, "http://orders:%u/debug/pprof", httpd_port(httpd));
-	kit_spec(k, node)->probe.pprof_url = url;
-	kit_sampler(k);
-	bo_sampler_set_pid(k->sampler, node, zoo->pid);
-	kit_detect(k);
-	kit_start(k);
-	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
-	return k;
-}
-
-static int subject_of(const struct kit *k)
-{
-	return (int)k->plan->nodes.len - 1;
-}
-
-/* Ask until the server has heard @n requests: by then all before the last have been compared. */
-static void agree_until(struct kit *k, atomic_uint *asked, unsigned n)
-{
-	int64_t deadline_ns = bo_now_ns() + KIT_PATIENCE_NS;
-
-	while (atomic_load(asked) < n) {
-		assert_true(bo_now_ns() < deadline_ns);
-		bo_sampler_agree(k->sampler, subject_of(k));
-		poll(NULL, 0, 1);
-	}
-}
-
-/* Compared when it is asked for with what a liar in pprof's place says. */
-static void agree_with_seven(const char *const *args, enum bo_event_kind kind, const char *text)
-{
-	atomic_uint asked = 0;
-	struct httpd *httpd = httpd_start(seven, &asked);
-	struct zoo zoo = start(args);
-	char url[64];
-	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
-
-	assert_int_equal(atomic_load(&asked), 0);
-	agree_until(k, &asked, 2);
-	/* Each answer is compared once, however many counts follow. */
-	for (int i = 0; i < 5; i++) {
-		char answer[16];
-
-		assert_true(zoo_ask(&zoo, "spawn 1", answer, sizeof(answer)));
-		kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal,
-			 (double)zoo_count(&zoo));
-	}
-	bo_sampler_stop(k->sampler);
-	assert_true(count_events(k, "pprof says") + count_events(k, "pprof agrees") <=
-		    atomic_load(&asked));
-	if (!find_event(k, kind, text)) {
-		bo_vec_foreach(e, &k->run->events)
-			print_message("%s\n", e->text);
-		fail_msg("nobody said: %s", text);
-	}
-	kit_free(k);
-	zoo_stop(&zoo);
-	httpd_stop(httpd);
-}
-
-/* A server that answers when it is told to, and once. */
-struct slow {
-	atomic_uint asked;
-	atomic_bool go_on;
-};
-
-static struct httpd_answer seven_later(void *self, const char *target, const char *request)
-{
-	struct slow *slow = self;
-	struct httpd_answer answer = seven(&slow->asked, target, request);
-
-	while (!atomic_load(&slow->go_on))
-		poll(NULL, 0, 1);
-	if (atomic_load(&slow->asked) > 1)
-		answer.deed = HTTPD_HOLD;
-	return answer;
-}
-
-/* What came meanwhile explains a difference. */
-static void test_growth_meanwhile_is_no_disagreement(void **state)
-{
-	struct slow slow = { .asked = 0 };
-	struct httpd *httpd = httpd_start(seven_later, &slow);
-	struct zoo zoo = start(NULL);
-	char url[64], answer[16];
-	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
-
-	(void)state;
-	agree_until(k, &slow.asked, 1);
-	assert_true(zoo_ask(&zoo, "spawn 300", answer, sizeof(answer)));
-	kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal, (double)zoo_count(&zoo));
-	atomic_store(&slow.go_on, true);
-	agree_until(k, &slow.asked, 2);
-	bo_sampler_stop(k->sampler);
-	assert_int_equal(count_events(k, "disagree"), 0);
-	kit_free(k);
-	zoo_stop(&zoo);
-	httpd_stop(httpd);
-}
-
-/* A profile of so many would stop the world for too long. */
-static void test_of_many_no_second_opinion_is_asked(void **state)
-{
-	static const char *const args[] = { "-bulk", "10100", "-depth", "1", NULL };
-	atomic_uint asked = 0;
-	struct httpd *httpd = httpd_start(seven, &asked);
-	struct zoo zoo = start(args);
-	char url[64], answer[16];
-	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
-
-	(void)state;
-	kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_above, 10000);
-	bo_sampler_agree(k->sampler, subject_of(k));
-	for (int i = 0; i < 5; i++) {
-		assert_true(zoo_ask(&zoo, "spawn 1", answer, sizeof(answer)));
-		kit_wait(k, BO_SERIES_GOROUTINES, subject_of(k), kit_equal,
-			 (double)zoo_count(&zoo));
-	}
-	bo_sampler_stop(k->sampler);
-	assert_int_equal(atomic_load(&asked), 0);
-	kit_free(k);
-	zoo_stop(&zoo);
-	httpd_stop(httpd);
-}
-
-/* Seven was the truth of a process that is no more. */
-static void test_the_answer_of_another_process_is_not_compared(void **state)
-{
-	static const char *const many[] = { "-bulk", "300", NULL };
-	struct slow slow = { .asked = 0 };
-	struct httpd *httpd = httpd_start(seven_later, &slow);
-	struct zoo zoo = start(NULL);
-	char url[64];
-	struct kit *k = beside_pprof(&zoo, httpd, url, sizeof(url));
-	int node = subject_of(k);
-
-	(void)state;
-	agree_until(k, &slow.asked, 1);
-	zoo_stop(&zoo);
-	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_none, 0);
-	zoo = start(many);
-	bo_sampler_set_pid(k->sampler, node, zoo.pid);
-	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
-	atomic_store(&slow.go_on, true);
-	agree_until(k, &slow.asked, 2);
-	bo_sampler_stop(k->sampler);
-	assert_int_equal(count_events(k, "disagree"), 0);
-	assert_int_equal(count_events(k, "pprof agrees"), 0);
-	kit_free(k);
-	zoo_stop(&zoo);
-	httpd_stop(httpd);
-}
-
-static void test_a_second_sampler_is_compared(void **state)
-{
-	static const char *const many[] = { "-bulk", "300", NULL };
-
-	(void)state;
-	agree_with_seven(NULL, BO_EVENT_NOTE, "pprof agrees with the census: 7 goroutines");
-	agree_with_seven(many, BO_EVENT_PROBLEM,
-			 "two samplers disagree: pprof says 7 goroutines, the census 30");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -881,10 +671,6 @@ int main(void)
 		cmocka_unit_test(test_what_cannot_be_taken_is_said),
 		cmocka_unit_test(test_too_many_requests_are_said),
 		cmocka_unit_test(test_a_long_phase_is_thinned),
-		cmocka_unit_test(test_a_second_sampler_is_compared),
-		cmocka_unit_test(test_growth_meanwhile_is_no_disagreement),
-		cmocka_unit_test(test_of_many_no_second_opinion_is_asked),
-		cmocka_unit_test(test_the_answer_of_another_process_is_not_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
