@@ -120,13 +120,9 @@ static void detach(struct bo_probe *probe)
 static void sample(struct bo_probe *probe, int64_t now_ns)
 {
 	struct expvar_state *st = probe->state;
-	struct bo_err err = { 0 };
 
 	clear(&st->body);
-	if (bo_fetch_start(st->fetch, probe->timeout_ns, &err) < 0)
-		bo_probe_fail(probe, 0, now_ns, "%s", err.msg);
-	else
-		probe->busy = true;
+	bo_probe_ask(probe, st->fetch, now_ns);
 }
 
 static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" },

@@ -104,14 +104,10 @@ static void detach(struct bo_probe *probe)
 static void sample(struct bo_probe *probe, int64_t now_ns)
 {
 	struct pprof_state *st = probe->state;
-	struct bo_err err = { 0 };
 
 	bo_pprof_reset(&st->parser);
 	st->seen_bytes = 0;
-	if (bo_fetch_start(st->fetch, probe->timeout_ns, &err) < 0)
-		bo_probe_fail(probe, 0, now_ns, "%s", err.msg);
-	else
-		probe->busy = true;
+	bo_probe_ask(probe, st->fetch, now_ns);
 }
 
 static const struct bo_probe_series series[] = { { BO_SERIES_GOROUTINES, "count" },

@@ -20,6 +20,9 @@ extern const struct bo_probe_kind bo_probe_metrics;
 extern const struct bo_probe_kind bo_probe_proc;
 extern const struct bo_probe_kind bo_probe_cgroup;
 
+struct bo_fetch;
+/** bo_probe_ask() - begin a sample that is one request; the probe is busy until its handler's done() */
+void bo_probe_ask(struct bo_probe *probe, struct bo_fetch *fetch, int64_t now_ns);
 /** bo_probe_guess_url() - @path on the host and port of the node's HTTP readiness check; -ENOENT when it has none */
 BO_NODISCARD int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *url,
 				    size_t size, struct bo_err *err);

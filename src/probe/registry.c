@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe/registry.c — the list of probes.  Those that count goroutines are tried in this order.
+/* probe/registry.c — the list of probes, and what those share that ask over HTTP.  Those that count goroutines are tried in this order.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <errno.h>
 #include <stdio.h>
@@ -38,4 +38,14 @@ int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *
 	if (n < 0 || (size_t)n >= size)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PROBE, "the URL for %s is too long", path);
 	return 0;
+}
+
+void bo_probe_ask(struct bo_probe *probe, struct bo_fetch *fetch, int64_t now_ns)
+{
+	struct bo_err err = { 0 };
+
+	if (bo_fetch_start(fetch, probe->timeout_ns, &err) < 0)
+		bo_probe_fail(probe, 0, now_ns, "%s", err.msg);
+	else
+		probe->busy = true;
 }
