@@ -3,7 +3,7 @@
 local bo = require "brownout"
 
 local t = bo.scenario "loads" {
-  phases = { base = "5s", fault = "10s" },
+  phases = { base = "5s", fault = "10s", settle = "6s" },
 }
 local db = t:dependency "db" (bo.stub { protocol = "tcp", port = 5432 })
 local orders = t:subject "orders" { command = { "no-such-program" }, ready = bo.tcp(8080) }
