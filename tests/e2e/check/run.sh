@@ -227,6 +227,28 @@ for rate in x2 50/s get=x2; do
 	unmoved closed $rate "closed.lua:4: load 'get': expected a load with a rate (its arrivals are closed, the answers set the pace; change clients), found \"$rate\""
 done
 
+# The objective that the scenario states.
+objective() { # WHAT SLO-FIELD JSON TEXT: what plan.json and the plan say of it
+	ran=$((ran + 1))
+	printf '%s\n' 'local bo = require "brownout"' "local t = bo.scenario \"slo\" { $2 phases = { base = \"2s\" } }" \
+		't:subject "orders" { command = { "sh" }, ready = bo.tcp(8080) }' >slo.lua
+	"$brownout" plan --json slo.lua >"$tmp/plan.json" 2>"$tmp/err" && "$brownout" plan slo.lua >"$tmp/out" 2>>"$tmp/err" &&
+		python3 -c "import json, sys
+slo = json.load(open(sys.argv[1]))['slo']
+slo = slo and (round(slo['target'], 9), slo['period_s'])
+sys.exit(slo != $3)" "$tmp/plan.json" &&
+		sed 1d "$tmp/out" | head -1 | grep -q "driver auto$4\$" && return
+	failed=$((failed + 1))
+	echo "FAILED $1"
+	cat "$tmp/err" "$tmp/plan.json" "$tmp/out"
+}
+objective 'no objective' '' None ''
+objective 'an objective' 'slo = { target = "99.9%" },' "(0.999, None)" ', objective 99.9%'
+objective 'an objective with its period' 'slo = { target = "99.95%", period = "28d" },' \
+	"(0.9995, 28 * 86400)" ', objective 99.95% over 28d'
+objective 'an objective of an hour' 'slo = { target = "95%", period = "90m" },' \
+	"(0.95, 5400)" ', objective 95% over 90.0min'
+
 # Folders: every scenario in them but libraries, in order; --only chooses.
 mkdir -p tree/b tree/a/deep tree/lib tree/.hidden
 for at in tree/b/two tree/a/deep/one tree/lib/no tree/.hidden/no; do cp small.lua $at.lua; done
