@@ -336,7 +336,8 @@ static void test_routes_and_reasons(void **state)
 					"|-|-|-:|-:|-:|-:|\n| checkout | list | 3600 | 0.44% |"));
 	assert_non_null(strstr(summary, "\n| checkout | pay | 400 | 100% |"));
 	assert_non_null(strstr(summary, "| Load | Error | Requests | Why |\n|-|-|-:|-|\n"
-					"| checkout | tls | 7 | certificate has expired |\n"));
+					"| checkout | tls | 7 | certificate has expired |\n"
+					"| checkout | http&#95;5xx | 398 | "));
 	report_run_free(&rr);
 
 	/* Nothing is said of what is not there. */
