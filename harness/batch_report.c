@@ -68,14 +68,6 @@ static const char *verdict_of(const json_t *doc)
 	return bo_view_str(bo_view_get(doc, "outcome"), "verdict");
 }
 
-static enum bo_outcome outcome_of(const char *verdict)
-{
-	for (int o = BO_PASS; o <= BO_ABORTED; o++)
-		if (!strcmp(verdict, bo_outcome_name((enum bo_outcome)o)))
-			return (enum bo_outcome)o;
-	return BO_INCONCLUSIVE;
-}
-
 static void print_runs(const struct bo_console *con, const struct bo_batch_result *runs, size_t n)
 {
 	struct bo_table table = { .head = { "RUN", "VERDICT", "TOOK", "SEED", "FOLDER" },
@@ -107,7 +99,7 @@ static size_t budget_outcomes(const struct bo_batch_result *runs, size_t n, cons
 						    text);
 
 		if (budget)
-			ret[found++] = outcome_of(bo_view_str(budget, "outcome"));
+			ret[found++] = bo_outcome_from_name(bo_view_str(budget, "outcome"));
 	}
 	return found;
 }
@@ -135,7 +127,7 @@ static void print_group(const struct bo_console *con, const struct bo_batch_resu
 	if (!outcomes)
 		return;
 	for (size_t i = 0; i < n; i++)
-		outcomes[i] = outcome_of(verdict_of(runs[i].doc));
+		outcomes[i] = bo_outcome_from_name(verdict_of(runs[i].doc));
 	bo_repeat_judge(outcomes, n, &repeat);
 	snprintf(name, sizeof(name), "%.*s",
 		 hash ? (int)(hash - runs[0].name - 1) : (int)strlen(runs[0].name), runs[0].name);

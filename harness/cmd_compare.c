@@ -1,39 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/cmd_compare.c — `brownout compare`: two runs side by side, budgets first, then each
+/* harness/cmd_compare.c — `brownout compare`: two runs, or two sets of runs, side by side, budgets first, then each
  * phase. It states differences and judges none: a verdict on one run is the budgets' business.
  * Exit: 0 compared, 2 bad usage or no such run.
  * Owns: nothing.  Threads: main.  Privilege: none. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "brownout/base/cleanup.h"
-#include "brownout/report/report.h"
 #include "brownout/report/text.h"
 #include "brownout/report/view.h"
+#include "harness/compare.h"
 #include "harness/console_table.h"
 #include "harness/verbs.h"
 
 typedef const char *(*format_fn)(double value, char buf[BO_VIEW_BUF]);
-
-static int load(const char *path, json_t **ret)
-{
-	struct bo_err err = { 0 };
-	bo_auto_fd int dir = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-
-	if (dir < 0) {
-		fprintf(stderr, "brownout compare: %s: %s\n", path, strerror(errno));
-		return -errno;
-	}
-	int rc = bo_report_load(ret, dir, &err);
-
-	if (rc)
-		fprintf(stderr, "brownout compare: %s: %s\n", path, err.msg);
-	return rc;
-}
 
 static void add_printf(struct bo_table *table, const char *fmt, ...) BO_PRINTF(2, 3);
 static void add_printf(struct bo_table *table, const char *fmt, ...)
@@ -45,28 +26,6 @@ static void add_printf(struct bo_table *table, const char *fmt, ...)
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
 	bo_table_add(table, buf);
-}
-
-/* The n-th budget of that text: a scenario may hold the same line twice. */
-static const json_t *same_budget(const json_t *budgets, const char *text, size_t nth)
-{
-	for (size_t i = 0; i < json_array_size(budgets); i++) {
-		const json_t *budget = json_array_get(budgets, i);
-
-		if (!strcmp(bo_view_str(budget, "text"), text) && !nth--)
-			return budget;
-	}
-	return NULL;
-}
-
-static size_t earlier(const json_t *budgets, size_t i)
-{
-	const char *text = bo_view_str(json_array_get(budgets, i), "text");
-	size_t n = 0;
-
-	while (i--)
-		n += !strcmp(bo_view_str(json_array_get(budgets, i), "text"), text);
-	return n;
 }
 
 static void add_budget(struct bo_table *table, const char *text, const json_t *a, const json_t *b)
@@ -89,12 +48,12 @@ static void compare_budgets(const struct bo_console *con, const json_t *a, const
 		const char *text = bo_view_str(json_array_get(of_a, i), "text");
 
 		add_budget(&table, text, json_array_get(of_a, i),
-			   same_budget(of_b, text, earlier(of_a, i)));
+			   bo_compare_budget(of_b, text, bo_compare_nth(of_a, i)));
 	}
 	for (size_t i = 0; i < json_array_size(of_b); i++) {
 		const char *text = bo_view_str(json_array_get(of_b, i), "text");
 
-		if (!same_budget(of_a, text, earlier(of_b, i)))
+		if (!bo_compare_budget(of_a, text, bo_compare_nth(of_b, i)))
 			add_budget(&table, text, NULL, json_array_get(of_b, i));
 	}
 	if (table.cells.len)
@@ -175,8 +134,16 @@ static void print_side(const struct bo_console *con, const char *side, const jso
 	bo_strbuf_done(&line);
 }
 
-/* What makes two runs hard to compare is said before their numbers. */
-static void warn_unlike(const struct bo_console *con, const json_t *a, const json_t *b)
+static bool is_like(const json_t *a, const json_t *b, const char *group, const char *key)
+{
+	return !strcmp(bo_view_str(bo_view_get(a, group), key),
+		       bo_view_str(bo_view_get(b, group), key));
+}
+
+/* What makes runs hard to compare is said before their numbers.  Seeds matter for two runs only: the repetitions of a
+ * set differ in them on purpose. */
+static void warn_unlike(const struct bo_console *con, const struct bo_compare_set *a,
+			const struct bo_compare_set *b)
 {
 	static const struct {
 		const char *group;
@@ -190,39 +157,96 @@ static void warn_unlike(const struct bo_console *con, const json_t *a, const jso
 		{ "scenario", "seed",
 		  "note: the seeds differ, and with them arrivals and the fate of packets" },
 	};
+	bool pair = a->runs.len == 1 && b->runs.len == 1;
 
-	for (size_t i = 0; i < sizeof(likes) / sizeof(*likes); i++)
-		if (strcmp(bo_view_str(bo_view_get(a, likes[i].group), likes[i].key),
-			   bo_view_str(bo_view_get(b, likes[i].group), likes[i].key)) != 0)
+	for (size_t i = 0; i < sizeof(likes) / sizeof(*likes); i++) {
+		const json_t *first = a->runs.items[0];
+		bool like = true;
+
+		if (!strcmp(likes[i].key, "seed") && !pair)
+			continue;
+		bo_vec_foreach(run, &a->runs)
+			like = like && is_like(first, *run, likes[i].group, likes[i].key);
+		bo_vec_foreach(run, &b->runs)
+			like = like && is_like(first, *run, likes[i].group, likes[i].key);
+		if (!like)
 			bo_console_text(con, likes[i].warning);
+	}
+}
+
+static int add_side(struct bo_compare_set *set, char **paths, int n)
+{
+	struct bo_err err = { 0 };
+
+	for (int i = 0; i < n; i++) {
+		if (bo_compare_set_add(set, paths[i], &err) == 0)
+			continue;
+		fprintf(stderr, "brownout compare: %s\n", err.msg);
+		return -1;
+	}
+	return 0;
+}
+
+static void print_runs(const struct bo_console *con, const char *side,
+		       const struct bo_compare_set *set)
+{
+	char text[128];
+
+	bo_vec_foreach(run, &set->runs)
+		print_side(con, side, *run);
+	if (!set->left_out)
+		return;
+	snprintf(text, sizeof(text), "note: %zu folder%s of %s without run.json %s left out",
+		 set->left_out, set->left_out == 1 ? "" : "s", side,
+		 set->left_out == 1 ? "is" : "are");
+	bo_console_text(con, text);
+}
+
+static int compare(const struct bo_compare_set *a, const struct bo_compare_set *b)
+{
+	struct bo_console con = bo_console_for(stdout);
+	struct bo_err err = { 0 };
+
+	print_runs(&con, "A", a);
+	print_runs(&con, "B", b);
+	warn_unlike(&con, a, b);
+	if (a->runs.len == 1 && b->runs.len == 1) {
+		compare_budgets(&con, a->runs.items[0], b->runs.items[0]);
+		compare_phases(&con, a->runs.items[0], b->runs.items[0]);
+		return BO_EXIT_OK;
+	}
+	if (bo_compare_sets(&con, a, b, &err) == 0)
+		return BO_EXIT_OK;
+	fprintf(stderr, "brownout compare: %s\n", err.msg);
+	return BO_EXIT_USAGE;
 }
 
 int cmd_compare(int argc, char **argv)
 {
-	struct bo_console con = bo_console_for(stdout);
-	json_t *a = NULL, *b = NULL;
+	struct bo_compare_set a = { 0 }, b = { 0 };
+	int cut = 1, code = BO_EXIT_USAGE;
 
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		puts("usage: brownout compare RUN_DIR_A RUN_DIR_B\n\n"
-		     "Budgets side by side, then latency, errors and goroutines of each phase with their difference.\n\n"
+		puts("usage: brownout compare A B\n"
+		     "       brownout compare A... -- B...\n\n"
+		     "Each is the folder of a run, or one with folders of runs in it, as several repetitions make them.\n"
+		     "Budgets side by side, then latency, errors and goroutines of each phase with their difference.\n"
+		     "With several runs on a side: how often each budget held, and how far latency moved, with its 95 % interval and p.\n\n"
 		     "exit: 0 compared, 2 bad usage or no such run");
 		return BO_EXIT_OK;
 	}
-	if (argc != 3) {
-		fputs("brownout compare: expected the folders of two runs; `brownout compare --help` says more\n",
+	while (cut < argc && strcmp(argv[cut], "--") != 0)
+		cut++;
+	if (cut == argc ? argc != 3 : cut == 1 || cut == argc - 1) {
+		fputs("brownout compare: expected the folders of two runs, or of several on both sides of `--`; `brownout compare --help` says more\n",
 		      stderr);
 		return BO_EXIT_USAGE;
 	}
-	if (load(argv[1], &a) || load(argv[2], &b)) {
-		json_decref(a);
-		return BO_EXIT_USAGE;
-	}
-	print_side(&con, "A", a);
-	print_side(&con, "B", b);
-	warn_unlike(&con, a, b);
-	compare_budgets(&con, a, b);
-	compare_phases(&con, a, b);
-	json_decref(a);
-	json_decref(b);
-	return BO_EXIT_OK;
+	if (cut == argc ? !add_side(&a, argv + 1, 1) && !add_side(&b, argv + 2, 1)
+			: !add_side(&a, argv + 1, cut - 1) &&
+				  !add_side(&b, argv + cut + 1, argc - cut - 1))
+		code = compare(&a, &b);
+	bo_compare_set_done(&a);
+	bo_compare_set_done(&b);
+	return code;
 }

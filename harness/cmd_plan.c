@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "brownout/base/clock.h"
 #include "brownout/base/log.h"
 #include "brownout/base/strbuf.h"
 #include "brownout/base/units.h"
@@ -335,6 +336,20 @@ static void needs(struct bo_strbuf *sb, const struct bo_plan *plan)
 	bo_strbuf_puts(sb, "  `brownout doctor` says whether this machine has them\n");
 }
 
+static void objective(struct bo_strbuf *sb, const struct bo_plan *plan)
+{
+	const int64_t day_ns = 24 * 3600 * BO_NSEC_PER_SEC;
+	char period[BO_UNIT_BUF];
+
+	bo_strbuf_printf(sb, ", objective %.10g%%", plan->slo_target * 100);
+	if (!plan->slo_period_ns)
+		return;
+	if (plan->slo_period_ns % day_ns == 0)
+		bo_strbuf_printf(sb, " over %" PRId64 "d", plan->slo_period_ns / day_ns);
+	else
+		bo_strbuf_printf(sb, " over %s", bo_format_duration(plan->slo_period_ns, period));
+}
+
 static void print_plan(struct bo_strbuf *sb, const struct bo_plan *plan)
 {
 	char timeout[BO_UNIT_BUF];
@@ -351,6 +366,8 @@ static void print_plan(struct bo_strbuf *sb, const struct bo_plan *plan)
 	if (plan->timeout_ns)
 		bo_strbuf_printf(sb, ", declared timeout %s",
 				 bo_format_duration(plan->timeout_ns, timeout));
+	if (plan->slo_target > 0)
+		objective(sb, plan);
 	bo_strbuf_puts(sb, "\n");
 	for (size_t i = 0; i < plan->noverrides; i++) {
 		bo_strbuf_printf(sb, "%s --%s ", i ? "" : "changed by", plan->overrides[i].key);

@@ -369,6 +369,18 @@ static void print_where(const struct bo_console *con, const json_t *run, const c
 	bo_strbuf_done(&sb);
 }
 
+static void print_errors(const struct bo_console *con, const json_t *run)
+{
+	struct bo_strbuf line = { 0 };
+
+	bo_strbuf_puts(&line, "ERRORS  ");
+	if (bo_view_errors(&line, run)) {
+		fputc('\n', con->out);
+		bo_console_text(con, bo_strbuf_str(&line));
+	}
+	bo_strbuf_done(&line);
+}
+
 void bo_console_verdict_json(const struct bo_console *con, const json_t *run, const char *dir)
 {
 	const json_t *outcome = bo_view_get(run, "outcome"),
@@ -389,6 +401,7 @@ void bo_console_verdict_json(const struct bo_console *con, const json_t *run, co
 	bo_console_text(con, bo_view_str(outcome, "headline"));
 	print_budgets(con, run);
 	print_grew(con, run);
+	print_errors(con, run);
 	print_faults(con, run);
 	print_reasons(con, run);
 	print_where(con, run, dir);

@@ -27,7 +27,7 @@ static const struct verb verbs[] = {
 	{ "doctor", "", "what this machine can do, what is missing, and how to get it",
 	  cmd_doctor },
 	{ "report", "[OPTIONS] RUN_DIR", "render the reports of a run again", cmd_report },
-	{ "compare", "RUN_A RUN_B", "two runs side by side", cmd_compare },
+	{ "compare", "A [A... --] B...", "two runs, or two sets of runs, side by side", cmd_compare },
 	{ "census", "[OPTIONS] PID", "the goroutines of a live Go process, without stopping it",
 	  cmd_census },
 	{ "sweep", "[--dry-run]", "take back what a killed run left behind", cmd_sweep },

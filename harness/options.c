@@ -239,13 +239,15 @@ static const struct verb_text *text_of(enum bo_verb verb)
 int bo_options_usage(const struct bo_options *o, const char *fmt, ...)
 {
 	const char *verb = text_of(o->verb)->name;
+	struct bo_err err = { 0 };
 	char text[600];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "brownout %s: %s; `brownout %s --help` says more\n", verb, text, verb);
+	bo_err_set(&err, EINVAL, BO_SUBSYS_HARNESS, "%s", text); /* what it quotes, made harmless */
+	fprintf(stderr, "brownout %s: %s; `brownout %s --help` says more\n", verb, err.msg, verb);
 	return BO_EXIT_USAGE;
 }
 

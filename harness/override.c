@@ -6,6 +6,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,8 @@
 #include "brownout/slo/budget.h"
 
 #define MAX_PHASE_NS (24 * 3600 * BO_NSEC_PER_SEC)
-#define MAX_RATE 1e6 /* as in a scenario */
+#define MAX_RATE 1e6     /* as in a scenario */
+#define MAX_BURST 100000 /* likewise */
 #define MAX_TAGS 64
 #define TIMES "\u00d7"
 
@@ -194,6 +197,90 @@ static int no_such_load(const struct bo_plan *plan, const struct rate *rate, str
 	return r;
 }
 
+/* "brownout run: --rate: a.lua:7: load 'put': expected …, found …" */
+static int bad_rate(const struct bo_load_spec *load, const char *expected, const char *value,
+		    struct bo_err *err)
+{
+	return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
+			  "%s:%d: load '%.60s': expected %s, found \"%.60s\"", load->src.file,
+			  load->src.line, load->name, expected, value);
+}
+
+static int too_fast(const struct bo_load_spec *load, double per_s, struct bo_err *err)
+{
+	return bo_err_set(err, ERANGE, BO_SUBSYS_HARNESS,
+			  "expected at most %.0f/s for load '%s', found %.10g/s", MAX_RATE,
+			  load->name, per_s);
+}
+
+/* A burst keeps its beat and grows: more at once is what it is there to ask. */
+static int scale_burst(struct bo_load_spec *load, double factor, const char *value,
+		       struct bo_err *err)
+{
+	double count = (double)load->burst_count * factor, whole = round(count);
+
+	if (whole < 1 || whole > MAX_BURST || fabs(count - whole) > 1e-6 * whole)
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_HARNESS,
+			"%s:%d: load '%.60s': expected a multiple that makes a burst of %" PRId64
+			" one of 1 to %d whole requests, found \"%.60s\", which makes %.10g",
+			load->src.file, load->src.line, load->name, load->burst_count, MAX_BURST,
+			value, count);
+	load->burst_count = (int64_t)whole;
+	return 0;
+}
+
+static int scale_steps(struct bo_plan *plan, struct bo_load_spec *load, double factor,
+		       struct bo_err *err)
+{
+	double *steps = bo_arena_alloc(&plan->arena,
+				       (load->rate.nsteps + 1) * sizeof(*load->rate.steps));
+
+	if (!steps)
+		return out_of_memory(err);
+	for (size_t i = 0; i < load->rate.nsteps; i++) {
+		steps[i] = load->rate.steps[i] * factor;
+		if (steps[i] > MAX_RATE)
+			return too_fast(load, steps[i], err);
+	}
+	load->rate.steps = steps;
+	return 0;
+}
+
+/* One number cannot say how a load moves, so what moves is only scaled, as a whole. */
+static int change_rate(struct bo_plan *plan, struct bo_load_spec *load, const struct rate *rate,
+		       const char *value, struct bo_err *err)
+{
+	bool moves = load->rate.shape != BO_RATE_FLAT, bursts = load->arrivals == BO_ARRIVALS_BURST;
+	double now = rate->times ? load->rate_per_s * rate->value : rate->value;
+	int r = 0;
+
+	if (load->arrivals == BO_ARRIVALS_CLOSED)
+		return bad_rate(
+			load,
+			"a load with a rate (its arrivals are closed, the answers set the pace; change clients)",
+			value, err);
+	if (!rate->times && (moves || bursts))
+		return bad_rate(load,
+				bursts ? "a multiple such as x2, since it comes in bursts"
+				       : "a multiple such as x2, since its rate moves",
+				value, err);
+	if (now > MAX_RATE)
+		return too_fast(load, now, err);
+	if (bursts)
+		r = scale_burst(load, rate->value, value, err);
+	else if (load->rate.shape == BO_RATE_STEPS)
+		r = scale_steps(plan, load, rate->value, err);
+	else if (load->rate.shape == BO_RATE_RAMP && load->rate.to_per_s * rate->value > MAX_RATE)
+		r = too_fast(load, load->rate.to_per_s * rate->value, err);
+	if (r)
+		return r;
+	if (load->rate.shape == BO_RATE_RAMP)
+		load->rate.to_per_s *= rate->value;
+	load->rate_per_s = now;
+	return 0;
+}
+
 /* Without a name it goes for every load of requests; how fast held connections are opened is another matter. */
 static int apply_rate(struct bo_plan *plan, const char *value, struct bo_err *err)
 {
@@ -202,17 +289,15 @@ static int apply_rate(struct bo_plan *plan, const char *value, struct bo_err *er
 
 	(void)parse_rate(value, &rate); /* it parsed before */
 	bo_vec_foreach(load, &plan->loads) {
-		double now = rate.times ? load->rate_per_s * rate.value : rate.value;
+		int r;
 
 		if (rate.load_len ? strlen(load->name) != rate.load_len ||
 					    strncmp(load->name, rate.load, rate.load_len) != 0
 				  : load->kind != BO_LOAD_REQUESTS)
 			continue;
-		if (now > MAX_RATE)
-			return bo_err_set(err, ERANGE, BO_SUBSYS_HARNESS,
-					  "expected at most %.0f/s for load '%s', found %.10g/s",
-					  MAX_RATE, load->name, now);
-		load->rate_per_s = now;
+		r = change_rate(plan, load, &rate, value, err);
+		if (r)
+			return r;
 		any = true;
 	}
 	if (any)

@@ -75,13 +75,14 @@ function latencyPanel() {
 	return { title: "Latency", unit: "from the due time", lines, show: showMs, limits: latencyLimits(), canLog: true };
 }
 
-/* "latency.p99 <= 250ms in fault": the limit (ns) over the phase that it is for. */
+/* "latency.p99{route="pay"} <= 250ms in fault": the limit (ns) over the phase that it is for, named with its selector,
+ * since the lines are those of all requests. */
 function latencyLimits() {
 	return list(data.budgets).map((b) => {
-		const metric = /^latency\.\w+/.exec(b.text || ""), when = / (?:in|at) (\w+)/.exec(b.text || "");
-		const phase = when && phases.find((p) => p.name === when[1]);
-		if (!metric || !finite(b.limit_value) || / or | and |;/.test(b.text)) return null;
-		return { value: b.limit_value / 1e6, label: metric[0].slice(8),
+		const metric = /^(latency\.\w+)\s*((?:\{(?:"(?:[^"\\]|\\.)*"|[^"}])*\})?)(.*)/.exec(b.text || "");
+		if (!metric || !finite(b.limit_value) || / or | and |;/.test(metric[3])) return null;
+		const when = / (?:in|at) (\w+)/.exec(metric[3]), phase = when && phases.find((p) => p.name === when[1]);
+		return { value: b.limit_value / 1e6, label: metric[1].slice(8) + metric[2],
 			from: phase ? phase.start_s : -Infinity, to: phase ? phase.end_s : Infinity };
 	}).filter(Boolean);
 }

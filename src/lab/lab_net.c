@@ -59,6 +59,9 @@ static int make_netns(struct bo_lab *lab, int i, struct bo_err *err)
 	if (rc < 0)
 		return rc;
 	bo_netns_defaults();
+	/* All load comes from one address; what a service may use is its own business. */
+	if (i == BO_NODE_CLIENT)
+		bo_netns_all_ports();
 	return bo_rtnl_open(&n->rtnl, err);
 }
 

@@ -60,6 +60,14 @@ const char *bo_outcome_name(enum bo_outcome outcome)
 	return NAME_OF(names, outcome);
 }
 
+enum bo_outcome bo_outcome_from_name(const char *name)
+{
+	for (int o = BO_PASS; o <= BO_ABORTED; o++)
+		if (!strcmp(name, bo_outcome_name((enum bo_outcome)o)))
+			return (enum bo_outcome)o;
+	return BO_INCONCLUSIVE;
+}
+
 int bo_outcome_exit(enum bo_outcome outcome)
 {
 	switch (outcome) {

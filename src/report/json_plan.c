@@ -265,6 +265,18 @@ static json_t *links_json(struct bo_build *b, const struct bo_plan *plan)
 	return links;
 }
 
+static json_t *slo_json(struct bo_build *b, const struct bo_plan *plan)
+{
+	json_t *o;
+
+	if (!(plan->slo_target > 0))
+		return json_null();
+	o = json_object();
+	bo_build_put(b, o, "target", bo_build_num(plan->slo_target));
+	bo_build_put(b, o, "period_s", unless_zero(plan->slo_period_ns, bo_build_seconds));
+	return o;
+}
+
 static json_t *header_json(struct bo_build *b, const struct bo_plan *plan)
 {
 	char seed[24];
@@ -279,6 +291,7 @@ static json_t *header_json(struct bo_build *b, const struct bo_plan *plan)
 	bo_build_put(b, root, "seed", json_string(seed));
 	bo_build_put(b, root, "driver", json_string(bo_driver_name(plan->driver)));
 	bo_build_put(b, root, "timeout_s", unless_zero(plan->timeout_ns, bo_build_seconds));
+	bo_build_put(b, root, "slo", slo_json(b, plan));
 	bo_build_put(b, root, "limit_s", unless_zero(plan->limit_ns, bo_build_seconds));
 	bo_build_put(b, root, "params", bo_build_params(b, plan->params, plan->nparams));
 	bo_build_put(b, root, "tags", bo_build_params(b, plan->tags, plan->ntags));

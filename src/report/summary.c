@@ -138,6 +138,79 @@ static void add_phases(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_puts(sb, "\n</details>\n\n");
 }
 
+static void add_errors(struct bo_strbuf *sb, const json_t *run)
+{
+	struct bo_strbuf line = { 0 };
+
+	if (bo_view_errors(&line, run)) {
+		bo_strbuf_puts(sb, "Errors: ");
+		bo_text_markdown(sb, bo_strbuf_str(&line));
+		bo_strbuf_puts(sb, "\n\n");
+	}
+	sb->failed |= line.failed;
+	bo_strbuf_done(&line);
+}
+
+/* A table that begins with its first row: @head is cleared then, and stays when there was nothing to say. */
+static void begin_table(struct bo_strbuf *sb, const char **head)
+{
+	if (*head)
+		bo_strbuf_puts(sb, *head);
+	*head = NULL;
+}
+
+static void add_routes(struct bo_strbuf *sb, const json_t *run)
+{
+	const char *head = "| Load | Route | Requests | Errors | p50 | p99 |\n|-|-|-:|-:|-:|-:|\n";
+	const json_t *loads = bo_view_get(run, "loads");
+	char buf[BO_VIEW_BUF];
+
+	for (size_t i = 0; i < json_array_size(loads); i++) {
+		const json_t *load = json_array_get(loads, i),
+			     *routes = bo_view_get(load, "routes");
+
+		for (size_t k = 0; k < json_array_size(routes); k++) {
+			const json_t *route = json_array_get(routes, k);
+
+			begin_table(sb, &head);
+			bo_strbuf_puts(sb, "|");
+			add_cell(sb, bo_view_str(load, "name"));
+			add_cell(sb, bo_view_str(route, "name"));
+			add_cell(sb, bo_view_count(bo_view_num(route, "requests"), buf));
+			add_cell(sb, bo_view_percent(bo_view_num(route, "error_ratio"), buf));
+			add_cell(sb, bo_view_ms(bo_view_num(route, "p50_ms"), buf));
+			add_cell(sb, bo_view_ms(bo_view_num(route, "p99_ms"), buf));
+			bo_strbuf_puts(sb, "\n");
+		}
+	}
+	bo_strbuf_puts(sb, head ? "" : "\n");
+}
+
+static void add_error_reasons(struct bo_strbuf *sb, const json_t *run)
+{
+	const char *head = "| Load | Error | Requests | Why |\n|-|-|-:|-|\n";
+	const json_t *loads = bo_view_get(run, "loads");
+	char buf[BO_VIEW_BUF];
+
+	for (size_t i = 0; i < json_array_size(loads); i++) {
+		const json_t *load = json_array_get(loads, i),
+			     *reasons = bo_view_get(load, "reasons");
+
+		for (size_t k = 0; k < json_array_size(reasons); k++) {
+			const json_t *reason = json_array_get(reasons, k);
+
+			begin_table(sb, &head);
+			bo_strbuf_puts(sb, "|");
+			add_cell(sb, bo_view_str(load, "name"));
+			add_cell(sb, bo_view_str(reason, "class"));
+			add_cell(sb, bo_view_count(bo_view_num(reason, "count"), buf));
+			add_cell(sb, bo_view_str(reason, "text"));
+			bo_strbuf_puts(sb, "\n");
+		}
+	}
+	bo_strbuf_puts(sb, head ? "" : "\n");
+}
+
 static void add_fact(struct bo_strbuf *sb, const char *name, const char *value)
 {
 	bo_strbuf_printf(sb, "- %s: ", name);
@@ -171,6 +244,9 @@ static int write_summary(const json_t *run, FILE *out, struct bo_err *err)
 		bo_strbuf_puts(&sb, "\n");
 	add_budgets(&sb, run);
 	add_grew(&sb, run);
+	add_errors(&sb, run);
+	add_error_reasons(&sb, run);
+	add_routes(&sb, run);
 	add_faults(&sb, run);
 	add_phases(&sb, run);
 	bo_strbuf_puts(&sb, "Run it again: ");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report/view.c — tolerant reading of run.json, and one way to show each kind of number.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include "brownout/model/run.h"
 #include "brownout/report/view.h"
 
 #include <math.h>
@@ -146,6 +147,65 @@ void bo_view_grew(struct bo_strbuf *sb, const json_t *grew)
 	add_site(sb, ", created by ", grew, "site", "site_line");
 	if (*bo_view_str(grew, "labels"))
 		bo_strbuf_printf(sb, ", labels {%s}", bo_view_str(grew, "labels"));
+}
+
+/* The reason of @cls that came most often in any load, or "". */
+static const char *top_reason(const json_t *run, const char *cls)
+{
+	const json_t *loads = bo_view_get(run, "loads");
+	const char *top = "";
+	double most = 0;
+
+	for (size_t i = 0; i < json_array_size(loads); i++) {
+		const json_t *reasons = bo_view_get(json_array_get(loads, i), "reasons");
+
+		for (size_t k = 0; k < json_array_size(reasons); k++) {
+			const json_t *reason = json_array_get(reasons, k);
+			double count = bo_view_num(reason, "count");
+
+			if (strcmp(bo_view_str(reason, "class"), cls) != 0 || !(count > most))
+				continue;
+			most = count;
+			top = bo_view_str(reason, "text");
+		}
+	}
+	return top;
+}
+
+bool bo_view_errors(struct bo_strbuf *sb, const json_t *run)
+{
+	const json_t *phases = bo_view_get(run, "phases");
+	double requests = 0, errors = 0, count[BO_REQ_CLASS_COUNT] = { 0 };
+	char percent[BO_VIEW_BUF];
+	const char *cls, *why;
+	int top = 0;
+
+	for (size_t i = 0; i < json_array_size(phases); i++) {
+		const json_t *all = bo_view_get(json_array_get(phases, i), "all");
+
+		requests += isfinite(bo_view_num(all, "requests")) ? bo_view_num(all, "requests")
+								   : 0;
+		for (int c = 0; c < BO_REQ_CLASS_COUNT; c++) {
+			double n = bo_view_num(bo_view_get(all, "classes"),
+					       bo_req_class_name((enum bo_req_class)c));
+
+			if (!isfinite(n) || !bo_req_class_is_error((enum bo_req_class)c))
+				continue;
+			count[c] += n;
+			errors += n;
+		}
+	}
+	for (int c = 0; c < BO_REQ_CLASS_COUNT; c++)
+		top = count[c] > count[top] ? c : top;
+	if (!(errors > 0))
+		return false;
+	cls = bo_req_class_name((enum bo_req_class)top);
+	why = top_reason(run, cls);
+	bo_strbuf_printf(sb, "%.0f of %.0f requests (%s): most %s (%.0f)", errors, requests,
+			 bo_view_percent(errors / requests, percent), cls, count[top]);
+	if (*why)
+		bo_strbuf_printf(sb, ", %s", why);
+	return true;
 }
 
 bool bo_view_warns(const json_t *budget)

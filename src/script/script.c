@@ -260,14 +260,6 @@ static int lx_message(lua_State *L)
 	return 1;
 }
 
-/* A report is one line, whatever was in the script's texts. */
-static void make_one_line(char *msg)
-{
-	for (; *msg; msg++)
-		if ((unsigned char)*msg < ' ' || *msg == 0x7f)
-			*msg = ' ';
-}
-
 static int script_error(lua_State *L, const struct script *script, int status, struct bo_err *err)
 {
 	const char *msg = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
@@ -424,7 +416,6 @@ int bo_script_load(struct bo_plan **ret, const char *path, const struct bo_scrip
 	bo_vec_done(&script.params);
 	if (r) {
 		bo_plan_free(script.plan);
-		make_one_line(fault.msg);
 		if (err)
 			*err = fault;
 		return r;

@@ -77,6 +77,14 @@ int bo_netns_enter(int fd, struct bo_err *err)
 	return 0;
 }
 
+static int write_sysctl(const char *name, const char *value)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
+	return write_file(path, value);
+}
+
 void bo_netns_defaults(void)
 {
 	/* "default" is what later devices start from.  addr_gen_mode 1 is "none": without link-local addresses there is
@@ -94,10 +102,13 @@ void bo_netns_defaults(void)
 		{ "ipv4/ip_unprivileged_port_start", "0" },
 		{ "ipv4/ping_group_range", "0 2147483647" },
 	};
-	char path[96];
 
-	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
-		snprintf(path, sizeof(path), "/proc/sys/net/%s", set[i].name);
-		(void)write_file(path, set[i].value);
-	}
+	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+		(void)write_sysctl(set[i].name, set[i].value);
+}
+
+void bo_netns_all_ports(void)
+{
+	/* The ends differ in parity, as the kernel wants: connect() takes every second port first. */
+	(void)write_sysctl("ipv4/ip_local_port_range", "1024 65535");
 }

@@ -80,6 +80,27 @@ static void names_and_links(void)
 	labkit_close(&kit);
 }
 
+/* The client may take any port from 1024 on; a service gets what it gets anywhere else. */
+static void client_ports(void)
+{
+	static const char range[] = "/proc/sys/net/ipv4/ip_local_port_range";
+	char text[64] = "", script[256];
+	bo_auto_fd int fd = -1;
+	struct labkit kit;
+	int from = 0, to = 0;
+
+	labkit_open(&kit, labkit_plan());
+	fd = open(range, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s", range);
+	CHECK(sscanf(text, "%d %d", &from, &to) == 2 && from == 1024 && to == 65535,
+	      "ports of the client: %s", text);
+	labkit_sh(&kit, SVC, "echo up; exec sleep 1000");
+	labkit_read_log(&kit, "up\n");
+	snprintf(script, sizeof(script), "set -- $(cat %s) && test $1 -gt 1024", range);
+	CHECK(labkit_exec(&kit, SVC, script) == 0, "ports of a node");
+	labkit_close(&kit);
+}
+
 static void isolation(void)
 {
 	char left[] = "/tmp/brownout-test-XXXXXX", script[256], path[128];
@@ -411,6 +432,7 @@ int main(int argc, char **argv)
 {
 	static const struct labkit_test tests[] = {
 		{ "names_and_links", names_and_links },
+		{ "client_ports", client_ports },
 		{ "isolation", isolation },
 		{ "conductor_has_nothing", conductor_has_nothing },
 		{ "stubs", stubs },

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "brownout/base/arena.h"
@@ -38,6 +39,46 @@ static void errors(void **state)
 	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 	assert_int_equal(bo_err_set(NULL, EIO, BO_SUBSYS_SYS, "x"), -EIO);
 	assert_int_equal(bo_err_wrap(NULL, "x"), -EINVAL);
+}
+
+/* What a message quotes can neither break its line nor steer a terminal. */
+static void quoted_texts(void **state)
+{
+	static const struct {
+		const char *quoted, *shown;
+	} cases[] = {
+		{ "64\aM\n\t\r", "64\\x07M\\n\\t\\x0d" },
+		{ "\x1b[31mred\x7f", "\\x1b[31mred\\x7f" },
+		{ "caf\u00e9 \u2026 \U0001f600", "caf\u00e9 \u2026 \U0001f600" },
+		{ "\xc2\x9b"
+		  "2J \u00a0",
+		  "\\xc2\\x9b2J \u00a0" }, /* CSI as one character */
+		{ "a\u202eb\u2068c\u2028", "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa8c\\xe2\\x80\\xa8" },
+		{ "cut \xe2\x80", "cut \\xe2\\x80" },
+		{ "\xff\x80\xc0", "\\xff\\x80\\xc0" },
+	};
+	struct bo_err err = { 0 };
+	char want[256], many[600];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bo_err_set(&err, EINVAL, BO_SUBSYS_BASE, "found \"%s\"", cases[i].quoted);
+		snprintf(want, sizeof(want), "found \"%s\"", cases[i].shown);
+		assert_string_equal(err.msg, want);
+		bo_err_wrap(&err, "%s", cases[i].quoted);
+		snprintf(want, sizeof(want), "%s: found \"%s\"", cases[i].shown, cases[i].shown);
+		assert_string_equal(err.msg, want);
+		errno = EACCES;
+		bo_err_errno(&err, BO_SUBSYS_SYS, "open %s", cases[i].quoted);
+		snprintf(want, sizeof(want), "open %s: Permission denied", cases[i].shown);
+		assert_string_equal(err.msg, want);
+	}
+	/* They take four times the room: cut between two of them, never overrun. */
+	memset(many, 1, sizeof(many));
+	many[sizeof(many) - 1] = '\0';
+	bo_err_set(&err, EINVAL, BO_SUBSYS_BASE, "%s", many);
+	assert_int_equal(strlen(err.msg), (sizeof(err.msg) - 1) / 4 * 4);
+	assert_int_equal(strspn(err.msg, "\\x01"), strlen(err.msg));
 }
 
 static void arena(void **state)
@@ -156,11 +197,9 @@ static void random_numbers(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(errors),
-		cmocka_unit_test(arena),
-		cmocka_unit_test(text),
-		cmocka_unit_test(vectors),
-		cmocka_unit_test(undo_is_last_first_and_goes_on),
+		cmocka_unit_test(errors),         cmocka_unit_test(quoted_texts),
+		cmocka_unit_test(arena),          cmocka_unit_test(text),
+		cmocka_unit_test(vectors),        cmocka_unit_test(undo_is_last_first_and_goes_on),
 		cmocka_unit_test(random_numbers),
 	};
 

@@ -72,6 +72,8 @@ static void test_verdict_table(void **state)
 	assert_non_null(
 		strstr(text, "  PASS     recovery <= 3s                      0.75s  <= 3.00s\n"));
 	assert_non_null(strstr(text, "delay 1.50s, loss 2% both"));
+	assert_non_null(
+		strstr(text, "\n\n  ERRORS  416 of 4000 requests (10.4%): most http_5xx (400)\n"));
 	assert_non_null(strstr(text, "confirmed"));
 	assert_non_null(strstr(text, "\n  reports  reports/out/run/report.html"));
 	assert_non_null(strstr(

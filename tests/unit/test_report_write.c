@@ -296,6 +296,67 @@ static void test_junit_run_case(void **state)
 	report_run_free(&rr);
 }
 
+/* What requests of each route came to, and why some of them failed. */
+static void test_routes_and_reasons(void **state)
+{
+	static const struct bo_route_spec routes[] = {
+		{ .name = "list", .weight = 3, .method = "GET", .path = "/orders?page=<1>" },
+		{ .name = "pay", .weight = 1, .method = "POST", .path = "/pay|ments" },
+	};
+	struct fixture *f = *state;
+	struct report_run rr = report_run_new(SAMPLE_FAIL, false);
+	struct bo_load_record *rec = &rr.run->loads.items[0];
+	struct bo_err err = { 0 };
+
+	rr.plan->loads.items[0].routes = routes;
+	rr.plan->loads.items[0].nroutes = 2;
+	bo_vec_foreach(req, &rr.run->requests)
+		req->route = req->cls == BO_REQ_HTTP_5XX ? 1 : 0;
+	rec->reasons[0] = (struct bo_load_reason){ BO_REQ_TLS, "certificate has expired", 7 };
+	rec->reasons[1] = (struct bo_load_reason){ BO_REQ_HTTP_5XX, "no | <such> pool", 398 };
+	rec->reasons[2] = (struct bo_load_reason){ BO_REQ_HTTP_5XX, "rare", 2 };
+	rec->nreasons = 3;
+	assert_int_equal(bo_report_write_all(rr.run, f->dir, &err), 0);
+
+	bo_auto_free char *html = slurp(f->dir, "report.html"),
+			  *summary = slurp(f->dir, "summary.md");
+
+	assert_non_null(strstr(html, "<td class=\"name\">checkout</td><td class=\"name\">pay</td>"
+				     "<td>POST /pay|ments</td><td class=\"n\">1</td>"
+				     "<td class=\"n\">400</td><td class=\"n\">100%</td>"));
+	assert_non_null(strstr(html, "<td>GET /orders?page=&lt;1&gt;</td><td class=\"n\">3</td>"
+				     "<td class=\"n\">3600</td><td class=\"n\">0.44%</td>"));
+	assert_non_null(strstr(html, "<td>http_5xx</td><td class=\"n\">398</td>"
+				     "<td>no | &lt;such&gt; pool</td></tr>"));
+	assert_non_null(strstr(html, "<td>tls</td><td class=\"n\">7</td>"));
+	assert_non_null(strstr(summary,
+			       "Errors: 416 of 4000 requests (10.4%): most http&#95;5xx (400), "
+			       "no &#124; &#60;such> pool\n"));
+	assert_non_null(strstr(summary, "| Load | Route | Requests | Errors | p50 | p99 |\n"
+					"|-|-|-:|-:|-:|-:|\n| checkout | list | 3600 | 0.44% |"));
+	assert_non_null(strstr(summary, "\n| checkout | pay | 400 | 100% |"));
+	assert_non_null(strstr(summary, "| Load | Error | Requests | Why |\n|-|-|-:|-|\n"
+					"| checkout | tls | 7 | certificate has expired |\n"
+					"| checkout | http&#95;5xx | 398 | "));
+	report_run_free(&rr);
+
+	/* Nothing is said of what is not there. */
+	rr = report_run_new(SAMPLE_FAIL, false);
+	bo_vec_foreach(req, &rr.run->requests)
+		req->cls = req->cls == BO_REQ_INFLIGHT ? BO_REQ_INFLIGHT : BO_REQ_OK;
+	assert_int_equal(bo_report_write_all(rr.run, f->dir, &err), 0);
+
+	bo_auto_free char *page = slurp(f->dir, "report.html"),
+			  *brief = slurp(f->dir, "summary.md");
+
+	assert_null(strstr(page, "class=\"routes\""));
+	assert_null(strstr(page, "class=\"errors\""));
+	assert_null(strstr(brief, "Errors:"));
+	assert_null(strstr(brief, "| Route |"));
+	assert_null(strstr(brief, "| Why |"));
+	report_run_free(&rr);
+}
+
 /* A budget that only warns shows, and neither fails nor counts. */
 static void test_warnings(void **state)
 {
@@ -383,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_renders_mangled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_failure_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_junit_run_case, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_routes_and_reasons, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_warnings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	};

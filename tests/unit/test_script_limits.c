@@ -148,7 +148,7 @@ static void test_first_line(void **state)
 static void test_messages(void **state)
 {
 	(void)state;
-	script_reject("error('a\\nb\\27[31m\\tc')", "1: a b [31m c");
+	script_reject("error('a\\nb\\27[31m\\tc')", "1: a\\nb\\x1b[31m\\tc");
 	script_reject("\nerror('no place', 0)", "2: no place");
 	script_reject("\nerror(nil)", "2: error() was called with a nil; give it a text");
 	script_reject("error({})", "1: error() was called with a table; give it a text");

@@ -30,7 +30,8 @@ enum bo_subsys {
  * struct bo_err - one error: a positive errno value, who says it, and a sentence for a person
  * @code: positive errno (ENOENT …); 0 means "no error yet"
  * @subsys: the part that found it
- * @msg: one line, no trailing newline; cut (never overrun) when too long
+ * @msg: one line, no trailing newline; cut (never overrun) when too long.  Control characters, bidirectional overrides
+ *       and bytes that are no UTF-8, which only a quoted text can hold, stand as "\n", "\t" or "\x1b"
  */
 struct bo_err {
 	int code;

@@ -254,6 +254,8 @@ struct bo_phase_span {
 
 enum bo_outcome { BO_PASS, BO_FAIL, BO_INCONCLUSIVE, BO_ABORTED };
 const char *bo_outcome_name(enum bo_outcome outcome);
+/** bo_outcome_from_name() - the inverse; INCONCLUSIVE for any other word */
+enum bo_outcome bo_outcome_from_name(const char *name);
 /** bo_outcome_exit() - 0 pass, 1 fail, 3 inconclusive, 4 aborted */
 int bo_outcome_exit(enum bo_outcome outcome);
 

@@ -22,3 +22,9 @@ BO_NODISCARD int bo_netns_enter(int fd, struct bo_err *err);
  * Where /proc/sys is read-only it changes nothing: the lab asks for what it needs per address as well.
  */
 void bo_netns_defaults(void);
+/**
+ * bo_netns_all_ports() - let connections out of the *current* namespace take any port from 1024 on, for IPv4 and IPv6
+ * (ip_local_port_range in ip(7)): 64,512 to one address and port instead of the usual 28,232.  Nothing changes where
+ * /proc/sys is read-only.
+ */
+void bo_netns_all_ports(void);

@@ -182,6 +182,73 @@ planned '--budget, instead' "texts == ['latency.p99<=3s in fault for 95% of 1s w
 planned '--budget of another phase' "len(texts) == 2" --budget 'latency.p99 <= 3s in base'
 planned '--budget of another load' "len(texts) == 2" --budget 'latency.p99{load="checkout"} <= 3s in fault'
 
+# A rate that moves is scaled as a whole; a closed loop has none.
+loads() { # NAME FIELDS...: a scenario whose one load is "get" in line 4
+	name=$1
+	shift
+	printf '%s\n' 'local bo = require "brownout"' "local t = bo.scenario \"$name\" { phases = { base = \"2s\" } }" \
+		't:subject "orders" { command = { "sh" }, ready = bo.tcp(8080) }' \
+		"t:load \"get\" { url = \"http://orders:8080/\", $* }" 't:budget "latency.p99 <= 3s in base"' >"$name.lua"
+}
+moved() { # WHAT JQ-LIKE-PYTHON SCENARIO OPTIONS...: of the load in plan.json with these options
+	what=$1 test=$2 file=$3.lua
+	shift 3
+	ran=$((ran + 1))
+	"$brownout" plan --json "$@" "$file" >"$tmp/plan.json" 2>"$tmp/err" &&
+		python3 -c "import json, sys
+p = json.load(open(sys.argv[1])); l = p['loads'][0]; o = p['overrides']
+sys.exit(not ($test))" "$tmp/plan.json" && return
+	failed=$((failed + 1))
+	printf 'FAILED plan %s: %s\n' "$what" "$test"
+	cat "$tmp/err" "$tmp/plan.json"
+}
+unmoved() { # SCENARIO RATE TEXT
+	expect "bad --rate $2 of $1" 2 "brownout check: --rate: $3" -- "$brownout" check --rate "$2" "$1.lua"
+}
+loads ramp 'rate = { from = "10/s", to = "500/s", over = "1s" }'
+loads steps 'rate = { steps = { "100/s", "200/s", "50/s" }, each = "500ms" }'
+loads bursts 'arrivals = "burst", burst = { count = 100, every = "1s" }'
+loads closed 'arrivals = "closed", clients = 4'
+moved 'a ramp, doubled' "(l['rate_per_s'], l['rate_to_per_s'], l['rate_over_s']) == (20, 1000, 1)
+	and o == [{'option': 'rate', 'value': 'x2'}]" ramp --rate x2
+moved 'steps, halved' "l['rate_per_s'] == 50 and l['rate_steps_per_s'] == [50, 100, 25] and l['rate_each_s'] == 0.5" \
+	steps --rate get=x0.5
+moved 'steps, twice' "l['rate_per_s'] == 600 and l['rate_steps_per_s'] == [600, 1200, 300]" steps --rate x2 --rate x3
+moved 'a burst, grown' "(l['rate_per_s'], l['burst_count'], l['burst_every_s']) == (150, 150, 1)" bursts --rate ×1.5
+unmoved ramp 50/s "ramp.lua:4: load 'get': expected a multiple such as x2, since its rate moves, found \"50/s\""
+unmoved steps get=50/s "steps.lua:4: load 'get': expected a multiple such as x2, since its rate moves, found \"get=50/s\""
+unmoved bursts 50/s "bursts.lua:4: load 'get': expected a multiple such as x2, since it comes in bursts, found \"50/s\""
+unmoved bursts x0.333 "bursts.lua:4: load 'get': expected a multiple that makes a burst of 100 one of 1 to 100000 whole requests, found \"x0.333\", which makes 33.3"
+unmoved bursts x0.001 "bursts.lua:4: load 'get': expected a multiple that makes a burst of 100 one of 1 to 100000 whole requests, found \"x0.001\", which makes 0.1"
+unmoved bursts x1001 "bursts.lua:4: load 'get': expected a multiple that makes a burst of 100 one of 1 to 100000 whole requests, found \"x1001\", which makes 100100"
+unmoved ramp x2001 "expected at most 1000000/s for load 'get', found 1000500/s"
+unmoved steps x5001 "expected at most 1000000/s for load 'get', found 1000200/s"
+for rate in x2 50/s get=x2; do
+	unmoved closed $rate "closed.lua:4: load 'get': expected a load with a rate (its arrivals are closed, the answers set the pace; change clients), found \"$rate\""
+done
+
+# The objective that the scenario states.
+objective() { # WHAT SLO-FIELD JSON TEXT: what plan.json and the plan say of it
+	ran=$((ran + 1))
+	printf '%s\n' 'local bo = require "brownout"' "local t = bo.scenario \"slo\" { $2 phases = { base = \"2s\" } }" \
+		't:subject "orders" { command = { "sh" }, ready = bo.tcp(8080) }' >slo.lua
+	"$brownout" plan --json slo.lua >"$tmp/plan.json" 2>"$tmp/err" && "$brownout" plan slo.lua >"$tmp/out" 2>>"$tmp/err" &&
+		python3 -c "import json, sys
+slo = json.load(open(sys.argv[1]))['slo']
+slo = slo and (round(slo['target'], 9), slo['period_s'])
+sys.exit(slo != $3)" "$tmp/plan.json" &&
+		sed 1d "$tmp/out" | head -1 | grep -q "driver auto$4\$" && return
+	failed=$((failed + 1))
+	echo "FAILED $1"
+	cat "$tmp/err" "$tmp/plan.json" "$tmp/out"
+}
+objective 'no objective' '' None ''
+objective 'an objective' 'slo = { target = "99.9%" },' "(0.999, None)" ', objective 99.9%'
+objective 'an objective with its period' 'slo = { target = "99.95%", period = "28d" },' \
+	"(0.9995, 28 * 86400)" ', objective 99.95% over 28d'
+objective 'an objective of an hour' 'slo = { target = "95%", period = "90m" },' \
+	"(0.95, 5400)" ', objective 95% over 90.0min'
+
 # Folders: every scenario in them but libraries, in order; --only chooses.
 mkdir -p tree/b tree/a/deep tree/lib tree/.hidden
 for at in tree/b/two tree/a/deep/one tree/lib/no tree/.hidden/no; do cp small.lua $at.lua; done
