@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* load_bench — what the load engine costs and how exactly it keeps its schedule, beside wrk(1) in
- * the same run. usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS] [-r RATE]
+/* load_bench — what the load engine costs and how exactly it keeps its schedule, beside other
+ * generators in the same run.
+ * usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS] [-r RATE] [-p DIR] [closed|open]...
  *        SERVER prints its port on 127.0.0.1 and ends with its standard input; default:
- * bench_server beside load_bench exit 0 measured, 1 something could not be measured, 2 usage
+ *        bench_server beside load_bench.  DIR has generators that are not in PATH.
+ * exit 0 measured, 1 something could not be measured, 2 usage
  * Rounds take turns so that a noisy machine disturbs all alike; medians are printed.  With four
  * CPUs or more the server has the first two and the generators the third.
- * Owns: the server and wrk as child processes.  Threads: the load's.  Privilege: none. */
+ * Owns: the server and the generators as child processes.  Threads: the load's.  Privilege: none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -23,15 +25,19 @@
 
 #include "brownout/base/clock.h"
 #include "brownout/load/load.h"
+#include "load_peers.h"
 
 #define MAX_ROUNDS 25
-#define CONNS 64
+#define MAX_PEERS 8
 
 struct options {
 	char server[PATH_MAX];
 	int seconds;
 	int rounds;
 	double rate;
+	const char *peers; /* where to look for them beside PATH */
+	bool closed;
+	bool open;
 };
 
 struct measure {
@@ -42,18 +48,6 @@ struct measure {
 	double lost;                   /* share of offered requests that did not end well */
 };
 
-static void pin(int first, int last)
-{
-	cpu_set_t set;
-
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 4)
-		return;
-	CPU_ZERO(&set);
-	for (int cpu = first; cpu <= last; cpu++)
-		CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static double cpu_us(int who)
 {
 	struct rusage r;
@@ -61,61 +55,6 @@ static double cpu_us(int who)
 	getrusage(who, &r);
 	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e6 +
 	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
-}
-
-/* Run a child with its standard output (and input, if @ret_in) on pipes. */
-static pid_t spawn(const char *const argv[], int *ret_in, FILE **ret_out, int first_cpu,
-		   int last_cpu)
-{
-	int in[2] = { -1, -1 }, out[2];
-	pid_t pid;
-
-	if (pipe2(out, O_CLOEXEC) || (ret_in && pipe2(in, O_CLOEXEC)))
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		pin(first_cpu, last_cpu);
-		dup2(out[1], STDOUT_FILENO);
-		if (ret_in)
-			dup2(in[0], STDIN_FILENO);
-		execvp(argv[0], (char *const *)(uintptr_t)argv); /* it does not write to them */
-		_exit(127);
-	}
-	close(out[1]);
-	if (ret_in) {
-		close(in[0]);
-		*ret_in = in[1];
-	}
-	*ret_out = fdopen(out[0], "r");
-	return pid;
-}
-
-static int measure_wrk(const struct options *o, int port, struct measure *ret)
-{
-	char duration[16], conns[16], url[64], line[256];
-	const char *const argv[] = { "wrk", "-t1", conns, duration, url, NULL };
-	double before = cpu_us(RUSAGE_CHILDREN);
-	FILE *out;
-	int status;
-	pid_t pid;
-
-	snprintf(duration, sizeof(duration), "-d%ds", o->seconds);
-	snprintf(conns, sizeof(conns), "-c%d", CONNS);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
-	pid = spawn(argv, NULL, &out, 2, 2);
-	if (pid < 0 || !out)
-		return -1;
-	ret->per_s = 0;
-	while (fgets(line, sizeof(line), out)) {
-		if (!strncmp(line, "Requests/sec:", 13))
-			ret->per_s = strtod(line + 13, NULL);
-	}
-	fclose(out);
-	if (waitpid(pid, &status, 0) != pid || status || ret->per_s <= 0)
-		return -1;
-	ret->cpu_us = (cpu_us(RUSAGE_CHILDREN) - before) / (ret->per_s * o->seconds);
-	return 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -154,6 +93,7 @@ static void summarise(const struct bo_run *run, const struct options *o, double 
 	free(lat);
 }
 
+/* @rate 0: a closed loop */
 static int measure_load(const struct options *o, int port, double rate, struct measure *ret)
 {
 	int64_t t0 = bo_now_ns() + 50 * BO_NSEC_PER_MSEC;
@@ -163,7 +103,6 @@ static int measure_load(const struct options *o, int port, double rate, struct m
 				     .path = "/",
 				     .rate_per_s = rate,
 				     .timeout_ns = 5 * BO_NSEC_PER_SEC,
-				     .max_inflight = CONNS,
 				     .keepalive = true };
 	struct bo_load_config config = { .spec = &spec,
 					 .addr_len = sizeof(struct sockaddr_in),
@@ -184,6 +123,12 @@ static int measure_load(const struct options *o, int port, double rate, struct m
 	int rc = -1;
 
 	memcpy(&config.addr, &addr, sizeof(addr));
+	if (rate > 0) {
+		spec.max_inflight = CONNS;
+	} else {
+		spec.arrivals = BO_ARRIVALS_CLOSED;
+		spec.clients = CONNS;
+	}
 	if (plan && bo_vec_push(&plan->loads, spec))
 		run = bo_run_new(plan);
 	if (run && !bo_load_new(&load, &config, &err) && !bo_load_start(load, &err)) {
@@ -211,57 +156,63 @@ static double median(const struct measure *m, int n, size_t field)
 }
 #define MEDIAN(m, field) median(m, o->rounds, offsetof(struct measure, field))
 
-static int measure_all(const struct options *o, int port, bool with_wrk)
+static void print_peer(const struct peer *p, const struct measure *ours, const struct measure *m,
+		       const struct options *o)
 {
-	struct measure wrk[MAX_ROUNDS], full[MAX_ROUNDS], open[MAX_ROUNDS];
-	double offer = 120000;
+	double p99 = MEDIAN(m, lat_p99_us);
 
-	for (int i = 0; i < o->rounds; i++) {
-		if (with_wrk && measure_wrk(o, port, &wrk[i]))
-			return fprintf(stderr, "load_bench: wrk failed\n"), 1;
-		/* An open loop has no "as fast as it goes"; offer somewhat more than can be done,
-		 * and shed the rest. */
-		if (with_wrk)
-			offer = wrk[i].per_s * 1.3;
-		if (measure_load(o, port, offer, &full[i]) ||
-		    measure_load(o, port, o->rate, &open[i]))
-			return 1;
-	}
-	printf("%d rounds of %d s, %d connections, medians\n", o->rounds, o->seconds, CONNS);
-	printf("saturated   brownout %8.0f req/s %6.2f us CPU per request\n", MEDIAN(full, per_s),
-	       MEDIAN(full, cpu_us));
-	if (with_wrk) {
-		printf("            wrk      %8.0f req/s %6.2f us CPU per request\n",
-		       MEDIAN(wrk, per_s), MEDIAN(wrk, cpu_us));
-		printf("            ratio    %8.2f       %6.2f\n",
-		       MEDIAN(full, per_s) / MEDIAN(wrk, per_s),
-		       MEDIAN(full, cpu_us) / MEDIAN(wrk, cpu_us));
-	} else {
-		printf("            wrk      not installed (apt-get install wrk)\n");
-	}
-	printf("open loop   brownout %8.0f req/s %6.2f us CPU per request, offered %.0f/s, %.3f%% not answered\n",
-	       MEDIAN(open, per_s), MEDIAN(open, cpu_us), o->rate, 100 * MEDIAN(open, lost));
-	printf("            send error   p50 %8.1f us  p99 %8.1f us\n", MEDIAN(open, lag_p50_us),
-	       MEDIAN(open, lag_p99_us));
-	printf("            latency      p50 %8.1f us  p99 %8.1f us (from the intended time)\n",
-	       MEDIAN(open, lat_p50_us), MEDIAN(open, lat_p99_us));
-	return 0;
+	printf("            %-11s %8.0f req/s %7.2f us CPU per request, ours is %.2f of it",
+	       p->name, MEDIAN(m, per_s), MEDIAN(m, cpu_us),
+	       MEDIAN(ours, cpu_us) / MEDIAN(m, cpu_us));
+	if (p99 > 0)
+		printf("; latency p50 %.0f us, p99 %.0f us", MEDIAN(m, lat_p50_us), p99);
+	printf("\n");
 }
 
-static bool have_wrk(void)
+/* One round after another, all generators in each. */
+static int measure_mode(const struct options *o, int port, double rate, struct peer *peers,
+			size_t npeers)
 {
-	const char *const argv[] = { "sh", "-c", "command -v wrk", NULL };
-	char line[PATH_MAX];
-	FILE *out;
-	pid_t pid = spawn(argv, NULL, &out, 0, 0);
-	bool found;
+	struct measure ours[MAX_ROUNDS], theirs[MAX_PEERS][MAX_ROUNDS];
+	bool open = rate > 0;
 
-	if (pid < 0 || !out)
-		return false;
-	found = fgets(line, sizeof(line), out) != NULL;
-	fclose(out);
-	waitpid(pid, NULL, 0);
-	return found;
+	peers_find(peers, npeers, o->peers);
+	for (int i = 0; i < o->rounds; i++) {
+		if (measure_load(o, port, rate, &ours[i]))
+			return -1;
+		for (size_t k = 0; k < npeers; k++) {
+			struct peer_result r;
+
+			if (!peers[k].path[0])
+				continue;
+			if (peer_run(&peers[k], port, o->seconds, rate, &r)) {
+				fprintf(stderr, "load_bench: %s failed\n", peers[k].path);
+				return -1;
+			}
+			theirs[k][i] = (struct measure){ .per_s = r.per_s,
+							 .cpu_us = r.cpu_us,
+							 .lat_p50_us = r.p50_us,
+							 .lat_p99_us = r.p99_us };
+		}
+	}
+	printf("%-11s %-11s %8.0f req/s %7.2f us CPU per request",
+	       open ? "open loop" : "closed loop", "brownout", MEDIAN(ours, per_s),
+	       MEDIAN(ours, cpu_us));
+	if (open) {
+		printf(", offered %.0f/s, %.3f%% not answered\n", rate, 100 * MEDIAN(ours, lost));
+		printf("            send error  p50 %8.1f us  p99 %8.1f us\n",
+		       MEDIAN(ours, lag_p50_us), MEDIAN(ours, lag_p99_us));
+		printf("            latency     p50 %8.1f us  p99 %8.1f us (from the intended time)",
+		       MEDIAN(ours, lat_p50_us), MEDIAN(ours, lat_p99_us));
+	}
+	printf("\n");
+	for (size_t k = 0; k < npeers; k++) {
+		if (peers[k].path[0])
+			print_peer(&peers[k], ours, theirs[k], o);
+		else
+			printf("            %-11s not found\n", peers[k].name);
+	}
+	return 0;
 }
 
 static int parse(int argc, char **argv, struct options *o)
@@ -272,7 +223,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 	self[n > 0 ? n : 0] = '\0';
 	snprintf(o->server, sizeof(o->server), "%.*s/bench_server", PATH_MAX - 16, dirname(self));
-	while ((ch = getopt(argc, argv, "s:d:n:r:")) != -1) {
+	while ((ch = getopt(argc, argv, "s:d:n:r:p:")) != -1) {
 		switch (ch) {
 		case 's':
 			snprintf(o->server, sizeof(o->server), "%s", optarg);
@@ -286,10 +237,23 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'r':
 			o->rate = strtod(optarg, NULL);
 			break;
+		case 'p':
+			o->peers = optarg;
+			break;
 		default:
 			return -1;
 		}
 	}
+	for (; optind < argc; optind++) {
+		if (!strcmp(argv[optind], "closed"))
+			o->closed = true;
+		else if (!strcmp(argv[optind], "open"))
+			o->open = true;
+		else
+			return -1;
+	}
+	if (!o->closed && !o->open)
+		o->closed = o->open = true;
 	return o->seconds < 1 || o->rounds < 1 || o->rounds > MAX_ROUNDS || o->rate < 1 ? -1 : 0;
 }
 
@@ -298,21 +262,22 @@ int main(int argc, char **argv)
 	struct options o = { .seconds = 3, .rounds = 5, .rate = 10000 };
 	const char *const server[] = { o.server, NULL };
 	int stdin_fd = -1, port = 0, rc = 1;
-	bool with_wrk;
 	FILE *out = NULL;
 	pid_t pid;
 
 	if (parse(argc, argv, &o)) {
 		fprintf(stderr,
-			"usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS (1-%d)] [-r RATE]\n",
+			"usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS (1-%d)] [-r RATE] "
+			"[-p DIR] [closed|open]...\n",
 			MAX_ROUNDS);
 		return 2;
 	}
-	with_wrk = have_wrk();
 	pid = spawn(server, &stdin_fd, &out, 0, 1);
 	if (pid > 0 && out && fscanf(out, "%d", &port) == 1) {
 		pin(2, 2);
-		rc = measure_all(&o, port, with_wrk);
+		printf("%d rounds of %d s, %d connections, medians\n", o.rounds, o.seconds, CONNS);
+		rc = (o.closed && measure_mode(&o, port, 0, peers_closed, npeers_closed)) ||
+		     (o.open && measure_mode(&o, port, o.rate, peers_open, npeers_open));
 	} else {
 		fprintf(stderr, "load_bench: %s does not start\n", o.server);
 	}
