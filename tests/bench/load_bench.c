@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* load_bench — what the load engine costs and how exactly it keeps its schedule, beside other
  * generators in the same run.
- * usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS] [-r RATE] [-p DIR] [closed|open]...
+ * usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS] [-r RATE] [-p DIR] [-f] [closed|open|stall]...
  *        SERVER prints its port on 127.0.0.1 and ends with its standard input; default:
- *        bench_server beside load_bench.  DIR has generators that are not in PATH.
+ *        bench_server beside load_bench.  DIR has generators that are not in PATH;
+ *        -f: SCHED_FIFO for the load's thread (CAP_SYS_NICE), which a run does not have.
  * exit 0 measured, 1 something could not be measured, 2 usage
  * Rounds take turns so that a noisy machine disturbs all alike; medians are printed.  With four
  * CPUs or more the server has the first two and the generators the third.
@@ -34,18 +35,21 @@ struct options {
 	char server[PATH_MAX];
 	int seconds;
 	int rounds;
+	int max_inflight;
 	double rate;
 	const char *peers; /* where to look for them beside PATH */
 	bool closed;
 	bool open;
+	bool stall;
+	bool fifo; /* the load's thread goes before everything else on its CPU */
 };
 
 struct measure {
 	double per_s;
 	double cpu_us; /* generator's, per request */
 	double lag_p50_us, lag_p99_us;
-	double lat_p50_us, lat_p99_us; /* from the intended time */
-	double lost;                   /* share of offered requests that did not end well */
+	double lat_p50_us, lat_p99_us, lat_p999_us; /* from the intended time */
+	double lost; /* share of offered requests that did not end well */
 };
 
 static double cpu_us(int who)
@@ -89,8 +93,23 @@ static void summarise(const struct bo_run *run, const struct options *o, double 
 	ret->lag_p99_us = (double)record->lag_p99_ns / 1e3;
 	ret->lat_p50_us = quantile(lat, n, 0.50);
 	ret->lat_p99_us = quantile(lat, n, 0.99);
+	ret->lat_p999_us = quantile(lat, n, 0.999);
 	ret->lost = 1 - (double)n / (double)run->requests.len;
 	free(lat);
+}
+
+/* The load's thread inherits what the caller has at this moment; peers, started later, do not. */
+static int start_load(const struct options *o, struct bo_load *load, struct bo_err *err)
+{
+	const struct sched_param first = { .sched_priority = 1 }, none = { 0 };
+	int rc;
+
+	if (o->fifo && sched_setscheduler(0, SCHED_FIFO, &first))
+		return bo_err_errno(err, BO_SUBSYS_LOAD, "SCHED_FIFO");
+	rc = bo_load_start(load, err);
+	if (o->fifo)
+		sched_setscheduler(0, SCHED_OTHER, &none);
+	return rc;
 }
 
 /* @rate 0: a closed loop */
@@ -124,14 +143,14 @@ static int measure_load(const struct options *o, int port, double rate, struct m
 
 	memcpy(&config.addr, &addr, sizeof(addr));
 	if (rate > 0) {
-		spec.max_inflight = CONNS;
+		spec.max_inflight = o->max_inflight;
 	} else {
 		spec.arrivals = BO_ARRIVALS_CLOSED;
 		spec.clients = CONNS;
 	}
 	if (plan && bo_vec_push(&plan->loads, spec))
 		run = bo_run_new(plan);
-	if (run && !bo_load_new(&load, &config, &err) && !bo_load_start(load, &err)) {
+	if (run && !bo_load_new(&load, &config, &err) && !start_load(o, load, &err)) {
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
 			;
 		rc = bo_load_finish(load, run, &err);
@@ -215,6 +234,73 @@ static int measure_mode(const struct options *o, int port, double rate, struct p
 	return 0;
 }
 
+/* wrk2 throws its first ten seconds away. */
+#define STALL_PEER_SECONDS 20
+
+/* A service that answers nothing for 0.5 s in every 2.5 s.  The quantile q of an open loop is then
+ * 500 - (1 - q) 2500 ms; connections are opened as they are needed. */
+static int measure_stall(const struct options *asked, int port)
+{
+	struct options o = *asked;
+	struct measure open, closed;
+	struct peer_result r;
+
+	o.seconds = 5;
+	o.max_inflight = 1000;
+	peers_find(peers_open, npeers_open, o.peers);
+	if (measure_load(&o, port, 1000, &open) || measure_load(&o, port, 0, &closed))
+		return -1;
+	printf("stalls of 0.5 s in 2.5 s, 1000 req/s       p99 %8.1f ms  p99.9 %8.1f ms\n", 475.0,
+	       497.5);
+	printf("            brownout                       p99 %8.1f ms  p99.9 %8.1f ms  ratio %.3f  %.3f\n",
+	       open.lat_p99_us / 1e3, open.lat_p999_us / 1e3, open.lat_p99_us / 475e3,
+	       open.lat_p999_us / 497.5e3);
+	printf("            brownout, closed loop          p99 %8.1f ms  (coordinated omission)\n",
+	       closed.lat_p99_us / 1e3);
+	for (size_t i = 0; i < npeers_open; i++) {
+		const struct peer *p = &peers_open[i];
+
+		if (!p->p99)
+			continue;
+		if (!p->path[0])
+			printf("            %-30s not found\n", p->name);
+		else if (peer_run(p, port, STALL_PEER_SECONDS, 1000, &r))
+			return fprintf(stderr, "load_bench: %s failed\n", p->path), -1;
+		else
+			printf("            %-30s p99 %8.1f ms\n", p->name, r.p99_us / 1e3);
+	}
+	return 0;
+}
+
+/* Start a server, which the first two CPUs are for, measure, end it. */
+static int with_server(const struct options *o, const char *const argv[],
+		       int (*measure)(const struct options *o, int port))
+{
+	int stdin_fd = -1, port = 0, rc = -1;
+	FILE *out = NULL;
+	pid_t pid = spawn(argv, &stdin_fd, &out, 0, 1);
+
+	if (pid > 0 && out && fscanf(out, "%d", &port) == 1)
+		rc = measure(o, port);
+	else
+		fprintf(stderr, "load_bench: %s does not start\n", o->server);
+	if (pid > 0) {
+		close(stdin_fd);
+		waitpid(pid, NULL, 0);
+	}
+	if (out)
+		fclose(out);
+	return rc;
+}
+
+static int measure_steady(const struct options *o, int port)
+{
+	printf("%d rounds of %d s, %d connections, medians\n", o->rounds, o->seconds, CONNS);
+	if (o->closed && measure_mode(o, port, 0, peers_closed, npeers_closed))
+		return -1;
+	return o->open ? measure_mode(o, port, o->rate, peers_open, npeers_open) : 0;
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
 	char self[PATH_MAX];
@@ -223,7 +309,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 	self[n > 0 ? n : 0] = '\0';
 	snprintf(o->server, sizeof(o->server), "%.*s/bench_server", PATH_MAX - 16, dirname(self));
-	while ((ch = getopt(argc, argv, "s:d:n:r:p:")) != -1) {
+	while ((ch = getopt(argc, argv, "s:d:n:r:p:f")) != -1) {
 		switch (ch) {
 		case 's':
 			snprintf(o->server, sizeof(o->server), "%s", optarg);
@@ -237,6 +323,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'r':
 			o->rate = strtod(optarg, NULL);
 			break;
+		case 'f':
+			o->fifo = true;
+			break;
 		case 'p':
 			o->peers = optarg;
 			break;
@@ -249,43 +338,31 @@ static int parse(int argc, char **argv, struct options *o)
 			o->closed = true;
 		else if (!strcmp(argv[optind], "open"))
 			o->open = true;
+		else if (!strcmp(argv[optind], "stall"))
+			o->stall = true;
 		else
 			return -1;
 	}
-	if (!o->closed && !o->open)
-		o->closed = o->open = true;
+	if (!o->closed && !o->open && !o->stall)
+		o->closed = o->open = o->stall = true;
 	return o->seconds < 1 || o->rounds < 1 || o->rounds > MAX_ROUNDS || o->rate < 1 ? -1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .seconds = 3, .rounds = 5, .rate = 10000 };
-	const char *const server[] = { o.server, NULL };
-	int stdin_fd = -1, port = 0, rc = 1;
-	FILE *out = NULL;
-	pid_t pid;
+	struct options o = { .seconds = 3, .rounds = 5, .max_inflight = CONNS, .rate = 10000 };
+	const char *const steady[] = { o.server, NULL };
+	const char *const stalling[] = { o.server, "500ms", "2500ms", NULL };
 
 	if (parse(argc, argv, &o)) {
 		fprintf(stderr,
 			"usage: load_bench [-s SERVER] [-d SECONDS] [-n ROUNDS (1-%d)] [-r RATE] "
-			"[-p DIR] [closed|open]...\n",
+			"[-p DIR] [-f] [closed|open|stall]...\n",
 			MAX_ROUNDS);
 		return 2;
 	}
-	pid = spawn(server, &stdin_fd, &out, 0, 1);
-	if (pid > 0 && out && fscanf(out, "%d", &port) == 1) {
-		pin(2, 2);
-		printf("%d rounds of %d s, %d connections, medians\n", o.rounds, o.seconds, CONNS);
-		rc = (o.closed && measure_mode(&o, port, 0, peers_closed, npeers_closed)) ||
-		     (o.open && measure_mode(&o, port, o.rate, peers_open, npeers_open));
-	} else {
-		fprintf(stderr, "load_bench: %s does not start\n", o.server);
-	}
-	if (pid > 0) {
-		close(stdin_fd);
-		waitpid(pid, NULL, 0);
-	}
-	if (out)
-		fclose(out);
-	return rc;
+	pin(2, 2);
+	if ((o.closed || o.open) && with_server(&o, steady, measure_steady))
+		return 1;
+	return o.stall && with_server(&o, stalling, measure_stall) ? 1 : 0;
 }
