@@ -19,8 +19,7 @@
 #include <unistd.h>
 
 /* Every one has the single CPU of the generator, so those written in Go and Rust run as many
- * threads as that.  What reads their results is not counted, where it can be kept apart: sh(1)
- * execs the last command. */
+ * threads as that.  vegeta's report is a program of its own and counted with it. */
 #define VEGETA "echo \"GET $1\" | \"$0\" attack -duration=${2}s -max-workers=64 -workers=64 "
 #define K6                                                                                         \
 	"export K6_NO_USAGE_REPORT=true; echo 'import http from \"k6/http\"; "                     \
