@@ -170,6 +170,7 @@ struct bo_load {
 	int epoll_fd;
 	int timer_fd;
 	int64_t timer_armed_ns;
+	int64_t wake_early_ns; /* how long before an arrival the thread stops sleeping */
 	struct bo_schedule schedule;
 	int64_t next_arrival_ns;
 	struct bo_closed closed;

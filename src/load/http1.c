@@ -411,20 +411,40 @@ static size_t skip_content(struct bo_http1 *p, size_t len)
 	return n;
 }
 
+/* Most of a head is text that is checked and not looked at: values of fields that decide nothing,
+ * and the reason.  A run of it at a time; what ends it is the state machine's. */
+static size_t skip_text(struct bo_http1 *p, const char *buf, size_t len)
+{
+	size_t most = BO_HTTP1_HEAD_MAX - p->head_bytes, n = 0;
+
+	if (p->state != S_REASON &&
+	    (p->state != S_VALUE || (p->field != F_OTHER && !p->in_trailers)))
+		return 0;
+	if (most > len)
+		most = len;
+	while (n < most && is_text[(unsigned char)buf[n]])
+		n++;
+	p->head_bytes += (uint32_t)n;
+	return n;
+}
+
 ssize_t bo_http1_feed(struct bo_http1 *p, const char *buf, size_t len)
 {
 	size_t i = 0;
 	bool ok = p->state != S_BAD;
 
 	while (ok && i < len && p->state != S_END) {
-		unsigned char ch = (unsigned char)buf[i];
+		unsigned char ch;
 
 		if (p->state == S_LENGTH_BODY || p->state == S_EOF_BODY ||
 		    p->state == S_CHUNK_DATA) {
 			i += skip_content(p, len - i);
 			continue;
 		}
-		i++;
+		i += skip_text(p, buf + i, len - i);
+		if (i == len)
+			break;
+		ch = (unsigned char)buf[i++];
 		if (p->state >= S_CHUNK_SIZE) {
 			ok = step_chunk(p, ch);
 			continue;

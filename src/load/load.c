@@ -329,7 +329,7 @@ int bo_load_fits(const struct bo_load_spec *specs, size_t n, const struct bo_loa
 /* Promise descriptors to this load. */
 static int reserve_fds(struct bo_load *load, struct bo_err *err)
 {
-	uint64_t wanted, others, limit;
+	uint64_t wanted, others, limit = 0;
 	int rc = fd_limit(&limit, err);
 
 	if (rc)

@@ -2,7 +2,7 @@
 
 // The server that load_bench drives: net/http with the shortest handler there is.
 // It listens on a free port of 127.0.0.1, prints it on a line of its own, and ends when its standard input does,
-// so that it cannot outlive the benchmark.
+// so that it cannot outlive the benchmark. With two durations, STALL and PERIOD, nothing is answered in the last STALL of each PERIOD.
 package main
 
 import (
@@ -11,9 +11,24 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 )
 
+func duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	return d
+}
+
 func main() {
+	var stall, period time.Duration
+	if len(os.Args) == 3 {
+		stall, period = duration(os.Args[1]), duration(os.Args[2])
+	}
+	start := time.Now()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -25,6 +40,11 @@ func main() {
 		os.Exit(0)
 	}()
 	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if stall > 0 {
+			if left := period - time.Since(start)%period; left <= stall {
+				time.Sleep(left)
+			}
+		}
 		io.WriteString(w, "hello, world\n")
 	}))
 	fmt.Fprintln(os.Stderr, err)
