@@ -30,6 +30,8 @@ static int check_one(const struct bo_options *o, const char *path)
 	struct bo_err err = { 0 };
 	int r = bo_scenario_load(&plan, path, &o->args, NULL, &err);
 
+	if (!r)
+		r = bo_scenario_choose_driver(plan, o->driver, &err);
 	if (!r && o->strict)
 		r = bo_scenario_resolve(plan, &err);
 	if (r)

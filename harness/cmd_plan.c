@@ -425,13 +425,14 @@ int cmd_plan(int argc, char **argv)
 	}
 	bo_log_setup(BO_LOG_INFO, "brownout"); /* so that print() in a scenario is seen */
 	r = bo_scenario_load(&plan, o.paths[0], &o.args, NULL, &err);
+	if (!r)
+		r = bo_scenario_choose_driver(plan, o.driver, &err);
 	if (r) {
 		fprintf(stderr, "%s\n", err.msg);
+		bo_plan_free(plan);
 		bo_options_done(&o);
 		return BO_EXIT_USAGE;
 	}
-	if (o.driver != BO_DRIVER_AUTO)
-		plan->driver = o.driver;
 	r = o.json ? print_json(plan) : print_text(plan);
 	bo_plan_free(plan);
 	bo_options_done(&o);

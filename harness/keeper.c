@@ -406,6 +406,7 @@ static int node_exec(struct keeper *k, struct request *r, struct bo_err *err)
 
 static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 {
+	struct bo_dist_table table;
 	struct bo_impair im;
 	int rc = take(r, &im, sizeof(im), err);
 
@@ -413,8 +414,17 @@ static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 		return rc;
 	if (r->head.arg < 0 || r->head.arg >= BO_DIR_COUNT)
 		return bad(err, "direction");
-	if (im.delay_ns < 0 || im.jitter_ns < 0 || im.loss_ppm < 0 || im.loss_ppm > BO_PPM_ALL ||
-	    im.rate_bps < 0 || im.limit_packets < 0)
+	/* Pointers of another process mean nothing here. */
+	im.table = NULL;
+	if (im.trace)
+		return bad(err, "trace");
+	if (im.dist == BO_DIST_TABLE) {
+		rc = take(r, &table, sizeof(table), err);
+		if (rc < 0)
+			return rc;
+		im.table = &table;
+	}
+	if (bo_impair_check(&im, err) < 0)
 		return bad(err, "impairment");
 	return bo_lab_link_impair(k->lab, r->head.index, (enum bo_dir)r->head.arg, &im, err);
 }

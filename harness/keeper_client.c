@@ -520,10 +520,18 @@ int bo_keeper_link_impair(struct bo_keeper *k, int link, enum bo_dir dir,
 			  const struct bo_impair *im, struct bo_err *err)
 {
 	KEEPER_LOCK(k);
+	struct {
+		struct bo_impair im;
+		struct bo_dist_table table;
+	} payload = { .im = *im };
+	bool table = im->dist == BO_DIST_TABLE;
 	struct kp_rep rep;
-	int rc = ask(k, (struct kp_req){ .op = KP_LINK_IMPAIR, .index = link, .arg = dir }, im,
-		     sizeof(*im), -1, err);
+	int rc;
 
+	if (table)
+		payload.table = *im->table;
+	rc = ask(k, (struct kp_req){ .op = KP_LINK_IMPAIR, .index = link, .arg = dir }, &payload,
+		 table ? sizeof(payload) : sizeof(payload.im), -1, err);
 	return rc < 0 ? rc : await(k, &rep, err);
 }
 

@@ -23,7 +23,7 @@ enum kp_op {
 	KP_NODE_KILL,
 	KP_NODE_TERM,
 	KP_NODE_PAUSE,   /* arg: 1 freeze, 0 thaw */
-	KP_LINK_IMPAIR,  /* arg: enum bo_dir; payload: struct bo_impair */
+	KP_LINK_IMPAIR,  /* arg: enum bo_dir; payload: struct bo_impair [, struct bo_dist_table] */
 	KP_MEMORY_LIMIT, /* arg: enum bo_mem_knob; value: bytes */
 	KP_PROCESS_OPEN, /* value: pid, of a process of the node; answer's fds: mem, exe, auxv */
 	KP_STOP,

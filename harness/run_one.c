@@ -59,12 +59,12 @@ static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, str
 
 	if (!r)
 		r = bo_scenario_resolve(plan, err);
+	if (!r)
+		r = bo_scenario_choose_driver(plan, req->o->driver, err);
 	if (r < 0) {
 		bo_plan_free(plan);
 		return r;
 	}
-	if (req->o->driver != BO_DRIVER_AUTO)
-		plan->driver = req->o->driver;
 	plan->limit_ns = req->o->timeout_ns;
 	*ret = plan;
 	return 0;

@@ -255,6 +255,24 @@ static int resolve_node(const struct bo_plan *plan, const struct bo_node_spec *n
 	return r;
 }
 
+int bo_scenario_choose_driver(struct bo_plan *plan, enum bo_driver asked, struct bo_err *err)
+{
+	size_t index = 0;
+	const char *why = bo_fault_wire_only(plan, &index);
+	const struct bo_fault_spec *spec = why ? &plan->faults.items[index] : NULL;
+
+	if (asked != BO_DRIVER_AUTO)
+		plan->driver = asked;
+	if (!why)
+		return 0;
+	if (plan->driver == BO_DRIVER_NETEM)
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+				  "%s:%d: fault %s: %s; use driver \"wire\" or \"auto\"",
+				  spec->src.file, spec->src.line, spec->id, why);
+	plan->driver = BO_DRIVER_WIRE;
+	return 0;
+}
+
 int bo_scenario_resolve(const struct bo_plan *plan, struct bo_err *err)
 {
 	int r = 0;

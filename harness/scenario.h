@@ -29,6 +29,10 @@ BO_NODISCARD int bo_scenario_find_command(const struct bo_plan *plan,
 					  const struct bo_node_spec *node, char **ret_exe,
 					  struct bo_err *err);
 
+/** bo_scenario_choose_driver() - @asked on the command line wins over the scenario's; AUTO becomes WIRE where only that
+ * can do what is asked for;  Return: -ENOTSUP when netem was named and cannot */
+BO_NODISCARD int bo_scenario_choose_driver(struct bo_plan *plan, enum bo_driver asked,
+					   struct bo_err *err);
 /** bo_scenario_resolve() - are all programs and working folders there?  As bo_scenario_find_command() */
 BO_NODISCARD int bo_scenario_resolve(const struct bo_plan *plan, struct bo_err *err);
 

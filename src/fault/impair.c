@@ -90,7 +90,7 @@ static struct bo_impair own_impair(const struct bo_fault_spec *spec)
 	return (struct bo_impair){
 		.delay_ns = option(spec, kind, "delay"),
 		.jitter_ns = option(spec, kind, "jitter"),
-		.loss_ppm = option(spec, kind, "loss"),
+		.loss.random.ppm = option(spec, kind, "loss"),
 		.rate_bps = option(spec, kind, "rate"),
 		.limit_packets = option(spec, kind, "limit"),
 		.blackhole = kind == &bo_fault_kind_blackhole || option(spec, kind, "blackhole"),
@@ -151,10 +151,23 @@ static int link_supported(const struct bo_machine *machine, const struct bo_plan
 			  spec->kind, machine->why_not_netem, machine->why_not_tun);
 }
 
+static const char *link_wire_only(const struct bo_plan *plan, const struct bo_fault_spec *spec)
+{
+	struct bo_impair im = own_impair(spec);
+
+	(void)plan;
+	if (im.in_order)
+		return "netem cannot keep packets with jitter in order";
+	if (im.trace)
+		return "netem cannot follow a trace";
+	return NULL;
+}
+
 static uint32_t link_claims(const struct bo_plan *plan, const struct bo_fault_spec *spec)
 {
 	struct bo_impair im = own_impair(spec);
-	uint32_t one = (im.delay_ns ? BO_CLAIM_DELAY : 0) | (im.loss_ppm ? BO_CLAIM_LOSS : 0) |
+	uint32_t one = (im.delay_ns ? BO_CLAIM_DELAY : 0) |
+		       (!bo_loss_is_none(&im.loss) ? BO_CLAIM_LOSS : 0) |
 		       (im.rate_bps || im.limit_packets ? BO_CLAIM_RATE : 0) |
 		       (im.blackhole ? BO_CLAIM_BLACKHOLE : 0);
 	uint32_t claims = 0;
@@ -177,8 +190,8 @@ static void link_impair(const struct bo_plan *plan, const struct bo_fault_spec *
 		into->delay_ns = own.delay_ns;
 		into->jitter_ns = own.jitter_ns;
 	}
-	if (own.loss_ppm)
-		into->loss_ppm = own.loss_ppm;
+	if (!bo_loss_is_none(&own.loss))
+		into->loss = own.loss;
 	if (own.rate_bps)
 		into->rate_bps = own.rate_bps;
 	if (own.limit_packets)
@@ -208,9 +221,9 @@ static void link_describe(const struct bo_plan *plan, const struct bo_fault_spec
 		if (im.jitter_ns)
 			bo_text_add(&text, " ±%s", bo_format_duration(im.jitter_ns, unit));
 	}
-	if (im.loss_ppm) {
+	if (!bo_loss_is_none(&im.loss)) {
 		add_part(&text, &first);
-		bo_text_add(&text, "loss %.4g%%", (double)im.loss_ppm / BO_PPM_ALL * 100);
+		bo_text_add(&text, "loss %.4g%%", bo_loss_expected(&im.loss) * 100);
 	}
 	if (im.rate_bps) {
 		add_part(&text, &first);
@@ -314,6 +327,7 @@ static int link_revert(struct bo_fault *fault, struct bo_err *err)
 		.revert = link_revert,                           \
 		.describe = link_describe,                       \
 		.claims = link_claims,                           \
+		.wire_only = link_wire_only,                     \
 		.impair = link_impair,                           \
 	}
 

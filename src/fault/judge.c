@@ -139,7 +139,7 @@ static void judge_delay(struct trial *t)
 
 static void judge_loss(struct trial *t)
 {
-	double p = (double)t->own->loss_ppm / BO_PPM_ALL;
+	double p = bo_loss_expected(&t->own->loss);
 	uint64_t n = t->m->sent, lost = n - t->m->received;
 	/* So many probes make losing none of them a one in a thousand chance. */
 	double needed = p >= 1 ? PROBES_MIN : ceil(log(2 * TAIL) / log1p(-p));
@@ -245,7 +245,7 @@ void bo_fault_judge(struct bo_fault_record *record, struct bo_text *achieved, co
 	}
 	if (own->delay_ns)
 		judge_delay(&t);
-	if (own->loss_ppm)
+	if (!bo_loss_is_none(&own->loss))
 		judge_loss(&t);
 	if (own->rate_bps)
 		judge_rate(&t);

@@ -99,6 +99,21 @@ int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 	return r < 0 ? r : check_window(plan, spec, err);
 }
 
+const char *bo_fault_wire_only(const struct bo_plan *plan, size_t *ret_index)
+{
+	for (size_t i = 0; i < plan->faults.len; i++) {
+		const struct bo_fault_spec *spec = &plan->faults.items[i];
+		const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
+		const char *why = kind && kind->wire_only ? kind->wire_only(plan, spec) : NULL;
+
+		if (why) {
+			*ret_index = i;
+			return why;
+		}
+	}
+	return NULL;
+}
+
 int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
 		  const struct bo_fault_spec *spec, struct bo_hands *hands,
 		  struct bo_fault_record *record, struct bo_err *err)

@@ -42,13 +42,6 @@ static bool fault_uses(const struct bo_fault *fault, int link, enum bo_dir dir)
 	       fault->spec->index == link && dir_claims(fault, dir);
 }
 
-static bool impair_equal(const struct bo_impair *a, const struct bo_impair *b)
-{
-	return a->delay_ns == b->delay_ns && a->jitter_ns == b->jitter_ns &&
-	       a->loss_ppm == b->loss_ppm && a->rate_bps == b->rate_bps &&
-	       a->limit_packets == b->limit_packets && a->blackhole == b->blackhole;
-}
-
 int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir, struct bo_err *err)
 {
 	struct bo_fault_lane *lane = bo_fault_lane_of(set, link, dir);
@@ -61,7 +54,7 @@ int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir, st
 		if (fault->active && fault_uses(fault, link, dir))
 			fault->kind->impair(fault->plan, fault->spec, dir, &change.im);
 	}
-	if (impair_equal(&change.im, &lane->now))
+	if (bo_impair_equal(&change.im, &lane->now))
 		return 0;
 	/* The log must not fail after the deed. */
 	if (!bo_vec_reserve(&lane->changes, lane->changes.len + 1))

@@ -6,6 +6,7 @@
  * none. */
 #pragma once
 #include <linux/virtio_net.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,3 +143,45 @@ size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, 
 uint64_t bo_wire_checksum(uint64_t sum, const void *data, size_t len);
 /** bo_wire_checksum_fold() - as it goes into a header, network byte order */
 uint16_t bo_wire_checksum_fold(uint64_t sum);
+
+/* --- the way of a packet ---------------------------------------------------------------------- */
+
+/** struct bo_wire_counters - written by the wire's thread alone, read by any */
+struct bo_wire_counters {
+	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed,
+		refused, queued;
+};
+
+/* One writer, so no read-modify-write is needed; relaxed is enough for statistics. */
+static inline uint64_t bo_wire_counted(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static inline void bo_wire_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, bo_wire_counted(counter) + n, memory_order_relaxed);
+}
+
+/**
+ * struct bo_wire_half - one direction; all but @counters belongs to the thread
+ * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
+ */
+struct bo_wire_half {
+	int in;
+	int out;
+	struct bo_wire_line line;
+	struct bo_wire_queue queue;
+	bool blocked;
+	bool dead;
+	struct bo_wire_counters counters;
+};
+
+/** bo_wire_pass() - a frame that has been read into @room of the queue, or into a scratch buffer
+ * when @room is NULL */
+void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
+		  size_t len);
+/** bo_wire_split() - the same for a frame whose packets have fates of their own */
+void bo_wire_split(struct bo_wire_half *half, const uint8_t *data, size_t len);
+/** bo_wire_flush() - write what is due */
+void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns);

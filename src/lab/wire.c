@@ -58,26 +58,6 @@
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
-/** struct wire_counters - written by the wire's thread alone, read by any */
-struct wire_counters {
-	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed,
-		refused, queued;
-};
-
-/**
- * struct wire_half - one direction; all but @counters belongs to the thread
- * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
- */
-struct wire_half {
-	int in;
-	int out;
-	struct bo_wire_line line;
-	struct bo_wire_queue queue;
-	bool blocked;
-	bool dead;
-	struct wire_counters counters;
-};
-
 /** struct wire_order - what bo_wire_impair() asks for */
 struct wire_order {
 	bool pending;
@@ -91,7 +71,7 @@ struct bo_wire {
 	int bell;
 	uint32_t interest[2]; /* what epoll watches on fd[0] and fd[1] */
 	int64_t armed_ns;     /* what the timer is set to, INT64_MAX when off */
-	struct wire_half half[BO_DIR_COUNT];
+	struct bo_wire_half half[BO_DIR_COUNT];
 	uint8_t scratch[BO_WIRE_FRAME_MAX];
 
 	pthread_t thread;
@@ -104,149 +84,10 @@ struct bo_wire {
 	bool stop;
 };
 
-/* One writer, so no read-modify-write is needed; relaxed is enough for statistics. */
-static void count(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-}
-
-static uint64_t counted(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-/* --- out -------------------------------------------------------------------------------------- */
-
-/** half_write() - false when the device takes no more for now; anything else is the end of this
- * frame */
-static bool half_write(struct wire_half *half, const uint8_t *data, size_t len, uint32_t packets)
-{
-	ssize_t n;
-
-	do
-		n = write(half->out, data, len);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		half->blocked = true;
-		return false;
-	}
-	if (n < 0) {
-		count(&half->counters.refused, packets);
-		half->dead = half->dead || errno == EBADFD;
-		return true;
-	}
-	count(&half->counters.packets_out, packets);
-	count(&half->counters.bytes_out, len - BO_WIRE_HDR_LEN);
-	return true;
-}
-
-static void half_flush(struct wire_half *half, int64_t now_ns)
-{
-	struct bo_wire_frame *frame;
-
-	while (!half->blocked && (frame = bo_wire_queue_head(&half->queue)) &&
-	       frame->due_ns <= now_ns)
-		if (half_write(half, frame->data, frame->len, frame->packets))
-			bo_wire_queue_pop(&half->queue);
-}
-
 /* --- in --------------------------------------------------------------------------------------- */
 
-/** half_fate() - decide and count; true when the frame goes on, with its due time */
-static bool half_fate(struct wire_half *half, int64_t now_ns, uint32_t packets, size_t bytes,
-		      int64_t *ret_due_ns)
-{
-	struct wire_counters *c = &half->counters;
-
-	count(&c->packets_in, packets);
-	count(&c->bytes_in, bytes);
-	switch (bo_wire_line_next(&half->line, now_ns, packets, bytes, half->queue.packets,
-				  ret_due_ns)) {
-	case BO_WIRE_PASS:
-		return true;
-	case BO_WIRE_LOST:
-		count(&c->lost, packets);
-		return false;
-	case BO_WIRE_BLACKHOLED:
-		count(&c->blackholed, packets);
-		return false;
-	case BO_WIRE_OVERFLOWED:
-		count(&c->overflowed, packets);
-		return false;
-	}
-	return false;
-}
-
-/** half_pass() - a frame that has been read into @room of the queue, or into the scratch buffer
- * when @room is NULL */
-static void half_pass(struct wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
-		      size_t len)
-{
-	uint32_t packets = bo_wire_packets(data, len);
-	int64_t now_ns = bo_now_ns();
-	int64_t due_ns;
-
-	if (!half_fate(half, now_ns, packets, len - BO_WIRE_HDR_LEN, &due_ns))
-		return;
-	if (due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
-		return;
-	if (!room) {
-		count(&half->counters.overflowed, packets);
-		return;
-	}
-	room->due_ns = due_ns;
-	room->len = (uint32_t)len;
-	room->packets = packets;
-	bo_wire_queue_commit(&half->queue, room);
-}
-
-/** half_queue_copy() - one packet with a fate of its own: a whole frame, or segment @index of
- * @super */
-static void half_queue_copy(struct wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
-			    const struct bo_wire_super *super, uint32_t index)
-{
-	struct bo_wire_frame *room;
-	int64_t due_ns;
-
-	if (super) {
-		size_t payload = super->len - super->header_len - (size_t)index * super->mss;
-
-		len = BO_WIRE_HDR_LEN + super->header_len +
-		      (payload < super->mss ? payload : super->mss);
-	}
-	if (!half_fate(half, now_ns, 1, len - BO_WIRE_HDR_LEN, &due_ns))
-		return;
-	room = bo_wire_queue_reserve(&half->queue);
-	if (!room) {
-		count(&half->counters.overflowed, 1);
-		return;
-	}
-	if (super)
-		bo_wire_super_segment(super, index, room->data);
-	else
-		memcpy(room->data, data, len);
-	room->due_ns = due_ns;
-	room->len = (uint32_t)len;
-	room->packets = 1;
-	bo_wire_queue_commit(&half->queue, room);
-}
-
-static void half_split(struct wire_half *half, const uint8_t *data, size_t len)
-{
-	struct bo_wire_super super;
-	int64_t now_ns = bo_now_ns();
-
-	if (!bo_wire_super_parse(data, len, &super)) {
-		half_queue_copy(half, now_ns, data, len, NULL, 0);
-		return;
-	}
-	for (uint32_t i = 0; i < super.count; i++)
-		half_queue_copy(half, now_ns, NULL, 0, &super, i);
-}
-
 /** half_read() - take up to a batch of frames from the sending device */
-static void half_read(struct bo_wire *wire, struct wire_half *half)
+static void half_read(struct bo_wire *wire, struct bo_wire_half *half)
 {
 	bool split = bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole;
 
@@ -266,9 +107,9 @@ static void half_read(struct bo_wire *wire, struct wire_half *half)
 		if ((size_t)n <= BO_WIRE_HDR_LEN)
 			continue;
 		if (split)
-			half_split(half, data, (size_t)n);
+			bo_wire_split(half, data, (size_t)n);
 		else
-			half_pass(half, room, data, (size_t)n);
+			bo_wire_pass(half, room, data, (size_t)n);
 	}
 }
 
@@ -279,9 +120,10 @@ static void wire_watch(struct bo_wire *wire)
 	for (int end = 0; end < 2; end++) {
 		/* fd[0] is where direction A→B reads and where B→A writes; fd[1] the other way
 		 * round. */
-		const struct wire_half *from =
+		const struct bo_wire_half *from =
 			&wire->half[end == 0 ? BO_DIR_A_TO_B : BO_DIR_B_TO_A];
-		const struct wire_half *to = &wire->half[end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B];
+		const struct bo_wire_half *to =
+			&wire->half[end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B];
 		struct epoll_event event = { .data.u32 = end == 0 ? EVENT_FROM_A : EVENT_FROM_B };
 
 		if (!from->blocked && !from->dead)
@@ -307,7 +149,7 @@ static void wire_arm(struct bo_wire *wire)
 	struct itimerspec when = { 0 };
 
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-		const struct wire_half *half = &wire->half[dir];
+		const struct bo_wire_half *half = &wire->half[dir];
 		const struct bo_wire_frame *frame = half->blocked
 							    ? NULL
 							    : bo_wire_queue_head(&half->queue);
@@ -333,12 +175,13 @@ static bool wire_obey(struct bo_wire *wire)
 	pthread_mutex_lock(&wire->lock);
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		struct wire_order *order = &wire->orders[dir];
-		struct wire_half *half = &wire->half[dir];
+		struct bo_wire_half *half = &wire->half[dir];
 
 		if (!order->pending)
 			continue;
-		count(&half->counters.blackholed,
-		      bo_wire_line_change(&half->line, &order->im, bo_now_ns(), &half->queue));
+		bo_wire_count(&half->counters.blackholed,
+			      bo_wire_line_change(&half->line, &order->im, bo_now_ns(),
+						  &half->queue));
 		order->pending = false;
 	}
 	wire->done = wire->asked;
@@ -352,8 +195,8 @@ static bool wire_obey(struct bo_wire *wire)
 static bool wire_event(struct bo_wire *wire, const struct epoll_event *event)
 {
 	int end = event->data.u32 == EVENT_FROM_A ? 0 : 1;
-	struct wire_half *from = &wire->half[end == 0 ? BO_DIR_A_TO_B : BO_DIR_B_TO_A];
-	struct wire_half *to = &wire->half[end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B];
+	struct bo_wire_half *from = &wire->half[end == 0 ? BO_DIR_A_TO_B : BO_DIR_B_TO_A];
+	struct bo_wire_half *to = &wire->half[end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B];
 
 	if (event->data.u32 == EVENT_ORDER)
 		return wire_obey(wire);
@@ -391,9 +234,9 @@ static void *wire_main(void *arg)
 		for (int i = 0; i < n && go_on; i++)
 			go_on = wire_event(wire, &events[i]);
 		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-			struct wire_half *half = &wire->half[dir];
+			struct bo_wire_half *half = &wire->half[dir];
 
-			half_flush(half, bo_now_ns());
+			bo_wire_flush(half, bo_now_ns());
 			atomic_store_explicit(&half->counters.queued, half->queue.packets,
 					      memory_order_relaxed);
 		}
@@ -468,7 +311,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 	pthread_mutex_init(&wire->lock, NULL);
 	pthread_cond_init(&wire->obeyed, NULL);
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-		struct wire_half *half = &wire->half[dir];
+		struct bo_wire_half *half = &wire->half[dir];
 
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
@@ -499,10 +342,10 @@ int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair
 {
 	uint64_t ticket;
 
-	if ((unsigned int)dir >= BO_DIR_COUNT || im->delay_ns < 0 || im->jitter_ns < 0 ||
-	    im->jitter_ns > im->delay_ns || im->loss_ppm < 0 || im->loss_ppm > BO_PPM_ALL ||
-	    im->rate_bps < 0 || im->limit_packets < 0)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "wire: impairment out of range");
+	if ((unsigned int)dir >= BO_DIR_COUNT)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "wire: no such direction");
+	if (bo_impair_check(im, err) < 0)
+		return -EINVAL;
 	pthread_mutex_lock(&wire->lock);
 	wire->orders[dir] = (struct wire_order){ .pending = true, .im = *im };
 	ticket = ++wire->asked;
@@ -515,18 +358,18 @@ int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair
 
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret)
 {
-	const struct wire_counters *c = &wire->half[dir].counters;
+	const struct bo_wire_counters *c = &wire->half[dir].counters;
 
 	*ret = (struct bo_wire_stats){
-		.packets_in = counted(&c->packets_in),
-		.bytes_in = counted(&c->bytes_in),
-		.packets_out = counted(&c->packets_out),
-		.bytes_out = counted(&c->bytes_out),
-		.lost = counted(&c->lost),
-		.blackholed = counted(&c->blackholed),
-		.overflowed = counted(&c->overflowed),
-		.queued = counted(&c->queued),
-		.refused = counted(&c->refused),
+		.packets_in = bo_wire_counted(&c->packets_in),
+		.bytes_in = bo_wire_counted(&c->bytes_in),
+		.packets_out = bo_wire_counted(&c->packets_out),
+		.bytes_out = bo_wire_counted(&c->bytes_out),
+		.lost = bo_wire_counted(&c->lost),
+		.blackholed = bo_wire_counted(&c->blackholed),
+		.overflowed = bo_wire_counted(&c->overflowed),
+		.queued = bo_wire_counted(&c->queued),
+		.refused = bo_wire_counted(&c->refused),
 	};
 }
 

@@ -74,7 +74,8 @@ enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, u
 	line->number += packets;
 	if (im->blackhole)
 		return BO_WIRE_BLACKHOLED;
-	if (im->loss_ppm && chance(line, number, CHANCE_LOSS) * BO_PPM_ALL < (double)im->loss_ppm)
+	if (im->loss.random.ppm &&
+	    chance(line, number, CHANCE_LOSS) * BO_PPM_ALL < (double)im->loss.random.ppm)
 		return BO_WIRE_LOST;
 	/* An unimpaired line has no queue of its own to overflow: what waits there waits for the
 	 * receiver. */

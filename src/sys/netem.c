@@ -99,28 +99,17 @@ static void options_put_rate(struct netem_options *options, int64_t bps)
 	options_put(options, TCA_NETEM_RATE, &rate, sizeof(rate));
 }
 
-static bool impair_is_valid(const struct bo_impair *im)
-{
-	return im->delay_ns >= 0 && im->jitter_ns >= 0 && im->jitter_ns <= im->delay_ns &&
-	       im->loss_ppm >= 0 && im->loss_ppm <= BO_PPM_ALL && im->rate_bps >= 0 &&
-	       im->limit_packets >= 0;
-}
-
 int bo_netem_encode(struct nl_msg *msg, const struct bo_impair *im, int mtu, struct bo_err *err)
 {
 	struct netem_options options = { .len = sizeof(struct tc_netem_qopt) };
 	struct tc_netem_qopt qopt = { 0 };
 
-	if (!impair_is_valid(im))
-		return bo_err_set(
-			err, EINVAL, BO_SUBSYS_SYS,
-			"netem: delay %lld ns, jitter %lld ns, loss %lld ppm, rate %lld bit/s out of range",
-			(long long)im->delay_ns, (long long)im->jitter_ns, (long long)im->loss_ppm,
-			(long long)im->rate_bps);
+	if (bo_impair_check(im, err) < 0)
+		return -EINVAL;
 	qopt.latency = ticks_of(im->delay_ns);
 	qopt.jitter = ticks_of(im->jitter_ns);
 	qopt.limit = bo_netem_limit(im, mtu);
-	qopt.loss = im->blackhole ? UINT32_MAX : probability_of(im->loss_ppm);
+	qopt.loss = im->blackhole ? UINT32_MAX : probability_of(im->loss.random.ppm);
 	memcpy(options.bytes, &qopt, sizeof(qopt));
 	options_put_rate(&options, im->rate_bps);
 	/* These win over the 32-bit fields, which end at 274 s and are cut to 64 ns. */

@@ -94,7 +94,7 @@ static int fake_link_measure(void *self, int link, enum bo_dir dir, int64_t from
 				(int64_t)((bo_rng_unit(&rng) * 2 - 1) * (double)im.jitter_ns);
 
 		m.sent++;
-		if (im.blackhole || bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.loss_ppm ||
+		if (im.blackhole || bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.loss.random.ppm ||
 		    t + delay > fake_now)
 			continue;
 		delays[m.received++] = delay;

@@ -135,14 +135,14 @@ static void faults_merge_and_part_again(void **state)
 	im = fake_impair(fake, LINK_BACK, BO_DIR_A_TO_B);
 	assert_int_equal(im.delay_ns, 50 * MS);
 	assert_int_equal(im.jitter_ns, 5 * MS);
-	assert_int_equal(im.loss_ppm, 100000);
+	assert_int_equal(im.loss.random.ppm, 100000);
 	assert_int_equal(im.rate_bps, 8000000);
 	assert_int_equal(im.limit_packets, 77);
 	revert(0);
 	im = fake_impair(fake, LINK_BACK, BO_DIR_A_TO_B);
 	assert_int_equal(im.delay_ns, 0);
 	assert_int_equal(im.jitter_ns, 0);
-	assert_int_equal(im.loss_ppm, 100000);
+	assert_int_equal(im.loss.random.ppm, 100000);
 	assert_true(fake->probing[LINK_BACK][0]);
 	fake_now += 2 * SEC;
 	revert(1);

@@ -181,7 +181,7 @@ static void sees_delay_of_one_direction(void **state)
 static void sees_loss(void **state)
 {
 	const struct rig *rig = *state;
-	struct bo_link_measure m = measure(rig, 0, (struct bo_impair){ .loss_ppm = 200000 }, 400,
+	struct bo_link_measure m = measure(rig, 0, (struct bo_impair){ .loss.random.ppm = 200000 }, 400,
 					   false);
 	double n = (double)m.sent, lost = n - (double)m.received, sigma = sqrt(n * 0.2 * 0.8);
 

@@ -299,7 +299,7 @@ static uint64_t losses(uint64_t seed, uint64_t stream, enum bo_dir dir, int64_t 
 	int64_t due;
 
 	bo_wire_line_init(&line, seed, stream, dir);
-	line.im.loss_ppm = loss_ppm;
+	line.im.loss.random.ppm = loss_ppm;
 	for (int i = 0; i < n; i++) {
 		/* The clock is no part of it. */
 		bool gone = bo_wire_line_next(&line, i * (int64_t)(seed + 3), 1, 100, 0, &due) ==
@@ -354,7 +354,7 @@ static void fate_counts_segments(void **state)
 	assert_int_equal(bo_wire_line_next(&whole, 0, 44, 65000, 0, &due), BO_WIRE_PASS);
 	for (int i = 0; i < 44; i++)
 		assert_int_equal(bo_wire_line_next(&cut, 0, 1, 1500, 0, &due), BO_WIRE_PASS);
-	whole.im.loss_ppm = cut.im.loss_ppm = 500000;
+	whole.im.loss.random.ppm = cut.im.loss.random.ppm = 500000;
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(bo_wire_line_next(&whole, 0, 1, 100, 0, &due),
 				 bo_wire_line_next(&cut, 0, 1, 100, 0, &due));
@@ -602,7 +602,7 @@ static void wire_loses_the_same_packets_for_the_same_seed(void **state)
 		int64_t number;
 
 		rig_up(&rig, 42);
-		impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 300000 });
+		impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 300000 });
 		/* No more than the receiving buffer holds: a wire that is blocked reads no further.
 		 */
 		for (uint32_t i = 0; i < 200; i++)
@@ -654,7 +654,7 @@ static void wire_cuts_only_when_packets_have_fates(void **state)
 		{ { 0 }, 1 },
 		{ { .delay_ns = MS }, 1 },
 		{ { .delay_ns = MS, .jitter_ns = MS }, 11 },
-		{ { .loss_ppm = 1 }, 11 },
+		{ { .loss.random.ppm = 1 }, 11 },
 		{ { .rate_bps = INT64_C(10000000000) }, 11 },
 	};
 	static uint8_t super[BO_WIRE_FRAME_MAX], frame[BO_WIRE_FRAME_MAX];
@@ -732,7 +732,7 @@ static void wire_survives_a_device_that_goes(void **state)
 	rig.near[1] = -1;
 	(void)rig_send(&rig, 0, 1, 100);
 	/* Still takes orders, and ends when told. */
-	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 1 });
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 1 });
 	impair(&rig, BO_DIR_B_TO_A, (struct bo_impair){ .blackhole = true });
 	rig_down(&rig);
 }
@@ -742,7 +742,7 @@ static void wire_refuses_nonsense(void **state)
 	static const struct bo_impair bad[] = {
 		{ .delay_ns = -1 },
 		{ .delay_ns = 1, .jitter_ns = 2 },
-		{ .loss_ppm = BO_PPM_ALL + 1 },
+		{ .loss.random.ppm = BO_PPM_ALL + 1 },
 		{ .rate_bps = -1 },
 	};
 	struct bo_err err = { 0 };

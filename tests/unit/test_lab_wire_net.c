@@ -207,14 +207,14 @@ static void udp_loss_within_the_interval(void **state)
 	double sigma = sqrt(N * 0.05 * 0.95);
 	int received = 0;
 
-	impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 50000 });
+	impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 50000 });
 	for (uint32_t i = 0; i < N; i++) {
 		udp_send(a, 1, AF_INET, i, 100);
 		/* Never more under way than the receive buffer holds, or that would lose packets as
 		 * well. */
 		if (i % 50 == 49) {
 			wait_seen(rig, BO_DIR_A_TO_B, i + 1);
-			impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 50000 });
+			impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 50000 });
 			while (udp_receive(b, 0) >= 0)
 				received++;
 		}
@@ -408,7 +408,7 @@ static void tcp_survives_loss(void **state)
 	const struct rig *rig = *state;
 	struct bo_wire_stats stats;
 
-	impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss_ppm = 10000 });
+	impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 10000 });
 	for (size_t f = 0; f < 2; f++)
 		(void)tcp_transfer(rig, families[f], 5 << 20);
 	bo_wire_stats(rig->wire, BO_DIR_A_TO_B, &stats);

@@ -78,6 +78,8 @@ struct bo_fault {
  * @revert: idempotent; also called after a failed apply
  * @describe: "delay 1.50s ±20ms, loss 2% on orders-db (both directions)"
  * @claims: BO_CLAIM_* of this fault
+ * @wire_only: [links] why netem cannot do this ("netem cannot keep packets in order"), or NULL when it can; a member
+ *             that is NULL: it always can
  * @impair: [links] put this fault's share of one direction into @into, which holds that of other faults; else NULL
  */
 struct bo_fault_kind {
@@ -97,6 +99,7 @@ struct bo_fault_kind {
 	void (*describe)(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 			 size_t size);
 	uint32_t (*claims)(const struct bo_plan *plan, const struct bo_fault_spec *spec);
+	const char *(*wire_only)(const struct bo_plan *plan, const struct bo_fault_spec *spec);
 	void (*impair)(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 		       enum bo_dir dir, struct bo_impair *into);
 };
@@ -115,6 +118,8 @@ BO_NODISCARD int bo_fault_check(const struct bo_plan *plan, const struct bo_faul
  * @ret_index: the later of the two, whose line to name */
 BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index,
 					struct bo_err *err);
+/** bo_fault_wire_only() - why the links of @plan must be wires, or NULL; @ret_index: the first fault that wants it */
+const char *bo_fault_wire_only(const struct bo_plan *plan, size_t *ret_index);
 /** bo_fault_init() - bind a checked spec to hands and record; bo_fault_done() frees the state */
 BO_NODISCARD int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
 			       const struct bo_fault_spec *spec, struct bo_hands *hands,
