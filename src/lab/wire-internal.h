@@ -72,9 +72,47 @@ void bo_wire_queue_each(struct bo_wire_queue *queue,
 void bo_wire_queue_clear(struct bo_wire_queue *queue);
 void bo_wire_queue_done(struct bo_wire_queue *queue);
 
+/* --- packet ----------------------------------------------------------------------------------- */
+
+/**
+ * struct bo_wire_packet - an IP packet taken apart; points into its frame
+ * @len: bytes of IP, without what a device may have padded
+ * @version: 4, 6, or 0 when it is neither;  @source, @target: addresses of @addr_len bytes
+ * @has_l4: what follows is valid: a first (or only) fragment whose transport header is whole
+ * @l4, @payload: offsets from @ip;  @source_port, @target_port: host byte order, 0 unless TCP or UDP
+ * @tcp_flags: the eight of RFC 9293 § 3.1
+ */
+struct bo_wire_packet {
+	const uint8_t *ip;
+	size_t len;
+	uint8_t version;
+	uint8_t protocol;
+	uint8_t addr_len;
+	const uint8_t *source;
+	const uint8_t *target;
+	bool has_l4;
+	size_t l4;
+	size_t payload;
+	uint16_t source_port;
+	uint16_t target_port;
+	uint8_t tcp_flags;
+};
+
+/** bo_wire_packet_parse() - @frame: with its virtio header */
+void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packet *ret);
+
 /* --- fate ------------------------------------------------------------------------------------- */
 
 enum bo_wire_fate { BO_WIRE_PASS, BO_WIRE_LOST, BO_WIRE_BLACKHOLED, BO_WIRE_OVERFLOWED };
+
+/**
+ * struct bo_wire_outcome - what becomes of a frame
+ * @due_ns: when it leaves;  this and the rest only for BO_WIRE_PASS
+ */
+struct bo_wire_outcome {
+	enum bo_wire_fate fate;
+	int64_t due_ns;
+};
 
 /**
  * struct bo_wire_line - one direction as a piece of cable: its impairment and when it is next free
@@ -94,12 +132,12 @@ struct bo_wire_line {
 void bo_wire_line_init(struct bo_wire_line *line, uint64_t seed, uint64_t stream, enum bo_dir dir);
 /**
  * bo_wire_line_next() - decide what becomes of the next @packets packets, which travel as one frame
- * of @bytes
+ * @packet: the frame, or the packet that it is; a super-packet is its first
  * @queued_packets: how many wait or are under way already
- * @ret_due_ns: [out] when the frame leaves; set only for BO_WIRE_PASS
  */
-enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets,
-				    size_t bytes, uint64_t queued_packets, int64_t *ret_due_ns);
+void bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns,
+		       const struct bo_wire_packet *packet, uint32_t packets,
+		       uint64_t queued_packets, struct bo_wire_outcome *ret);
 /** bo_wire_line_change() - put another impairment in force and re-time (or, on blackhole, drop)
  * what is queued;
  * Return: packets dropped */

@@ -64,29 +64,36 @@ static int64_t keep_order(struct bo_wire_line *line, int64_t due_ns)
 	return line->last_due_ns;
 }
 
-enum bo_wire_fate bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets,
-				    size_t bytes, uint64_t queued_packets, int64_t *ret_due_ns)
+void bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns,
+		       const struct bo_wire_packet *packet, uint32_t packets,
+		       uint64_t queued_packets, struct bo_wire_outcome *ret)
 {
 	const struct bo_impair *im = &line->im;
 	uint64_t number = line->number;
 	int64_t due;
 
+	*ret = (struct bo_wire_outcome){ .fate = BO_WIRE_PASS, .due_ns = now_ns };
 	line->number += packets;
-	if (im->blackhole)
-		return BO_WIRE_BLACKHOLED;
+	if (im->blackhole) {
+		ret->fate = BO_WIRE_BLACKHOLED;
+		return;
+	}
 	if (im->loss.random.ppm &&
-	    chance(line, number, CHANCE_LOSS) * BO_PPM_ALL < (double)im->loss.random.ppm)
-		return BO_WIRE_LOST;
+	    chance(line, number, CHANCE_LOSS) * BO_PPM_ALL < (double)im->loss.random.ppm) {
+		ret->fate = BO_WIRE_LOST;
+		return;
+	}
 	/* An unimpaired line has no queue of its own to overflow: what waits there waits for the
 	 * receiver. */
-	if (!bo_impair_is_none(im) && queued_packets + packets > line->limit_packets)
-		return BO_WIRE_OVERFLOWED;
-	due = serialise(line, now_ns, bytes) + im->delay_ns;
+	if (!bo_impair_is_none(im) && queued_packets + packets > line->limit_packets) {
+		ret->fate = BO_WIRE_OVERFLOWED;
+		return;
+	}
+	due = serialise(line, now_ns, packet->len) + im->delay_ns;
 	if (im->jitter_ns)
 		due += (int64_t)((chance(line, number, CHANCE_JITTER) * 2 - 1) *
 				 (double)im->jitter_ns);
-	*ret_due_ns = keep_order(line, due);
-	return BO_WIRE_PASS;
+	ret->due_ns = keep_order(line, due);
 }
 
 /** struct retime - see bo_wire_line_change() */

@@ -54,16 +54,18 @@ void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/** half_fate() - decide and count; true when the frame goes on, with its due time */
-static bool half_fate(struct bo_wire_half *half, int64_t now_ns, uint32_t packets, size_t bytes,
-		      int64_t *ret_due_ns)
+/** half_judge() - decide and count; true when the frame goes on, as @out says */
+static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
+		       uint32_t packets, struct bo_wire_outcome *out)
 {
 	struct bo_wire_counters *c = &half->counters;
+	struct bo_wire_packet packet;
 
+	bo_wire_packet_parse(data, len, &packet);
 	bo_wire_count(&c->packets_in, packets);
-	bo_wire_count(&c->bytes_in, bytes);
-	switch (bo_wire_line_next(&half->line, now_ns, packets, bytes, half->queue.packets,
-				  ret_due_ns)) {
+	bo_wire_count(&c->bytes_in, packet.len);
+	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+	switch (out->fate) {
 	case BO_WIRE_PASS:
 		return true;
 	case BO_WIRE_LOST:
@@ -79,56 +81,51 @@ static bool half_fate(struct bo_wire_half *half, int64_t now_ns, uint32_t packet
 	return false;
 }
 
-void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
-		  size_t len)
+static void half_queue(struct bo_wire_half *half, struct bo_wire_frame *room, size_t len,
+		       uint32_t packets, const struct bo_wire_outcome *out)
 {
-	uint32_t packets = bo_wire_packets(data, len);
-	int64_t now_ns = bo_now_ns();
-	int64_t due_ns;
-
-	if (!half_fate(half, now_ns, packets, len - BO_WIRE_HDR_LEN, &due_ns))
-		return;
-	if (due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
-		return;
-	if (!room) {
-		bo_wire_count(&half->counters.overflowed, packets);
-		return;
-	}
-	room->due_ns = due_ns;
+	room->due_ns = out->due_ns;
 	room->len = (uint32_t)len;
 	room->packets = packets;
 	bo_wire_queue_commit(&half->queue, room);
 }
 
-/** half_queue_copy() - one packet with a fate of its own: a whole frame, or segment @index of
- * @super */
-static void half_queue_copy(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data,
-			    size_t len, const struct bo_wire_super *super, uint32_t index)
+void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
+		  size_t len)
 {
-	struct bo_wire_frame *room;
-	int64_t due_ns;
+	uint32_t packets = bo_wire_packets(data, len);
+	int64_t now_ns = bo_now_ns();
+	struct bo_wire_outcome out;
 
-	if (super) {
-		size_t payload = super->len - super->header_len - (size_t)index * super->mss;
-
-		len = BO_WIRE_HDR_LEN + super->header_len +
-		      (payload < super->mss ? payload : super->mss);
-	}
-	if (!half_fate(half, now_ns, 1, len - BO_WIRE_HDR_LEN, &due_ns))
+	if (!half_judge(half, now_ns, data, len, packets, &out))
 		return;
-	room = bo_wire_queue_reserve(&half->queue);
+	if (out.due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
+		return;
+	if (room)
+		half_queue(half, room, len, packets, &out);
+	else
+		bo_wire_count(&half->counters.overflowed, packets);
+}
+
+/** half_pass_one() - one packet with a fate of its own: a whole frame, or segment @index of @super
+ */
+static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data,
+			  size_t len, const struct bo_wire_super *super, uint32_t index)
+{
+	struct bo_wire_frame *room = bo_wire_queue_reserve(&half->queue);
+	struct bo_wire_outcome out;
+
 	if (!room) {
+		bo_wire_count(&half->counters.packets_in, 1);
 		bo_wire_count(&half->counters.overflowed, 1);
 		return;
 	}
 	if (super)
-		bo_wire_super_segment(super, index, room->data);
+		len = bo_wire_super_segment(super, index, room->data);
 	else
 		memcpy(room->data, data, len);
-	room->due_ns = due_ns;
-	room->len = (uint32_t)len;
-	room->packets = 1;
-	bo_wire_queue_commit(&half->queue, room);
+	if (half_judge(half, now_ns, room->data, len, 1, &out))
+		half_queue(half, room, len, 1, &out);
 }
 
 void bo_wire_split(struct bo_wire_half *half, const uint8_t *data, size_t len)
@@ -137,9 +134,9 @@ void bo_wire_split(struct bo_wire_half *half, const uint8_t *data, size_t len)
 	int64_t now_ns = bo_now_ns();
 
 	if (!bo_wire_super_parse(data, len, &super)) {
-		half_queue_copy(half, now_ns, data, len, NULL, 0);
+		half_pass_one(half, now_ns, data, len, NULL, 0);
 		return;
 	}
 	for (uint32_t i = 0; i < super.count; i++)
-		half_queue_copy(half, now_ns, NULL, 0, &super, i);
+		half_pass_one(half, now_ns, NULL, 0, &super, i);
 }

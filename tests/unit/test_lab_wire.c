@@ -291,6 +291,18 @@ static void malformed_frames_are_left_alone(void **state)
 
 /* --- fate ------------------------------------------------------------------------------------- */
 
+/* next() - the fate of @packets packets of @bytes together */
+static enum bo_wire_fate next(struct bo_wire_line *line, int64_t now_ns, uint32_t packets,
+			      size_t bytes, uint64_t queued, int64_t *ret_due_ns)
+{
+	struct bo_wire_packet packet = { .len = bytes };
+	struct bo_wire_outcome out;
+
+	bo_wire_line_next(line, now_ns, &packet, packets, queued, &out);
+	*ret_due_ns = out.due_ns;
+	return out.fate;
+}
+
 static uint64_t losses(uint64_t seed, uint64_t stream, enum bo_dir dir, int64_t loss_ppm, int n,
 		       uint8_t *ret_lost)
 {
@@ -302,8 +314,7 @@ static uint64_t losses(uint64_t seed, uint64_t stream, enum bo_dir dir, int64_t 
 	line.im.loss.random.ppm = loss_ppm;
 	for (int i = 0; i < n; i++) {
 		/* The clock is no part of it. */
-		bool gone = bo_wire_line_next(&line, i * (int64_t)(seed + 3), 1, 100, 0, &due) ==
-			    BO_WIRE_LOST;
+		bool gone = next(&line, i * (int64_t)(seed + 3), 1, 100, 0, &due) == BO_WIRE_LOST;
 
 		lost += gone;
 		if (ret_lost)
@@ -351,13 +362,12 @@ static void fate_counts_segments(void **state)
 	bo_wire_line_init(&whole, 5, 5, BO_DIR_A_TO_B);
 	cut = whole;
 	/* A super-packet of 44 that passed whole moves the numbering on as 44 packets would. */
-	assert_int_equal(bo_wire_line_next(&whole, 0, 44, 65000, 0, &due), BO_WIRE_PASS);
+	assert_int_equal(next(&whole, 0, 44, 65000, 0, &due), BO_WIRE_PASS);
 	for (int i = 0; i < 44; i++)
-		assert_int_equal(bo_wire_line_next(&cut, 0, 1, 1500, 0, &due), BO_WIRE_PASS);
+		assert_int_equal(next(&cut, 0, 1, 1500, 0, &due), BO_WIRE_PASS);
 	whole.im.loss.random.ppm = cut.im.loss.random.ppm = 500000;
 	for (int i = 0; i < 1000; i++)
-		assert_int_equal(bo_wire_line_next(&whole, 0, 1, 100, 0, &due),
-				 bo_wire_line_next(&cut, 0, 1, 100, 0, &due));
+		assert_int_equal(next(&whole, 0, 1, 100, 0, &due), next(&cut, 0, 1, 100, 0, &due));
 }
 
 static void rate_serialises_then_delays(void **state)
@@ -369,12 +379,11 @@ static void rate_serialises_then_delays(void **state)
 	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
 	line.im = (struct bo_impair){ .rate_bps = 8000000, .delay_ns = 5 * MS }; /* 1 byte per µs */
 	for (int i = 1; i <= 10; i++) {
-		assert_int_equal(bo_wire_line_next(&line, 1000 * MS, 1, 1000, 0, &due),
-				 BO_WIRE_PASS);
+		assert_int_equal(next(&line, 1000 * MS, 1, 1000, 0, &due), BO_WIRE_PASS);
 		assert_int_equal(due, 1005 * MS + i * MS);
 	}
 	/* Idle in between: the transmitter does not save up. */
-	assert_int_equal(bo_wire_line_next(&line, 2000 * MS, 1, 1000, 0, &due), BO_WIRE_PASS);
+	assert_int_equal(next(&line, 2000 * MS, 1, 1000, 0, &due), BO_WIRE_PASS);
 	assert_int_equal(due, 2006 * MS);
 }
 
@@ -389,7 +398,7 @@ static void jitter_is_uniform_and_keeps_order(void **state)
 	for (int64_t i = 0; i < 20000; i++) {
 		int64_t now = i * 100 * MS; /* far enough apart not to push each other */
 
-		assert_int_equal(bo_wire_line_next(&line, now, 1, 100, 0, &due), BO_WIRE_PASS);
+		assert_int_equal(next(&line, now, 1, 100, 0, &due), BO_WIRE_PASS);
 		low = due - now < low ? due - now : low;
 		high = due - now > high ? due - now : high;
 		sum += due - now;
@@ -398,8 +407,7 @@ static void jitter_is_uniform_and_keeps_order(void **state)
 	assert_in_range(high, 60 * MS - MS / 10, 60 * MS);
 	assert_in_range(sum / 20000, 49800000, 50200000); /* sigma of the mean is 41 µs */
 	for (int64_t i = 0; i < 20000; i++) {
-		assert_int_equal(bo_wire_line_next(&line, INT64_C(3600000) * MS + i * 1000, 1, 100,
-						   0, &due),
+		assert_int_equal(next(&line, INT64_C(3600000) * MS + i * 1000, 1, 100, 0, &due),
 				 BO_WIRE_PASS);
 		assert_true(due >= last);
 		last = due;
@@ -416,8 +424,8 @@ static void limit_drops_the_tail(void **state)
 	(void)state;
 	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
 	assert_int_equal(bo_wire_line_change(&line, &im, 0, &queue), 0);
-	assert_int_equal(bo_wire_line_next(&line, 0, 1, 100, 9, &due), BO_WIRE_PASS);
-	assert_int_equal(bo_wire_line_next(&line, 0, 1, 100, 10, &due), BO_WIRE_OVERFLOWED);
+	assert_int_equal(next(&line, 0, 1, 100, 9, &due), BO_WIRE_PASS);
+	assert_int_equal(next(&line, 0, 1, 100, 10, &due), BO_WIRE_OVERFLOWED);
 }
 
 static void change_retimes_what_is_queued(void **state)
@@ -437,7 +445,7 @@ static void change_retimes_what_is_queued(void **state)
 	assert_int_equal(bo_wire_line_change(&line, &slow, 0, &queue), 0);
 	for (int i = 0; i < 10; i++) {
 		frame = bo_wire_queue_reserve(&queue);
-		assert_int_equal(bo_wire_line_next(&line, 0, 1, 1000, 0, &due), BO_WIRE_PASS);
+		assert_int_equal(next(&line, 0, 1, 1000, 0, &due), BO_WIRE_PASS);
 		assert_int_equal(due, (i + 1) * 1000 * MS + 10 * MS);
 		*frame = (struct bo_wire_frame){ .due_ns = due,
 						 .len = 1000 + BO_WIRE_HDR_LEN,
@@ -459,7 +467,7 @@ static void change_retimes_what_is_queued(void **state)
 	/* Slower: what is under way keeps its time, what comes keeps its place behind it. */
 	assert_int_equal(bo_wire_line_change(&line, &late, 1001 * MS, &queue), 0);
 	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 1005 * MS);
-	assert_int_equal(bo_wire_line_next(&line, 1001 * MS, 1, 100, 5, &due), BO_WIRE_PASS);
+	assert_int_equal(next(&line, 1001 * MS, 1, 100, 5, &due), BO_WIRE_PASS);
 	assert_int_equal(due, 61001 * MS);
 	frame = bo_wire_queue_reserve(&queue);
 	*frame = (struct bo_wire_frame){ .due_ns = due, .len = 100, .packets = 1 };
@@ -472,12 +480,12 @@ static void change_retimes_what_is_queued(void **state)
 		bo_wire_queue_pop(&queue);
 	}
 	assert_int_equal(frame->due_ns, 1002 * MS);
-	assert_int_equal(bo_wire_line_next(&line, 1003 * MS, 1, 100, 0, &due), BO_WIRE_PASS);
+	assert_int_equal(next(&line, 1003 * MS, 1, 100, 0, &due), BO_WIRE_PASS);
 	assert_int_equal(due, 1003 * MS);
 
 	assert_int_equal(bo_wire_line_change(&line, &hole, 1004 * MS, &queue), 1);
 	assert_null(bo_wire_queue_head(&queue));
-	assert_int_equal(bo_wire_line_next(&line, 1005 * MS, 1, 100, 0, &due), BO_WIRE_BLACKHOLED);
+	assert_int_equal(next(&line, 1005 * MS, 1, 100, 0, &due), BO_WIRE_BLACKHOLED);
 	bo_wire_queue_done(&queue);
 }
 

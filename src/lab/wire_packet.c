@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_packet.c — where things are in an IP packet.
+ * Nothing in it is trusted: what is cut short, or not understood, has no transport header, and
+ * whoever asks treats it as a packet without ports.
+ *
+ * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "wire-internal.h"
+
+enum {
+	IP4_HEADER_MIN = 20,
+	IP4_TOTAL_LEN = 2,
+	IP4_FRAGMENT = 6,
+	IP4_PROTOCOL = 9,
+	IP4_SOURCE = 12,
+	IP6_HEADER = 40,
+	IP6_PAYLOAD_LEN = 4,
+	IP6_NEXT = 6,
+	IP6_SOURCE = 8,
+	UDP_HEADER = 8,
+	TCP_HEADER_MIN = 20,
+	TCP_OFFSET = 12,
+	TCP_FLAGS = 13,
+	EXTENSIONS_MAX = 8, /* more in a row than anybody sends */
+};
+#define IP4_FRAGMENT_OFFSET 0x1fff
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/** skip_extensions() - RFC 8200 § 4.1; false when the transport header is not in this packet */
+static bool skip_extensions(struct bo_wire_packet *p, uint8_t next)
+{
+	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+		const uint8_t *at = p->ip + p->l4;
+
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT) {
+			p->protocol = next;
+			return true;
+		}
+		if (p->l4 + 8u > p->len)
+			return false;
+		if (next == IPPROTO_FRAGMENT && get16(at + 2) & 0xfff8) {
+			p->protocol = at[0];
+			return false;
+		}
+		p->l4 += next == IPPROTO_FRAGMENT ? 8u : (size_t)(at[1] + 1) * 8;
+		next = at[0];
+	}
+	return false;
+}
+
+static bool parse_ip(struct bo_wire_packet *p)
+{
+	if (p->len && p->ip[0] >> 4 == 4 && p->len >= IP4_HEADER_MIN) {
+		p->version = 4;
+		p->l4 = (p->ip[0] & 0xfu) * 4u;
+		p->protocol = p->ip[IP4_PROTOCOL];
+		p->addr_len = 4;
+		p->source = p->ip + IP4_SOURCE;
+		if (get16(p->ip + IP4_TOTAL_LEN) < p->len && get16(p->ip + IP4_TOTAL_LEN))
+			p->len = get16(p->ip + IP4_TOTAL_LEN);
+		p->target = p->source + 4;
+		return p->l4 >= IP4_HEADER_MIN &&
+		       !(get16(p->ip + IP4_FRAGMENT) & IP4_FRAGMENT_OFFSET);
+	}
+	if (p->len >= IP6_HEADER && p->ip[0] >> 4 == 6) {
+		size_t len = (size_t)IP6_HEADER + get16(p->ip + IP6_PAYLOAD_LEN);
+
+		p->version = 6;
+		p->l4 = IP6_HEADER;
+		p->addr_len = 16;
+		p->source = p->ip + IP6_SOURCE;
+		p->target = p->source + 16;
+		if (len < p->len && len > IP6_HEADER)
+			p->len = len;
+		return skip_extensions(p, p->ip[IP6_NEXT]);
+	}
+	return false;
+}
+
+static bool parse_l4(struct bo_wire_packet *p)
+{
+	const uint8_t *at = p->ip + p->l4;
+	size_t left;
+
+	if (p->l4 >= p->len)
+		return false;
+	left = p->len - p->l4;
+	switch (p->protocol) {
+	case IPPROTO_TCP: {
+		size_t header;
+
+		if (left < TCP_HEADER_MIN)
+			return false;
+		header = (size_t)(at[TCP_OFFSET] >> 4) * 4;
+		if (header < TCP_HEADER_MIN || header > left)
+			return false;
+		p->tcp_flags = at[TCP_FLAGS];
+		p->payload = p->l4 + header;
+		break;
+	}
+	case IPPROTO_UDP:
+		if (left < UDP_HEADER)
+			return false;
+		p->payload = p->l4 + UDP_HEADER;
+		break;
+	default:
+		p->payload = p->l4;
+		return true;
+	}
+	p->source_port = get16(at);
+	p->target_port = get16(at + 2);
+	return true;
+}
+
+void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packet *ret)
+{
+	*ret = (struct bo_wire_packet){ 0 };
+	if (len <= BO_WIRE_HDR_LEN)
+		return;
+	ret->ip = frame + BO_WIRE_HDR_LEN;
+	ret->len = len - BO_WIRE_HDR_LEN;
+	ret->has_l4 = parse_ip(ret) && parse_l4(ret);
+}
