@@ -6,7 +6,10 @@
  * without a look, right before or behind it: the pause is the difference of the two.  All ways take turns, so that what
  * else the machine does hits all of them.  Two controls: "read once" is what no census can be faster than, "spin" takes a CPU
  * for as long as a census, but reads nobody's memory.
- *   census_bench [--rounds N] [--full] [GOROUTINES...]     --full: debug=2 at a million, too, which takes minutes
+ *   census_bench [--rounds N] [--full] [--depth CALLS] [GOROUTINES...]
+ *     --full   debug=2 at a million, too, which takes minutes
+ *     --depth  calls on the stack of each goroutine of the sizes that follow; 4 when it is not given.  An idle keep-alive
+ *              connection of net/http has 13, a handler that waits for its database some 25.
  * The output is Markdown.
  * Owns: the zoo.  Threads: main and the client's.  Privilege: none. */
 #include <arpa/inet.h>
@@ -33,6 +36,9 @@
 #define BUDGET_NS (15 * BO_NSEC_PER_SEC)
 #define ROUNDS_MIN 5
 #define COUNTS 10000
+#define DEPTH 4u
+#define DEPTH_OF_SERVICES 16u
+#define DEPTH_MAX 100u
 #define REQUEST_EVERY_NS BO_NSEC_PER_MSEC
 
 enum way { CENSUS, READ, SPIN, DEBUG1, DEBUG2, WAYS };
@@ -270,13 +276,13 @@ static void print_felt(int64_t felt[3][ROUNDS_MAX], size_t n)
 	       ms(felt[2][n / 2]), ms(felt[2][low]), ms(felt[2][n - 1 - low]));
 }
 
-static void print_way(uint64_t n, enum way way)
+static void print_way(uint64_t n, unsigned int depth, enum way way)
 {
 	struct way_figures *f = &bench.ways[way];
 
 	if (!f->n)
 		return;
-	printf("| %" PRIu64 " | %s | %.3g [%.3g, %.3g] | %.3g | %zu", n, way_names[way],
+	printf("| %" PRIu64 " | %u | %s | %.3g [%.3g, %.3g] | %.3g | %zu", n, depth, way_names[way],
 	       ms(f->look_ns[f->n / 2]), ms(f->look_ns[f->n / 4]), ms(f->look_ns[f->n * 3 / 4]),
 	       ms(f->cpu_ns[f->n / 2]), f->n);
 	for (enum way to = DEBUG1; to <= DEBUG2; to++) {
@@ -309,7 +315,7 @@ static void print_count(uint64_t n)
 		took[i] = bo_now_ns() - t0;
 	}
 	sort(took, COUNTS);
-	printf("| %" PRIu64 " | count | %.2g [%.2g, %.2g] | | %d | | | | | | |\n", n,
+	printf("| %" PRIu64 " | | count | %.2g [%.2g, %.2g] | | %d | | | | | | |\n", n,
 	       ms(took[COUNTS / 2]), ms(took[COUNTS / 4]), ms(took[COUNTS * 3 / 4]), COUNTS);
 	fflush(stdout);
 }
@@ -326,15 +332,16 @@ static double resident_mib(void)
 	return (double)(pages - shared) * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
-static double start(uint64_t n)
+static double start(uint64_t n, unsigned int depth)
 {
-	char many[32];
-	const char *args[] = { "-bulk", many, "-http", "127.0.0.1:0", NULL };
+	char many[32], calls[32];
+	const char *args[] = { "-bulk", many, "-depth", calls, "-http", "127.0.0.1:0", NULL };
 	struct bo_err err = { 0 };
 	double before;
 	int port = 0;
 
 	snprintf(many, sizeof(many), "%" PRIu64, n);
+	snprintf(calls, sizeof(calls), "%u", depth);
 	if (!zoo_start(&bench.zoo, ZOO, args) ||
 	    sscanf(bench.zoo.address, "127.0.0.1:%d", &port) != 1)
 		die(ZOO " does not start");
@@ -367,9 +374,9 @@ static void plan(uint64_t n, size_t rounds, bool full)
 	}
 }
 
-static void run(uint64_t n, size_t rounds, bool full)
+static void run(uint64_t n, unsigned int depth, size_t rounds, bool full)
 {
-	double engine_mib = start(n);
+	double engine_mib = start(n, depth);
 	pthread_t client;
 
 	bench.floor = census_floor_new(bench.zoo.pid);
@@ -392,7 +399,7 @@ static void run(uint64_t n, size_t rounds, bool full)
 	}
 	print_count(n);
 	for (enum way way = CENSUS; way < WAYS; way++)
-		print_way(n, way);
+		print_way(n, depth, way);
 	printf("\n%" PRIu64
 	       " goroutines: attach %.0f ms, engine %.1f MiB; a look reads %.1f MB in %zu system "
 	       "calls; read once: %.1f MB, %.1f GB/s.\n\n",
@@ -409,7 +416,16 @@ static void run(uint64_t n, size_t rounds, bool full)
 
 int main(int argc, char **argv)
 {
-	static const uint64_t usual[] = { 1000, 100000, 1000000 };
+	static const struct {
+		uint64_t n;
+		unsigned int depth;
+	} usual[] = {
+		{ 1000, DEPTH },
+		{ 100000, DEPTH },
+		{ 100000, DEPTH_OF_SERVICES },
+		{ 1000000, DEPTH },
+	};
+	unsigned int depth = DEPTH;
 	bool full = false, asked = false;
 	struct bo_err err = { 0 };
 	size_t rounds = 40;
@@ -419,8 +435,8 @@ int main(int argc, char **argv)
 	printf("Milliseconds. One look: median [quartiles] of n. CPU: of the look and of the service meanwhile; its ratio in brackets. Late: the latest wake-up of the service in a window "
 	       "of %d ms, or as long as the look, with a look / without; p99: of its HTTP answers there: medians, "
 	       "and the median of the differences [95 %% confidence].\n\n"
-	       "| goroutines | | one look | CPU | n | debug=1 takes | debug=2 takes | late | difference | p99 | difference |\n"
-	       "|-|-|-|-|-|-|-|-|-|-|-|\n",
+	       "| goroutines | calls | | one look | CPU | n | debug=1 takes | debug=2 takes | late | difference | p99 | difference |\n"
+	       "|-|-|-|-|-|-|-|-|-|-|-|-|\n",
 	       (int)(WINDOW_NS / BO_NSEC_PER_MSEC));
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--full")) {
@@ -429,17 +445,21 @@ int main(int argc, char **argv)
 			rounds = strtoul(argv[++i], NULL, 10);
 			if (rounds < ROUNDS_MIN || rounds > ROUNDS_MAX)
 				die("--rounds: 5 to 1000");
+		} else if (!strcmp(argv[i], "--depth") && i + 1 < argc) {
+			depth = (unsigned int)strtoul(argv[++i], NULL, 10);
+			if (depth < 1 || depth > DEPTH_MAX)
+				die("--depth: 1 to 100");
 		} else {
-			run(strtoull(argv[i], NULL, 10), rounds, full);
+			run(strtoull(argv[i], NULL, 10), depth, rounds, full);
 			asked = true;
 		}
 	}
 	for (size_t i = 0; !asked && i < sizeof(usual) / sizeof(*usual); i++) {
-		if (usual[i] > 500000 &&
+		if (usual[i].n > 500000 &&
 		    (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) < 6e9)
 			printf("A million goroutines need 6 GB of free memory: left out.\n");
 		else
-			run(usual[i], rounds, full);
+			run(usual[i].n, usual[i].depth, rounds, full);
 	}
 	bo_census_snapshot_done(&bench.snap);
 	bo_hist_done(&bench.latency);
