@@ -239,5 +239,5 @@ void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const u
 		  size_t len);
 /** bo_wire_split() - the same for a frame whose packets have fates of their own */
 void bo_wire_split(struct bo_wire_half *half, const uint8_t *data, size_t len);
-/** bo_wire_flush() - write what is due */
+/** bo_wire_flush() - write what is due, at most a batch */
 void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns);

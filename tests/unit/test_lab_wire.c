@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -663,18 +664,93 @@ static void wire_full_receiver_loses_nothing(void **state)
 	}
 }
 
-static void wire_survives_a_device_that_goes(void **state)
+/** wait_check() - until bo_wire_check() says something */
+static int wait_check(const struct rig *rig, struct bo_err *err)
 {
+	int64_t deadline = bo_now_ns() + 10 * BO_NSEC_PER_SEC;
+	int r;
+
+	do {
+		assert_true(bo_now_ns() < deadline);
+		r = bo_wire_check(rig->wire, err);
+	} while (r == 0);
+	return r;
+}
+
+static void wire_reports_a_device_that_goes(void **state)
+{
+	const struct bo_impair loss = { .loss.random.ppm = 1 }, hole = { .blackhole = true };
+
+	(void)state;
+	for (int end = 0; end < 2; end++) {
+		struct bo_err err = { 0 };
+		struct rig rig;
+
+		rig_up(&rig, 1);
+		assert_int_equal(bo_wire_check(rig.wire, &err), 0);
+		close(rig.near[end]);
+		rig.near[end] = -1;
+		(void)rig_send(&rig, 1 - end, 1, 100);
+		assert_int_equal(wait_check(&rig, &err), -ENODEV);
+		assert_non_null(strstr(err.msg, "gone"));
+		/* Still takes orders, and ends when told. */
+		assert_int_equal(bo_wire_impair(rig.wire, BO_DIR_A_TO_B, &loss, &err), -ENODEV);
+		assert_int_equal(bo_wire_impair(rig.wire, BO_DIR_B_TO_A, &hole, &err), -ENODEV);
+		rig_down(&rig);
+	}
+}
+
+/** close_epoll() - behind the back of the one thread that has it */
+static void close_epoll(void)
+{
+	char path[64], target[64];
+
+	for (int fd = 0; fd < 256; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n > 0 && (target[n] = '\0', strstr(target, "eventpoll")))
+			close(fd);
+	}
+}
+
+static void wire_reports_a_thread_that_ends(void **state)
+{
+	const struct bo_impair loss = { .loss.random.ppm = 1 };
+	struct bo_err err = { 0 };
 	struct rig rig;
 
 	(void)state;
 	rig_up(&rig, 1);
-	close(rig.near[1]);
-	rig.near[1] = -1;
-	(void)rig_send(&rig, 0, 1, 100);
-	/* Still takes orders, and ends when told. */
-	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 1 });
-	impair(&rig, BO_DIR_B_TO_A, (struct bo_impair){ .blackhole = true });
+	close_epoll();
+	/* The order finds nobody, or ends the wait that was still under way. */
+	while (bo_wire_impair(rig.wire, BO_DIR_A_TO_B, &loss, &err) == 0)
+		;
+	assert_int_equal(bo_wire_check(rig.wire, &err), -EBADF);
+	assert_non_null(strstr(err.msg, "thread has ended"));
+	rig_down(&rig);
+}
+
+/* With much queued and all of it due, the end is not put off until it is written. */
+static void wire_ends_with_a_full_queue(void **state)
+{
+	struct bo_wire_stats stats = { 0 };
+	struct rig rig;
+	uint32_t n = 0;
+
+	(void)state;
+	rig_up(&rig, 1);
+	impair(&rig, BO_DIR_A_TO_B,
+	       (struct bo_impair){ .delay_ns = 3600000 * MS, .limit_packets = 1000000 });
+	while (n < 100000)
+		n += rig_send(&rig, 0, n, 1500);
+	while (stats.packets_in < n)
+		bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+	assert_int_equal(stats.overflowed, 0);
+	/* Nobody reads at b, so what would be written stays.  (A wire that hung would time the test
+	 * out.) */
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ 0 });
 	rig_down(&rig);
 }
 
@@ -716,7 +792,9 @@ int main(void)
 		cmocka_unit_test(wire_blackhole_drops_the_queue_too),
 		cmocka_unit_test(wire_cuts_only_when_packets_have_fates),
 		cmocka_unit_test(wire_full_receiver_loses_nothing),
-		cmocka_unit_test(wire_survives_a_device_that_goes),
+		cmocka_unit_test(wire_reports_a_device_that_goes),
+		cmocka_unit_test(wire_reports_a_thread_that_ends),
+		cmocka_unit_test(wire_ends_with_a_full_queue),
 		cmocka_unit_test(wire_refuses_nonsense),
 	};
 
