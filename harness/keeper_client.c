@@ -23,6 +23,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/strbuf.h"
 #include "brownout/base/vec.h"
+#include "brownout/base/wake.h"
 #include "brownout/sys/caps.h"
 #include "brownout/sys/fdpass.h"
 #include "brownout/sys/netns.h"
@@ -195,6 +196,7 @@ static int become_conductor(struct bo_keeper *k, const struct bo_user *user, str
 		rc = loopback_up(err);
 	if (rc == 0)
 		rc = ask(k, (struct kp_req){ .op = KP_HELLO }, NULL, 0, netns, err);
+	bo_wake_allow_realtime(); /* for the threads of the wires */
 	if (rc == 0)
 		rc = bo_user_become(user, err);
 	/* A change of user makes a process undumpable, which keeps it from its own /proc files; it holds nothing that

@@ -65,8 +65,9 @@ static int link_measure(void *self, int link, enum bo_dir dir, int64_t from_ns, 
 			struct bo_link_measure *ret, struct bo_err *err)
 {
 	struct bo_labctl *lab = self;
+	int r = lab->wires[link] ? bo_wire_check(lab->wires[link], err) : 0;
 
-	return bo_linkprobe_measure(lab->probe, link, dir, from_ns, to_ns, ret, err);
+	return r < 0 ? r : bo_linkprobe_measure(lab->probe, link, dir, from_ns, to_ns, ret, err);
 }
 
 /* the end of a node that we asked for; returns once the keeper has said that it is over */

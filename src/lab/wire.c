@@ -13,11 +13,12 @@
  *   jitter, rate), super-packets are cut into the packets that a real link would carry
  *   (wire_segment.c).
  *
- *   Time.  A timerfd with absolute times wakes the thread when the head of a queue is due.  timerfd
- *   is not subject to timer slack, and being absolute it does not add up the time that the thread
- *   spends elsewhere.
+ *   Time.  A timerfd with absolute times wakes the thread a little before the head of a queue is
+ *   due, and the rest is polled (base/wake.h).  timerfd is not subject to timer slack, and being
+ *   absolute it does not add up the time that the thread spends elsewhere.  What becomes due while
+ *   a batch is read is written in between.
  *
- *   Order and bounds.  A direction never reorders.  Its queue holds at most BO_WIRE_QUEUE_BYTES
+ *   Bounds.  A direction's queue holds at most BO_WIRE_QUEUE_BYTES
  *   (256 MiB) and, while impaired, the packets of bo_netem_limit(); beyond either, packets are
  *   dropped on arrival and counted in `overflowed`.  Memory comes in chunks of 1 MiB and only as
  *   the queue grows.
@@ -26,6 +27,9 @@
  *   the queue and this direction stops reading until the device is writable: what piles up then
  *   piles up in the sending kernel, as behind any full link.  A frame that the receiving kernel
  *   refuses for good (device down, out of memory) is counted in `refused`.
+ *
+ *   Ends.  A device that is gone (EBADFD) ends the direction that met it; a thread that cannot go
+ *   on ends.  Both are what bo_wire_check() and bo_wire_impair() then say.
  *
  *   Changes.  bo_wire_impair() leaves an order under the mutex, rings the eventfd, and waits until
  *   the thread has put it in force, which it does only between two frames.  The data path itself
@@ -50,11 +54,13 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/base/wake.h"
 #include "wire-internal.h"
 
-/* Frames per visit to one device, so that neither direction nor an order waits long for the other.
- */
+/* Frames per visit to one device, so that neither direction nor an order waits long for the other;
+ * and after how many of them to look whether something has become due. */
 #define WIRE_BATCH 64
+#define WIRE_READS_PER_FLUSH 8
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
@@ -71,45 +77,65 @@ struct bo_wire {
 	int bell;
 	uint32_t interest[2]; /* what epoll watches on fd[0] and fd[1] */
 	int64_t armed_ns;     /* what the timer is set to, INT64_MAX when off */
+	struct bo_wake wake;
+	unsigned int wires; /* among which @wake was shared out */
 	struct bo_wire_half half[BO_DIR_COUNT];
 	uint8_t scratch[BO_WIRE_FRAME_MAX];
 
 	pthread_t thread;
 	bool running;
+	_Atomic bool gone;    /* a device */
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t obeyed;
 	struct wire_order orders[BO_DIR_COUNT];
 	uint64_t asked;
 	uint64_t done;
 	bool stop;
+	bool over;  /* the thread has ended, */
+	int failed; /* not because it was told to: errno */
 };
+
+/* Of this process: they share what they may take of the machine. */
+static _Atomic unsigned int running_wires;
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/** half_read() - take up to a batch of frames from the sending device */
-static void half_read(struct bo_wire *wire, struct bo_wire_half *half)
+/** half_read() - take one frame from the sending device; false when there is none (or it is gone) */
+static bool half_read(struct bo_wire *wire, struct bo_wire_half *half, bool split)
+{
+	struct bo_wire_frame *room = split ? NULL : bo_wire_queue_reserve(&half->queue);
+	uint8_t *data = room ? room->data : wire->scratch;
+	ssize_t n;
+
+	do
+		n = read(half->in, data, BO_WIRE_FRAME_MAX);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) { /* EBADFD: the device went with its namespace */
+		half->dead = true;
+		return false;
+	}
+	if ((size_t)n <= BO_WIRE_HDR_LEN)
+		return true;
+	if (split)
+		bo_wire_split(half, data, (size_t)n);
+	else
+		bo_wire_pass(half, room, data, (size_t)n);
+	return true;
+}
+
+/** half_read_batch() - and write what becomes due meanwhile, in either direction */
+static void half_read_batch(struct bo_wire *wire, struct bo_wire_half *half)
 {
 	bool split = bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole;
 
-	for (int i = 0; i < WIRE_BATCH && !half->blocked && !half->dead; i++) {
-		struct bo_wire_frame *room = split ? NULL : bo_wire_queue_reserve(&half->queue);
-		uint8_t *data = room ? room->data : wire->scratch;
-		ssize_t n = read(half->in, data, BO_WIRE_FRAME_MAX);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
+	for (int i = 1; i <= WIRE_BATCH && !half->blocked && !half->dead; i++) {
+		if (!half_read(wire, half, split))
 			return;
-		if (n <= 0) { /* EBADFD: the device went with its namespace */
-			half->dead = true;
-			return;
-		}
-		if ((size_t)n <= BO_WIRE_HDR_LEN)
-			continue;
-		if (split)
-			bo_wire_split(half, data, (size_t)n);
-		else
-			bo_wire_pass(half, room, data, (size_t)n);
+		if (i % WIRE_READS_PER_FLUSH == 0)
+			for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+				bo_wire_flush(&wire->half[dir], bo_now_ns());
 	}
 }
 
@@ -143,10 +169,10 @@ static void wire_watch(struct bo_wire *wire)
 	}
 }
 
-static void wire_arm(struct bo_wire *wire)
+/** wire_next_ns() - when the next frame is due; INT64_MAX: none is */
+static int64_t wire_next_ns(const struct bo_wire *wire)
 {
 	int64_t next_ns = INT64_MAX;
-	struct itimerspec when = { 0 };
 
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		const struct bo_wire_half *half = &wire->half[dir];
@@ -157,12 +183,46 @@ static void wire_arm(struct bo_wire *wire)
 		if (frame && frame->due_ns < next_ns)
 			next_ns = frame->due_ns;
 	}
-	if (next_ns == wire->armed_ns)
+	return next_ns;
+}
+
+static void wire_arm(struct bo_wire *wire, int64_t at_ns)
+{
+	struct itimerspec when = { 0 };
+
+	if (at_ns == wire->armed_ns)
 		return;
-	if (next_ns != INT64_MAX)
-		when.it_value = bo_ns_to_timespec(next_ns < 1 ? 1 : next_ns);
+	if (at_ns != INT64_MAX)
+		when.it_value = bo_ns_to_timespec(at_ns < 1 ? 1 : at_ns);
 	timerfd_settime(wire->timer, TFD_TIMER_ABSTIME, &when, NULL);
-	wire->armed_ns = next_ns;
+	wire->armed_ns = at_ns;
+}
+
+/** wire_wait() - until something is due or has come;  Return: as epoll_wait(2) */
+static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT])
+{
+	int64_t next_ns = wire_next_ns(wire), now_ns = bo_now_ns(), at_ns = next_ns;
+	unsigned int wires = atomic_load_explicit(&running_wires, memory_order_relaxed);
+	int n;
+
+	if (wires != wire->wires) {
+		wire->wires = wires;
+		bo_wake_share(&wire->wake, wires, bo_wake_cpus());
+	}
+	bo_wake_tick(&wire->wake, now_ns);
+	if (next_ns != INT64_MAX)
+		at_ns = bo_wake_at(&wire->wake, next_ns);
+	if (at_ns <= now_ns) {
+		n = epoll_wait(wire->epoll, events, EVENT_COUNT, 0);
+		if (n == 0 && next_ns > now_ns)
+			bo_wake_spend(&wire->wake, bo_now_ns() - now_ns);
+		return n;
+	}
+	wire_arm(wire, at_ns);
+	n = epoll_wait(wire->epoll, events, EVENT_COUNT, -1);
+	if (n == 1 && events[0].data.u32 == EVENT_TIMER)
+		bo_wake_learn(&wire->wake, at_ns, bo_now_ns());
+	return n;
 }
 
 /** wire_obey() - put what bo_wire_impair() asked for in force; false to stop */
@@ -201,16 +261,13 @@ static bool wire_event(struct bo_wire *wire, const struct epoll_event *event)
 	if (event->data.u32 == EVENT_ORDER)
 		return wire_obey(wire);
 	if (event->data.u32 == EVENT_TIMER) {
-		uint64_t expirations;
-
-		(void)!read(wire->timer, &expirations, sizeof(expirations));
 		wire->armed_ns = INT64_MAX;
 		return true;
 	}
 	if (event->events & EPOLLOUT)
 		to->blocked = false;
 	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		half_read(wire, from);
+		half_read_batch(wire, from);
 	/* Only a device that is gone reports these, and it never stops: a half that may not read
 	 * now would spin. */
 	if (event->events & (EPOLLERR | EPOLLHUP) && from->blocked)
@@ -218,29 +275,45 @@ static bool wire_event(struct bo_wire *wire, const struct epoll_event *event)
 	return true;
 }
 
+/** wire_turn() - false to stop */
+static bool wire_turn(struct bo_wire *wire)
+{
+	struct epoll_event events[EVENT_COUNT];
+	int n;
+
+	wire_watch(wire);
+	n = wire_wait(wire, events);
+	if (n < 0 && errno != EINTR) {
+		wire->failed = errno;
+		return false;
+	}
+	for (int i = 0; i < n; i++)
+		if (!wire_event(wire, &events[i]))
+			return false;
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+		struct bo_wire_half *half = &wire->half[dir];
+
+		bo_wire_flush(half, bo_now_ns());
+		atomic_store_explicit(&half->counters.queued, half->queue.packets,
+				      memory_order_relaxed);
+		if (half->dead)
+			atomic_store_explicit(&wire->gone, true, memory_order_relaxed);
+	}
+	return true;
+}
+
 static void *wire_main(void *arg)
 {
 	struct bo_wire *wire = arg;
-	struct epoll_event events[EVENT_COUNT];
-	bool go_on = true;
 
 	prctl(PR_SET_NAME, "bo-wire");
-	while (go_on) {
-		int n;
-
-		wire_watch(wire);
-		wire_arm(wire);
-		n = epoll_wait(wire->epoll, events, EVENT_COUNT, -1);
-		for (int i = 0; i < n && go_on; i++)
-			go_on = wire_event(wire, &events[i]);
-		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-			struct bo_wire_half *half = &wire->half[dir];
-
-			bo_wire_flush(half, bo_now_ns());
-			atomic_store_explicit(&half->counters.queued, half->queue.packets,
-					      memory_order_relaxed);
-		}
-	}
+	while (wire_turn(wire))
+		;
+	/* Nobody may wait for a thread that is not there any more. */
+	pthread_mutex_lock(&wire->lock);
+	wire->over = true;
+	pthread_cond_broadcast(&wire->obeyed);
+	pthread_mutex_unlock(&wire->lock);
 	return NULL;
 }
 
@@ -248,7 +321,9 @@ static void *wire_main(void *arg)
 
 static int wire_epoll_add(struct bo_wire *wire, int fd, uint32_t id, struct bo_err *err)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = id };
+	/* Edge-triggered, the timer need not be read. */
+	struct epoll_event event = { .events = id == EVENT_TIMER ? EPOLLIN | EPOLLET : EPOLLIN,
+				     .data.u32 = id };
 
 	if (epoll_ctl(wire->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "wire: epoll_ctl");
@@ -289,6 +364,7 @@ static int wire_spawn(struct bo_wire *wire, struct bo_err *err)
 		return bo_err_set(err, r, BO_SUBSYS_LAB, "wire: cannot start a thread: %s",
 				  strerror(r));
 	wire->running = true;
+	atomic_fetch_add(&running_wires, 1);
 	return 0;
 }
 
@@ -350,9 +426,25 @@ int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair
 	wire->orders[dir] = (struct wire_order){ .pending = true, .im = *im };
 	ticket = ++wire->asked;
 	wire_ring(wire);
-	while (wire->done < ticket)
+	while (wire->done < ticket && !wire->over)
 		pthread_cond_wait(&wire->obeyed, &wire->lock);
 	pthread_mutex_unlock(&wire->lock);
+	return bo_wire_check(wire, err);
+}
+
+int bo_wire_check(struct bo_wire *wire, struct bo_err *err)
+{
+	int failed;
+
+	pthread_mutex_lock(&wire->lock);
+	failed = wire->over ? wire->failed : 0;
+	pthread_mutex_unlock(&wire->lock);
+	if (failed)
+		return bo_err_set(err, failed, BO_SUBSYS_LAB, "wire: its thread has ended: %s",
+				  strerror(failed));
+	if (atomic_load_explicit(&wire->gone, memory_order_relaxed))
+		return bo_err_set(err, ENODEV, BO_SUBSYS_LAB,
+				  "wire: one of its devices is gone, nothing passes any more");
 	return 0;
 }
 
@@ -383,6 +475,7 @@ void bo_wire_free(struct bo_wire *wire)
 		pthread_mutex_unlock(&wire->lock);
 		wire_ring(wire);
 		pthread_join(wire->thread, NULL);
+		atomic_fetch_sub(&running_wires, 1);
 	}
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
 		bo_wire_queue_done(&wire->half[dir].queue);

@@ -17,6 +17,9 @@
 #include "brownout/base/clock.h"
 #include "wire-internal.h"
 
+/* Frames written at a time, so that the other direction, an order, or the end does not wait long. */
+#define FLUSH_BATCH 64
+
 /* --- out -------------------------------------------------------------------------------------- */
 
 /** half_write() - false when the device takes no more for now; anything else is the end of this
@@ -46,10 +49,13 @@ void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns)
 {
 	struct bo_wire_frame *frame;
 
-	while (!half->blocked && (frame = bo_wire_queue_head(&half->queue)) &&
-	       frame->due_ns <= now_ns)
+	for (int i = 0; i < FLUSH_BATCH && !half->blocked; i++) {
+		frame = bo_wire_queue_head(&half->queue);
+		if (!frame || frame->due_ns > now_ns)
+			return;
 		if (half_write(half, frame->data, frame->len, frame->packets))
 			bo_wire_queue_pop(&half->queue);
+	}
 }
 
 /* --- in --------------------------------------------------------------------------------------- */

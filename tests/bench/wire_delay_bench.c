@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/bench/wire_delay_bench.c — how exact is a delay of the userspace wire?  UDP probes through
  * a wire with 0.1, 1, 10 and 100 ms, as the link prober measures them, against the same path
- * without delay. Privilege: root or user namespaces. */
+ * without delay; then the same while every CPU has something else to do.  Privilege: root or user namespaces. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +13,13 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/base/wake.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/lab/wire.h"
 #include "wire_netns.h"
 
 #define PROBES 400
+#define MAX_HOGS 256
 
 static void die(const char *what)
 {
@@ -53,26 +58,19 @@ static struct bo_link_measure measure(struct bo_wire *wire, struct bo_linkprobe 
 	return m;
 }
 
-int main(void)
+static void *hog_main(void *arg)
+{
+	const atomic_bool *stop = arg;
+
+	while (!atomic_load_explicit(stop, memory_order_relaxed))
+		;
+	return NULL;
+}
+
+static void measure_all(struct bo_wire *wire, struct bo_linkprobe *probe)
 {
 	static const int64_t delays_us[] = { 0, 100, 1000, 10000, 100000 };
-	struct bo_linkprobe_end a, b;
-	struct bo_linkprobe *probe = NULL;
-	struct bo_err err = { 0 };
-	struct wire_netns net;
-	struct bo_wire *wire;
 
-	wire_netns_enter();
-	if (!wire_netns_up(&net, true) ||
-	    bo_wire_new(&wire, bo_steal_fd(&net.tun[0]), bo_steal_fd(&net.tun[1]), 1, 1, &err) <
-		    0 ||
-	    bo_linkprobe_new(&probe, 1, &err) < 0)
-		die(err.msg);
-	a = probe_end(&net, 0);
-	b = probe_end(&net, 1);
-	if (bo_linkprobe_add(probe, 0, &a, &b, &err) < 0 ||
-	    bo_linkprobe_run(probe, 0, BO_DIR_A_TO_B, true, &err) < 0)
-		die(err.msg);
 	printf("delay asked   p50 beyond   p99 beyond   p50 / asked   lost\n");
 	for (size_t i = 0; i < sizeof(delays_us) / sizeof(delays_us[0]); i++) {
 		int64_t asked = delays_us[i] * BO_NSEC_PER_USEC;
@@ -88,6 +86,42 @@ int main(void)
 		printf("%llu of %llu\n", (unsigned long long)(m.sent - m.received),
 		       (unsigned long long)m.sent);
 	}
+}
+
+int main(void)
+{
+	struct bo_linkprobe_end a, b;
+	struct bo_linkprobe *probe = NULL;
+	struct bo_err err = { 0 };
+	struct wire_netns net;
+	struct bo_wire *wire;
+	atomic_bool stop = false;
+	pthread_t hogs[MAX_HOGS];
+	unsigned int nhogs = bo_wake_cpus();
+
+	wire_netns_enter();
+	if (!wire_netns_up(&net, true) ||
+	    bo_wire_new(&wire, bo_steal_fd(&net.tun[0]), bo_steal_fd(&net.tun[1]), 1, 1, &err) <
+		    0 ||
+	    bo_linkprobe_new(&probe, 1, &err) < 0)
+		die(err.msg);
+	a = probe_end(&net, 0);
+	b = probe_end(&net, 1);
+	if (bo_linkprobe_add(probe, 0, &a, &b, &err) < 0 ||
+	    bo_linkprobe_run(probe, 0, BO_DIR_A_TO_B, true, &err) < 0)
+		die(err.msg);
+	printf("machine as it is\n");
+	measure_all(wire, probe);
+	if (nhogs > MAX_HOGS)
+		nhogs = MAX_HOGS;
+	printf("every CPU busy with something else (%u threads)\n", nhogs);
+	for (unsigned int i = 0; i < nhogs; i++)
+		if (pthread_create(&hogs[i], NULL, hog_main, &stop) != 0)
+			die("no thread");
+	measure_all(wire, probe);
+	stop = true;
+	for (unsigned int i = 0; i < nhogs; i++)
+		pthread_join(hogs[i], NULL);
 	bo_linkprobe_free(probe);
 	bo_wire_free(wire);
 	wire_netns_down(&net);

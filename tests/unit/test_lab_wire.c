@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_lab_wire.c — the wire's parts on their own, and the whole wire between two socket
+/* tests/unit/test_lab_wire.c — the wire's parts on their own (but the queue), and the whole wire between two socket
  * pairs in place of TUN devices (both take and give one whole frame per call).  Privilege: none. */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,73 +22,6 @@
 #include "wire-internal.h"
 
 #define MS BO_NSEC_PER_MSEC
-
-/* --- queue ------------------------------------------------------------------------------------ */
-
-static void queue_put(struct bo_wire_queue *queue, uint32_t len, uint8_t fill)
-{
-	struct bo_wire_frame *frame = bo_wire_queue_reserve(queue);
-
-	assert_non_null(frame);
-	memset(frame->data, fill, len);
-	frame->due_ns = fill;
-	frame->len = len;
-	frame->packets = 1;
-	bo_wire_queue_commit(queue, frame);
-}
-
-static void queue_is_fifo_across_chunks(void **state)
-{
-	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
-	uint32_t put = 0, got = 0;
-
-	(void)state;
-	/* Several times round, with the queue always a little longer: chunks are taken, emptied and
-	 * reused. */
-	for (int round = 0; round < 50; round++) {
-		for (int i = 0; i < 100; i++, put++)
-			queue_put(&queue, 20 + put % 60000, (uint8_t)put);
-		for (int i = 0; i < 90; i++, got++) {
-			const struct bo_wire_frame *frame = bo_wire_queue_head(&queue);
-
-			assert_non_null(frame);
-			assert_int_equal(frame->len, 20 + got % 60000);
-			assert_int_equal(frame->data[0], (uint8_t)got);
-			assert_int_equal(frame->data[frame->len - 1], (uint8_t)got);
-			bo_wire_queue_pop(&queue);
-		}
-	}
-	assert_int_equal(queue.frames, put - got);
-	assert_int_equal(queue.packets, put - got);
-	while (bo_wire_queue_head(&queue))
-		bo_wire_queue_pop(&queue);
-	assert_int_equal(queue.frames, 0);
-	assert_true(queue.nchunks <= 4);
-	bo_wire_queue_done(&queue);
-	assert_int_equal(queue.nchunks, 0);
-}
-
-static void queue_is_bounded_in_bytes(void **state)
-{
-	struct bo_wire_queue queue = { .max_bytes = 3 * BO_WIRE_CHUNK_BYTES };
-	struct bo_wire_frame *frame;
-	size_t bytes = 0;
-
-	(void)state;
-	while ((frame = bo_wire_queue_reserve(&queue))) {
-		frame->len = 60000;
-		frame->packets = 1;
-		bo_wire_queue_commit(&queue, frame);
-		bytes += 60000;
-		assert_true(bytes <= queue.max_bytes);
-	}
-	assert_true(bytes > queue.max_bytes * 8 / 10);
-	bo_wire_queue_pop(&queue);
-	assert_null(bo_wire_queue_reserve(&queue)); /* one frame less does not free a chunk */
-	bo_wire_queue_clear(&queue);
-	assert_non_null(bo_wire_queue_reserve(&queue));
-	bo_wire_queue_done(&queue);
-}
 
 /* --- segmentation ----------------------------------------------------------------------------- */
 
@@ -730,18 +664,93 @@ static void wire_full_receiver_loses_nothing(void **state)
 	}
 }
 
-static void wire_survives_a_device_that_goes(void **state)
+/** wait_check() - until bo_wire_check() says something */
+static int wait_check(const struct rig *rig, struct bo_err *err)
 {
+	int64_t deadline = bo_now_ns() + 10 * BO_NSEC_PER_SEC;
+	int r;
+
+	do {
+		assert_true(bo_now_ns() < deadline);
+		r = bo_wire_check(rig->wire, err);
+	} while (r == 0);
+	return r;
+}
+
+static void wire_reports_a_device_that_goes(void **state)
+{
+	const struct bo_impair loss = { .loss.random.ppm = 1 }, hole = { .blackhole = true };
+
+	(void)state;
+	for (int end = 0; end < 2; end++) {
+		struct bo_err err = { 0 };
+		struct rig rig;
+
+		rig_up(&rig, 1);
+		assert_int_equal(bo_wire_check(rig.wire, &err), 0);
+		close(rig.near[end]);
+		rig.near[end] = -1;
+		(void)rig_send(&rig, 1 - end, 1, 100);
+		assert_int_equal(wait_check(&rig, &err), -ENODEV);
+		assert_non_null(strstr(err.msg, "gone"));
+		/* Still takes orders, and ends when told. */
+		assert_int_equal(bo_wire_impair(rig.wire, BO_DIR_A_TO_B, &loss, &err), -ENODEV);
+		assert_int_equal(bo_wire_impair(rig.wire, BO_DIR_B_TO_A, &hole, &err), -ENODEV);
+		rig_down(&rig);
+	}
+}
+
+/** close_epoll() - behind the back of the one thread that has it */
+static void close_epoll(void)
+{
+	char path[64], target[64];
+
+	for (int fd = 0; fd < 256; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n > 0 && (target[n] = '\0', strstr(target, "eventpoll")))
+			close(fd);
+	}
+}
+
+static void wire_reports_a_thread_that_ends(void **state)
+{
+	const struct bo_impair loss = { .loss.random.ppm = 1 };
+	struct bo_err err = { 0 };
 	struct rig rig;
 
 	(void)state;
 	rig_up(&rig, 1);
-	close(rig.near[1]);
-	rig.near[1] = -1;
-	(void)rig_send(&rig, 0, 1, 100);
-	/* Still takes orders, and ends when told. */
-	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 1 });
-	impair(&rig, BO_DIR_B_TO_A, (struct bo_impair){ .blackhole = true });
+	close_epoll();
+	/* The order finds nobody, or ends the wait that was still under way. */
+	while (bo_wire_impair(rig.wire, BO_DIR_A_TO_B, &loss, &err) == 0)
+		;
+	assert_int_equal(bo_wire_check(rig.wire, &err), -EBADF);
+	assert_non_null(strstr(err.msg, "thread has ended"));
+	rig_down(&rig);
+}
+
+/* With much queued and all of it due, the end is not put off until it is written. */
+static void wire_ends_with_a_full_queue(void **state)
+{
+	struct bo_wire_stats stats = { 0 };
+	struct rig rig;
+	uint32_t n = 0;
+
+	(void)state;
+	rig_up(&rig, 1);
+	impair(&rig, BO_DIR_A_TO_B,
+	       (struct bo_impair){ .delay_ns = 3600000 * MS, .limit_packets = 1000000 });
+	while (n < 100000)
+		n += rig_send(&rig, 0, n, 1500);
+	while (stats.packets_in < n)
+		bo_wire_stats(rig.wire, BO_DIR_A_TO_B, &stats);
+	assert_int_equal(stats.overflowed, 0);
+	/* Nobody reads at b, so what would be written stays.  (A wire that hung would time the test
+	 * out.) */
+	impair(&rig, BO_DIR_A_TO_B, (struct bo_impair){ 0 });
 	rig_down(&rig);
 }
 
@@ -767,8 +776,6 @@ static void wire_refuses_nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(queue_is_fifo_across_chunks),
-		cmocka_unit_test(queue_is_bounded_in_bytes),
 		cmocka_unit_test(checksum_is_rfc1071),
 		cmocka_unit_test(segments_carry_the_same_payload_v4),
 		cmocka_unit_test(segments_carry_the_same_payload_v6),
@@ -785,7 +792,9 @@ int main(void)
 		cmocka_unit_test(wire_blackhole_drops_the_queue_too),
 		cmocka_unit_test(wire_cuts_only_when_packets_have_fates),
 		cmocka_unit_test(wire_full_receiver_loses_nothing),
-		cmocka_unit_test(wire_survives_a_device_that_goes),
+		cmocka_unit_test(wire_reports_a_device_that_goes),
+		cmocka_unit_test(wire_reports_a_thread_that_ends),
+		cmocka_unit_test(wire_ends_with_a_full_queue),
 		cmocka_unit_test(wire_refuses_nonsense),
 	};
 

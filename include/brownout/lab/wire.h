@@ -19,6 +19,9 @@ BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t 
  * blackhole they are dropped) */
 BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
 				struct bo_err *err);
+/** bo_wire_check() - does it still work?  Return: 0; -ENODEV when one of the devices is gone, another negative errno
+ * when the thread could not go on; bo_wire_impair() says the same */
+BO_NODISCARD int bo_wire_check(struct bo_wire *wire, struct bo_err *err);
 
 /**
  * struct bo_wire_stats - a super-packet counts as the packets that it stands for; bytes are those of IP

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brownout/base/wake.h — a thread that is awake when something is due.
+ *
+ * A timer wakes a thread late: some 5 µs on a bare machine, 50 µs where an idle virtual CPU must be
+ * scheduled first.  So the thread has itself woken earlier by about as long as that takes here
+ * (learned), and polls for what is left, within a budget.
+ *
+ * A busy machine wakes a thread late by whole time slices, milliseconds.  When that is seen, and
+ * where it may (CAP_SYS_NICE, or RLIMIT_RTPRIO as bo_wake_allow_realtime() sets it), the thread is
+ * SCHED_FIFO for a while: above all that is not, as the kernel's own queues are.  Not always,
+ * because an idle machine is better off without: the fair scheduler wakes a thread on the CPU of
+ * whoever it answers, SCHED_FIFO where it last ran, which may be one that must be woken first.  And
+ * only while it uses little: what uses more shares its CPU fairly again within 10 ms.
+ *
+ * Owns: nothing (plain record).  Threads: the one that it is about.  Privilege: see above; none is
+ * needed. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+/** No machine that idles wakes up later than this; one that is busy must not be kept busier. */
+#define BO_WAKE_EARLY_MAX_NS INT64_C(128000)
+/** What wakes a thread later than this is no idle CPU but another thread on it: real-time for a
+ * while, and when it is late again soon after that, for twice as long */
+#define BO_WAKE_LATE_NS INT64_C(500000)
+#define BO_WAKE_REALTIME_MIN_NS INT64_C(10000000000)
+#define BO_WAKE_REALTIME_MAX_NS INT64_C(320000000000)
+/** How often the use of the CPU is looked at. */
+#define BO_WAKE_WINDOW_NS INT64_C(10000000)
+
+/**
+ * struct bo_wake - zero-initialise;  the first two are set by bo_wake_share()
+ * @poll_ppm: how much of a CPU polling may take in the long run; 0: it does not poll
+ * @realtime_ppm: how much of a CPU the thread may use and still be SCHED_FIFO
+ * @early_ns: how much earlier than due to be woken, learned
+ * @saved_ns, @at_ns: the budget of polling, at most BO_WAKE_SAVED_MAX_NS, and when it was reckoned
+ * @realtime_until_ns, @realtime_for_ns: see BO_WAKE_REALTIME_MIN_NS
+ * @window_ns, @window_cpu_ns: when the window began, and the thread's CPU time then
+ */
+#define BO_WAKE_SAVED_MAX_NS INT64_C(2000000)
+struct bo_wake {
+	int64_t poll_ppm;
+	int64_t realtime_ppm;
+	int64_t early_ns;
+	int64_t saved_ns;
+	int64_t at_ns;
+	int64_t realtime_until_ns;
+	int64_t realtime_for_ns;
+	int64_t window_ns;
+	int64_t window_cpu_ns;
+	bool realtime;
+	bool refused;
+};
+
+/** bo_wake_allow_realtime() - let this process, and what it starts, use the lowest of the real-time
+ * priorities; to be called while there is CAP_SYS_RESOURCE, without effect otherwise */
+void bo_wake_allow_realtime(void);
+
+/**
+ * bo_wake_share() - what one of @threads threads like this may use of @cpus CPUs
+ * Polling: together an eighth of the machine, one a quarter of a CPU; nothing with two CPUs or
+ * fewer.  SCHED_FIFO: together a quarter of the machine, one a quarter of a CPU.
+ */
+void bo_wake_share(struct bo_wake *wake, unsigned int threads, unsigned int cpus);
+/** bo_wake_cpus() - how many this process may run on, at least 1 */
+unsigned int bo_wake_cpus(void);
+
+/** bo_wake_tick() - to be called once per turn: reckons the budget and, at most every
+ * BO_WAKE_WINDOW_NS, how the thread is scheduled */
+void bo_wake_tick(struct bo_wake *wake, int64_t now_ns);
+/** bo_wake_judge() - should a thread that used @cpu_ns in the @passed_ns up to @now_ns be SCHED_FIFO
+ * from now on?  One that is not must use less than half as much to become it */
+bool bo_wake_judge(const struct bo_wake *wake, int64_t now_ns, int64_t passed_ns, int64_t cpu_ns);
+/** bo_wake_at() - when to be woken for what is due at @due_ns; if that is now or over, poll */
+int64_t bo_wake_at(const struct bo_wake *wake, int64_t due_ns);
+/** bo_wake_learn() - the timer alone, set to @armed_ns, woke the thread at @now_ns */
+void bo_wake_learn(struct bo_wake *wake, int64_t armed_ns, int64_t now_ns);
+/** bo_wake_spend() - @ns were spent polling in vain */
+void bo_wake_spend(struct bo_wake *wake, int64_t ns);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/wake.c — see the header.
+ * Owns: nothing.  Threads: one per record.  Privilege: none needed. */
+#include "brownout/base/wake.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "brownout/base/clock.h"
+
+#define ALL_PPM 1000000
+#define ONE_PPM 250000
+#define TOGETHER_POLL_PPM 125000     /* per CPU of the machine */
+#define TOGETHER_REALTIME_PPM 250000 /* the same */
+/* A step down per wake-up, nine up when it came too late: this settles where one in ten does. */
+#define STEP_NS 100
+
+void bo_wake_allow_realtime(void)
+{
+	const struct rlimit lowest = { .rlim_cur = 1, .rlim_max = 1 };
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_RTPRIO, &now) == 0 && now.rlim_cur < 1)
+		(void)setrlimit(RLIMIT_RTPRIO, &lowest);
+}
+
+static int64_t share(int64_t together_ppm, unsigned int threads, unsigned int cpus)
+{
+	int64_t one_ppm = together_ppm * cpus / (threads ? threads : 1);
+
+	return one_ppm < ONE_PPM ? one_ppm : ONE_PPM;
+}
+
+void bo_wake_share(struct bo_wake *wake, unsigned int threads, unsigned int cpus)
+{
+	wake->poll_ppm = cpus > 2 ? share(TOGETHER_POLL_PPM, threads, cpus) : 0;
+	wake->realtime_ppm = share(TOGETHER_REALTIME_PPM, threads, cpus);
+}
+
+unsigned int bo_wake_cpus(void)
+{
+	cpu_set_t set;
+
+	/* Fails on machines of more than 1024 CPUs: there are enough then. */
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned int)CPU_COUNT(&set)
+							    : CPU_SETSIZE;
+}
+
+bool bo_wake_judge(const struct bo_wake *wake, int64_t now_ns, int64_t passed_ns, int64_t cpu_ns)
+{
+	double ppm = (double)cpu_ns * ALL_PPM / (double)passed_ns;
+
+	return now_ns < wake->realtime_until_ns &&
+	       ppm < (double)wake->realtime_ppm / (wake->realtime ? 1 : 2);
+}
+
+static int64_t thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static void reschedule(struct bo_wake *wake, bool realtime)
+{
+	struct sched_param param = { .sched_priority = realtime ? 1 : 0 };
+	int policy = (realtime ? SCHED_FIFO : SCHED_OTHER) | SCHED_RESET_ON_FORK;
+
+	if (sched_setscheduler(0, policy, &param) == 0)
+		wake->realtime = realtime;
+	else
+		wake->refused = true;
+}
+
+void bo_wake_tick(struct bo_wake *wake, int64_t now_ns)
+{
+	int64_t passed_ns = now_ns - wake->at_ns;
+	int64_t cpu_ns;
+	bool realtime;
+
+	/* More than a second's worth is never saved. */
+	if (passed_ns > BO_NSEC_PER_SEC)
+		passed_ns = BO_NSEC_PER_SEC;
+	wake->at_ns = now_ns;
+	wake->saved_ns += passed_ns * wake->poll_ppm / ALL_PPM;
+	if (wake->saved_ns > BO_WAKE_SAVED_MAX_NS)
+		wake->saved_ns = BO_WAKE_SAVED_MAX_NS;
+
+	if (wake->refused || now_ns - wake->window_ns < BO_WAKE_WINDOW_NS)
+		return;
+	cpu_ns = thread_cpu_ns();
+	realtime = bo_wake_judge(wake, now_ns, now_ns - wake->window_ns,
+				 cpu_ns - wake->window_cpu_ns);
+	if (realtime != wake->realtime)
+		reschedule(wake, realtime);
+	wake->window_ns = now_ns;
+	wake->window_cpu_ns = cpu_ns;
+}
+
+int64_t bo_wake_at(const struct bo_wake *wake, int64_t due_ns)
+{
+	return wake->saved_ns > 0 ? due_ns - wake->early_ns : due_ns;
+}
+
+void bo_wake_learn(struct bo_wake *wake, int64_t armed_ns, int64_t now_ns)
+{
+	bool late = now_ns - armed_ns > wake->early_ns;
+
+	if (now_ns - armed_ns > BO_WAKE_LATE_NS && now_ns >= wake->realtime_until_ns) {
+		bool soon = now_ns < wake->realtime_until_ns + wake->realtime_for_ns;
+
+		wake->realtime_for_ns = soon ? wake->realtime_for_ns * 2 : 0;
+		if (wake->realtime_for_ns < BO_WAKE_REALTIME_MIN_NS)
+			wake->realtime_for_ns = BO_WAKE_REALTIME_MIN_NS;
+		if (wake->realtime_for_ns > BO_WAKE_REALTIME_MAX_NS)
+			wake->realtime_for_ns = BO_WAKE_REALTIME_MAX_NS;
+		wake->realtime_until_ns = now_ns + wake->realtime_for_ns;
+	}
+	wake->early_ns += late ? 9 * STEP_NS : -STEP_NS;
+	if (wake->early_ns < 0)
+		wake->early_ns = 0;
+	if (wake->early_ns > BO_WAKE_EARLY_MAX_NS)
+		wake->early_ns = BO_WAKE_EARLY_MAX_NS;
+}
+
+void bo_wake_spend(struct bo_wake *wake, int64_t ns)
+{
+	wake->saved_ns -= ns;
+}
