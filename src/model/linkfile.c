@@ -129,9 +129,10 @@ int bo_samples_parse(const char *text, size_t len, const char *name, struct bo_a
 				  BO_SAMPLES_MIN, n);
 	qsort(delays, n, sizeof(*delays), compare64);
 	if (delays[0] == delays[n - 1])
-		return bo_err_set(err, ERANGE, BO_SUBSYS_PLAN,
-				  "%s: all %zu delays are the same; that is a delay, no distribution",
-				  name, n);
+		return bo_err_set(
+			err, ERANGE, BO_SUBSYS_PLAN,
+			"%s: all %zu delays are the same; that is a delay, no distribution", name,
+			n);
 	samples = bo_arena_alloc(arena, sizeof(*samples));
 	if (!samples || !(samples->name = bo_arena_strdup(arena, name)))
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PLAN, "%s: out of memory", name);

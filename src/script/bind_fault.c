@@ -98,10 +98,11 @@ static int read_link_file(struct script *script, struct bo_arg *arg, bool trace,
 	size_t len;
 	int r;
 
-	if (snprintf(path, sizeof(path), "%s%s%s", *arg->str == '/' ? "" : script->plan->scenario_dir,
+	if (snprintf(path, sizeof(path), "%s%s%s",
+		     *arg->str == '/' ? "" : script->plan->scenario_dir,
 		     *arg->str == '/' ? "" : "/", arg->str) >= (int)sizeof(path))
-		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_SCRIPT, "%.60s…: the name is too long",
-				  arg->str);
+		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_SCRIPT,
+				  "%.60s…: the name is too long", arg->str);
 	r = bo_script_read_data(&text_arena, path, arg->str, BO_LINKFILE_MAX_BYTES, &text, &len,
 				err);
 	if (r == 0)

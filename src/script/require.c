@@ -61,8 +61,8 @@ static int open_file(const char *path, const char *shown, const char *place, con
 	if (fstat(fd, &st))
 		return bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s%s: fstat", shown, place);
 	if (S_ISDIR(st.st_mode))
-		return bo_err_set(err, EISDIR, BO_SUBSYS_SCRIPT, "%s%s: expected %s, found a folder",
-				  shown, place, what);
+		return bo_err_set(err, EISDIR, BO_SUBSYS_SCRIPT,
+				  "%s%s: expected %s, found a folder", shown, place, what);
 	if (!S_ISREG(st.st_mode))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s%s: expected a regular file",
 				  shown, place);
