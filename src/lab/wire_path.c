@@ -54,19 +54,16 @@ void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/** half_judge() - decide and count; true when the frame goes on, as @out says */
-static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
-		       uint32_t packets, struct bo_wire_outcome *out)
+/** half_tally() - count what becomes of a frame; true when it goes on */
+static bool half_tally(struct bo_wire_half *half, uint32_t packets,
+		       const struct bo_wire_outcome *out)
 {
 	struct bo_wire_counters *c = &half->counters;
-	struct bo_wire_packet packet;
 
-	bo_wire_packet_parse(data, len, &packet);
-	bo_wire_count(&c->packets_in, packets);
-	bo_wire_count(&c->bytes_in, packet.len);
-	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
 	switch (out->fate) {
 	case BO_WIRE_PASS:
+		if (out->ahead)
+			bo_wire_count(&c->reordered, packets);
 		return true;
 	case BO_WIRE_LOST:
 		bo_wire_count(&c->lost, packets);
@@ -81,13 +78,51 @@ static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t 
 	return false;
 }
 
+/** half_judge() - decide and count; true when the frame goes on, as @out says */
+static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
+		       uint32_t packets, struct bo_wire_outcome *out)
+{
+	struct bo_wire_counters *c = &half->counters;
+	struct bo_wire_packet packet;
+
+	bo_wire_packet_parse(data, len, &packet);
+	bo_wire_count(&c->packets_in, packets);
+	bo_wire_count(&c->bytes_in, packet.len);
+	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+	return half_tally(half, packets, out);
+}
+
+/** half_queue() - @room holds the frame */
 static void half_queue(struct bo_wire_half *half, struct bo_wire_frame *room, size_t len,
 		       uint32_t packets, const struct bo_wire_outcome *out)
 {
+	if (out->corrupted && bo_wire_damage(room->data, len, out->bit))
+		bo_wire_count(&half->counters.corrupted, packets);
 	room->due_ns = out->due_ns;
 	room->len = (uint32_t)len;
 	room->packets = packets;
 	bo_wire_queue_commit(&half->queue, room);
+}
+
+/** half_queue_twice() - and its copy in front of it; @room is void afterwards */
+static void half_queue_twice(struct bo_wire_half *half, struct bo_wire_frame *room, size_t len,
+			     const struct bo_wire_outcome *out)
+{
+	const struct bo_wire_outcome *copy = &half->line.copy;
+	uint8_t data[BO_WIRE_FRAME_MAX];
+
+	bo_wire_count(&half->counters.duplicated, 1);
+	if (half_tally(half, 1, copy)) {
+		memcpy(data, room->data, len);
+		half_queue(half, room, len, 1, copy);
+		room = bo_wire_queue_reserve(&half->queue);
+		if (!room) {
+			bo_wire_count(&half->counters.overflowed, 1);
+			return;
+		}
+		memcpy(room->data, data, len);
+	}
+	half_queue(half, room, len, 1, out);
 }
 
 void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
@@ -124,7 +159,11 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 		len = bo_wire_super_segment(super, index, room->data);
 	else
 		memcpy(room->data, data, len);
-	if (half_judge(half, now_ns, room->data, len, 1, &out))
+	if (!half_judge(half, now_ns, room->data, len, 1, &out))
+		return;
+	if (out.copied)
+		half_queue_twice(half, room, len, &out);
+	else
 		half_queue(half, room, len, 1, &out);
 }
 
