@@ -10,6 +10,7 @@
 
 #include "brownout/base/rng.h"
 #include "brownout/base/units.h"
+#include "brownout/sys/netem.h"
 #include "fault-internal.h"
 
 static uint64_t seed_of(const struct bo_fault *fault)
@@ -201,11 +202,7 @@ static const char *link_wire_only(const struct bo_plan *plan, const struct bo_fa
 {
 	struct bo_impair im = bo_link_asked(plan, spec, BO_DIR_A_TO_B);
 
-	if (im.in_order)
-		return "netem cannot keep packets with jitter in order";
-	if (im.trace)
-		return "netem cannot follow a trace";
-	return NULL;
+	return bo_netem_cannot(&im);
 }
 
 static uint32_t link_claims(const struct bo_plan *plan, const struct bo_fault_spec *spec)
