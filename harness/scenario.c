@@ -317,6 +317,18 @@ static size_t lint_load(const struct bo_plan *plan, size_t index,
 	return 1;
 }
 
+static size_t lint_fault(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			 void (*say)(void *arg, const char *line), void *arg)
+{
+	char text[400], line[512];
+
+	if (!bo_fault_lint(plan, spec, text, sizeof(text)))
+		return 0;
+	snprintf(line, sizeof(line), "%s:%d: %s", spec->src.file, spec->src.line, text);
+	say(arg, line);
+	return 1;
+}
+
 size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const char *line),
 			void *arg)
 {
@@ -335,6 +347,8 @@ size_t bo_scenario_lint(const struct bo_plan *plan, void (*say)(void *arg, const
 	}
 	for (size_t i = 0; i < plan->loads.len; i++)
 		n += lint_load(plan, i, say, arg);
+	bo_vec_foreach(fault, &plan->faults)
+		n += lint_fault(plan, fault, say, arg);
 	if (!plan->budgets.len) {
 		snprintf(line, sizeof(line),
 			 "%s:%d: no budget: the verdict can only be INCONCLUSIVE", plan->src.file,

@@ -10,7 +10,14 @@
 
 extern const struct bo_fault_kind bo_fault_kind_delay;
 extern const struct bo_fault_kind bo_fault_kind_loss;
+extern const struct bo_fault_kind bo_fault_kind_duplicate;
+extern const struct bo_fault_kind bo_fault_kind_corrupt;
+extern const struct bo_fault_kind bo_fault_kind_reorder;
 extern const struct bo_fault_kind bo_fault_kind_rate;
+extern const struct bo_fault_kind bo_fault_kind_trace;
+extern const struct bo_fault_kind bo_fault_kind_slot;
+extern const struct bo_fault_kind bo_fault_kind_flap;
+extern const struct bo_fault_kind bo_fault_kind_profile;
 extern const struct bo_fault_kind bo_fault_kind_blackhole;
 extern const struct bo_fault_kind bo_fault_kind_impair;
 extern const struct bo_fault_kind bo_fault_kind_kill;
@@ -50,6 +57,103 @@ const char *bo_fault_node_name(const struct bo_plan *plan, int node);
 /** bo_fault_target_name() - "orders-db" or "db" */
 void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 			  size_t size);
+
+/* --- what is asked of a link (link_args.c, link_text.c, link_vary.c, profile.c) ---------------- */
+
+extern const struct bo_arg_schema bo_link_args_delay[];
+extern const struct bo_arg_schema bo_link_args_loss[];
+extern const struct bo_arg_schema bo_link_args_duplicate[];
+extern const struct bo_arg_schema bo_link_args_corrupt[];
+extern const struct bo_arg_schema bo_link_args_reorder[];
+extern const struct bo_arg_schema bo_link_args_rate[];
+extern const struct bo_arg_schema bo_link_args_trace[];
+extern const struct bo_arg_schema bo_link_args_slot[];
+extern const struct bo_arg_schema bo_link_args_blackhole[];
+extern const struct bo_arg_schema bo_link_args_flap[];
+extern const struct bo_arg_schema bo_link_args_impair[];
+extern const struct bo_arg_schema bo_link_args_profile[];
+
+/** bo_link_option() - the value of an option that the kind may not even know; @dflt when it was not given */
+int64_t bo_link_option(const struct bo_fault_spec *spec, const char *key, int64_t dflt);
+bool bo_link_given(const struct bo_fault_spec *spec, const char *key);
+/** bo_link_covers() - does the fault concern this direction? */
+bool bo_link_covers(const struct bo_plan *plan, const struct bo_fault_spec *spec, enum bo_dir dir);
+/** bo_link_asked() - what the fault asks for in a direction that it covers, whatever the time: of a ramp its end */
+struct bo_impair bo_link_asked(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			       enum bo_dir dir);
+/** bo_link_check_args() - whatever the schema cannot say of the options of one fault */
+BO_NODISCARD int bo_link_check_args(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+				    struct bo_err *err);
+/** bo_link_groups() - the BO_CLAIM_* of one direction */
+uint32_t bo_link_groups(const struct bo_impair *im);
+/** bo_link_merge() - put the fields that @own sets into @into */
+void bo_link_merge(const struct bo_impair *own, struct bo_impair *into);
+/** bo_link_text() - "delay 50ms ±20ms (normal), loss 2%" */
+void bo_link_text(struct bo_text *text, const struct bo_impair *im);
+
+/** struct bo_profile - a kind of access line or path by its name
+ * @down, @up: toward and away from the end that has the line; the same where it has no ends
+ * @source: who measured it, and where
+ */
+struct bo_profile {
+	const char *name;
+	const char *about;
+	struct bo_impair down;
+	struct bo_impair up;
+	const char *source;
+};
+#define BO_PROFILE_COUNT 16
+extern const struct bo_profile bo_profiles[BO_PROFILE_COUNT];
+#define BO_PROFILE_NAMES                                                                     \
+	"dialup|2G|EDGE|3G|3G-fast|3G-slow|LTE|DSL|cable|fiber|satellite-GEO|satellite-LEO|" \
+	"wifi-lossy|cross-region|cross-continent|cross-world"
+/** bo_profile_of() - the profile that a fault names, or NULL */
+const struct bo_profile *bo_profile_of(const struct bo_fault_spec *spec);
+bool bo_profile_is_symmetric(const struct bo_profile *profile);
+
+enum bo_ramp { BO_RAMP_NONE, BO_RAMP_DELAY, BO_RAMP_LOSS, BO_RAMP_RATE };
+
+/**
+ * struct bo_link_vary - how a fault moves while it is active
+ * @from, @to: of the ramp, in the unit of its field;  @steps: the first at once, the last at the end of @over_ns
+ * @every_ns, @down_ns: of a flap: in force for @down_ns of each @every_ns, at the end of it; 0: always in force
+ * @random: both times are exponential with these means (but at least BO_FLAP_LEAST_NS), from the plan's seed
+ */
+#define BO_FLAP_LEAST_NS (40 * BO_NSEC_PER_MSEC)
+struct bo_link_vary {
+	enum bo_ramp ramp;
+	int64_t from, to;
+	int64_t over_ns;
+	int64_t steps;
+	int64_t every_ns;
+	int64_t down_ns;
+	bool random;
+};
+struct bo_link_vary bo_link_vary_of(const struct bo_fault_spec *spec);
+BO_NODISCARD int bo_link_check_vary(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+				    struct bo_err *err);
+/** bo_link_vary_hide() - take out of @im what bo_link_vary_text() says */
+void bo_link_vary_hide(const struct bo_link_vary *vary, struct bo_impair *im);
+void bo_link_vary_text(struct bo_text *text, const struct bo_link_vary *vary);
+/** bo_link_ramp_step() - the step that is due @since_ns after the beginning */
+int64_t bo_link_ramp_step(const struct bo_link_vary *vary, int64_t since_ns);
+/** bo_link_ramp_set() - the value of a step into the field that the ramp moves */
+void bo_link_ramp_set(const struct bo_link_vary *vary, int64_t step, struct bo_impair *im);
+
+/** struct bo_link_state - of a fault that moves, while it is active */
+struct bo_link_state {
+	int64_t step;
+	int64_t turns;      /* of the flap, so far: odd is in force */
+	int64_t turn_at_ns; /* the next, since the beginning */
+};
+/** bo_link_vary_start(), bo_link_vary_tick() - true when something has changed */
+void bo_link_vary_start(const struct bo_link_vary *vary, uint64_t seed,
+			struct bo_link_state *state);
+bool bo_link_vary_tick(const struct bo_link_vary *vary, uint64_t seed, int64_t since_ns,
+		       struct bo_link_state *state);
+/** bo_link_vary_now() - does the fault impair at all now?  Then @im is what its ramp says */
+bool bo_link_vary_now(const struct bo_link_vary *vary, const struct bo_link_state *state,
+		      struct bo_impair *im);
 
 /* --- the state of links (set.c) --------------------------------------------------------------- */
 

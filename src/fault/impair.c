@@ -1,138 +1,184 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault/impair.c — faults on links: delay, loss, rate, blackhole, and `impair`, which is several of
- * them at once. They differ only in which options they know.  What they do to a direction is a
- * struct bo_impair; set.c merges the shares of all active faults and hands the whole to the driver,
- * judge.c says whether the probes agree.
- * Owns: nothing.  Threads: the conductor's main thread.  Privilege: none. */
+/* fault/impair.c — faults on links.  They differ only in which options they know (link_args.c).
+ * What they do to a direction is a struct bo_impair; set.c merges the shares of all active faults and
+ * hands the whole to the driver, judge.c says whether the probes agree.  Those that move (link_vary.c)
+ * change their share in ticks.
+ * Owns: the state of those that move.  Threads: the conductor's main thread.  Privilege: none. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/base/rng.h"
 #include "brownout/base/units.h"
 #include "brownout/sys/netem.h"
 #include "fault-internal.h"
 
-#define DELAY_MAX (3600 * BO_NSEC_PER_SEC)
-#define RATE_MIN INT64_C(8000)
-#define RATE_MAX INT64_C(100000000000)
-#define LIMIT_MAX 1000000
-
-#define ARG_DELAY(is_positional, is_required)                                            \
-	{                                                                                \
-		.key = "delay", .unit = BO_UNIT_DURATION, .positional = (is_positional), \
-		.required = (is_required), .min = BO_NSEC_PER_USEC, .max = DELAY_MAX,    \
-		.help = "one-way delay of each direction"                                \
-	}
-#define ARG_JITTER                                                                     \
-	{                                                                              \
-		.key = "jitter", .unit = BO_UNIT_DURATION, .min = 0, .max = DELAY_MAX, \
-		.help = "uniform, delay ± jitter; at most the delay"                  \
-	}
-#define ARG_LOSS(is_positional, is_required)                                         \
-	{                                                                            \
-		.key = "loss", .unit = BO_UNIT_RATIO, .positional = (is_positional), \
-		.required = (is_required), .min = 1, .max = BO_PPM_ALL,              \
-		.help = "share of packets lost, each on its own"                     \
-	}
-#define ARG_RATE(is_positional, is_required)                                           \
-	{                                                                              \
-		.key = "rate", .unit = BO_UNIT_BITRATE, .positional = (is_positional), \
-		.required = (is_required), .min = RATE_MIN, .max = RATE_MAX,           \
-		.help = "bits per second of IP packets"                                \
-	}
-#define ARG_LIMIT                                                                  \
-	{                                                                          \
-		.key = "limit", .unit = BO_UNIT_COUNT, .min = 1, .max = LIMIT_MAX, \
-		.help = "packets that may wait or be under way"                    \
-	}
-#define ARG_BLACKHOLE                                                                     \
-	{                                                                                 \
-		.key = "blackhole", .unit = BO_UNIT_BOOL, .help = "every packet vanishes" \
-	}
-#define ARG_TOWARD                                                                                  \
-	{                                                                                           \
-		.key = "toward", .unit = BO_UNIT_NODE,                                              \
-		.help = "only the direction that ends at this node; default: both, each on its own" \
-	}
-
-static const struct bo_arg_schema delay_args[] = {
-	ARG_DELAY(true, true), ARG_JITTER, ARG_TOWARD, { 0 }
-};
-static const struct bo_arg_schema loss_args[] = { ARG_LOSS(true, true), ARG_TOWARD, { 0 } };
-static const struct bo_arg_schema rate_args[] = {
-	ARG_RATE(true, true), ARG_LIMIT, ARG_TOWARD, { 0 }
-};
-static const struct bo_arg_schema blackhole_args[] = { ARG_TOWARD, { 0 } };
-static const struct bo_arg_schema impair_args[] = {
-	ARG_DELAY(false, false),
-	ARG_JITTER,
-	ARG_LOSS(false, false),
-	ARG_RATE(false, false),
-	ARG_LIMIT,
-	ARG_BLACKHOLE,
-	ARG_TOWARD,
-	{ 0 },
-};
-
-static int64_t option(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
-		      const char *key)
+static uint64_t seed_of(const struct bo_fault *fault)
 {
-	for (const struct bo_arg_schema *s = kind->args; s->key; s++)
-		if (strcmp(s->key, key) == 0)
-			return bo_fault_arg_int(spec, kind, key, 0);
-	return 0;
+	uint64_t seed = fault->plan->seed;
+
+	for (const char *c = fault->spec->id; c && *c; c++)
+		seed = bo_mix64(seed ^ (uint8_t)*c);
+	return seed;
 }
 
-/** own_impair() - what the fault asks for, whatever the direction */
-static struct bo_impair own_impair(const struct bo_fault_spec *spec)
+/** brings_delay() - does @spec delay this direction for all of [@start_ns, @end_ns)? */
+static bool brings_delay(const struct bo_plan *plan, const struct bo_fault_spec *spec, int link,
+			 enum bo_dir dir, int64_t start_ns, int64_t end_ns)
 {
-	const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, BO_TARGET_LINK);
+	int64_t from_ns, to_ns;
 
-	return (struct bo_impair){
-		.delay_ns = option(spec, kind, "delay"),
-		.jitter_ns = option(spec, kind, "jitter"),
-		.loss.random.ppm = option(spec, kind, "loss"),
-		.rate_bps = option(spec, kind, "rate"),
-		.limit_packets = option(spec, kind, "limit"),
-		.blackhole = kind == &bo_fault_kind_blackhole || option(spec, kind, "blackhole"),
-	};
+	if (spec->target != BO_TARGET_LINK || spec->index != link ||
+	    !bo_fault_kind_find(spec->kind, BO_TARGET_LINK) || !bo_link_covers(plan, spec, dir))
+		return false;
+	bo_plan_fault_window(plan, spec, &from_ns, &to_ns);
+	return from_ns <= start_ns && to_ns >= end_ns && !bo_link_given(spec, "every") &&
+	       bo_link_asked(plan, spec, dir).delay_ns > 0;
 }
 
-/** covers() - does the fault concern this direction? */
-static bool covers(const struct bo_plan *plan, const struct bo_fault_spec *spec, enum bo_dir dir)
+/** check_reorder() - a packet can only be ahead of others that are delayed */
+static int check_reorder(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			 enum bo_dir dir, struct bo_err *err)
+{
+	struct bo_impair im = bo_link_asked(plan, spec, dir);
+	int64_t start_ns, end_ns;
+
+	if (!im.reorder.ppm || im.delay_ns || !bo_link_covers(plan, spec, dir))
+		return 0;
+	bo_plan_fault_window(plan, spec, &start_ns, &end_ns);
+	bo_vec_foreach(other, &plan->faults)
+		if (brings_delay(plan, other, spec->index, dir, start_ns, end_ns))
+			return 0;
+	return bo_err_set(
+		err, EINVAL, BO_SUBSYS_FAULT,
+		"%s: reorder: needs packets that are delayed, to be ahead of: give delay = \"10ms\"",
+		spec->kind);
+}
+
+static int check_end(const struct bo_plan *plan, const struct bo_fault_spec *spec, const char *key,
+		     struct bo_err *err)
 {
 	const struct bo_link_spec *link = &plan->links.items[spec->index];
-	const char *toward = bo_fault_arg_str(spec, "toward", NULL);
+	const char *node = bo_fault_arg_str(spec, key, NULL);
 
-	return !toward || bo_plan_node(plan, toward) == (dir == BO_DIR_A_TO_B ? link->b : link->a);
+	if (!node || bo_plan_node(plan, node) == link->a || bo_plan_node(plan, node) == link->b)
+		return 0;
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+			  "%s: %s: expected '%s' or '%s', the ends of this link, found '%s'",
+			  spec->kind, key, bo_fault_node_name(plan, link->a),
+			  bo_fault_node_name(plan, link->b), node);
+}
+
+static int check_profile(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			 struct bo_err *err)
+{
+	const struct bo_link_spec *link = &plan->links.items[spec->index];
+	const struct bo_profile *profile = bo_profile_of(spec);
+
+	if (!profile || bo_profile_is_symmetric(profile) || link->a == BO_NODE_CLIENT ||
+	    bo_link_given(spec, "access"))
+		return 0;
+	return bo_err_set(
+		err, EINVAL, BO_SUBSYS_FAULT,
+		"profile: \"%s\" differs between the directions: say which end has it, access = \"%s\" or \"%s\"",
+		profile->name, bo_fault_node_name(plan, link->a),
+		bo_fault_node_name(plan, link->b));
+}
+
+/** does_nothing() - in every direction that it covers, whatever the time */
+static bool does_nothing(const struct bo_plan *plan, const struct bo_fault_spec *spec)
+{
+	struct bo_link_vary vary = bo_link_vary_of(spec);
+
+	if (vary.ramp)
+		return false;
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+		struct bo_impair im = bo_link_asked(plan, spec, (enum bo_dir)dir);
+
+		if (bo_link_covers(plan, spec, (enum bo_dir)dir) && !bo_impair_is_none(&im))
+			return false;
+	}
+	return true;
+}
+
+/** check_main() - what a fault is named after, or something that stands for it */
+static int check_main(const struct bo_fault_spec *spec, struct bo_err *err)
+{
+	static const struct {
+		const char *kind;
+		const char *instead;
+		const char *expected;
+	} mains[] = {
+		{ "delay", "samples", "a duration such as \"250ms\"" },
+		{ "loss", "model", "a ratio such as \"2%\"" },
+		{ "rate", "rate", "a bit rate such as \"10Mbit/s\"" },
+	};
+	static const char *const ramp[] = { "from", "to", "over", "steps" };
+	bool there = false;
+
+	for (size_t i = 0; i < sizeof(ramp) / sizeof(ramp[0]); i++)
+		there = there || bo_link_given(spec, ramp[i]);
+	for (size_t i = 0; i < sizeof(mains) / sizeof(mains[0]) && !there; i++)
+		if (strcmp(mains[i].kind, spec->kind) == 0 && !bo_link_given(spec, spec->kind) &&
+		    !bo_link_given(spec, mains[i].instead))
+			return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+					  "%s: '%s' is missing: expected %s", spec->kind,
+					  spec->kind, mains[i].expected);
+	return 0;
 }
 
 static int link_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 		      struct bo_err *err)
 {
-	const struct bo_link_spec *link = &plan->links.items[spec->index];
-	const char *toward = bo_fault_arg_str(spec, "toward", NULL);
-	struct bo_impair im = own_impair(spec);
-	char jitter[BO_UNIT_BUF], delay[BO_UNIT_BUF];
+	int r = check_end(plan, spec, "toward", err);
 
-	if (im.jitter_ns > im.delay_ns)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-				  "%s: jitter: expected at most the delay (%s), found %s",
-				  spec->kind, bo_format_duration(im.delay_ns, delay),
-				  bo_format_duration(im.jitter_ns, jitter));
-	if (bo_impair_is_none(&im))
-		return bo_err_set(
+	if (r == 0)
+		r = check_end(plan, spec, "access", err);
+	if (r == 0)
+		r = check_main(spec, err);
+	if (r == 0)
+		r = bo_link_check_vary(plan, spec, err);
+	if (r == 0)
+		r = bo_link_check_args(plan, spec, err);
+	for (int dir = 0; r == 0 && dir < BO_DIR_COUNT; dir++)
+		r = check_reorder(plan, spec, (enum bo_dir)dir, err);
+	if (r == 0)
+		r = check_profile(plan, spec, err);
+	if (r == 0 && does_nothing(plan, spec))
+		r = bo_err_set(
 			err, EINVAL, BO_SUBSYS_FAULT,
-			"%s: nothing to do: expected at least one of delay, loss, rate, blackhole",
-			spec->kind);
-	if (toward && bo_plan_node(plan, toward) != link->a &&
-	    bo_plan_node(plan, toward) != link->b)
-		return bo_err_set(
-			err, EINVAL, BO_SUBSYS_FAULT,
-			"%s: toward: expected '%s' or '%s', the ends of this link, found '%s'",
-			spec->kind, bo_fault_node_name(plan, link->a),
-			bo_fault_node_name(plan, link->b), toward);
-	return 0;
+			"%s: nothing to do: expected at least one of %s", spec->kind,
+			strcmp(spec->kind, "impair") == 0
+				? "delay, loss, duplicate, corrupt, reorder, rate, trace, slot_min, blackhole"
+			: strcmp(spec->kind, "slot") == 0 ? "min, max"
+							  : spec->kind);
+	return r;
+}
+
+static bool link_lint(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		      size_t size)
+{
+	char delay[BO_UNIT_BUF], lasts[BO_UNIT_BUF];
+	int64_t start_ns, end_ns, most_ns = 0;
+	struct bo_link_vary vary = bo_link_vary_of(spec);
+
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+		struct bo_impair im = bo_link_asked(plan, spec, (enum bo_dir)dir);
+
+		if (bo_link_covers(plan, spec, (enum bo_dir)dir) && im.delay_ns > most_ns)
+			most_ns = im.delay_ns;
+	}
+	if (vary.ramp == BO_RAMP_DELAY && vary.from > most_ns)
+		most_ns = vary.from;
+	bo_plan_fault_window(plan, spec, &start_ns, &end_ns);
+	if (most_ns < end_ns - start_ns)
+		return false;
+	snprintf(
+		buf, size,
+		"%s: a delay of %s in a fault of %s: nothing that is sent in it arrives before its end, so it cannot be confirmed",
+		spec->kind, bo_format_duration(most_ns, delay),
+		bo_format_duration(end_ns - start_ns, lasts));
+	return true;
 }
 
 static int link_supported(const struct bo_machine *machine, const struct bo_plan *plan,
@@ -154,93 +200,106 @@ static int link_supported(const struct bo_machine *machine, const struct bo_plan
 
 static const char *link_wire_only(const struct bo_plan *plan, const struct bo_fault_spec *spec)
 {
-	struct bo_impair im = own_impair(spec);
+	struct bo_impair im = bo_link_asked(plan, spec, BO_DIR_A_TO_B);
 
-	(void)plan;
 	return bo_netem_cannot(&im);
 }
 
 static uint32_t link_claims(const struct bo_plan *plan, const struct bo_fault_spec *spec)
 {
-	struct bo_impair im = own_impair(spec);
-	uint32_t one = (im.delay_ns ? BO_CLAIM_DELAY : 0) |
-		       (!bo_loss_is_none(&im.loss) ? BO_CLAIM_LOSS : 0) |
-		       (im.rate_bps || im.limit_packets ? BO_CLAIM_RATE : 0) |
-		       (im.blackhole ? BO_CLAIM_BLACKHOLE : 0);
+	struct bo_link_vary vary = bo_link_vary_of(spec);
 	uint32_t claims = 0;
 
-	for (uint32_t dir = 0; dir < BO_DIR_COUNT; dir++)
-		if (covers(plan, spec, (enum bo_dir)dir))
-			claims |= one << (dir * BO_CLAIM_DIR_BITS);
+	for (uint32_t dir = 0; dir < BO_DIR_COUNT; dir++) {
+		struct bo_impair im = bo_link_asked(plan, spec, (enum bo_dir)dir);
+		uint32_t groups = bo_link_groups(&im);
+
+		/* A ramp that ends at 0. */
+		groups |= vary.ramp == BO_RAMP_DELAY ? BO_CLAIM_DELAY : 0;
+		groups |= vary.ramp == BO_RAMP_LOSS ? BO_CLAIM_LOSS : 0;
+		if (bo_link_covers(plan, spec, (enum bo_dir)dir))
+			claims |= groups << (dir * BO_CLAIM_DIR_BITS);
+	}
 	return claims;
 }
 
 static void link_impair(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 			enum bo_dir dir, struct bo_impair *into)
 {
-	struct bo_impair own = own_impair(spec);
+	struct bo_impair own = bo_link_asked(plan, spec, dir);
 
-	if (!covers(plan, spec, dir))
-		return;
-	/* No two active faults have the same field: bo_fault_check_overlap() saw to that. */
-	if (own.delay_ns) {
-		into->delay_ns = own.delay_ns;
-		into->jitter_ns = own.jitter_ns;
-	}
-	if (!bo_loss_is_none(&own.loss))
-		into->loss = own.loss;
-	if (own.rate_bps)
-		into->rate_bps = own.rate_bps;
-	if (own.limit_packets)
-		into->limit_packets = own.limit_packets;
-	into->blackhole = into->blackhole || own.blackhole;
+	if (bo_link_covers(plan, spec, dir))
+		bo_link_merge(&own, into);
 }
 
-/** add_part() - one more item of a list with commas */
-static void add_part(struct bo_text *text, bool *first)
+static void link_impair_now(const struct bo_fault *fault, enum bo_dir dir, struct bo_impair *into)
 {
-	bo_text_add(text, "%s", *first ? "" : ", ");
-	*first = false;
+	struct bo_link_vary vary = bo_link_vary_of(fault->spec);
+	struct bo_impair own = bo_link_asked(fault->plan, fault->spec, dir);
+
+	if (bo_link_covers(fault->plan, fault->spec, dir) &&
+	    bo_link_vary_now(&vary, fault->state, &own))
+		bo_link_merge(&own, into);
 }
 
 static void link_describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 			  size_t size)
 {
+	const struct bo_link_spec *link = &plan->links.items[spec->index];
 	const char *toward = bo_fault_arg_str(spec, "toward", NULL);
+	struct bo_link_vary vary = bo_link_vary_of(spec);
+	const struct bo_profile *profile = bo_profile_of(spec);
 	struct bo_text text = bo_text_of(buf, size);
-	struct bo_impair im = own_impair(spec);
-	char unit[BO_UNIT_BUF], target[96];
-	bool first = true;
+	bool split = profile && !toward && !bo_profile_is_symmetric(profile);
+	char target[96];
 
-	if (im.delay_ns) {
-		add_part(&text, &first);
-		bo_text_add(&text, "delay %s", bo_format_duration(im.delay_ns, unit));
-		if (im.jitter_ns)
-			bo_text_add(&text, " ±%s", bo_format_duration(im.jitter_ns, unit));
+	if (profile)
+		bo_text_add(&text, "profile %s: ", profile->name);
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
+		struct bo_impair im = bo_link_asked(plan, spec, (enum bo_dir)dir);
+
+		if (!bo_link_covers(plan, spec, (enum bo_dir)dir))
+			continue;
+		if (vary.ramp)
+			bo_link_vary_hide(&vary, &im);
+		bo_link_text(&text, &im);
+		if (!split)
+			break;
+		bo_text_add(&text, " toward %s%s",
+			    bo_fault_node_name(plan, dir == BO_DIR_A_TO_B ? link->b : link->a),
+			    dir == 0 ? "; " : "");
 	}
-	if (!bo_loss_is_none(&im.loss)) {
-		add_part(&text, &first);
-		bo_text_add(&text, "loss %.4g%%", bo_loss_expected(&im.loss) * 100);
-	}
-	if (im.rate_bps) {
-		add_part(&text, &first);
-		bo_text_add(&text, "rate %s", bo_format_bitrate(im.rate_bps, unit));
-	}
-	if (im.limit_packets) {
-		add_part(&text, &first);
-		bo_text_add(&text, "limit %lld packets", (long long)im.limit_packets);
-	}
-	if (im.blackhole) {
-		add_part(&text, &first);
-		bo_text_add(&text, "blackhole");
-	}
+	bo_link_vary_text(&text, &vary);
 	bo_fault_target_name(plan, spec, target, sizeof(target));
 	bo_text_add(&text, " on %s (%s%s)", target, toward ? "only toward " : "both directions",
 		    toward ? toward : "");
 }
 
+/** link_update() - both directions as they are to be now */
+static int link_update(struct bo_fault *fault, struct bo_err *err)
+{
+	int r = 0;
+
+	for (int dir = 0; dir < BO_DIR_COUNT && r == 0; dir++)
+		if (bo_link_covers(fault->plan, fault->spec, (enum bo_dir)dir))
+			r = bo_fault_lane_update(fault->set, fault->spec->index, (enum bo_dir)dir,
+						 err);
+	return r;
+}
+
+static int link_tick(struct bo_fault *fault, int64_t now_ns, struct bo_err *err)
+{
+	struct bo_link_vary vary = bo_link_vary_of(fault->spec);
+
+	if (!bo_link_vary_tick(&vary, seed_of(fault), now_ns - fault->applied_mono_ns,
+			       fault->state))
+		return 0;
+	return link_update(fault, err);
+}
+
 static int link_apply(struct bo_fault *fault, struct bo_err *err)
 {
+	struct bo_link_vary vary = bo_link_vary_of(fault->spec);
 	int r = 0;
 
 	if (!fault->set)
@@ -248,15 +307,12 @@ static int link_apply(struct bo_fault *fault, struct bo_err *err)
 				  "%s: a fault on a link runs in a set", fault->spec->kind);
 	snprintf(fault->record->driver, sizeof(fault->record->driver), "%s",
 		 fault->hands->link_driver);
-	for (int dir = 0; dir < BO_DIR_COUNT && r == 0; dir++) {
-		if (!covers(fault->plan, fault->spec, (enum bo_dir)dir))
-			continue;
-		r = bo_fault_lane_probe(fault->set, fault->spec->index, (enum bo_dir)dir, err);
-		if (r == 0)
-			r = bo_fault_lane_update(fault->set, fault->spec->index, (enum bo_dir)dir,
-						 err);
-	}
-	return r;
+	bo_link_vary_start(&vary, seed_of(fault), fault->state);
+	for (int dir = 0; dir < BO_DIR_COUNT && r == 0; dir++)
+		if (bo_link_covers(fault->plan, fault->spec, (enum bo_dir)dir))
+			r = bo_fault_lane_probe(fault->set, fault->spec->index, (enum bo_dir)dir,
+						err);
+	return r < 0 ? r : link_update(fault, err);
 }
 
 static int link_confirm_dir(struct bo_fault *fault, enum bo_dir dir, struct bo_text *achieved,
@@ -264,7 +320,7 @@ static int link_confirm_dir(struct bo_fault *fault, enum bo_dir dir, struct bo_t
 {
 	const struct bo_link_spec *link = &fault->plan->links.items[fault->spec->index];
 	const struct bo_fault_lane *lane = bo_fault_lane_of(fault->set, fault->spec->index, dir);
-	struct bo_impair own = own_impair(fault->spec);
+	struct bo_impair own = bo_link_asked(fault->plan, fault->spec, dir);
 	struct bo_fault_window window = bo_fault_lane_window(lane, &own, fault->applied_mono_ns,
 							     fault->set->clock());
 	struct bo_link_measure m = { 0 };
@@ -290,7 +346,7 @@ static int link_confirm(struct bo_fault *fault, struct bo_err *err)
 	int r = 0;
 
 	for (int dir = 0; dir < BO_DIR_COUNT && r == 0; dir++)
-		if (covers(fault->plan, fault->spec, (enum bo_dir)dir))
+		if (bo_link_covers(fault->plan, fault->spec, (enum bo_dir)dir))
 			r = link_confirm_dir(fault, (enum bo_dir)dir, &achieved, err);
 	return r;
 }
@@ -303,7 +359,7 @@ static int link_revert(struct bo_fault *fault, struct bo_err *err)
 		int r = 0;
 
 		/* The fault is no longer active, so the merge is what the others ask for. */
-		if (covers(fault->plan, fault->spec, (enum bo_dir)dir))
+		if (bo_link_covers(fault->plan, fault->spec, (enum bo_dir)dir))
 			r = bo_fault_lane_update(fault->set, fault->spec->index, (enum bo_dir)dir,
 						 first ? NULL : err);
 		first = first < 0 ? first : r;
@@ -311,25 +367,36 @@ static int link_revert(struct bo_fault *fault, struct bo_err *err)
 	return first;
 }
 
-#define LINK_KIND(kind_name, kind_help, kind_args)               \
+#define LINK_KIND(kind_name, kind_help)                          \
 	const struct bo_fault_kind bo_fault_kind_##kind_name = { \
 		.name = #kind_name,                              \
 		.help = (kind_help),                             \
 		.target = BO_TARGET_LINK,                        \
-		.args = (kind_args),                             \
+		.args = bo_link_args_##kind_name,                \
+		.state_size = sizeof(struct bo_link_state),      \
 		.check = link_check,                             \
 		.supported = link_supported,                     \
 		.apply = link_apply,                             \
+		.tick = link_tick,                               \
 		.confirm = link_confirm,                         \
 		.revert = link_revert,                           \
 		.describe = link_describe,                       \
 		.claims = link_claims,                           \
 		.wire_only = link_wire_only,                     \
 		.impair = link_impair,                           \
+		.impair_now = link_impair_now,                   \
+		.lint = link_lint,                               \
 	}
 
-LINK_KIND(delay, "every packet arrives later", delay_args);
-LINK_KIND(loss, "packets are lost at random", loss_args);
-LINK_KIND(rate, "the link is slow: so many bits per second", rate_args);
-LINK_KIND(blackhole, "every packet vanishes without a word", blackhole_args);
-LINK_KIND(impair, "several of delay, jitter, loss, rate, limit and blackhole at once", impair_args);
+LINK_KIND(delay, "every packet arrives later");
+LINK_KIND(loss, "packets are lost, each on its own or in bursts");
+LINK_KIND(duplicate, "packets arrive twice");
+LINK_KIND(corrupt, "packets arrive with one bit flipped");
+LINK_KIND(reorder, "packets overtake those that are delayed");
+LINK_KIND(rate, "the link is slow: so many bits per second");
+LINK_KIND(trace, "the link's rate follows a recorded trace");
+LINK_KIND(slot, "packets are held and let go in bursts");
+LINK_KIND(blackhole, "every packet vanishes without a word");
+LINK_KIND(flap, "a blackhole that comes and goes");
+LINK_KIND(impair, "several of the others at once");
+LINK_KIND(profile, "a kind of access line or path by its name");

@@ -16,17 +16,29 @@ static uint32_t claims_of(const struct bo_plan *plan, const struct bo_fault_spec
 
 static const char *claim_phrase(uint32_t claims)
 {
+	static const struct {
+		uint32_t claim;
+		const char *phrase;
+	} phrases[] = {
+		{ BO_CLAIM_BLACKHOLE, "a blackhole" },
+		{ BO_CLAIM_DELAY, "the delay" },
+		{ BO_CLAIM_LOSS, "the loss" },
+		{ BO_CLAIM_RATE, "the rate" },
+		{ BO_CLAIM_DUPLICATE, "the duplicates" },
+		{ BO_CLAIM_CORRUPT, "the corruption" },
+		{ BO_CLAIM_REORDER, "the reordering" },
+		{ BO_CLAIM_SLOT, "the slots" },
+	};
 	uint32_t link = claims | claims >> BO_CLAIM_DIR_BITS;
 
 	if (claims & BO_CLAIM_PROCESS)
 		return "the process";
 	if (claims & BO_CLAIM_MEMORY)
 		return "the memory limit";
-	if (link & BO_CLAIM_BLACKHOLE)
-		return "a blackhole";
-	if (link & BO_CLAIM_DELAY)
-		return "the delay";
-	return link & BO_CLAIM_LOSS ? "the loss" : "the rate";
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+		if (link & phrases[i].claim)
+			return phrases[i].phrase;
+	return "the link";
 }
 
 int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index, struct bo_err *err)

@@ -11,17 +11,12 @@
 #include "fault-internal.h"
 
 static const struct bo_fault_kind *const kinds[] = {
-	&bo_fault_kind_delay,
-	&bo_fault_kind_loss,
-	&bo_fault_kind_rate,
-	&bo_fault_kind_blackhole,
-	&bo_fault_kind_impair,
-	&bo_fault_kind_kill,
-	&bo_fault_kind_term,
-	&bo_fault_kind_restart,
-	&bo_fault_kind_pause,
-	&bo_fault_kind_memory,
-	NULL,
+	&bo_fault_kind_delay,   &bo_fault_kind_loss,    &bo_fault_kind_duplicate,
+	&bo_fault_kind_corrupt, &bo_fault_kind_reorder, &bo_fault_kind_rate,
+	&bo_fault_kind_trace,   &bo_fault_kind_slot,    &bo_fault_kind_blackhole,
+	&bo_fault_kind_flap,    &bo_fault_kind_profile, &bo_fault_kind_impair,
+	&bo_fault_kind_kill,    &bo_fault_kind_term,    &bo_fault_kind_restart,
+	&bo_fault_kind_pause,   &bo_fault_kind_memory,  NULL,
 };
 
 const struct bo_fault_kind *const *bo_fault_kinds(void)
@@ -97,6 +92,14 @@ int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 	if (r == 0 && kind->check)
 		r = kind->check(plan, spec, err);
 	return r < 0 ? r : check_window(plan, spec, err);
+}
+
+bool bo_fault_lint(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		   size_t size)
+{
+	const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
+
+	return kind && kind->lint && kind->lint(plan, spec, buf, size);
 }
 
 const char *bo_fault_wire_only(const struct bo_plan *plan, size_t *ret_index)

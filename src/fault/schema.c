@@ -10,7 +10,7 @@
 #include "brownout/base/units.h"
 #include "fault-internal.h"
 
-#define MAX_KEYS 32
+#define MAX_KEYS 64
 
 static const char *const unit_expected[] = {
 	[BO_UNIT_DURATION] = "a duration such as \"250ms\"",
@@ -21,9 +21,10 @@ static const char *const unit_expected[] = {
 	[BO_UNIT_BOOL] = "true or false",
 	[BO_UNIT_NODE] = "the name of a node",
 	[BO_UNIT_CHOICE] = "a word",
+	[BO_UNIT_FILE] = "the name of a file",
 	[BO_UNIT_SIZE_OR_RATIO] = "a size such as \"64MiB\" or a ratio such as \"60%\"",
 };
-_Static_assert(sizeof(unit_expected) / sizeof(unit_expected[0]) == BO_UNIT_SIZE_OR_RATIO + 1,
+_Static_assert(sizeof(unit_expected) / sizeof(unit_expected[0]) == BO_UNIT_FILE + 1,
 	       "every unit says what it expects");
 
 /** wrong_type() - "delay: expected a duration such as "250ms", found number 5" */
@@ -40,7 +41,7 @@ static int wrong_type(const struct bo_arg_schema *schema, const struct bo_arg *a
 		snprintf(found, sizeof(found), "number %g without a unit", arg->num);
 		if (schema->unit == BO_UNIT_COUNT || schema->unit == BO_UNIT_BOOL ||
 		    schema->unit == BO_UNIT_NODE || schema->unit == BO_UNIT_CHOICE ||
-		    schema->unit == BO_UNIT_RATIO)
+		    schema->unit == BO_UNIT_RATIO || schema->unit == BO_UNIT_FILE)
 			snprintf(found, sizeof(found), "number %g", arg->num);
 		break;
 	case BO_ARG_BOOL:
@@ -91,10 +92,26 @@ static int read_ratio(const struct bo_arg_schema *schema, const struct bo_arg *a
 	return 0;
 }
 
+/** choice_hint() - "; did you mean 'normal'?" */
+static const char *choice_hint(const char *choices, const char *word, char *hint, size_t size)
+{
+	char copy[512];
+	const char *words[MAX_KEYS];
+	char *rest = copy;
+	size_t n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", choices);
+	while (rest && n < MAX_KEYS - 1)
+		words[n++] = strsep(&rest, "|");
+	words[n] = NULL;
+	return bo_nearest_hint(word, words, hint, size);
+}
+
 static int read_choice(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t *ret,
 		       struct bo_err *err)
 {
 	const char *word = schema->choices;
+	char hint[96];
 	size_t len = arg->type == BO_ARG_STRING ? strlen(arg->str) : 0;
 
 	if (arg->type != BO_ARG_STRING)
@@ -108,8 +125,9 @@ static int read_choice(const struct bo_arg_schema *schema, const struct bo_arg *
 		}
 		word += n + (word[n] == '|');
 	}
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: expected one of %s, found \"%s\"",
-			  schema->key, schema->choices, arg->str);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: expected one of %s, found \"%.60s\"%s",
+			  schema->key, schema->choices, arg->str,
+			  choice_hint(schema->choices, arg->str, hint, sizeof(hint)));
 }
 
 static int read_node(const struct bo_plan *plan, const struct bo_arg_schema *schema,
@@ -178,6 +196,9 @@ static int read_arg(const struct bo_plan *plan, const struct bo_arg_schema *sche
 		return read_node(plan, schema, arg, ret, err);
 	case BO_UNIT_CHOICE:
 		return read_choice(schema, arg, ret, err);
+	case BO_UNIT_FILE:
+		*ret = arg->samples || arg->trace;
+		return text ? 0 : wrong_type(schema, arg, err);
 	}
 	return r < 0 ? bo_err_wrap(err, "%s", schema->key) : 0;
 }
@@ -211,6 +232,7 @@ static int check_range(const struct bo_arg_schema *schema, int64_t value, struct
 	case BO_UNIT_BOOL:
 	case BO_UNIT_NODE:
 	case BO_UNIT_CHOICE:
+	case BO_UNIT_FILE:
 		return 0;
 	case BO_UNIT_SIZE_OR_RATIO:
 		if (value >= 0 && value < schema->min)

@@ -51,9 +51,16 @@ int bo_fault_lane_update(struct bo_fault_set *set, int link, enum bo_dir dir, st
 	for (size_t i = 0; i < set->nfaults; i++) {
 		const struct bo_fault *fault = &set->faults[i];
 
-		if (fault->active && fault_uses(fault, link, dir))
+		if (!fault->active || !fault_uses(fault, link, dir))
+			continue;
+		if (fault->kind->impair_now)
+			fault->kind->impair_now(fault, dir, &change.im);
+		else
 			fault->kind->impair(fault->plan, fault->spec, dir, &change.im);
 	}
+	/* While a ramp is at 0 there is nobody to be ahead of. */
+	if (!change.im.delay_ns)
+		change.im.reorder = (struct bo_chance){ 0 };
 	if (bo_impair_equal(&change.im, &lane->now))
 		return 0;
 	/* The log must not fail after the deed. */

@@ -118,7 +118,7 @@ static const struct refusal refusals[] = {
 	  LINK,
 	  { { 0 } },
 	  0,
-	  "impair: nothing to do: expected at least one of delay, loss, rate, blackhole" },
+	  "impair: nothing to do: expected at least one of delay, loss, duplicate, corrupt, reorder, rate, trace, slot_min, blackhole" },
 	{ "impair", LINK, { NUM("limit", 5) }, 1, "impair: nothing to do" },
 	{ "impair",
 	  LINK,

@@ -19,6 +19,7 @@ enum bo_arg_unit {
 	BO_UNIT_NODE,   /* a node's name */
 	BO_UNIT_CHOICE, /* one of the words in choices, separated by '|' */
 	BO_UNIT_SIZE_OR_RATIO, /* "64MiB" → bytes, "60%" → minus ppm: -600000 (the range is that of the bytes) */
+	BO_UNIT_FILE, /* read with the scenario: struct bo_arg's @samples or @trace */
 };
 
 /**
@@ -58,14 +59,18 @@ struct bo_fault {
 };
 
 /** What a fault lays hold of for as long as it is active: two faults that claim the same of the same target at the
- * same time are an error.  The four of a link are per direction: shifted left by BO_CLAIM_DIR_BITS × direction. */
+ * same time are an error.  Those of a link are per direction: shifted left by BO_CLAIM_DIR_BITS × direction. */
 #define BO_CLAIM_DELAY 1u
 #define BO_CLAIM_LOSS 2u
 #define BO_CLAIM_RATE 4u
 #define BO_CLAIM_BLACKHOLE 8u
-#define BO_CLAIM_DIR_BITS 4
-#define BO_CLAIM_PROCESS 0x100u
-#define BO_CLAIM_MEMORY 0x200u
+#define BO_CLAIM_DUPLICATE 0x10u
+#define BO_CLAIM_CORRUPT 0x20u
+#define BO_CLAIM_REORDER 0x40u
+#define BO_CLAIM_SLOT 0x80u
+#define BO_CLAIM_DIR_BITS 12
+#define BO_CLAIM_PROCESS 0x1000000u
+#define BO_CLAIM_MEMORY 0x2000000u
 
 /**
  * struct bo_fault_kind -
@@ -81,6 +86,8 @@ struct bo_fault {
  * @wire_only: [links] why netem cannot do this ("netem cannot keep packets in order"), or NULL when it can; a member
  *             that is NULL: it always can
  * @impair: [links] put this fault's share of one direction into @into, which holds that of other faults; else NULL
+ * @impair_now: [links] the same for a fault that is active and moves: what it asks for at this moment; NULL: @impair
+ * @lint: what is allowed and hardly meant, into @buf; true when there is something to say; may be NULL
  */
 struct bo_fault_kind {
 	const char *name;
@@ -102,6 +109,9 @@ struct bo_fault_kind {
 	const char *(*wire_only)(const struct bo_plan *plan, const struct bo_fault_spec *spec);
 	void (*impair)(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 		       enum bo_dir dir, struct bo_impair *into);
+	void (*impair_now)(const struct bo_fault *fault, enum bo_dir dir, struct bo_impair *into);
+	bool (*lint)(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
+		     size_t size);
 };
 
 /** bo_fault_kinds() - the registry, ended by NULL */
@@ -114,6 +124,8 @@ const struct bo_fault_kind *bo_fault_kind_find(const char *name, enum bo_target 
  */
 BO_NODISCARD int bo_fault_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 				struct bo_err *err);
+/** bo_fault_lint() - is there something to warn of in a checked fault?  Text without file and line into @buf */
+bool bo_fault_lint(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf, size_t size);
 /** bo_fault_check_overlap() - two faults of @plan that set the same thing at the same time are an error;
  * @ret_index: the later of the two, whose line to name */
 BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index,
