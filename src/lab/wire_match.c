@@ -137,7 +137,8 @@ bool bo_conn_packet_fits(const struct bo_conn_slot *slot, struct bo_conn_lane *l
 		return false;
 	if (!rule->packet && !rule->contains_len)
 		return true;
-	if (s->tcp && !s->payload)
+	/* What lies so far ahead is not of this stream. */
+	if (s->tcp && (!s->payload || s->from - lane->scanned > BO_CONN_WINDOW_MAX))
 		return false;
 	fits = rule->packet ? is_nth(slot, lane, s) : finds_text(slot, lane, s);
 	if (s->tcp && lane->hit_from != BO_CONN_NOWHERE && s->from < lane->hit_to &&

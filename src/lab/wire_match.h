@@ -5,6 +5,8 @@
 #include "wire_rules.h"
 
 #define BO_CONN_NOWHERE INT64_MAX
+/* No window is larger (RFC 7323 § 2.3): what lies further from the reference is not of this stream. */
+#define BO_CONN_WINDOW_MAX (INT64_C(1) << 30)
 
 /** struct bo_conn_lane - one direction of a flow as one rule sees it; all but @count, @matched and @tick_ns are offsets
  * @start: where it began to look;  @scanned: up to where it has looked

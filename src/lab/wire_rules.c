@@ -31,8 +31,6 @@
 #define TCP_ACK 0x10u
 #define TCP_SEQ 4
 #define TCP_ACK_NUMBER 8
-/* No window is larger (RFC 7323 § 2.3): what lies further from the reference is not of this stream. */
-#define WINDOW_MAX (INT64_C(1) << 30)
 /* What an end had sent before the RST reached it has come by after so long. */
 #define SURVIVED_NS (BO_NSEC_PER_SEC / 2)
 
@@ -112,7 +110,7 @@ static void learn(const struct bo_conn_sight *s, bool passed, size_t went_on)
 		side->offset = s->to;
 		return;
 	}
-	if (s->to > side->offset && s->to - side->offset <= WINDOW_MAX) {
+	if (s->to > side->offset && s->to - side->offset <= BO_CONN_WINDOW_MAX) {
 		side->offset = s->to;
 		side->seq = s->seq + s->syn + (uint32_t)s->payload;
 	}
