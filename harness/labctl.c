@@ -16,6 +16,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
+#include "brownout/fault/fault.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"
@@ -52,6 +53,28 @@ static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_im
 	if (lab->wires[link])
 		return bo_wire_impair(lab->wires[link], dir, im, err);
 	return bo_keeper_link_impair(lab->keeper, link, dir, im, err);
+}
+
+static int link_rules(void *self, int link, const struct bo_conn_rule *rules, size_t n,
+		      struct bo_err *err)
+{
+	struct bo_labctl *lab = self;
+
+	if (lab->wires[link])
+		return bo_wire_rules_set(lab->wires[link], rules, n, err);
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+			  "rules on connections need a wire, and this link is none");
+}
+
+static int link_rule_counts(void *self, int link, uint32_t id, struct bo_conn_counts *ret,
+			    struct bo_err *err)
+{
+	struct bo_labctl *lab = self;
+
+	if (lab->wires[link])
+		return bo_wire_rules_read(lab->wires[link], id, ret, err);
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+			  "rules on connections need a wire, and this link is none");
 }
 
 static int link_probe(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err)
@@ -304,6 +327,10 @@ static int adopt_links(struct bo_labctl *lab, struct bo_err *err)
 		if (l->tun_a >= 0) {
 			r = bo_wire_new(&lab->wires[i], bo_steal_fd(&l->tun_a),
 					bo_steal_fd(&l->tun_b), lab->plan->seed, i, err);
+			/* What a fault does to connections it does to those that were there before
+			 * it, too. */
+			if (r == 0 && bo_fault_link_tracks(lab->plan, (int)i))
+				r = bo_wire_rules_set(lab->wires[i], NULL, 0, err);
 			if (r < 0)
 				return r;
 		}
@@ -404,6 +431,8 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		.machine = machine,
 		.link_driver = lab->view.link_driver,
 		.link_impair = link_impair,
+		.link_rules = link_rules,
+		.link_rule_counts = link_rule_counts,
 		.link_probe = link_probe,
 		.link_measure = link_measure,
 		.node_kill = node_kill,

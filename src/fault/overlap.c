@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "brownout/base/units.h"
+#include "conn-internal.h"
 #include "fault-internal.h"
 
 static uint32_t claims_of(const struct bo_plan *plan, const struct bo_fault_spec *spec)
@@ -31,6 +32,8 @@ static const char *claim_phrase(uint32_t claims)
 	};
 	uint32_t link = claims | claims >> BO_CLAIM_DIR_BITS;
 
+	if (!claims)
+		return "what becomes of the same connections";
 	if (claims & BO_CLAIM_PROCESS)
 		return "the process";
 	if (claims & BO_CLAIM_MEMORY)
@@ -54,7 +57,8 @@ int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_index, struct
 			uint32_t both = claims_of(plan, a) & claims_of(plan, b);
 			int64_t a_start, a_end, start, end;
 
-			if (a->target != b->target || a->index != b->index || !both)
+			if (a->target != b->target || a->index != b->index ||
+			    (!both && !bo_fault_conn_clash(plan, a, b)))
 				continue;
 			bo_plan_fault_window(plan, a, &a_start, &a_end);
 			start = a_start > b_start ? a_start : b_start;

@@ -11,12 +11,19 @@
 #include "fault-internal.h"
 
 static const struct bo_fault_kind *const kinds[] = {
-	&bo_fault_kind_delay,   &bo_fault_kind_loss,    &bo_fault_kind_duplicate,
-	&bo_fault_kind_corrupt, &bo_fault_kind_reorder, &bo_fault_kind_rate,
-	&bo_fault_kind_trace,   &bo_fault_kind_slot,    &bo_fault_kind_blackhole,
-	&bo_fault_kind_flap,    &bo_fault_kind_profile, &bo_fault_kind_impair,
-	&bo_fault_kind_kill,    &bo_fault_kind_term,    &bo_fault_kind_restart,
-	&bo_fault_kind_pause,   &bo_fault_kind_memory,  NULL,
+	&bo_fault_kind_delay,     &bo_fault_kind_loss,
+	&bo_fault_kind_duplicate, &bo_fault_kind_corrupt,
+	&bo_fault_kind_reorder,   &bo_fault_kind_rate,
+	&bo_fault_kind_trace,     &bo_fault_kind_slot,
+	&bo_fault_kind_blackhole, &bo_fault_kind_flap,
+	&bo_fault_kind_profile,   &bo_fault_kind_impair,
+	&bo_fault_kind_drop,      &bo_fault_kind_syn_drop,
+	&bo_fault_kind_refuse,    &bo_fault_kind_reset,
+	&bo_fault_kind_half_open, &bo_fault_kind_stall,
+	&bo_fault_kind_drip,      &bo_fault_kind_data_limit,
+	&bo_fault_kind_kill,      &bo_fault_kind_term,
+	&bo_fault_kind_restart,   &bo_fault_kind_pause,
+	&bo_fault_kind_memory,    NULL,
 };
 
 const struct bo_fault_kind *const *bo_fault_kinds(void)
@@ -115,6 +122,18 @@ const char *bo_fault_wire_only(const struct bo_plan *plan, size_t *ret_index)
 		}
 	}
 	return NULL;
+}
+
+bool bo_fault_link_tracks(const struct bo_plan *plan, int link)
+{
+	for (size_t i = 0; i < plan->faults.len; i++) {
+		const struct bo_fault_spec *spec = &plan->faults.items[i];
+		const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
+
+		if (kind && kind->conn && spec->index == link)
+			return true;
+	}
+	return false;
 }
 
 int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,

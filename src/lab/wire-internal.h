@@ -224,7 +224,7 @@ uint16_t bo_wire_checksum_fold(uint64_t sum);
 /** struct bo_wire_counters - written by the wire's thread alone, read by any */
 struct bo_wire_counters {
 	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed,
-		refused, queued, duplicated, corrupted, reordered;
+		refused, queued, duplicated, corrupted, reordered, ruled, injected;
 };
 
 /* One writer, so no read-modify-write is needed; relaxed is enough for statistics. */
@@ -241,12 +241,16 @@ static inline void bo_wire_count(_Atomic uint64_t *counter, uint64_t n)
 /**
  * struct bo_wire_half - one direction; all but @counters belongs to the thread
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
+ * @rules: on connections, of both directions; NULL until there are some to come
  */
+struct bo_wire_rules;
 struct bo_wire_half {
 	int in;
 	int out;
 	struct bo_wire_line line;
 	struct bo_wire_queue queue;
+	struct bo_wire_rules *rules;
+	enum bo_dir dir;
 	bool blocked;
 	bool dead;
 	struct bo_wire_counters counters;
@@ -254,8 +258,7 @@ struct bo_wire_half {
 
 /** bo_wire_pass() - a frame that has been read into @room of the queue, or into a scratch buffer
  * when @room is NULL */
-void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
-		  size_t len);
+void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, uint8_t *data, size_t len);
 /** bo_wire_split() - the same for a frame whose packets have fates of their own */
 void bo_wire_split(struct bo_wire_half *half, const uint8_t *data, size_t len);
 /** bo_wire_flush() - write what is due, at most a batch */

@@ -56,6 +56,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/wake.h"
 #include "wire-internal.h"
+#include "wire_rules.h"
 
 /* Frames per visit to one device, so that neither direction nor an order waits long for the other;
  * and after how many of them to look whether something has become due. */
@@ -70,6 +71,15 @@ struct wire_order {
 	struct bo_impair im;
 };
 
+/** struct wire_rules_order - what bo_wire_rules_set() asks for, borrowed from its caller, who waits */
+struct wire_rules_order {
+	struct bo_wire_rules
+		*first; /* of the first order: where connections are tracked from then on */
+	const struct bo_conn_rule *rules;
+	size_t n;
+	bool pending;
+};
+
 struct bo_wire {
 	int fd[2];
 	int epoll;
@@ -79,6 +89,7 @@ struct bo_wire {
 	int64_t armed_ns;     /* what the timer is set to, INT64_MAX when off */
 	struct bo_wake wake;
 	unsigned int wires; /* among which @wake was shared out */
+	uint64_t seed;
 	struct bo_wire_half half[BO_DIR_COUNT];
 	struct bo_wire_flows *flows; /* of both directions */
 	uint8_t scratch[BO_WIRE_FRAME_MAX];
@@ -89,6 +100,8 @@ struct bo_wire {
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t obeyed;
 	struct wire_order orders[BO_DIR_COUNT];
+	struct wire_rules_order rules_order;
+	struct bo_wire_rules *tracks; /* [owned]; the thread has it in its halves */
 	uint64_t asked;
 	uint64_t done;
 	bool stop;
@@ -129,7 +142,8 @@ static bool half_read(struct bo_wire *wire, struct bo_wire_half *half, bool spli
 /** half_read_batch() - and write what becomes due meanwhile, in either direction */
 static void half_read_batch(struct bo_wire *wire, struct bo_wire_half *half)
 {
-	bool split = bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole;
+	bool split = (bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole) ||
+		     (half->rules && bo_wire_rules_per_packet(half->rules));
 
 	for (int i = 1; i <= WIRE_BATCH && !half->blocked && !half->dead; i++) {
 		if (!half_read(wire, half, split))
@@ -226,6 +240,34 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 	return n;
 }
 
+/** wire_obey_rules() - the same for rules on connections */
+static void wire_obey_rules(struct bo_wire *wire)
+{
+	struct wire_rules_order *order = &wire->rules_order;
+
+	if (!order->pending)
+		return;
+	for (int dir = 0; order->first && dir < BO_DIR_COUNT; dir++)
+		wire->half[dir].rules = order->first;
+	bo_wire_rules_replace(wire->half[0].rules, order->rules, order->n, bo_now_ns());
+	*order = (struct wire_rules_order){ 0 };
+}
+
+/** wire_emit() - a forged segment goes past everything that waits: it is of this moment */
+static bool wire_emit(void *arg, enum bo_dir dir, const uint8_t *frame, size_t len)
+{
+	struct bo_wire_half *half = &((struct bo_wire *)arg)->half[dir];
+	ssize_t n;
+
+	do
+		n = write(half->out, frame, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return false;
+	bo_wire_count(&half->counters.injected, 1);
+	return true;
+}
+
 /** wire_obey() - put what bo_wire_impair() asked for in force; false to stop */
 static bool wire_obey(struct bo_wire *wire)
 {
@@ -245,6 +287,7 @@ static bool wire_obey(struct bo_wire *wire)
 						  &half->queue));
 		order->pending = false;
 	}
+	wire_obey_rules(wire);
 	wire->done = wire->asked;
 	pthread_cond_broadcast(&wire->obeyed);
 	stop = wire->stop;
@@ -385,6 +428,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 	wire->epoll = wire->timer = wire->bell = -1;
 	wire->interest[0] = wire->interest[1] = EPOLLIN;
 	wire->armed_ns = INT64_MAX;
+	wire->seed = seed;
 	pthread_mutex_init(&wire->lock, NULL);
 	pthread_cond_init(&wire->obeyed, NULL);
 	wire->flows = bo_wire_flows_new();
@@ -394,6 +438,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
+		half->dir = (enum bo_dir)dir;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);
 		half->line.flows = wire->flows;
 	}
@@ -453,6 +498,52 @@ int bo_wire_check(struct bo_wire *wire, struct bo_err *err)
 	return 0;
 }
 
+int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_rule *rules, size_t n,
+		      struct bo_err *err)
+{
+	struct bo_wire_rules *first = NULL;
+	uint64_t ticket;
+
+	if (n > BO_CONN_RULES_MAX)
+		return bo_err_set(err, E2BIG, BO_SUBSYS_LAB,
+				  "wire: %zu rules on connections at a time, at most %d", n,
+				  BO_CONN_RULES_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (bo_conn_rule_check(&rules[i], err) < 0)
+			return -EINVAL;
+	pthread_mutex_lock(&wire->lock);
+	if (!wire->tracks) {
+		first = bo_wire_rules_new(wire->seed, wire_emit, wire);
+		if (!first) {
+			pthread_mutex_unlock(&wire->lock);
+			return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "wire: out of memory");
+		}
+		wire->tracks = first;
+	}
+	wire->rules_order = (struct wire_rules_order){
+		.first = first, .rules = rules, .n = n, .pending = true
+	};
+	ticket = ++wire->asked;
+	wire_ring(wire);
+	while (wire->done < ticket)
+		pthread_cond_wait(&wire->obeyed, &wire->lock);
+	pthread_mutex_unlock(&wire->lock);
+	return 0;
+}
+
+int bo_wire_rules_read(struct bo_wire *wire, uint32_t id, struct bo_conn_counts *ret,
+		       struct bo_err *err)
+{
+	bool found;
+
+	pthread_mutex_lock(&wire->lock);
+	found = wire->tracks && bo_wire_rules_counts(wire->tracks, id, ret);
+	pthread_mutex_unlock(&wire->lock);
+	return found ? 0
+		     : bo_err_set(err, ENOENT, BO_SUBSYS_LAB,
+				  "wire: no rule on connections with that id is in force");
+}
+
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret)
 {
 	const struct bo_wire_counters *c = &wire->half[dir].counters;
@@ -470,6 +561,8 @@ void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *
 		.duplicated = bo_wire_counted(&c->duplicated),
 		.corrupted = bo_wire_counted(&c->corrupted),
 		.reordered = bo_wire_counted(&c->reordered),
+		.ruled = bo_wire_counted(&c->ruled),
+		.injected = bo_wire_counted(&c->injected),
 	};
 }
 
@@ -488,6 +581,7 @@ void bo_wire_free(struct bo_wire *wire)
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
 		bo_wire_queue_done(&wire->half[dir].queue);
 	bo_wire_flows_free(wire->flows);
+	bo_wire_rules_free(wire->tracks);
 	bo_close(&wire->bell);
 	bo_close(&wire->timer);
 	bo_close(&wire->epoll);

@@ -4,6 +4,7 @@
  *
  * Order of the stations
  *   cut       a super-packet into the packets of a real link, when packets have fates of their own;
+ *   rules     wire_rules.c: what is done to chosen connections;
  *   fate      wire_fate.c: lost, late, twice, damaged;
  *   queue     wire_queue.c, until it is due;
  *   out       into the receiving device.
@@ -16,6 +17,7 @@
 
 #include "brownout/base/clock.h"
 #include "wire-internal.h"
+#include "wire_rules.h"
 
 /* Frames written at a time, so that the other direction, an order, or the end does not wait long. */
 #define FLUSH_BATCH 64
@@ -84,16 +86,22 @@ static bool half_tally(struct bo_wire_half *half, uint32_t packets,
 	return false;
 }
 
-/** half_judge() - decide and count; true when the frame goes on, as @out says */
-static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
+/** half_judge() - decide and count; true when the frame goes on, as @out says
+ * @len: what a rule leaves of it */
+static bool half_judge(struct bo_wire_half *half, int64_t now_ns, uint8_t *data, size_t *len,
 		       uint32_t packets, struct bo_wire_outcome *out)
 {
 	struct bo_wire_counters *c = &half->counters;
 	struct bo_wire_packet packet;
 
-	bo_wire_packet_parse(data, len, &packet);
+	bo_wire_packet_parse(data, *len, &packet);
 	bo_wire_count(&c->packets_in, packets);
 	bo_wire_count(&c->bytes_in, packet.len);
+	if (half->rules &&
+	    !bo_wire_rules_pass(half->rules, half->dir, now_ns, &packet, packets, data, len)) {
+		bo_wire_count(&c->ruled, packets);
+		return false;
+	}
 	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
 	return half_tally(half, packets, out);
 }
@@ -131,14 +139,13 @@ static void half_queue_twice(struct bo_wire_half *half, struct bo_wire_frame *ro
 	half_queue(half, room, len, 1, out);
 }
 
-void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
-		  size_t len)
+void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, uint8_t *data, size_t len)
 {
 	uint32_t packets = bo_wire_packets(data, len);
 	int64_t now_ns = bo_now_ns();
 	struct bo_wire_outcome out;
 
-	if (!half_judge(half, now_ns, data, len, packets, &out))
+	if (!half_judge(half, now_ns, data, &len, packets, &out))
 		return;
 	if (out.due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
 		return;
@@ -165,7 +172,7 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 		len = bo_wire_super_segment(super, index, room->data);
 	else
 		memcpy(room->data, data, len);
-	if (!half_judge(half, now_ns, room->data, len, 1, &out))
+	if (!half_judge(half, now_ns, room->data, &len, 1, &out))
 		return;
 	if (out.copied)
 		half_queue_twice(half, room, len, &out);

@@ -19,6 +19,7 @@ enum bo_arg_unit {
 	BO_UNIT_NODE,   /* a node's name */
 	BO_UNIT_CHOICE, /* one of the words in choices, separated by '|' */
 	BO_UNIT_SIZE_OR_RATIO, /* "64MiB" → bytes, "60%" → minus ppm: -600000 (the range is that of the bytes) */
+	BO_UNIT_TEXT, /* any text; the range is that of its length in bytes */
 	BO_UNIT_FILE, /* read with the scenario: struct bo_arg's @samples or @trace */
 };
 
@@ -85,10 +86,12 @@ struct bo_fault {
  * @claims: BO_CLAIM_* of this fault
  * @wire_only: [links] why netem cannot do this ("netem cannot keep packets in order"), or NULL when it can; a member
  *             that is NULL: it always can
+ * @conn: [links] acts on connections, as struct bo_fault_conn says (src/fault/conn-internal.h); else NULL
  * @impair: [links] put this fault's share of one direction into @into, which holds that of other faults; else NULL
  * @impair_now: [links] the same for a fault that is active and moves: what it asks for at this moment; NULL: @impair
  * @lint: what is allowed and hardly meant, into @buf; true when there is something to say; may be NULL
  */
+struct bo_fault_conn;
 struct bo_fault_kind {
 	const char *name;
 	const char *help;
@@ -112,6 +115,7 @@ struct bo_fault_kind {
 	void (*impair_now)(const struct bo_fault *fault, enum bo_dir dir, struct bo_impair *into);
 	bool (*lint)(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 		     size_t size);
+	const struct bo_fault_conn *conn;
 };
 
 /** bo_fault_kinds() - the registry, ended by NULL */
@@ -132,6 +136,8 @@ BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_
 					struct bo_err *err);
 /** bo_fault_wire_only() - why the links of @plan must be wires, or NULL; @ret_index: the first fault that wants it */
 const char *bo_fault_wire_only(const struct bo_plan *plan, size_t *ret_index);
+/** bo_fault_link_tracks() - must the link keep track of its connections from its beginning? */
+bool bo_fault_link_tracks(const struct bo_plan *plan, int link);
 /** bo_fault_init() - bind a checked spec to hands and record; bo_fault_done() frees the state */
 BO_NODISCARD int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
 			       const struct bo_fault_spec *spec, struct bo_hands *hands,

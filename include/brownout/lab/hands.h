@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "brownout/base/err.h"
+#include "brownout/model/conn.h"
 #include "brownout/model/impair.h"
 #include "brownout/model/plan.h"
 
@@ -64,6 +65,8 @@ enum bo_mem_knob { BO_MEM_MAX, BO_MEM_HIGH };
  * @link_impair: replace the whole impairment of one direction, atomically between two packets
  * @link_probe: start (on = true) or stop probing one direction
  * @link_measure: what probes sent in [from_ns, to_ns) (CLOCK_MONOTONIC) met; call after they had time to arrive
+ * @link_rules: replace the rules on connections of a link, between two packets; -ENOTSUP where it is no wire
+ * @link_rule_counts: what a rule in force has done so far
  * @node_kill: SIGKILL to the whole process tree at once
  * @node_term: SIGTERM to the main process
  * @node_start: start again after its end; with @wait_ready, only return once it is ready
@@ -79,6 +82,10 @@ struct bo_hands {
 	int (*link_probe)(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err);
 	int (*link_measure)(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
 			    struct bo_link_measure *ret, struct bo_err *err);
+	int (*link_rules)(void *self, int link, const struct bo_conn_rule *rules, size_t n,
+			  struct bo_err *err);
+	int (*link_rule_counts)(void *self, int link, uint32_t id, struct bo_conn_counts *ret,
+				struct bo_err *err);
 	int (*node_kill)(void *self, int node, struct bo_err *err);
 	int (*node_term)(void *self, int node, struct bo_err *err);
 	int (*node_start)(void *self, int node, bool wait_ready, struct bo_err *err);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "brownout/base/err.h"
+#include "brownout/model/conn.h"
 #include "brownout/model/impair.h"
 
 struct bo_wire;
@@ -23,18 +24,29 @@ BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const str
  * when the thread could not go on; bo_wire_impair() says the same */
 BO_NODISCARD int bo_wire_check(struct bo_wire *wire, struct bo_err *err);
 
+/** bo_wire_rules_set() - replace the rules on connections, of both directions, between two packets; returns once they are
+ * in force.  The first call begins to keep track of connections, with @n 0 too: a rule that is about connections which
+ * exist knows those that were seen since then
+ * @rules: [borrowed: for the call];  Return: -E2BIG beyond BO_CONN_RULES_MAX, -EINVAL */
+BO_NODISCARD int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_rule *rules, size_t n,
+				   struct bo_err *err);
+/** bo_wire_rules_read() - what a rule in force has done so far;  Return: -ENOENT without such a rule */
+BO_NODISCARD int bo_wire_rules_read(struct bo_wire *wire, uint32_t id, struct bo_conn_counts *ret,
+				    struct bo_err *err);
+
 /**
  * struct bo_wire_stats - a super-packet counts as the packets that it stands for; bytes are those of IP
  * @overflowed: dropped because the queue was full (packets or bytes)
  * @refused: not taken by the receiving kernel (its device was down, or it had no memory)
  * @queued: waiting or under way now
  * @duplicated: copies made; what becomes of them counts like any packet, so that packets_in + duplicated =
- *              packets_out + lost + blackholed + overflowed + refused + queued
+ *              packets_out + lost + blackholed + overflowed + refused + ruled + queued
  * @corrupted: with a bit flipped;  @reordered: sent ahead of others
+ * @ruled: dropped by a rule on connections;  @injected: segments that such a rule has forged
  */
 struct bo_wire_stats {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued,
-		refused, duplicated, corrupted, reordered;
+		refused, duplicated, corrupted, reordered, ruled, injected;
 };
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
 /** bo_wire_free() - stop the thread and close both devices, which removes them */

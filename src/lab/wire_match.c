@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_match.c — does the filter of a rule choose a packet?
+ * A text is searched in the stream with the algorithm of Knuth, Morris and Pratt, which needs no byte twice: so it is
+ * found across packets without keeping any.
+ *
+ * Owns: nothing.  Threads: the wire's own.  Privilege: none. */
+#include "wire_match.h"
+
+#include <netinet/in.h>
+
+#define ICMP6_PROTOCOL 58
+
+bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
+{
+	switch (rule->protocol) {
+	case BO_CONN_TCP:
+		return protocol == IPPROTO_TCP;
+	case BO_CONN_UDP:
+		return protocol == IPPROTO_UDP;
+	case BO_CONN_ICMP:
+		return protocol == IPPROTO_ICMP || protocol == ICMP6_PROTOCOL;
+	default:
+		return true;
+	}
+}
+
+static bool port_fits(const struct bo_conn_rule *rule, const struct bo_conn_flow *flow)
+{
+	if (!rule->port)
+		return true;
+	if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
+		return false;
+	return flow->port[!flow->initiator] == rule->port ||
+	       (flow->guessed && flow->port[flow->initiator] == rule->port);
+}
+
+bool bo_conn_flow_fits(const struct bo_conn_slot *slot, const struct bo_conn_flow *flow)
+{
+	const struct bo_conn_rule *rule = &slot->rule;
+	bool fresh = flow->number >= slot->born && !flow->guessed;
+
+	return bo_conn_protocol_fits(rule, flow->protocol) && port_fits(rule, flow) &&
+	       (rule->age == BO_CONN_ANY_AGE || (rule->age == BO_CONN_NEW) == fresh);
+}
+
+void bo_conn_lane_begin(struct bo_conn_lane *lane, int64_t at)
+{
+	if (lane->begun)
+		return;
+	*lane = (struct bo_conn_lane){ .begun = true,
+				       .start = at,
+				       .scanned = at,
+				       .hit_from = BO_CONN_NOWHERE,
+				       .hit_to = BO_CONN_NOWHERE,
+				       .barrier = BO_CONN_NOWHERE,
+				       .passed = at,
+				       .offered = at };
+}
+
+void bo_conn_text_prepare(struct bo_conn_slot *slot)
+{
+	size_t k = 0;
+
+	for (size_t i = 1; i < slot->rule.contains_len; i++) {
+		while (k && slot->contains[i] != slot->contains[k])
+			k = slot->fall_back[k - 1];
+		k += slot->contains[i] == slot->contains[k];
+		slot->fall_back[i] = (uint8_t)k;
+	}
+}
+
+/** chosen_at() - remember the first bytes that were chosen */
+static void chosen_at(struct bo_conn_lane *lane, int64_t from, int64_t to)
+{
+	if (lane->hit_from != BO_CONN_NOWHERE)
+		return;
+	lane->hit_from = from;
+	lane->hit_to = to;
+}
+
+/** finds_text() - does the text end, for the right time, in bytes that were not looked at before? */
+static bool finds_text(const struct bo_conn_slot *slot, struct bo_conn_lane *lane,
+		       const struct bo_conn_sight *s)
+{
+	const uint8_t *at = s->packet->ip + s->packet->payload;
+	int64_t from = lane->scanned > s->from ? lane->scanned : s->from;
+	bool found = false;
+
+	if (!s->tcp || s->from > lane->scanned)
+		lane->matched = 0;
+	for (int64_t i = from; i < s->to; i++) {
+		char byte = (char)at[i - s->from];
+
+		while (lane->matched && byte != slot->contains[lane->matched])
+			lane->matched = slot->fall_back[lane->matched - 1];
+		lane->matched += byte == slot->contains[lane->matched];
+		if (lane->matched < slot->rule.contains_len)
+			continue;
+		lane->matched = slot->fall_back[lane->matched - 1];
+		lane->count++;
+		if (slot->rule.occurrence && lane->count != slot->rule.occurrence)
+			continue;
+		found = true;
+		chosen_at(lane,
+			  i + 1 - (int64_t)slot->rule.contains_len > s->from
+				  ? i + 1 - (int64_t)slot->rule.contains_len
+				  : s->from,
+			  i + 1);
+	}
+	return found;
+}
+
+/** is_nth() - is it the packet with payload that is counted to? */
+static bool is_nth(const struct bo_conn_slot *slot, struct bo_conn_lane *lane,
+		   const struct bo_conn_sight *s)
+{
+	int64_t from = lane->scanned > s->from ? lane->scanned : s->from;
+
+	if (s->tcp && s->to <= lane->scanned)
+		return false;
+	/* A packet may stand for several when it was not cut; none of them is the n-th unless cut. */
+	if (++lane->count != slot->rule.packet)
+		return false;
+	chosen_at(lane, from, s->to);
+	return true;
+}
+
+bool bo_conn_packet_fits(const struct bo_conn_slot *slot, struct bo_conn_lane *lane,
+			 const struct bo_conn_sight *s)
+{
+	const struct bo_conn_rule *rule = &slot->rule;
+	bool fits;
+
+	if (rule->packets == BO_CONN_SYN_ONLY && (!s->syn || s->ack))
+		return false;
+	if (rule->packets == BO_CONN_NO_HANDSHAKE && s->syn)
+		return false;
+	if (!rule->packet && !rule->contains_len)
+		return true;
+	/* What lies so far ahead is not of this stream. */
+	if (s->tcp && (!s->payload || s->from - lane->scanned > BO_CONN_WINDOW_MAX))
+		return false;
+	fits = rule->packet ? is_nth(slot, lane, s) : finds_text(slot, lane, s);
+	if (s->tcp && lane->hit_from != BO_CONN_NOWHERE && s->from < lane->hit_to &&
+	    s->to > lane->hit_from)
+		fits = true;
+	lane->scanned = s->to > lane->scanned ? s->to : lane->scanned;
+	return fits;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_match.h — a rule on connections as it is in force, and whether its filter chooses a packet.
+ * Owns: nothing.  Threads: the wire's own; counters are atomic.  Privilege: none. */
+#pragma once
+#include "wire_rules.h"
+
+#define BO_CONN_NOWHERE INT64_MAX
+/* No window is larger (RFC 7323 § 2.3): what lies further from the reference is not of this stream. */
+#define BO_CONN_WINDOW_MAX (INT64_C(1) << 30)
+
+/** struct bo_conn_lane - one direction of a flow as one rule sees it; all but @count, @matched and @tick_ns are offsets
+ * @start: where it began to look;  @scanned: up to where it has looked
+ * @matched: how much of the text has been found;  @count: packets or finds so far
+ * @hit_from, @hit_to: the first bytes chosen, BO_CONN_NOWHERE when none
+ * @barrier: what lies beyond cannot have arrived;  @passed: up to where payload went on
+ * @credit: [DRIP] up to where it may go on, since @tick_ns;  @offered: up to where the sender has sent */
+struct bo_conn_lane {
+	bool begun;
+	int64_t start, scanned;
+	size_t matched;
+	int64_t count;
+	int64_t hit_from, hit_to;
+	int64_t barrier, passed;
+	int64_t credit, tick_ns, offered;
+};
+
+/** struct bo_conn_state - what a rule knows of a flow
+ * @serial: of the rule; that of another rule means that nothing here is valid
+ * @taken: it is among the first so many;  @judged: that has been decided
+ * @ending: the connection is to end;  @reset_ns: when an end was reset first */
+struct bo_conn_state {
+	uint64_t serial;
+	bool judged, taken, touched, ending, escaped, survived, syn_dropped;
+	bool was_reset[2];
+	int64_t reset_ns[2];
+	struct bo_conn_lane lane[2];
+};
+
+/** struct bo_conn_counters - struct bo_conn_counts, written by one thread and read by others */
+struct bo_conn_counters {
+	_Atomic uint64_t connections, matched, dropped, shortened, resets, unsent, passed_bytes,
+		escaped, survived;
+};
+
+/** struct bo_conn_slot - a rule in force; @born: flows from this number on are new;  @taken: flows so far */
+struct bo_conn_slot {
+	struct bo_conn_rule rule;
+	char contains[BO_CONN_CONTAINS_MAX];
+	uint8_t fall_back[BO_CONN_CONTAINS_MAX]; /* of Knuth, Morris and Pratt */
+	uint64_t serial, born;
+	int64_t taken;
+	struct bo_conn_counters counts;
+};
+
+/** struct bo_conn_sight - a packet on its way, as all rules see it
+ * @flow: NULL when it belongs to none;  @keep: bytes of payload that may go on
+ * @from, @to: of its payload in the stream */
+struct bo_conn_sight {
+	enum bo_dir dir;
+	int64_t now_ns;
+	const struct bo_wire_packet *packet;
+	uint32_t packets;
+	struct bo_conn_flow *flow;
+	bool tcp, syn, ack, fin, rst;
+	uint32_t seq, ack_number;
+	size_t payload;
+	int64_t from, to;
+	bool drop;
+	size_t keep;
+};
+
+/** bo_conn_protocol_fits(), bo_conn_flow_fits() - the conditions on the flow */
+bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol);
+bool bo_conn_flow_fits(const struct bo_conn_slot *slot, const struct bo_conn_flow *flow);
+/** bo_conn_lane_begin() - unless it has begun: from offset @at on */
+void bo_conn_lane_begin(struct bo_conn_lane *lane, int64_t at);
+/** bo_conn_text_prepare() - once per rule */
+void bo_conn_text_prepare(struct bo_conn_slot *slot);
+/** bo_conn_packet_fits() - the conditions on the packet itself; @lane has begun */
+bool bo_conn_packet_fits(const struct bo_conn_slot *slot, struct bo_conn_lane *lane,
+			 const struct bo_conn_sight *s);

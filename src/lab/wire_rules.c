@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_rules.c — which packets of which connections the rules choose, and what becomes of them.
+ *
+ * Streams.  What a rule says of payload it says of the byte stream of one direction of a flow, and positions in it are
+ * kept as 64-bit offsets beside a sequence number (struct bo_conn_side), so neither a wrap of sequence numbers nor a
+ * retransmission confuses them: bytes are looked at and counted once, and what was chosen stays chosen however often
+ * it is sent again.
+ *
+ * Resets.  A kernel takes a RST only at exactly the sequence number that it expects next (RFC 5961 § 3.2).  The end
+ * itself says which that is in each acknowledgement; between two of them it is the end of what went on to it.  For a
+ * live connection both are tried.  If neither fits, the kernel answers with a challenge ACK, which comes by here, and
+ * every packet of a connection that is to end is answered with a RST at the number that it asks for.
+ *
+ * Waiting.  Nothing is held back.  What may not pass is dropped and TCP sends it again, so a stalled or dripping flow
+ * goes on when its sender's retransmission timer says so.
+ *
+ * Owns: the flows, the rules, their counts.  Threads: the wire's own; the counts are atomic.  Privilege: none. */
+#include "wire_match.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "brownout/base/clock.h"
+#include "brownout/lab/linkprobe.h"
+
+#define TCP_FIN 0x01u
+#define TCP_SYN 0x02u
+#define TCP_RST 0x04u
+#define TCP_ACK 0x10u
+#define TCP_SEQ 4
+#define TCP_ACK_NUMBER 8
+/* What an end had sent before the RST reached it has come by after so long. */
+#define SURVIVED_NS (BO_NSEC_PER_SEC / 2)
+
+struct bo_wire_rules {
+	struct bo_conns conns;
+	struct bo_conn_slot slots[BO_CONN_RULES_MAX]; /* rule.id 0: free */
+	size_t used;                                  /* slots up to the last one in use */
+	bool per_packet;
+	uint64_t serial;
+	bo_wire_emit emit;
+	void *arg;
+};
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	bo_wire_count(counter, n);
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+/** offset_of() - where in the stream of @side sequence number @seq is */
+static int64_t offset_of(const struct bo_conn_side *side, uint32_t seq)
+{
+	return side->offset + (int32_t)(seq - side->seq);
+}
+
+/** look() - before the rules: where the packet is in its stream, and what it acknowledges */
+static void look(struct bo_conn_sight *s)
+{
+	const struct bo_wire_packet *p = s->packet;
+	struct bo_conn_side *side;
+
+	s->payload = p->has_l4 && p->payload < p->len ? p->len - p->payload : 0;
+	s->keep = s->payload;
+	if (!s->flow)
+		return;
+	side = &s->flow->side[s->dir];
+	s->tcp = p->protocol == IPPROTO_TCP;
+	if (!s->tcp) {
+		side->seen = true;
+		s->from = side->offset;
+		s->to = s->from + (int64_t)s->payload;
+		return;
+	}
+	s->syn = p->tcp_flags & TCP_SYN;
+	s->ack = p->tcp_flags & TCP_ACK;
+	s->fin = p->tcp_flags & TCP_FIN;
+	s->rst = p->tcp_flags & TCP_RST;
+	s->seq = get32(p->ip + p->l4 + TCP_SEQ);
+	s->ack_number = get32(p->ip + p->l4 + TCP_ACK_NUMBER);
+	if (!side->seen && !(s->rst && !s->ack && !s->seq)) {
+		side->seen = true;
+		side->seq = s->seq + s->syn;
+	}
+	if (s->ack && !s->rst) {
+		side->acked = true;
+		side->ack = s->ack_number;
+	}
+	s->from = offset_of(side, s->seq + s->syn);
+	s->to = s->from + (int64_t)s->payload;
+}
+
+/** learn() - after the rules: how far its flow has come; @went_on: bytes of payload that did */
+static void learn(const struct bo_conn_sight *s, bool passed, size_t went_on)
+{
+	struct bo_conn_flow *flow = s->flow;
+	struct bo_conn_side *side = &flow->side[s->dir];
+	bool fin = s->fin && went_on == s->payload;
+	uint32_t end = s->seq + s->syn + (uint32_t)went_on + fin;
+
+	if (!s->tcp) {
+		side->offset = s->to;
+		return;
+	}
+	if (s->to > side->offset && s->to - side->offset <= BO_CONN_WINDOW_MAX) {
+		side->offset = s->to;
+		side->seq = s->seq + s->syn + (uint32_t)s->payload;
+	}
+	if (!passed)
+		return;
+	if (!s->rst && (!side->any_passed || (int32_t)(end - side->passed) > 0)) {
+		side->any_passed = true;
+		side->passed = end;
+	}
+	side->fin = side->fin || fin;
+	flow->closed = flow->closed || s->rst || (flow->side[0].fin && flow->side[1].fin);
+}
+
+/* --- states ------------------------------------------------------------------------------------ */
+
+/** state_of() - of a flow that fits, NULL when the rule has enough of them (or there is no memory) */
+static struct bo_conn_state *state_of(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+				      struct bo_conn_flow *flow)
+{
+	size_t at = (size_t)(slot - rules->slots);
+	struct bo_conn_state *state;
+
+	if (at >= flow->nstates) {
+		state = realloc(flow->states, (at + 1) * sizeof(*state));
+		if (!state)
+			return NULL;
+		memset(state + flow->nstates, 0, (at + 1 - flow->nstates) * sizeof(*state));
+		flow->states = state;
+		flow->nstates = (uint8_t)(at + 1);
+	}
+	state = &flow->states[at];
+	if (state->serial != slot->serial)
+		*state = (struct bo_conn_state){ .serial = slot->serial };
+	if (!state->judged) {
+		state->judged = true;
+		state->taken = !slot->rule.first || slot->taken < slot->rule.first;
+		slot->taken += state->taken;
+	}
+	return state->taken ? state : NULL;
+}
+
+/* --- actions ---------------------------------------------------------------------------------- */
+
+static void touch(struct bo_conn_slot *slot, struct bo_conn_state *state)
+{
+	if (!state->touched)
+		count(&slot->counts.connections, 1);
+	state->touched = true;
+}
+
+static void send_to(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		    struct bo_conn_state *state, const struct bo_conn_flow *flow, int end,
+		    uint8_t flags, uint32_t seq, uint32_t ack, int64_t now_ns)
+{
+	enum bo_dir dir = (enum bo_dir) !end; /* the way to it: it comes from the other end */
+	uint8_t frame[BO_FORGED_MAX];
+	size_t len = bo_forge_tcp(flow, dir, flags, seq, ack, frame);
+
+	if (!rules->emit(rules->arg, dir, frame, len)) {
+		count(&slot->counts.unsent, 1);
+		return;
+	}
+	count(&slot->counts.resets, 1);
+	if (flags & TCP_RST && !state->was_reset[end]) {
+		state->was_reset[end] = true;
+		state->reset_ns[end] = now_ns;
+	}
+}
+
+static bool end_is_meant(const struct bo_conn_slot *slot, const struct bo_conn_flow *flow, int end)
+{
+	switch (slot->rule.ends) {
+	case BO_CONN_INITIATOR:
+		return end == flow->initiator;
+	case BO_CONN_RESPONDER:
+		return end != flow->initiator;
+	default:
+		return true;
+	}
+}
+
+/** reset_end() - RST where @end may expect its next byte: what it has said, and what has gone on to it since
+ * @more: one more such place, when @has_more */
+static void reset_end(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		      struct bo_conn_state *state, const struct bo_conn_flow *flow, int end,
+		      int64_t now_ns)
+{
+	const struct bo_conn_side *self = &flow->side[end], *other = &flow->side[!end];
+
+	if (!self->acked) {
+		/* It has sent its SYN and waits: there a RST counts when it acknowledges that
+		 * (RFC 9293 § 3.10.7.3). */
+		if (self->seen)
+			send_to(rules, slot, state, flow, end, TCP_RST | TCP_ACK, 0, self->seq,
+				now_ns);
+		return;
+	}
+	send_to(rules, slot, state, flow, end, TCP_RST, self->ack, 0, now_ns);
+	if (other->any_passed && other->passed != self->ack)
+		send_to(rules, slot, state, flow, end, TCP_RST, other->passed, 0, now_ns);
+}
+
+/** end_connection() - reset the ends that are meant, as far as this moment allows */
+static void end_connection(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+			   struct bo_conn_state *state, const struct bo_conn_flow *flow,
+			   int64_t now_ns)
+{
+	touch(slot, state);
+	state->ending = true;
+	for (int end = 0; end < 2; end++)
+		if (end_is_meant(slot, flow, end))
+			reset_end(rules, slot, state, flow, end, now_ns);
+}
+
+/** close_connection() - FIN to both ends; the receiver of @dir has all of its stream up to @at */
+static void close_connection(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+			     struct bo_conn_state *state, const struct bo_conn_flow *flow,
+			     enum bo_dir dir, int64_t now_ns)
+{
+	const struct bo_conn_side *from = &flow->side[dir], *to = &flow->side[!dir];
+
+	touch(slot, state);
+	state->ending = true;
+	send_to(rules, slot, state, flow, !dir, TCP_FIN | TCP_ACK, to->ack, from->ack, now_ns);
+	send_to(rules, slot, state, flow, (int)dir, TCP_FIN | TCP_ACK, from->ack, to->ack, now_ns);
+}
+
+/** answer() - a packet of a connection that is to end: it goes no further, and its sender is told so */
+static void answer(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		   struct bo_conn_state *state, struct bo_conn_sight *s)
+{
+	int self = (int)s->dir, other = !s->dir;
+
+	if (s->rst || s->syn)
+		return;
+	if (state->was_reset[self] && !state->survived &&
+	    s->now_ns - state->reset_ns[self] > SURVIVED_NS) {
+		state->survived = true;
+		count(&slot->counts.survived, 1);
+	}
+	/* Of a connection of which only the other end is reset, that end's kernel tells the rest. */
+	if (!end_is_meant(slot, s->flow, self) && state->was_reset[other])
+		return;
+	s->drop = true;
+	if (slot->rule.orderly && !s->payload && !s->fin)
+		return;
+	if (s->ack && end_is_meant(slot, s->flow, self))
+		send_to(rules, slot, state, s->flow, self, TCP_RST, s->ack_number, 0, s->now_ns);
+	if (end_is_meant(slot, s->flow, other) && !state->was_reset[other]) {
+		reset_end(rules, slot, state, s->flow, other, s->now_ns);
+		if (s->flow->side[other].acked && s->flow->side[other].ack != s->seq)
+			send_to(rules, slot, state, s->flow, other, TCP_RST, s->seq, 0, s->now_ns);
+	}
+}
+
+static void act_drop(struct bo_conn_slot *slot, struct bo_conn_state *state,
+		     struct bo_conn_lane *lane, struct bo_conn_sight *s)
+{
+	int64_t from = s->from > lane->start ? s->from : lane->start;
+
+	touch(slot, state);
+	s->drop = true;
+	if (s->syn && !s->ack && !s->flow->side[s->dir].any_passed)
+		state->syn_dropped = true;
+	if (lane->hit_from != BO_CONN_NOWHERE)
+		from = lane->hit_from;
+	if (s->tcp && s->payload && from < lane->barrier)
+		lane->barrier = from;
+}
+
+static void act_refuse(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		       struct bo_conn_state *state, struct bo_conn_sight *s)
+{
+	touch(slot, state);
+	s->drop = true;
+	state->syn_dropped = !s->flow->side[s->dir].any_passed;
+	send_to(rules, slot, state, s->flow, (int)s->dir, TCP_RST | TCP_ACK, 0,
+		s->seq + 1 + (uint32_t)s->payload, s->now_ns);
+}
+
+/** pass_up_to() - of the payload, at @from of what is counted, only what lies before @limit goes on */
+static void pass_up_to(struct bo_conn_slot *slot, struct bo_conn_state *state,
+		       struct bo_conn_lane *lane, struct bo_conn_sight *s, int64_t from,
+		       int64_t limit)
+{
+	int64_t to = from + (int64_t)s->payload;
+	int64_t passes = to < limit ? to : limit;
+
+	lane->offered = to > lane->offered ? to : lane->offered;
+	if (to > limit) {
+		touch(slot, state);
+		/* Half a datagram is none. */
+		if (from >= limit || !s->tcp)
+			s->drop = true;
+		else
+			s->keep = (size_t)(limit - from);
+	}
+	if (s->drop || passes <= lane->passed)
+		return;
+	count(&slot->counts.passed_bytes, (uint64_t)(passes - lane->passed));
+	lane->passed = passes;
+}
+
+static void act_stall(struct bo_conn_slot *slot, struct bo_conn_state *state,
+		      struct bo_conn_lane *lane, struct bo_conn_sight *s)
+{
+	lane->barrier = lane->start + slot->rule.after_bytes;
+	/* Not even the end of the stream gets past what is missing of it. */
+	if (s->payload || s->fin)
+		pass_up_to(slot, state, lane, s, s->from, lane->barrier);
+}
+
+static void act_drip(struct bo_conn_slot *slot, struct bo_conn_state *state,
+		     struct bo_conn_lane *lane, struct bo_conn_sight *s)
+{
+	const struct bo_conn_rule *rule = &slot->rule;
+	int64_t ticks;
+
+	if (!s->payload && !s->fin)
+		return;
+	if (!lane->tick_ns) {
+		lane->tick_ns = s->now_ns;
+		lane->credit = lane->start + rule->after_bytes;
+	}
+	ticks = (s->now_ns - lane->tick_ns) / rule->every_ns;
+	lane->tick_ns += ticks * rule->every_ns;
+	lane->credit += ticks * rule->after_bytes;
+	/* Who had nothing to send saves nothing up. */
+	if (lane->passed >= lane->offered && lane->credit > lane->passed + rule->after_bytes)
+		lane->credit = lane->passed + rule->after_bytes;
+	lane->barrier = lane->credit;
+	/* A datagram that was dropped does not come again: the next one takes its place. */
+	if (!s->tcp)
+		lane->offered = lane->passed;
+	pass_up_to(slot, state, lane, s, s->tcp ? s->from : lane->passed, lane->credit);
+}
+
+static void act(struct bo_wire_rules *rules, struct bo_conn_slot *slot, struct bo_conn_state *state,
+		struct bo_conn_sight *s)
+{
+	struct bo_conn_lane *lane = &state->lane[s->dir];
+
+	switch (slot->rule.action) {
+	case BO_CONN_DROP:
+		act_drop(slot, state, lane, s);
+		return;
+	case BO_CONN_REFUSE:
+		act_refuse(rules, slot, state, s);
+		return;
+	case BO_CONN_RESET:
+		/* A new connection is let come about first; one that its end resets needs no help. */
+		if (s->syn || s->rst)
+			return;
+		touch(slot, state);
+		state->ending = true;
+		answer(rules, slot, state, s);
+		return;
+	case BO_CONN_STALL:
+	case BO_CONN_CUT:
+		act_stall(slot, state, lane, s);
+		return;
+	case BO_CONN_DRIP:
+		act_drip(slot, state, lane, s);
+		return;
+	case BO_CONN_ACTION_COUNT:
+		return;
+	}
+}
+
+/* --- a packet --------------------------------------------------------------------------------- */
+
+/** heed() - what an acknowledgement says of the stream that goes the other way */
+static void heed(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		 struct bo_conn_state *state, const struct bo_conn_sight *s)
+{
+	struct bo_conn_lane *lane = &state->lane[!s->dir];
+	int64_t acked;
+
+	if (!s->tcp || !s->ack || s->rst || state->ending)
+		return;
+	if (s->syn && state->syn_dropped && !state->escaped) {
+		state->escaped = true;
+		count(&slot->counts.escaped, 1);
+	}
+	if (!lane->begun || !s->flow->side[!s->dir].seen)
+		return;
+	acked = offset_of(&s->flow->side[!s->dir], s->ack_number);
+	/* A FIN takes up one number behind the last byte. */
+	if (lane->barrier != BO_CONN_NOWHERE && acked > lane->barrier + 1 && !state->escaped) {
+		state->escaped = true;
+		count(&slot->counts.escaped, 1);
+	}
+	if (slot->rule.action != BO_CONN_CUT || acked < lane->start + slot->rule.after_bytes)
+		return;
+	if (slot->rule.orderly)
+		close_connection(rules, slot, state, s->flow, (enum bo_dir) !s->dir, s->now_ns);
+	else
+		end_connection(rules, slot, state, s->flow, s->now_ns);
+}
+
+static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		     struct bo_conn_sight *s)
+{
+	const struct bo_conn_rule *rule = &slot->rule;
+	bool meant = rule->dirs >> s->dir & 1;
+	struct bo_conn_state *state;
+	struct bo_conn_lane *lane;
+
+	if (!s->flow) {
+		/* Later fragments and the like: only where no condition needs a connection. */
+		if (rule->action != BO_CONN_DROP || rule->port || rule->first || !meant ||
+		    rule->age != BO_CONN_ANY_AGE || rule->packets != BO_CONN_ALL_PACKETS ||
+		    bo_conn_rule_per_packet(rule) ||
+		    !bo_conn_protocol_fits(rule, s->packet->protocol))
+			return;
+		count(&slot->counts.matched, s->packets);
+		s->drop = true;
+		return;
+	}
+	if (!bo_conn_flow_fits(slot, s->flow))
+		return;
+	state = state_of(rules, slot, s->flow);
+	if (!state)
+		return;
+	heed(rules, slot, state, s);
+	if (state->ending) {
+		count(&slot->counts.matched, s->packets);
+		answer(rules, slot, state, s);
+		return;
+	}
+	if (!meant)
+		return;
+	lane = &state->lane[s->dir];
+	bo_conn_lane_begin(lane, s->flow->side[s->dir].offset);
+	if (!bo_conn_packet_fits(slot, lane, s))
+		return;
+	count(&slot->counts.matched, s->packets);
+	act(rules, slot, state, s);
+}
+
+static bool is_probe(const struct bo_wire_packet *p)
+{
+	return p->has_l4 && p->protocol == IPPROTO_UDP &&
+	       (p->source_port == BO_LINKPROBE_PORT || p->target_port == BO_LINKPROBE_PORT);
+}
+
+bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t now_ns,
+			struct bo_wire_packet *packet, uint32_t packets, uint8_t *frame,
+			size_t *len)
+{
+	struct bo_conn_sight s = {
+		.dir = dir, .now_ns = now_ns, .packet = packet, .packets = packets
+	};
+	bool drop = false;
+	size_t keep;
+
+	if (is_probe(packet))
+		return true;
+	s.flow = bo_conns_meet(&rules->conns, dir, packet);
+	look(&s);
+	keep = s.payload;
+	for (size_t i = 0; i < rules->used; i++) {
+		struct bo_conn_slot *slot = &rules->slots[i];
+
+		if (!slot->rule.id)
+			continue;
+		s.drop = false;
+		s.keep = s.payload;
+		rule_see(rules, slot, &s);
+		if (s.drop)
+			count(&slot->counts.dropped, packets);
+		else if (s.keep < s.payload)
+			count(&slot->counts.shortened, 1);
+		drop = drop || s.drop;
+		keep = s.keep < keep ? s.keep : keep;
+	}
+	if (s.flow)
+		learn(&s, !drop, keep);
+	if (!drop && keep < s.payload)
+		*len = bo_forge_shorten(frame, packet, keep);
+	return !drop;
+}
+
+/* --- the set ---------------------------------------------------------------------------------- */
+
+struct bo_wire_rules *bo_wire_rules_new(uint64_t seed, bo_wire_emit emit, void *arg)
+{
+	struct bo_wire_rules *rules = calloc(1, sizeof(*rules));
+
+	if (!rules)
+		return NULL;
+	bo_conns_init(&rules->conns, seed);
+	rules->emit = emit;
+	rules->arg = arg;
+	return rules;
+}
+
+void bo_wire_rules_free(struct bo_wire_rules *rules)
+{
+	if (rules)
+		bo_conns_done(&rules->conns);
+	free(rules);
+}
+
+bool bo_wire_rules_per_packet(const struct bo_wire_rules *rules)
+{
+	return rules->per_packet;
+}
+
+static struct bo_conn_slot *slot_of(struct bo_wire_rules *rules, uint32_t id)
+{
+	for (size_t i = 0; i < BO_CONN_RULES_MAX; i++)
+		if (rules->slots[i].rule.id == id)
+			return &rules->slots[i];
+	return NULL;
+}
+
+/** reset_live() - the connections that there are, those used last first */
+static void reset_live(struct bo_wire_rules *rules, struct bo_conn_slot *slot, int64_t now_ns)
+{
+	struct bo_conns *conns = &rules->conns;
+
+	for (uint32_t i = conns->newest; i != BO_CONN_NONE; i = conns->flows[i].older) {
+		struct bo_conn_flow *flow = &conns->flows[i];
+		struct bo_conn_state *state;
+
+		if (flow->closed || !bo_conn_flow_fits(slot, flow))
+			continue;
+		state = state_of(rules, slot, flow);
+		if (state)
+			end_connection(rules, slot, state, flow, now_ns);
+	}
+}
+
+static void slot_fill(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+		      const struct bo_conn_rule *rule, int64_t now_ns)
+{
+	memset(slot, 0, sizeof(*slot));
+	slot->rule = *rule;
+	if (rule->contains_len)
+		memcpy(slot->contains, rule->contains, rule->contains_len);
+	slot->rule.contains = slot->contains;
+	if (rule->action == BO_CONN_REFUSE)
+		slot->rule.packets = BO_CONN_SYN_ONLY;
+	slot->serial = ++rules->serial;
+	slot->born = rules->conns.born;
+	bo_conn_text_prepare(slot);
+	if (rule->action == BO_CONN_RESET && !bo_conn_rule_per_packet(rule))
+		reset_live(rules, slot, now_ns);
+}
+
+static bool is_among(uint32_t id, const struct bo_conn_rule *rule, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rule[i].id == id)
+			return true;
+	return false;
+}
+
+void bo_wire_rules_replace(struct bo_wire_rules *rules, const struct bo_conn_rule *rule, size_t n,
+			   int64_t now_ns)
+{
+	for (size_t i = 0; i < BO_CONN_RULES_MAX; i++)
+		if (rules->slots[i].rule.id && !is_among(rules->slots[i].rule.id, rule, n))
+			rules->slots[i].rule.id = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct bo_conn_slot *slot = slot_of(rules, rule[i].id) ? NULL : slot_of(rules, 0);
+
+		if (slot)
+			slot_fill(rules, slot, &rule[i], now_ns);
+	}
+	rules->used = 0;
+	rules->per_packet = false;
+	for (size_t i = 0; i < BO_CONN_RULES_MAX; i++) {
+		if (!rules->slots[i].rule.id)
+			continue;
+		rules->used = i + 1;
+		rules->per_packet = rules->per_packet ||
+				    bo_conn_rule_per_packet(&rules->slots[i].rule);
+	}
+}
+
+bool bo_wire_rules_counts(const struct bo_wire_rules *rules, uint32_t id,
+			  struct bo_conn_counts *ret)
+{
+	for (size_t i = 0; i < BO_CONN_RULES_MAX; i++) {
+		const struct bo_conn_counters *c = &rules->slots[i].counts;
+
+		if (!id || rules->slots[i].rule.id != id)
+			continue;
+		*ret = (struct bo_conn_counts){
+			.connections = bo_wire_counted(&c->connections),
+			.matched = bo_wire_counted(&c->matched),
+			.dropped = bo_wire_counted(&c->dropped),
+			.shortened = bo_wire_counted(&c->shortened),
+			.resets = bo_wire_counted(&c->resets),
+			.unsent = bo_wire_counted(&c->unsent),
+			.passed_bytes = bo_wire_counted(&c->passed_bytes),
+			.escaped = bo_wire_counted(&c->escaped),
+			.survived = bo_wire_counted(&c->survived),
+		};
+		return true;
+	}
+	return false;
+}
