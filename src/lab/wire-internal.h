@@ -201,8 +201,11 @@ static inline void bo_wire_count(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, bo_wire_counted(counter) + n, memory_order_relaxed);
 }
 
+struct bo_record;
+
 /**
- * struct bo_wire_half - one direction; all but @counters belongs to the thread
+ * struct bo_wire_half - one direction; all but @counters and @record belongs to the thread
+ * @record: who is told of each packet, or NULL
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
  */
 struct bo_wire_half {
@@ -213,6 +216,8 @@ struct bo_wire_half {
 	bool blocked;
 	bool dead;
 	struct bo_wire_counters counters;
+	_Atomic(struct bo_record *) record;
+	enum bo_dir dir;
 };
 
 /** bo_wire_pass() - a frame that has been read into @room of the queue, or into a scratch buffer

@@ -316,6 +316,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
+		half->dir = (enum bo_dir)dir;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);
 	}
 	r = wire_open(wire, err);
@@ -354,6 +355,12 @@ int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair
 		pthread_cond_wait(&wire->obeyed, &wire->lock);
 	pthread_mutex_unlock(&wire->lock);
 	return 0;
+}
+
+void bo_wire_record(struct bo_wire *wire, struct bo_record *record)
+{
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+		atomic_store_explicit(&wire->half[dir].record, record, memory_order_release);
 }
 
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret)

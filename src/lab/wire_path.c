@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "brownout/base/clock.h"
+#include "record-internal.h"
 #include "wire-internal.h"
 
 /* --- out -------------------------------------------------------------------------------------- */
@@ -54,17 +55,32 @@ void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
+static void half_record(struct bo_wire_half *half, int64_t now_ns,
+			const struct bo_wire_packet *packet, uint32_t packets, uint64_t number,
+			const struct bo_wire_outcome *out)
+{
+	struct bo_record *record = atomic_load_explicit(&half->record, memory_order_acquire);
+
+	if (record)
+		bo_record_put(record, half->dir, now_ns, packet, packets,
+			      &(struct bo_record_fate){ .number = number,
+							.delay_ns = out->due_ns - now_ns,
+							.outcome = *out });
+}
+
 /** half_judge() - decide and count; true when the frame goes on, as @out says */
 static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
 		       uint32_t packets, struct bo_wire_outcome *out)
 {
 	struct bo_wire_counters *c = &half->counters;
 	struct bo_wire_packet packet;
+	uint64_t number = half->line.number;
 
 	bo_wire_packet_parse(data, len, &packet);
 	bo_wire_count(&c->packets_in, packets);
 	bo_wire_count(&c->bytes_in, packet.len);
 	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+	half_record(half, now_ns, &packet, packets, number, out);
 	switch (out->fate) {
 	case BO_WIRE_PASS:
 		return true;

@@ -20,6 +20,10 @@ BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t 
 BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
 				struct bo_err *err);
 
+struct bo_record;
+/** bo_wire_record() - from now on tell @record of every packet; [borrowed: until the wire is freed] */
+void bo_wire_record(struct bo_wire *wire, struct bo_record *record);
+
 /**
  * struct bo_wire_stats - a super-packet counts as the packets that it stands for; bytes are those of IP
  * @overflowed: dropped because the queue was full (packets or bytes)
