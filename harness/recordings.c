@@ -101,8 +101,7 @@ bool bo_recordings_text(const struct bo_recordings *r, size_t i, char *buf, size
 	(void)bo_format_size(st.bytes, bytes);
 	if (st.write_errno)
 		snprintf(buf, size,
-			 "links/%s is incomplete: %s; %" PRIu64 " of %" PRIu64
-			 " packets are in it",
+			 "links/%s is incomplete: %s; %" PRIu64 " of %" PRIu64 " packets are in it",
 			 name, strerrordesc_np(st.write_errno), st.written, st.seen);
 	else if (st.full)
 		snprintf(buf, size,
@@ -110,10 +109,11 @@ bool bo_recordings_text(const struct bo_recordings *r, size_t i, char *buf, size
 			 " packets are not in it; record { limit = … } allows more",
 			 name, bytes, st.beyond, st.seen);
 	else if (st.missed)
-		snprintf(buf, size,
-			 "links/%s misses %" PRIu64 " of %" PRIu64
-			 " packets: writing it could not keep up; record { snaplen = … } makes it smaller",
-			 name, st.missed, st.seen);
+		snprintf(
+			buf, size,
+			"links/%s misses %" PRIu64 " of %" PRIu64
+			" packets: writing it could not keep up; record { snaplen = … } makes it smaller",
+			name, st.missed, st.seen);
 	else
 		return false;
 	return true;

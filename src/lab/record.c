@@ -150,8 +150,7 @@ void bo_record_text(const struct bo_record_fate *f, uint32_t packets, char *buf,
 	int n = snprintf(buf, size, "flow %016" PRIx64 " packet %" PRIu64, f->flow, f->number);
 
 	if (packets > 1)
-		n += snprintf(buf + n, size - (size_t)n, " to %" PRIu64,
-			      f->number + packets - 1);
+		n += snprintf(buf + n, size - (size_t)n, " to %" PRIu64, f->number + packets - 1);
 	switch (f->outcome.fate) {
 	case BO_WIRE_PASS:
 		n += snprintf(buf + n, size - (size_t)n, ": delay %" PRId64 ".%06d ms",

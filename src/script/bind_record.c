@@ -29,8 +29,8 @@ int lx_link_record(lua_State *L)
 	if (!lua_isnoneornil(L, 2)) {
 		lx_table_open(L, 2, &t, keys, "record { snaplen = 128, limit = \"64MiB\" }",
 			      "record");
-		(void)lx_read_size(&t, "snaplen", SNAPLEN_MIN, SNAPLEN_MAX,
-				   &link->record_snaplen);
+		(void)lx_read_count(&t, "snaplen", SNAPLEN_MIN, SNAPLEN_MAX,
+				    &link->record_snaplen);
 		(void)lx_read_size(&t, "limit", LIMIT_MIN, LIMIT_MAX, &link->record_limit);
 	}
 	lua_settop(L, 1);

@@ -10,7 +10,7 @@
 #include "brownout/base/err.h"
 #include "brownout/model/impair.h"
 
-#define BO_RECORD_SNAPLEN 256             /* default */
+#define BO_RECORD_SNAPLEN 256               /* default */
 #define BO_RECORD_LIMIT (INT64_C(64) << 20) /* default */
 
 struct bo_record;
