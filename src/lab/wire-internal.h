@@ -26,26 +26,34 @@
 
 /**
  * struct bo_wire_frame - one queued frame: virtio header and packet, as read from the device
- * @due_ns: CLOCK_MONOTONIC when it leaves;  never smaller than that of the frame before it
+ * @due_ns: CLOCK_MONOTONIC when it leaves, in any order
+ * @seq, @chunk, @place: the queue's own
  * @len: bytes of @data;  @packets: how many packets it is worth (segments of a super-packet)
  */
 struct bo_wire_frame {
 	int64_t due_ns;
+	uint64_t seq;
+	struct bo_wire_chunk *chunk;
 	uint32_t len;
 	uint32_t packets;
+	uint8_t place;
 	/* The IP header begins on a 4-byte boundary behind the 10 bytes of the virtio header. */
-	uint8_t pad[6];
+	uint8_t pad[5];
 	uint8_t data[];
 };
 
 struct bo_wire_chunk;
+struct bo_wire_ref;
 
 /**
- * struct bo_wire_queue - FIFO of frames in chunks of 1 MiB; zero-initialise and set @max_bytes
+ * struct bo_wire_queue - frames by due time, those of one time in the order in which they came;
+ * zero-initialise and set @max_bytes
  * A frame is written in place (reserve, fill, commit) and read in place (head, pop).  Emptied
  * chunks are kept for reuse, so that a steady state allocates nothing; when the queue runs empty
  * all but a few go back.
- * @max_bytes: memory bound; bo_wire_queue_reserve() says NULL beyond it
+ * @max_bytes: bound of the chunks, beyond which bo_wire_queue_reserve() says NULL; references to
+ * frames take at most a quarter more
+ * @frames, @packets: that wait;  the rest is the queue's own
  */
 struct bo_wire_queue {
 	struct bo_wire_chunk *head;
@@ -54,19 +62,29 @@ struct bo_wire_queue {
 	size_t nchunks;
 	size_t nspare;
 	size_t max_bytes;
+	size_t live_bytes;
 	uint64_t frames;
 	uint64_t packets;
+	uint64_t seq;
+	struct bo_wire_frame *fifo; /* the first of those that came in order of time */
+	uint64_t nfifo;
+	int64_t fifo_last_ns;
+	struct bo_wire_ref *heap; /* the others */
+	size_t nheap;
+	size_t heap_room;
 };
 
-/** bo_wire_queue_reserve() - room for one frame of BO_WIRE_FRAME_MAX bytes, not yet queued; NULL
- * when full */
+/** bo_wire_queue_reserve() - room for one frame of BO_WIRE_FRAME_MAX bytes, not yet queued; void
+ * after the next pop, reserve, each or clear;  NULL when full */
 struct bo_wire_frame *bo_wire_queue_reserve(struct bo_wire_queue *queue);
 /** bo_wire_queue_commit() - queue the frame last reserved; its due_ns, len and packets are set */
 void bo_wire_queue_commit(struct bo_wire_queue *queue, struct bo_wire_frame *frame);
-/** bo_wire_queue_head() - the oldest frame, or NULL */
+/** bo_wire_queue_head() - the frame that is due first, or NULL */
 struct bo_wire_frame *bo_wire_queue_head(const struct bo_wire_queue *queue);
+/** bo_wire_queue_pop() - away with the head */
 void bo_wire_queue_pop(struct bo_wire_queue *queue);
-/** bo_wire_queue_each() - call @fn on every frame, oldest first */
+/** bo_wire_queue_each() - call @fn on every frame, in the order in which they would leave; it may
+ * change due_ns, and frames that thereby get the same time keep their order */
 void bo_wire_queue_each(struct bo_wire_queue *queue,
 			void (*fn)(struct bo_wire_frame *frame, void *arg), void *arg);
 void bo_wire_queue_clear(struct bo_wire_queue *queue);

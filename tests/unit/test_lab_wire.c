@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_lab_wire.c — the wire's parts on their own, and the whole wire between two socket
+/* tests/unit/test_lab_wire.c — the wire's parts on their own (but the queue), and the whole wire between two socket
  * pairs in place of TUN devices (both take and give one whole frame per call).  Privilege: none. */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -21,73 +21,6 @@
 #include "wire-internal.h"
 
 #define MS BO_NSEC_PER_MSEC
-
-/* --- queue ------------------------------------------------------------------------------------ */
-
-static void queue_put(struct bo_wire_queue *queue, uint32_t len, uint8_t fill)
-{
-	struct bo_wire_frame *frame = bo_wire_queue_reserve(queue);
-
-	assert_non_null(frame);
-	memset(frame->data, fill, len);
-	frame->due_ns = fill;
-	frame->len = len;
-	frame->packets = 1;
-	bo_wire_queue_commit(queue, frame);
-}
-
-static void queue_is_fifo_across_chunks(void **state)
-{
-	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
-	uint32_t put = 0, got = 0;
-
-	(void)state;
-	/* Several times round, with the queue always a little longer: chunks are taken, emptied and
-	 * reused. */
-	for (int round = 0; round < 50; round++) {
-		for (int i = 0; i < 100; i++, put++)
-			queue_put(&queue, 20 + put % 60000, (uint8_t)put);
-		for (int i = 0; i < 90; i++, got++) {
-			const struct bo_wire_frame *frame = bo_wire_queue_head(&queue);
-
-			assert_non_null(frame);
-			assert_int_equal(frame->len, 20 + got % 60000);
-			assert_int_equal(frame->data[0], (uint8_t)got);
-			assert_int_equal(frame->data[frame->len - 1], (uint8_t)got);
-			bo_wire_queue_pop(&queue);
-		}
-	}
-	assert_int_equal(queue.frames, put - got);
-	assert_int_equal(queue.packets, put - got);
-	while (bo_wire_queue_head(&queue))
-		bo_wire_queue_pop(&queue);
-	assert_int_equal(queue.frames, 0);
-	assert_true(queue.nchunks <= 4);
-	bo_wire_queue_done(&queue);
-	assert_int_equal(queue.nchunks, 0);
-}
-
-static void queue_is_bounded_in_bytes(void **state)
-{
-	struct bo_wire_queue queue = { .max_bytes = 3 * BO_WIRE_CHUNK_BYTES };
-	struct bo_wire_frame *frame;
-	size_t bytes = 0;
-
-	(void)state;
-	while ((frame = bo_wire_queue_reserve(&queue))) {
-		frame->len = 60000;
-		frame->packets = 1;
-		bo_wire_queue_commit(&queue, frame);
-		bytes += 60000;
-		assert_true(bytes <= queue.max_bytes);
-	}
-	assert_true(bytes > queue.max_bytes * 8 / 10);
-	bo_wire_queue_pop(&queue);
-	assert_null(bo_wire_queue_reserve(&queue)); /* one frame less does not free a chunk */
-	bo_wire_queue_clear(&queue);
-	assert_non_null(bo_wire_queue_reserve(&queue));
-	bo_wire_queue_done(&queue);
-}
 
 /* --- segmentation ----------------------------------------------------------------------------- */
 
@@ -767,8 +700,6 @@ static void wire_refuses_nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(queue_is_fifo_across_chunks),
-		cmocka_unit_test(queue_is_bounded_in_bytes),
 		cmocka_unit_test(checksum_is_rfc1071),
 		cmocka_unit_test(segments_carry_the_same_payload_v4),
 		cmocka_unit_test(segments_carry_the_same_payload_v6),
