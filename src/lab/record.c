@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,9 @@ struct entry {
 	enum bo_dir dir;
 	int64_t at_ns;
 	uint64_t missed; /* of this direction since the entry before */
-	struct bo_record_fate fate;
+	bool copied;
+	struct bo_wire_outcome out;
+	struct bo_wire_outcome copy;
 };
 
 struct bo_record {
@@ -109,7 +112,7 @@ static void ring_bell(struct bo_record *r)
 
 void bo_record_put(struct bo_record *r, enum bo_dir dir, int64_t now_ns,
 		   const struct bo_wire_packet *packet, uint32_t packets,
-		   const struct bo_record_fate *fate)
+		   const struct bo_wire_outcome *out, const struct bo_wire_outcome *copy)
 {
 	struct entry e = { .packets = packets,
 			   .len = (uint32_t)packet->len,
@@ -118,10 +121,13 @@ void bo_record_put(struct bo_record *r, enum bo_dir dir, int64_t now_ns,
 			   .dir = dir,
 			   .at_ns = now_ns,
 			   .missed = r->missed_since[dir],
-			   .fate = *fate };
+			   .copied = copy,
+			   .out = *out };
 	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 	uint64_t used = tail - atomic_load_explicit(&r->head, memory_order_acquire);
 
+	if (copy)
+		e.copy = *copy;
 	count(&r->seen[dir], packets);
 	if (atomic_load_explicit(&r->closed, memory_order_relaxed)) {
 		count(&r->beyond, packets);
@@ -145,28 +151,58 @@ void bo_record_put(struct bo_record *r, enum bo_dir dir, int64_t now_ns,
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-void bo_record_text(const struct bo_record_fate *f, uint32_t packets, char *buf, size_t size)
-{
-	int n = snprintf(buf, size, "flow %016" PRIx64 " packet %" PRIu64, f->flow, f->number);
+static int add(char *buf, size_t size, int at, const char *fmt, ...) BO_PRINTF(4, 5);
 
-	if (packets > 1)
-		n += snprintf(buf + n, size - (size_t)n, " to %" PRIu64, f->number + packets - 1);
-	switch (f->outcome.fate) {
-	case BO_WIRE_PASS:
-		n += snprintf(buf + n, size - (size_t)n, ": delay %" PRId64 ".%06d ms",
-			      f->delay_ns / BO_NSEC_PER_MSEC,
-			      (int)(f->delay_ns % BO_NSEC_PER_MSEC));
-		break;
+static int add(char *buf, size_t size, int at, const char *fmt, ...)
+{
+	va_list ap;
+
+	if ((size_t)at >= size)
+		return at;
+	va_start(ap, fmt);
+	at += vsnprintf(buf + at, size - (size_t)at, fmt, ap);
+	va_end(ap);
+	return at;
+}
+
+static int fate_text(int64_t at_ns, const struct bo_wire_outcome *out, char *buf, size_t size,
+		     int n)
+{
+	int64_t delay_ns = out->due_ns > at_ns ? out->due_ns - at_ns : 0;
+
+	switch (out->fate) {
 	case BO_WIRE_LOST:
-		n += snprintf(buf + n, size - (size_t)n, ": lost");
-		break;
+		return add(buf, size, n, "lost");
 	case BO_WIRE_BLACKHOLED:
-		n += snprintf(buf + n, size - (size_t)n, ": blackholed");
-		break;
+		return add(buf, size, n, "blackholed");
 	case BO_WIRE_OVERFLOWED:
-		n += snprintf(buf + n, size - (size_t)n, ": overflow");
+		return add(buf, size, n, "overflow");
+	case BO_WIRE_PASS:
 		break;
 	}
+	n = add(buf, size, n, "delay %" PRId64 ".%06d ms", delay_ns / BO_NSEC_PER_MSEC,
+		(int)(delay_ns % BO_NSEC_PER_MSEC));
+	if (out->corrupted)
+		n = add(buf, size, n, ", bit %" PRIu32 " flipped", out->bit);
+	return out->ahead ? add(buf, size, n, ", ahead") : n;
+}
+
+void bo_record_text(int64_t at_ns, uint32_t packets, const struct bo_wire_outcome *out,
+		    const struct bo_wire_outcome *copy, char *buf, size_t size)
+{
+	int n;
+
+	if (out->number == BO_RECORD_UNNUMBERED) {
+		snprintf(buf, size, "overflow of the wire's own memory");
+		return;
+	}
+	n = add(buf, size, 0, "flow %016" PRIx64 " packet %" PRIu64, out->flow, out->number);
+	if (packets > 1)
+		n = add(buf, size, n, " to %" PRIu64, out->number + packets - 1);
+	n = add(buf, size, n, ": ");
+	n = fate_text(at_ns, out, buf, size, n);
+	if (copy)
+		(void)fate_text(at_ns, copy, buf, size, add(buf, size, n, "; copy: "));
 }
 
 static void write_entry(struct bo_record *r, const struct entry *e)
@@ -183,7 +219,8 @@ static void write_entry(struct bo_record *r, const struct entry *e)
 		.comment = comment,
 	};
 
-	bo_record_text(&e->fate, e->packets, comment, sizeof(comment));
+	bo_record_text(e->at_ns, e->packets, &e->out, e->copied ? &e->copy : NULL, comment,
+		       sizeof(comment));
 	pcapng_put_packet(&r->out, &p);
 	count(&r->written, e->packets);
 }

@@ -13,6 +13,7 @@
 
 #include "brownout/base/err.h"
 #include "brownout/model/impair.h"
+#include "wire_fate.h"
 
 /* Every read and write of the device carries the virtio header and one IP packet: at most 65535
  * bytes of IPv4, or 40 + 65535 of IPv6 (BIG TCP is off unless somebody raises gso_max_size). */
@@ -125,26 +126,44 @@ enum bo_wire_fate { BO_WIRE_PASS, BO_WIRE_LOST, BO_WIRE_BLACKHOLED, BO_WIRE_OVER
 
 /**
  * struct bo_wire_outcome - what becomes of a frame
- * @due_ns: when it leaves;  this and the rest only for BO_WIRE_PASS
+ * @due_ns: when it leaves;  this and @corrupted, @ahead only for BO_WIRE_PASS
+ * @corrupted: bit @bit of the packet is to be flipped (bo_wire_damage())
+ * @ahead: sent at once, ahead of what is delayed
+ * @copied: it goes twice; what becomes of the copy is in bo_wire_line.copy
+ * @flow, @number: which packet of which flow this was (bo_wire_flow.id; from 0)
  */
 struct bo_wire_outcome {
 	enum bo_wire_fate fate;
 	int64_t due_ns;
+	bool corrupted;
+	bool ahead;
+	bool copied;
+	uint32_t bit;
+	uint64_t flow;
+	uint64_t number;
 };
 
 /**
- * struct bo_wire_line - one direction as a piece of cable: its impairment and when it is next free
- * @number: packets seen so far, which is what the next one's fate hangs on
- * @free_ns: when the transmitter has sent the last bit of what it took so far
- * @last_due_ns: the wire keeps order, so nothing leaves before this
+ * struct bo_wire_line - one direction as a piece of cable: its impairment and what it remembers
+ * @key: of seed, link and direction
+ * @flows: [borrowed] shared by both directions; NULL: all packets are of one flow, @alone
+ * @epoch: counts changes of what has a memory
+ * @table: [borrowed] of the distribution in force
+ * @last_due_ns: of what keeps order
+ * @copy: the outcome of the last copy
  */
 struct bo_wire_line {
 	struct bo_impair im;
+	enum bo_dir dir;
 	uint64_t key;
-	uint64_t number;
+	struct bo_wire_flows *flows;
+	struct bo_wire_memory alone;
+	uint32_t epoch;
+	const struct bo_dist_table *table;
+	struct bo_wire_pace pace;
 	uint64_t limit_packets;
-	int64_t free_ns;
 	int64_t last_due_ns;
+	struct bo_wire_outcome copy;
 };
 
 void bo_wire_line_init(struct bo_wire_line *line, uint64_t seed, uint64_t stream, enum bo_dir dir);
@@ -157,8 +176,8 @@ void bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns,
 		       const struct bo_wire_packet *packet, uint32_t packets,
 		       uint64_t queued_packets, struct bo_wire_outcome *ret);
 /** bo_wire_line_change() - put another impairment in force and re-time (or, on blackhole, drop)
- * what is queued;
- * Return: packets dropped */
+ * what is queued: a frame keeps its time unless one sent now would be there sooner
+ * @im: has passed bo_impair_check();  Return: packets dropped */
 uint64_t bo_wire_line_change(struct bo_wire_line *line, const struct bo_impair *im, int64_t now_ns,
 			     struct bo_wire_queue *queue);
 
@@ -205,7 +224,7 @@ uint16_t bo_wire_checksum_fold(uint64_t sum);
 /** struct bo_wire_counters - written by the wire's thread alone, read by any */
 struct bo_wire_counters {
 	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed,
-		refused, queued;
+		refused, queued, duplicated, corrupted, reordered;
 };
 
 /* One writer, so no read-modify-write is needed; relaxed is enough for statistics. */
@@ -235,7 +254,6 @@ struct bo_wire_half {
 	bool dead;
 	struct bo_wire_counters counters;
 	_Atomic(struct bo_record *) record;
-	enum bo_dir dir;
 };
 
 /** bo_wire_pass() - a frame that has been read into @room of the queue, or into a scratch buffer

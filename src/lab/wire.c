@@ -17,7 +17,7 @@
  *   is not subject to timer slack, and being absolute it does not add up the time that the thread
  *   spends elsewhere.
  *
- *   Order and bounds.  A direction never reorders.  Its queue holds at most BO_WIRE_QUEUE_BYTES
+ *   Order and bounds.  Only jitter and reordering change the order.  A queue holds at most BO_WIRE_QUEUE_BYTES
  *   (256 MiB) and, while impaired, the packets of bo_netem_limit(); beyond either, packets are
  *   dropped on arrival and counted in `overflowed`.  Memory comes in chunks of 1 MiB and only as
  *   the queue grows.
@@ -72,6 +72,7 @@ struct bo_wire {
 	uint32_t interest[2]; /* what epoll watches on fd[0] and fd[1] */
 	int64_t armed_ns;     /* what the timer is set to, INT64_MAX when off */
 	struct bo_wire_half half[BO_DIR_COUNT];
+	struct bo_wire_flows *flows; /* of both directions */
 	uint8_t scratch[BO_WIRE_FRAME_MAX];
 
 	pthread_t thread;
@@ -310,16 +311,18 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 	wire->armed_ns = INT64_MAX;
 	pthread_mutex_init(&wire->lock, NULL);
 	pthread_cond_init(&wire->obeyed, NULL);
+	wire->flows = bo_wire_flows_new();
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		struct bo_wire_half *half = &wire->half[dir];
 
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
-		half->dir = (enum bo_dir)dir;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);
+		half->line.flows = wire->flows;
 	}
-	r = wire_open(wire, err);
+	r = wire->flows ? wire_open(wire, err)
+			: bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "wire: out of memory");
 	if (r == 0)
 		r = wire_spawn(wire, err);
 	if (r < 0) {
@@ -347,6 +350,7 @@ int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "wire: no such direction");
 	if (bo_impair_check(im, err) < 0)
 		return -EINVAL;
+	(void)bo_dist_standard(im->dist); /* the first time takes a while: not on the data path */
 	pthread_mutex_lock(&wire->lock);
 	wire->orders[dir] = (struct wire_order){ .pending = true, .im = *im };
 	ticket = ++wire->asked;
@@ -377,6 +381,9 @@ void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *
 		.overflowed = bo_wire_counted(&c->overflowed),
 		.queued = bo_wire_counted(&c->queued),
 		.refused = bo_wire_counted(&c->refused),
+		.duplicated = bo_wire_counted(&c->duplicated),
+		.corrupted = bo_wire_counted(&c->corrupted),
+		.reordered = bo_wire_counted(&c->reordered),
 	};
 }
 
@@ -393,6 +400,7 @@ void bo_wire_free(struct bo_wire *wire)
 	}
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
 		bo_wire_queue_done(&wire->half[dir].queue);
+	bo_wire_flows_free(wire->flows);
 	bo_close(&wire->bell);
 	bo_close(&wire->timer);
 	bo_close(&wire->epoll);

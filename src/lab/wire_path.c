@@ -55,34 +55,16 @@ void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-static void half_record(struct bo_wire_half *half, int64_t now_ns,
-			const struct bo_wire_packet *packet, uint32_t packets, uint64_t number,
-			const struct bo_wire_outcome *out)
-{
-	struct bo_record *record = atomic_load_explicit(&half->record, memory_order_acquire);
-
-	if (record)
-		bo_record_put(record, half->dir, now_ns, packet, packets,
-			      &(struct bo_record_fate){ .number = number,
-							.delay_ns = out->due_ns - now_ns,
-							.outcome = *out });
-}
-
-/** half_judge() - decide and count; true when the frame goes on, as @out says */
-static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
-		       uint32_t packets, struct bo_wire_outcome *out)
+/** half_tally() - count what becomes of a frame; true when it goes on */
+static bool half_tally(struct bo_wire_half *half, uint32_t packets,
+		       const struct bo_wire_outcome *out)
 {
 	struct bo_wire_counters *c = &half->counters;
-	struct bo_wire_packet packet;
-	uint64_t number = half->line.number;
 
-	bo_wire_packet_parse(data, len, &packet);
-	bo_wire_count(&c->packets_in, packets);
-	bo_wire_count(&c->bytes_in, packet.len);
-	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
-	half_record(half, now_ns, &packet, packets, number, out);
 	switch (out->fate) {
 	case BO_WIRE_PASS:
+		if (out->ahead)
+			bo_wire_count(&c->reordered, packets);
 		return true;
 	case BO_WIRE_LOST:
 		bo_wire_count(&c->lost, packets);
@@ -97,13 +79,66 @@ static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t 
 	return false;
 }
 
+static void half_record(struct bo_wire_half *half, int64_t now_ns,
+			const struct bo_wire_packet *packet, uint32_t packets,
+			const struct bo_wire_outcome *out)
+{
+	struct bo_record *record = atomic_load_explicit(&half->record, memory_order_acquire);
+
+	if (record)
+		bo_record_put(record, half->line.dir, now_ns, packet, packets, out,
+			      out->copied ? &half->line.copy : NULL);
+}
+
+/** half_judge() - decide and count; true when the frame goes on, as @out says
+ * @room: there is some in the queue */
+static bool half_judge(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data, size_t len,
+		       uint32_t packets, bool room, struct bo_wire_outcome *out)
+{
+	struct bo_wire_counters *c = &half->counters;
+	struct bo_wire_packet packet;
+
+	bo_wire_packet_parse(data, len, &packet);
+	bo_wire_count(&c->packets_in, packets);
+	bo_wire_count(&c->bytes_in, packet.len);
+	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+	if (!room && out->fate == BO_WIRE_PASS && (half->queue.frames || out->due_ns > now_ns))
+		out->fate = BO_WIRE_OVERFLOWED;
+	half_record(half, now_ns, &packet, packets, out);
+	return half_tally(half, packets, out);
+}
+
+/** half_queue() - @room holds the frame */
 static void half_queue(struct bo_wire_half *half, struct bo_wire_frame *room, size_t len,
 		       uint32_t packets, const struct bo_wire_outcome *out)
 {
+	if (out->corrupted && bo_wire_damage(room->data, len, out->bit))
+		bo_wire_count(&half->counters.corrupted, packets);
 	room->due_ns = out->due_ns;
 	room->len = (uint32_t)len;
 	room->packets = packets;
 	bo_wire_queue_commit(&half->queue, room);
+}
+
+/** half_queue_twice() - and its copy in front of it; @room is void afterwards */
+static void half_queue_twice(struct bo_wire_half *half, struct bo_wire_frame *room, size_t len,
+			     const struct bo_wire_outcome *out)
+{
+	const struct bo_wire_outcome *copy = &half->line.copy;
+	uint8_t data[BO_WIRE_FRAME_MAX];
+
+	bo_wire_count(&half->counters.duplicated, 1);
+	if (half_tally(half, 1, copy)) {
+		memcpy(data, room->data, len);
+		half_queue(half, room, len, 1, copy);
+		room = bo_wire_queue_reserve(&half->queue);
+		if (!room) {
+			bo_wire_count(&half->counters.overflowed, 1);
+			return;
+		}
+		memcpy(room->data, data, len);
+	}
+	half_queue(half, room, len, 1, out);
 }
 
 void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const uint8_t *data,
@@ -113,7 +148,7 @@ void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const u
 	int64_t now_ns = bo_now_ns();
 	struct bo_wire_outcome out;
 
-	if (!half_judge(half, now_ns, data, len, packets, &out))
+	if (!half_judge(half, now_ns, data, len, packets, room, &out))
 		return;
 	if (out.due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
 		return;
@@ -129,9 +164,14 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 			  size_t len, const struct bo_wire_super *super, uint32_t index)
 {
 	struct bo_wire_frame *room = bo_wire_queue_reserve(&half->queue);
-	struct bo_wire_outcome out;
+	struct bo_wire_outcome out = { .fate = BO_WIRE_OVERFLOWED, .number = BO_RECORD_UNNUMBERED };
 
 	if (!room) {
+		struct bo_wire_packet packet;
+
+		bo_wire_packet_parse(super ? super->ip - BO_WIRE_HDR_LEN : data,
+				     super ? super->header_len + BO_WIRE_HDR_LEN : len, &packet);
+		half_record(half, now_ns, &packet, 1, &out);
 		bo_wire_count(&half->counters.packets_in, 1);
 		bo_wire_count(&half->counters.overflowed, 1);
 		return;
@@ -140,7 +180,11 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 		len = bo_wire_super_segment(super, index, room->data);
 	else
 		memcpy(room->data, data, len);
-	if (half_judge(half, now_ns, room->data, len, 1, &out))
+	if (!half_judge(half, now_ns, room->data, len, 1, true, &out))
+		return;
+	if (out.copied)
+		half_queue_twice(half, room, len, &out);
+	else
 		half_queue(half, room, len, 1, &out);
 }
 

@@ -4,6 +4,7 @@
  * the same distribution on each.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <math.h>
+#include <pthread.h>
 
 #include "brownout/model/impair.h"
 
@@ -75,4 +76,22 @@ void bo_dist_fill(enum bo_dist dist, struct bo_dist_table *ret)
 
 		ret->at[i] = (int16_t)fmin(rint(q * BO_DIST_SCALE), INT16_MAX);
 	}
+}
+
+static struct bo_dist_table standard[BO_DIST_TABLE];
+
+static void fill_standard(void)
+{
+	for (int dist = BO_DIST_NORMAL; dist < BO_DIST_TABLE; dist++)
+		bo_dist_fill((enum bo_dist)dist, &standard[dist]);
+}
+
+const struct bo_dist_table *bo_dist_standard(enum bo_dist dist)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	if (dist <= BO_DIST_UNIFORM || dist >= BO_DIST_TABLE)
+		return NULL;
+	pthread_once(&once, fill_standard);
+	return &standard[dist];
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define SLOT_MAX_NS INT64_C(3600000000000)
+#define DELAY_MAX_NS (24 * INT64_C(3600000000000))
 
 const char *bo_loss_model_name(enum bo_loss_model model)
 {
@@ -169,6 +170,19 @@ static int wrong(struct bo_err *err, const char *what)
 	return bo_err_set(err, EINVAL, BO_SUBSYS_PLAN, "%s", what);
 }
 
+static int trace_check(const struct bo_trace *trace, struct bo_err *err)
+{
+	if (!trace->count || !trace->at_ms || !trace->at_ms[trace->count - 1])
+		return wrong(err, "trace: expected at least one time, and the last above 0 ms");
+	for (uint32_t i = 1; i < trace->count; i++)
+		if (trace->at_ms[i] < trace->at_ms[i - 1])
+			return bo_err_set(
+				err, EINVAL, BO_SUBSYS_PLAN,
+				"trace: expected ascending times, found %u ms after %u ms",
+				(unsigned int)trace->at_ms[i], (unsigned int)trace->at_ms[i - 1]);
+	return 0;
+}
+
 int bo_impair_check(const struct bo_impair *im, struct bo_err *err)
 {
 	const struct bo_loss *loss = &im->loss;
@@ -178,6 +192,8 @@ int bo_impair_check(const struct bo_impair *im, struct bo_err *err)
 		return r;
 	if (im->delay_ns < 0 || im->rate_bps < 0 || im->limit_packets < 0 || im->reorder_gap < 0)
 		return wrong(err, "delay, rate, limit and gap: expected 0 or more");
+	if (im->delay_ns > DELAY_MAX_NS)
+		return wrong(err, "delay: expected 24 h at most");
 	if (im->jitter_ns < 0 || im->jitter_ns > im->delay_ns)
 		return wrong(err, "jitter: expected 0 up to the delay");
 	if ((unsigned int)im->dist >= BO_DIST_COUNT || (im->dist == BO_DIST_TABLE && !im->table))
@@ -191,14 +207,19 @@ int bo_impair_check(const struct bo_impair *im, struct bo_err *err)
 		return wrong(err, "loss: p32 without p23 is a state that is never left");
 	if (im->reorder.ppm && !im->delay_ns)
 		return wrong(err, "reorder: needs a delay for packets to be ahead of");
+	if (im->reorder.ppm && im->in_order)
+		return wrong(err,
+			     "reorder: not on a link that keeps the order, expected one of them");
 	if (im->rate_cell_bytes < 0 || im->rate_overhead < INT16_MIN ||
 	    im->rate_overhead > INT16_MAX || im->rate_cell_overhead < INT16_MIN ||
 	    im->rate_cell_overhead > INT16_MAX || im->rate_cell_bytes > INT16_MAX)
 		return wrong(err, "rate: overhead and cell are at most 32767 bytes");
+	if (im->rate_cell_overhead && !im->rate_cell_bytes)
+		return wrong(err, "rate: cell overhead without cells");
 	if (im->slot.min_ns < 0 || im->slot.max_ns < im->slot.min_ns ||
 	    im->slot.max_ns > SLOT_MAX_NS || im->slot.packets < 0 || im->slot.bytes < 0)
 		return wrong(err, "slot: expected 0 <= min <= max <= 1 h");
 	if (im->rate_bps && im->trace)
 		return wrong(err, "rate: a trace is the rate, expected one of them");
-	return 0;
+	return im->trace ? trace_check(im->trace, err) : 0;
 }

@@ -19,6 +19,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "pcapng.h"
 #include "record-internal.h"
 
 #define PACKET_LEN 300
@@ -72,14 +73,14 @@ static void packet(uint8_t data[PACKET_LEN], uint16_t len, uint8_t last, struct 
 static void put(struct bo_record *r, enum bo_dir dir, int64_t at_ns, uint64_t number,
 		uint32_t packets, enum bo_wire_fate fate, int64_t delay_ns)
 {
-	struct bo_record_fate f = {
-		.flow = 0xabc, .number = number, .delay_ns = delay_ns, .outcome = { .fate = fate }
+	struct bo_wire_outcome out = {
+		.fate = fate, .flow = 0xabc, .number = number, .due_ns = at_ns + delay_ns
 	};
 	uint8_t data[PACKET_LEN];
 	struct bo_wire_packet p;
 
 	packet(data, PACKET_LEN, (uint8_t)number, &p);
-	bo_record_put(r, dir, at_ns, &p, packets, &f);
+	bo_record_put(r, dir, at_ns, &p, packets, &out, NULL);
 }
 
 /** shark() - what `tshark @arguments` says of @path; free() it */
@@ -184,6 +185,35 @@ static void fates_are_read_back(void **state)
 	}
 	bo_record_free(r);
 	unlink(f.path);
+}
+
+static void every_fate_has_its_words(void **state)
+{
+	const struct bo_wire_outcome lost = { .fate = BO_WIRE_LOST };
+	const struct bo_wire_outcome late = { .due_ns = 1000 + 3 * BO_NSEC_PER_SEC,
+					      .corrupted = true,
+					      .bit = 171,
+					      .ahead = true,
+					      .flow = UINT64_MAX,
+					      .number = 7 };
+	const struct bo_wire_outcome early = { .due_ns = 1 };
+	const struct bo_wire_outcome full = { .fate = BO_WIRE_OVERFLOWED,
+					      .number = BO_RECORD_UNNUMBERED };
+	char text[PCAPNG_COMMENT_MAX];
+
+	(void)state;
+	bo_record_text(1000, 1, &late, NULL, text, sizeof(text));
+	assert_string_equal(
+		text,
+		"flow ffffffffffffffff packet 7: delay 3000.000000 ms, bit 171 flipped, ahead");
+	bo_record_text(1000, 1, &late, &lost, text, sizeof(text));
+	assert_non_null(strstr(text, ", ahead; copy: lost"));
+	bo_record_text(1000, 1, &early, &late, text, sizeof(text));
+	assert_non_null(strstr(text, ": delay 0.000000 ms; copy: delay 3000.000000 ms, bit 171"));
+	bo_record_text(1000, 1, &full, NULL, text, sizeof(text));
+	assert_string_equal(text, "overflow of the wire's own memory");
+	bo_record_text(1000, 1, &late, &late, text, 20);
+	assert_string_equal(text, "flow ffffffffffffff");
 }
 
 static void the_head_says_what_it_is(void **state)
@@ -318,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fates_are_read_back),
+		cmocka_unit_test(every_fate_has_its_words),
 		cmocka_unit_test(the_head_says_what_it_is),
 		cmocka_unit_test(a_full_ring_is_counted_and_nobody_waits),
 		cmocka_unit_test(the_limit_holds),

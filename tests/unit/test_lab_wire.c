@@ -327,7 +327,7 @@ static void jitter_is_uniform_and_keeps_order(void **state)
 
 	(void)state;
 	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
-	line.im = (struct bo_impair){ .delay_ns = 50 * MS, .jitter_ns = 10 * MS };
+	line.im = (struct bo_impair){ .delay_ns = 50 * MS, .jitter_ns = 10 * MS, .in_order = true };
 	for (int64_t i = 0; i < 20000; i++) {
 		int64_t now = i * 100 * MS; /* far enough apart not to push each other */
 

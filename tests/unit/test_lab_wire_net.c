@@ -190,7 +190,8 @@ static void udp_jitter_keeps_order(void **state)
 	bo_auto_fd int a = udp_socket(rig, 0, AF_INET);
 	bo_auto_fd int b = udp_socket(rig, 1, AF_INET);
 
-	impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = 20 * MS, .jitter_ns = 20 * MS });
+	impair(rig, BO_DIR_A_TO_B,
+	       (struct bo_impair){ .delay_ns = 20 * MS, .jitter_ns = 20 * MS, .in_order = true });
 	for (uint32_t i = 0; i < 300; i++)
 		udp_send(a, 1, AF_INET, i, 100);
 	for (uint32_t i = 0; i < 300; i++)

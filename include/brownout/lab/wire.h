@@ -11,7 +11,7 @@
 struct bo_wire;
 
 /** bo_wire_new() - start moving packets, unimpaired.  @fd_a, @fd_b: [consumed] from bo_tun_open()
- * @seed, @stream: fates of packets depend on these and the packet's number in its direction */
+ * @seed, @stream: fates of packets depend on these, the direction, the packet's flow and its number in that */
 BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed,
 			     uint64_t stream, struct bo_err *err);
 /** bo_wire_impair() - replace the impairment of one direction between two packets; returns once it is in force
@@ -29,10 +29,13 @@ void bo_wire_record(struct bo_wire *wire, struct bo_record *record);
  * @overflowed: dropped because the queue was full (packets or bytes)
  * @refused: not taken by the receiving kernel (its device was down, or it had no memory)
  * @queued: waiting or under way now
+ * @duplicated: copies made; what becomes of them counts like any packet, so that packets_in + duplicated =
+ *              packets_out + lost + blackholed + overflowed + refused + queued
+ * @corrupted: with a bit flipped;  @reordered: sent ahead of others
  */
 struct bo_wire_stats {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued,
-		refused;
+		refused, duplicated, corrupted, reordered;
 };
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
 /** bo_wire_free() - stop the thread and close both devices, which removes them */

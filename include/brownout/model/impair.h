@@ -39,6 +39,9 @@ struct bo_dist_table {
 };
 /** bo_dist_fill() - the table of a distribution with a formula other than UNIFORM */
 void bo_dist_fill(enum bo_dist dist, struct bo_dist_table *ret);
+/** bo_dist_standard() - [borrowed: for ever] the same, made once (some ten milliseconds; any thread); NULL for UNIFORM
+ * and TABLE */
+const struct bo_dist_table *bo_dist_standard(enum bo_dist dist);
 
 /** enum bo_loss_model - how losses follow one another; keep in step with bo_loss_model_name() */
 enum bo_loss_model {

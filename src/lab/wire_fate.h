@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_fate.h — the stations that decide what becomes of a packet, each tested on its own:
+ * chance, chains of losses, flows, pace, damage.  wire_fate.c puts them in order.
+ * Owns: see each part.  Threads: none of its own (each belongs to one wire's thread).  Privilege:
+ * none. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "brownout/model/impair.h"
+
+struct bo_wire_packet;
+
+/* --- chance ----------------------------------------------------------------------------------- */
+
+/** enum bo_wire_chance - what is drawn for a packet; those before BO_WIRE_CORRELATED may hang on the
+ * draw before */
+enum bo_wire_chance {
+	BO_WIRE_CHANCE_LOSS,
+	BO_WIRE_CHANCE_DUPLICATE,
+	BO_WIRE_CHANCE_CORRUPT,
+	BO_WIRE_CHANCE_REORDER,
+	BO_WIRE_CHANCE_DELAY,
+	BO_WIRE_CORRELATED,
+	BO_WIRE_CHANCE_MOVE = BO_WIRE_CORRELATED, /* from one state of a chain to another */
+	BO_WIRE_CHANCE_BIT,
+	BO_WIRE_CHANCE_SLOT,
+	BO_WIRE_CHANCE_COUNT,
+};
+
+/**
+ * struct bo_wire_memory - what one direction of a flow remembers from packet to packet; 40 bytes
+ * @number: packets seen so far, which is what the next one's fate hangs on
+ * @epoch: of the line, when the rest was valid
+ * @since: delayed packets since the last that was sent ahead of them
+ * @last: the draw before, of what is correlated
+ * @state: of the chain of losses; 0 is where it begins
+ */
+struct bo_wire_memory {
+	uint64_t number;
+	uint32_t epoch;
+	uint32_t since;
+	uint32_t last[BO_WIRE_CORRELATED];
+	uint8_t state;
+};
+
+/**
+ * struct bo_wire_dice - the draws of one packet
+ * @key: of seed, link, direction and flow;  @copy: of the duplicate, whose draws are others
+ */
+struct bo_wire_dice {
+	uint64_t key;
+	uint64_t number;
+	bool copy;
+	struct bo_wire_memory *memory;
+};
+
+/** bo_wire_roll() - 32 random bits, the same for the same dice and purpose */
+uint32_t bo_wire_roll(const struct bo_wire_dice *dice, enum bo_wire_chance chance);
+/** bo_wire_roll_correlated() - with the recursion of netem's get_crandom(); moves the memory on */
+uint32_t bo_wire_roll_correlated(struct bo_wire_dice *dice, enum bo_wire_chance chance,
+				 int64_t corr_ppm);
+/** bo_wire_hit() - is a uniform draw within the share?  Never for 0, always for BO_PPM_ALL */
+static inline bool bo_wire_hit(uint32_t draw, int64_t ppm)
+{
+	return (int64_t)((uint64_t)draw * BO_PPM_ALL >> 32) < ppm;
+}
+/** bo_wire_happens() - does @what happen to this packet?  Nothing is drawn for a share of 0 */
+bool bo_wire_happens(struct bo_wire_dice *dice, enum bo_wire_chance chance,
+		     const struct bo_chance *what);
+/** bo_wire_restart() - forget what was before this packet: chains begin in their first state,
+ * correlations at a random draw of their own */
+void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch);
+/** bo_wire_delay() - delay and jitter of this packet, ns, 0 or more
+ * @table: of the distribution; unused for UNIFORM */
+int64_t bo_wire_delay(struct bo_wire_dice *dice, const struct bo_impair *im,
+		      const struct bo_dist_table *table);
+
+/** bo_wire_lost() - ask the model of losses, and move its chain on (wire_chain.c) */
+bool bo_wire_lost(struct bo_wire_dice *dice, const struct bo_loss *loss);
+
+/* --- flows ------------------------------------------------------------------------------------ */
+
+#define BO_WIRE_FLOWS_MAX (UINT32_C(1) << 17)
+
+/**
+ * struct bo_wire_flow - 112 bytes; the rest is the table's own
+ * @id: (protocol, initiator's address, responder's address and port, ordinal among those), or
+ *      (protocol, addresses) where there are no ports; the same in every run
+ */
+struct bo_wire_flow {
+	uint64_t id;
+	uint64_t tag;
+	uint32_t isn;
+	uint32_t next;
+	bool begun;
+	bool recent;
+	struct bo_wire_memory memory[BO_DIR_COUNT];
+};
+
+struct bo_wire_flows;
+
+/** bo_wire_flows_new() - room for BO_WIRE_FLOWS_MAX flows, of which memory is used as they come; NULL
+ * without memory */
+struct bo_wire_flows *bo_wire_flows_new(void);
+/** bo_wire_flows_find() - the flow of a packet of either direction; a new one takes the place of one
+ * that was not seen for long when there is no room.  Valid until the next call */
+struct bo_wire_flow *bo_wire_flows_find(struct bo_wire_flows *flows,
+					const struct bo_wire_packet *packet);
+/** bo_wire_flows_count() - flows remembered;  @ret_begun: [nullable] begun so far */
+uint32_t bo_wire_flows_count(const struct bo_wire_flows *flows, uint64_t *ret_begun);
+void bo_wire_flows_free(struct bo_wire_flows *flows);
+
+/* --- pace ------------------------------------------------------------------------------------- */
+
+/* As far away as a time may be: 73 years. */
+#define BO_WIRE_NEVER_NS (INT64_C(1) << 61)
+
+/**
+ * struct bo_wire_pace - the transmitter of a line and its slots
+ * @free_ns: when it has sent the last bit of what it took so far;  @rest: of the division of bits by
+ *           rate, so that nothing is lost to rounding
+ * @trace_base_ns: when the trace began (anew);  @trace_next: its next chance;  @chance_ns, @left: when
+ *           the one in use is, and bytes left of it
+ * @slot_ns: when the slot goes;  @slot_packets, @slot_bytes: left in it;  @slots: their number
+ */
+struct bo_wire_pace {
+	int64_t free_ns;
+	uint64_t rest;
+	int64_t trace_base_ns;
+	int64_t chance_ns;
+	uint32_t trace_next;
+	uint32_t left;
+	int64_t slot_ns;
+	int64_t slot_packets;
+	int64_t slot_bytes;
+	uint64_t slots;
+};
+
+/** bo_wire_charge() - bytes that a packet costs with its overhead and whole cells */
+uint64_t bo_wire_charge(const struct bo_impair *im, size_t len);
+/** bo_wire_transmit() - rate or trace: a packet of @len bytes comes to the transmitter at @at_ns;
+ * Return: when its last bit is out */
+int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t at_ns,
+			 size_t len);
+/** bo_wire_slot() - the slot that takes a packet that could go at @at_ns */
+int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
+		     int64_t at_ns, size_t len);
+/** bo_wire_pace_change() - transmitter and slots begin anew; a trace that is the same goes on */
+void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
+			 const struct bo_impair *after, int64_t now_ns);
+
+/* --- damage ----------------------------------------------------------------------------------- */
+
+/** bo_wire_damage_bit() - which bit of the packet: one that its transport checksum covers, but none
+ * that says where the transport header ends or whether there is a checksum */
+uint32_t bo_wire_damage_bit(const struct bo_wire_packet *packet, uint32_t draw);
+/** bo_wire_damage() - flip bit @bit of the packet, behind the sender's checksum: one that was left to
+ * the device is completed first
+ * @frame: with its virtio header;  Return: false when it must stay whole (a super-packet) */
+bool bo_wire_damage(uint8_t *frame, size_t len, uint32_t bit);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/wire_flow.c — which flow a packet belongs to, and what is remembered of it.
+ *
+ * The name of a flow must be the same in two runs, so it has no ephemeral port in it:
+ *   TCP, UDP   (protocol, initiator's address, responder's address and port, ordinal), where the
+ *              ordinal counts the connections between these;
+ *   others     (protocol, addresses): ICMP, and fragments but the first, which carry no ports.
+ *
+ * Who is the initiator: who sent SYN, or was answered with SYN and ACK.  Where no SYN was seen (UDP,
+ * a connection older than the wire), the end that is known as a responder already; else the sender
+ * of the first packet.  A SYN with another sequence number on ports that are in use is another
+ * connection; with the same it is the retransmission that it looks like.
+ *
+ * Bounds.  BO_WIRE_FLOWS_MAX flows of 112 bytes (14 MiB), touched only as they come.  When there is
+ * no room a flow that was not seen for long makes it (second chance, at most SWEEP looked at): should
+ * it speak again it is a new connection with the next ordinal.  Nothing else ends a flow, for a
+ * retransmitted FIN belongs to it too.
+ *
+ * A flow is found by a 64-bit hash of addresses and ports: two of 100,000 share one with a
+ * probability of 3e-10, and then they share their memory.  Ordinals are counted in 2^16 counters
+ * found by a hash of their names; names that share one have gaps in their ordinals.
+ *
+ * Owns: the table.  Threads: one (both directions of a wire are one thread's).  Privilege: none. */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "brownout/base/rng.h"
+#include "wire-internal.h"
+
+#define ORDINALS (UINT32_C(1) << 16)
+#define SWEEP 64
+
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+#define TCP_SEQ 4
+
+struct bo_wire_flows {
+	struct bo_wire_flow *flows;
+	uint32_t *buckets; /* first flow of each, plus one */
+	uint32_t *ordinals;
+	uint32_t count;
+	uint32_t hand; /* of the clock that looks for room */
+	uint64_t begun;
+};
+
+/** struct ends - the packet's two, as numbers */
+struct ends {
+	uint64_t source, target;
+	uint16_t source_port, target_port;
+	uint32_t kind; /* IP version and protocol */
+};
+
+struct bo_wire_flows *bo_wire_flows_new(void)
+{
+	struct bo_wire_flows *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	/* Large and zero: the kernel gives pages only as they are written to. */
+	t->flows = calloc(BO_WIRE_FLOWS_MAX, sizeof(*t->flows));
+	t->buckets = calloc(BO_WIRE_FLOWS_MAX, sizeof(*t->buckets));
+	t->ordinals = calloc(ORDINALS, sizeof(*t->ordinals));
+	if (!t->flows || !t->buckets || !t->ordinals) {
+		bo_wire_flows_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void bo_wire_flows_free(struct bo_wire_flows *flows)
+{
+	if (!flows)
+		return;
+	free(flows->flows);
+	free(flows->buckets);
+	free(flows->ordinals);
+	free(flows);
+}
+
+uint32_t bo_wire_flows_count(const struct bo_wire_flows *flows, uint64_t *ret_begun)
+{
+	if (ret_begun)
+		*ret_begun = flows->begun;
+	return flows->count;
+}
+
+static uint64_t address(const uint8_t *at, uint8_t len)
+{
+	uint64_t word[2] = { 0 };
+
+	memcpy(word, at, len);
+	return len > sizeof(word[0]) ? bo_mix64(word[0] + bo_mix64(word[1])) : word[0];
+}
+
+static struct ends ends_of(const struct bo_wire_packet *packet)
+{
+	struct ends e = { .kind = (uint32_t)packet->version << 8 | packet->protocol };
+
+	if (!packet->version)
+		return e;
+	e.source = address(packet->source, packet->addr_len);
+	e.target = address(packet->target, packet->addr_len);
+	if (packet->has_l4) {
+		e.source_port = packet->source_port;
+		e.target_port = packet->target_port;
+	}
+	return e;
+}
+
+/** tag_of() - of both directions the same */
+static uint64_t tag_of(const struct ends *e)
+{
+	uint64_t a = bo_mix64(e->source ^ bo_mix64(e->source_port));
+	uint64_t b = bo_mix64(e->target ^ bo_mix64(e->target_port));
+
+	return a < b ? bo_mix64(a + bo_mix64(b + e->kind)) : bo_mix64(b + bo_mix64(a + e->kind));
+}
+
+/** name_of() - without ordinal */
+static uint64_t name_of(uint32_t kind, uint64_t initiator, uint64_t responder, uint16_t port)
+{
+	return bo_mix64(bo_mix64(bo_mix64(initiator) + responder) ^ ((uint64_t)kind << 16 | port));
+}
+
+static bool is_syn(const struct bo_wire_packet *packet)
+{
+	return packet->has_l4 && packet->protocol == IPPROTO_TCP &&
+	       (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static uint32_t tcp_sequence(const struct bo_wire_packet *packet)
+{
+	uint32_t seq;
+
+	memcpy(&seq, packet->ip + packet->l4 + TCP_SEQ, sizeof(seq));
+	return seq; /* only ever compared */
+}
+
+/** begin() - name the flow that begins with @packet */
+static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow, const struct ends *e,
+		  const struct bo_wire_packet *packet)
+{
+	uint64_t forth = name_of(e->kind, e->source, e->target, e->target_port);
+	uint64_t back = name_of(e->kind, e->target, e->source, e->source_port);
+	uint8_t syn = packet->protocol == IPPROTO_TCP ? packet->tcp_flags & (TCP_SYN | TCP_ACK) : 0;
+	uint64_t name = forth;
+
+	memset(flow->memory, 0, sizeof(flow->memory));
+	flow->begun = is_syn(packet);
+	flow->isn = flow->begun ? tcp_sequence(packet) : 0;
+	t->begun++;
+	if (!e->source_port && !e->target_port) {
+		flow->id = flow->tag;
+		return;
+	}
+	if (syn == (TCP_SYN | TCP_ACK) ||
+	    (syn != TCP_SYN && !t->ordinals[forth % ORDINALS] && t->ordinals[back % ORDINALS]))
+		name = back;
+	flow->id = bo_mix64(name + bo_mix64(t->ordinals[name % ORDINALS]++));
+}
+
+static uint32_t *bucket_of(struct bo_wire_flows *t, uint64_t tag)
+{
+	return &t->buckets[tag % BO_WIRE_FLOWS_MAX];
+}
+
+/** make_room() - take the flow that was not seen for longest, or nearly so, out of the table */
+static uint32_t make_room(struct bo_wire_flows *t)
+{
+	uint32_t *link;
+	uint32_t at;
+
+	if (t->count < BO_WIRE_FLOWS_MAX)
+		return t->count++;
+	for (int i = 0; i < SWEEP && t->flows[t->hand].recent; i++) {
+		t->flows[t->hand].recent = false;
+		t->hand = (t->hand + 1) % BO_WIRE_FLOWS_MAX;
+	}
+	at = t->hand;
+	t->hand = (t->hand + 1) % BO_WIRE_FLOWS_MAX;
+	for (link = bucket_of(t, t->flows[at].tag); *link != at + 1;)
+		link = &t->flows[*link - 1].next;
+	*link = t->flows[at].next;
+	return at;
+}
+
+struct bo_wire_flow *bo_wire_flows_find(struct bo_wire_flows *flows,
+					const struct bo_wire_packet *packet)
+{
+	struct ends e = ends_of(packet);
+	uint64_t tag = tag_of(&e);
+	struct bo_wire_flow *flow;
+	uint32_t at;
+
+	for (at = *bucket_of(flows, tag); at; at = flow->next) {
+		flow = &flows->flows[at - 1];
+		if (flow->tag != tag)
+			continue;
+		if (!flow->recent)
+			flow->recent = true;
+		/* Ports used anew; a SYN that met an old flow from the middle of it is one, too. */
+		if (is_syn(packet) && (!flow->begun || flow->isn != tcp_sequence(packet)))
+			begin(flows, flow, &e, packet);
+		return flow;
+	}
+	at = make_room(flows);
+	flow = &flows->flows[at];
+	flow->tag = tag;
+	flow->recent = true;
+	flow->next = *bucket_of(flows, tag);
+	*bucket_of(flows, tag) = at + 1;
+	begin(flows, flow, &e, packet);
+	return flow;
+}
