@@ -3,16 +3,18 @@
  * Any method name on a node or link makes a fault of that kind: the fault registry, not this file, knows which kinds
  * there are and what arguments they take.  A constructor only makes a value; t:during() puts it into the plan. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "brownout/base/clock.h"
 #include "brownout/base/nearest.h"
+#include "brownout/model/linkfile.h"
 #include "script-internal.h"
 
 #define HANDLE_META "brownout.handle"
 #define MAX_TIME_NS (24 * 3600 * BO_NSEC_PER_SEC)
-#define MAX_ARGS 32
+#define MAX_ARGS 64
 #define MAX_KIND 40
 
 struct handle *lx_handle_push(lua_State *L, enum handle_kind kind, int index)
@@ -86,6 +88,41 @@ static struct bo_arg lx_fault_arg(lua_State *L, const char *kind, const char *ke
 	return arg;
 }
 
+/* Text of the file that @arg names, which is then read as samples or as a trace.  Throws nothing. */
+static int read_link_file(struct script *script, struct bo_arg *arg, bool trace, struct bo_err *err)
+{
+	struct bo_arena text_arena = { 0 };
+	struct bo_arena *arena = &script->plan->arena;
+	char path[PATH_MAX];
+	const char *text;
+	size_t len;
+	int r;
+
+	if (snprintf(path, sizeof(path), "%s%s%s", *arg->str == '/' ? "" : script->plan->scenario_dir,
+		     *arg->str == '/' ? "" : "/", arg->str) >= (int)sizeof(path))
+		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_SCRIPT, "%.60s…: the name is too long",
+				  arg->str);
+	r = bo_script_read_data(&text_arena, path, arg->str, BO_LINKFILE_MAX_BYTES, &text, &len,
+				err);
+	if (r == 0)
+		r = trace ? bo_trace_parse(text, len, arg->str, arena, &arg->trace, err)
+			  : bo_samples_parse(text, len, arg->str, arena, &arg->samples, err);
+	bo_arena_done(&text_arena);
+	return r;
+}
+
+/* Options that name a file: it is read now, as the scenario is, and what it holds goes into the plan. */
+static void lx_link_file(lua_State *L, const char *kind, struct bo_arg *arg)
+{
+	bool trace = !strcmp(arg->key, "trace") || (!*arg->key && !strcmp(kind, "trace"));
+	struct bo_err err = { 0 };
+
+	if (arg->type != BO_ARG_STRING || !(trace || !strcmp(arg->key, "samples")))
+		return;
+	if (read_link_file(lx_script(L), arg, trace, &err))
+		lx_fail(L, "%s: %s: %s", kind, trace ? "trace" : "samples", err.msg);
+}
+
 static size_t lx_fault_table(lua_State *L, const char *kind, struct bo_arg *args, size_t n)
 {
 	int at = lua_gettop(L);
@@ -148,6 +185,8 @@ static int lx_fault_new(lua_State *L)
 		lx_fail(L,
 			"%s: expected at most one value and one table, as in %s(\"50ms\", { key = value })",
 			kind, kind);
+	for (size_t i = 0; h->kind == HANDLE_LINK && i < n; i++)
+		lx_link_file(L, kind, &args[i]);
 	fault.spec.kind = lx_strdup(L, kind);
 	fault.spec.target = h->kind == HANDLE_NODE ? BO_TARGET_NODE : BO_TARGET_LINK;
 	fault.spec.index = h->index;

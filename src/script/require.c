@@ -48,45 +48,84 @@ static int check_text(const char *text, size_t len, const char *shown, struct bo
 			  "%s:%d: a NUL byte; a scenario must be Lua text", shown, line);
 }
 
-int bo_script_read(struct bo_arena *arena, const char *path, const char *shown, int64_t max_bytes,
-		   const char **ret, size_t *ret_len, struct bo_err *err)
+/** open_file() - a regular file of at most @max_bytes; @place goes behind its name in messages ("" or ":1") */
+static int open_file(const char *path, const char *shown, const char *place, const char *what,
+		     int64_t max_bytes, int *ret_fd, size_t *ret_size, struct bo_err *err)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait for its writer. */
 	bo_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	size_t len = 0, size;
 	struct stat st;
-	char *text;
-	int r;
 
 	if (fd < 0)
-		return bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s:1: cannot open", shown);
+		return bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s%s: cannot open", shown, place);
 	if (fstat(fd, &st))
-		return bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s:1: fstat", shown);
+		return bo_err_errno(err, BO_SUBSYS_SCRIPT, "%s%s: fstat", shown, place);
 	if (S_ISDIR(st.st_mode))
-		return bo_err_set(err, EISDIR, BO_SUBSYS_SCRIPT,
-				  "%s:1: expected a Lua file, found a folder", shown);
+		return bo_err_set(err, EISDIR, BO_SUBSYS_SCRIPT, "%s%s: expected %s, found a folder",
+				  shown, place, what);
 	if (!S_ISREG(st.st_mode))
-		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:1: expected a regular file",
-				  shown);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s%s: expected a regular file",
+				  shown, place);
 	if (st.st_size > max_bytes)
 		return bo_err_set(err, EFBIG, BO_SUBSYS_SCRIPT,
-				  "%s:1: expected at most %lld bytes, found %lld", shown,
+				  "%s%s: expected at most %lld bytes, found %lld", shown, place,
 				  (long long)max_bytes, (long long)st.st_size);
-	size = (size_t)st.st_size;
-	text = bo_arena_alloc(arena, size + 1);
-	if (!text)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s:1: out of memory", shown);
-	r = read_all(fd, text, size, &len);
-	if (r)
-		return bo_err_set(err, -r, BO_SUBSYS_SCRIPT, "%s:1: cannot read: %s", shown,
-				  strerrordesc_np(-r));
-	r = check_text(text, len, shown, err);
+	*ret_size = (size_t)st.st_size;
+	*ret_fd = bo_steal_fd(&fd);
+	return 0;
+}
+
+/** read_file() - see open_file(); [in @arena], a NUL byte added after it */
+static int read_file(struct bo_arena *arena, const char *path, const char *shown, const char *place,
+		     const char *what, int64_t max_bytes, char **ret, size_t *ret_len,
+		     struct bo_err *err)
+{
+	bo_auto_fd int fd = -1;
+	size_t len = 0, size = 0;
+	char *text;
+	int r = open_file(path, shown, place, what, max_bytes, &fd, &size, err);
+
 	if (r)
 		return r;
+	text = bo_arena_alloc(arena, size + 1);
+	if (!text)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_SCRIPT, "%s%s: out of memory", shown,
+				  place);
+	r = read_all(fd, text, size, &len);
+	if (r)
+		return bo_err_set(err, -r, BO_SUBSYS_SCRIPT, "%s%s: cannot read: %s", shown, place,
+				  strerrordesc_np(-r));
 	text[len] = '\0';
 	*ret = text;
 	*ret_len = len;
 	return 0;
+}
+
+int bo_script_read(struct bo_arena *arena, const char *path, const char *shown, int64_t max_bytes,
+		   const char **ret, size_t *ret_len, struct bo_err *err)
+{
+	char *text;
+	size_t len;
+	int r = read_file(arena, path, shown, ":1", "a Lua file", max_bytes, &text, &len, err);
+
+	if (r == 0)
+		r = check_text(text, len, shown, err);
+	if (r)
+		return r;
+	*ret = text;
+	*ret_len = len;
+	return 0;
+}
+
+int bo_script_read_data(struct bo_arena *arena, const char *path, const char *shown,
+			int64_t max_bytes, const char **ret, size_t *ret_len, struct bo_err *err)
+{
+	char *text;
+	int r = read_file(arena, path, shown, "", "a file", max_bytes, &text, ret_len, err);
+
+	if (r == 0)
+		*ret = text;
+	return r;
 }
 
 static int add_root(struct script *script, const char *shown, bool must_exist, struct bo_err *err)

@@ -106,6 +106,10 @@ void lx_seed(lua_State *L, uint64_t seed);
 BO_NODISCARD int bo_script_read(struct bo_arena *arena, const char *path, const char *shown,
 				int64_t max_bytes, const char **ret, size_t *ret_len,
 				struct bo_err *err);
+/** bo_script_read_data() - the same for a file that is no Lua: any bytes, and no line in front of the message */
+BO_NODISCARD int bo_script_read_data(struct bo_arena *arena, const char *path, const char *shown,
+				     int64_t max_bytes, const char **ret, size_t *ret_len,
+				     struct bo_err *err);
 /** bo_script_roots() - fill script->roots: the scenario's folder, then options->lib_dirs that exist */
 BO_NODISCARD int bo_script_roots(struct script *script, const char *path, struct bo_err *err);
 /** lx_load_text() - compile scenario text (a #! line is skipped); pushes the function or raises */

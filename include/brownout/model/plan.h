@@ -300,15 +300,21 @@ struct bo_load_spec {
 	struct bo_src src;
 };
 
+struct bo_samples; /* model/linkfile.h */
+struct bo_trace;
+
 enum bo_arg_type { BO_ARG_STRING, BO_ARG_NUMBER, BO_ARG_BOOL };
 
-/** struct bo_arg - one key = value of a fault, still as the user wrote it; a lone positional value has key "" */
+/** struct bo_arg - one key = value of a fault, still as the user wrote it; a lone positional value has key ""
+ * @samples, @trace: what the file that @str names holds; NULL when it names none */
 struct bo_arg {
 	const char *key;
 	enum bo_arg_type type;
 	const char *str;
 	double num;
 	bool boolean;
+	const struct bo_samples *samples;
+	const struct bo_trace *trace;
 };
 
 enum bo_target { BO_TARGET_LINK, BO_TARGET_NODE };
