@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "brownout/base/units.h"
+#include "brownout/sys/netem.h"
 #include "fault-internal.h"
 
 #define DELAY_MAX (3600 * BO_NSEC_PER_SEC)
@@ -156,11 +157,7 @@ static const char *link_wire_only(const struct bo_plan *plan, const struct bo_fa
 	struct bo_impair im = own_impair(spec);
 
 	(void)plan;
-	if (im.in_order)
-		return "netem cannot keep packets with jitter in order";
-	if (im.trace)
-		return "netem cannot follow a trace";
-	return NULL;
+	return bo_netem_cannot(&im);
 }
 
 static uint32_t link_claims(const struct bo_plan *plan, const struct bo_fault_spec *spec)

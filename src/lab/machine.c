@@ -48,7 +48,7 @@ static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 	} else {
 		/* A qdisc is loaded when it is first asked for, so this also loads the module where there is one. */
 		err = (struct bo_err){ 0 };
-		m->netem = bo_netem_install(sock, SCRATCH_A, BO_LAB_MTU, &err) == 0;
+		m->netem = bo_netem_probe(sock, SCRATCH_A, BO_LAB_MTU, &m->netem_seeded, &err) == 0;
 		if (!m->netem)
 			snprintf(m->why_not_netem, sizeof(m->why_not_netem), "%.159s", err.msg);
 	}

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sys/netem.c — the netem qdisc over rtnetlink: encode, install, change, remove, count.
+/* sys/netem.c — the netem qdisc over rtnetlink: install, change, remove, count, find out what it can.
  *
- * One rule governs the encoder: every message states the *whole* impairment.  netem keeps what a
- * change does not mention (a rate, a 64-bit delay), so a message that leaves out TCA_NETEM_RATE
- * would heal everything but the rate. A change goes to the same handle with NLM_F_REPLACE, which
- * the kernel turns into qdisc_change(): one step between two packets, and what is queued stays
- * queued.
+ * A change goes to the same handle with NLM_F_REPLACE, which the kernel turns into qdisc_change(): one
+ * step between two packets (netem_change() holds the qdisc's lock while it takes over all that it has
+ * read), and what is queued stays queued.
  *
  * Owns: nothing.  Threads: one per socket.  Privilege: CAP_NET_ADMIN over the socket's network
  * namespace. */
@@ -16,7 +14,6 @@
 #include <linux/netlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <math.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
@@ -28,99 +25,6 @@
 #include <sys/socket.h>
 
 #include "brownout/base/cleanup.h"
-#include "brownout/base/clock.h"
-
-/* net/pkt_sched.h: PSCHED_SHIFT; the tick that struct tc_netem_qopt counts time in is 64 ns on
- * every kernel since 2.6.31 (/proc/net/psched says so to tc). */
-#define PSCHED_TICK_NS 64
-
-#define NETEM_LIMIT_FLOOR 1000u /* netem's own default */
-#define NETEM_LIMIT_CEILING (1u << 20)
-#define NETEM_GUESSED_BPS INT64_C(10000000000)
-#define NETEM_SMALL_PACKET 64 /* bytes: pure ACKs and SYNs fill a queue counted in packets first */
-
-uint32_t bo_netem_limit(const struct bo_impair *im, int mtu)
-{
-	double bps = im->rate_bps > 0 ? (double)im->rate_bps : (double)NETEM_GUESSED_BPS;
-	double bytes = im->rate_bps > 0 || mtu < NETEM_SMALL_PACKET ? NETEM_SMALL_PACKET : mtu;
-	double held_s = (double)(im->delay_ns + im->jitter_ns) / (double)BO_NSEC_PER_SEC;
-	double packets;
-
-	if (im->limit_packets > 0)
-		return im->limit_packets > UINT32_MAX ? UINT32_MAX : (uint32_t)im->limit_packets;
-	/* Packets under way, plus the standing queue that netem would allow by default. */
-	packets = (double)NETEM_LIMIT_FLOOR + ceil(held_s * bps / (8 * bytes));
-	return packets > NETEM_LIMIT_CEILING ? NETEM_LIMIT_CEILING : (uint32_t)packets;
-}
-
-/* --- encode ----------------------------------------------------------------------------------- */
-
-/** struct netem_options - the payload of TCA_OPTIONS while it is built: struct tc_netem_qopt, then
- * attributes */
-struct netem_options {
-	unsigned char bytes[sizeof(struct tc_netem_qopt) + 128];
-	size_t len;
-};
-
-static void options_put(struct netem_options *options, int type, const void *data, size_t len)
-{
-	struct nlattr attr = { .nla_len = (uint16_t)(NLA_HDRLEN + len),
-			       .nla_type = (uint16_t)type };
-
-	/* Callers put a fixed set of attributes that fits by far; libnl's nest helpers cannot put
-	 * the bare struct that netem wants in front of them. */
-	memcpy(options->bytes + options->len, &attr, sizeof(attr));
-	memcpy(options->bytes + options->len + NLA_HDRLEN, data, len);
-	options->len += NLA_ALIGN(NLA_HDRLEN + len);
-}
-
-static uint32_t ticks_of(int64_t ns)
-{
-	int64_t ticks = ns / PSCHED_TICK_NS;
-
-	return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
-}
-
-/** probability_of() - parts per million as netem wants them: 0 never, UINT32_MAX always */
-static uint32_t probability_of(int64_t ppm)
-{
-	return (uint32_t)rint((double)ppm / BO_PPM_ALL * UINT32_MAX);
-}
-
-static void options_put_rate(struct netem_options *options, int64_t bps)
-{
-	uint64_t bytes_per_s = ((uint64_t)bps + 7) / 8;
-	struct tc_netem_rate rate = { 0 };
-
-	if (bytes_per_s > UINT32_MAX)
-		options_put(options, TCA_NETEM_RATE64, &bytes_per_s, sizeof(bytes_per_s));
-	/* RATE64 counts only where it exceeds RATE, and zero here is what lifts an earlier rate. */
-	rate.rate = bytes_per_s > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes_per_s;
-	options_put(options, TCA_NETEM_RATE, &rate, sizeof(rate));
-}
-
-int bo_netem_encode(struct nl_msg *msg, const struct bo_impair *im, int mtu, struct bo_err *err)
-{
-	struct netem_options options = { .len = sizeof(struct tc_netem_qopt) };
-	struct tc_netem_qopt qopt = { 0 };
-
-	if (bo_impair_check(im, err) < 0)
-		return -EINVAL;
-	qopt.latency = ticks_of(im->delay_ns);
-	qopt.jitter = ticks_of(im->jitter_ns);
-	qopt.limit = bo_netem_limit(im, mtu);
-	qopt.loss = im->blackhole ? UINT32_MAX : probability_of(im->loss.random.ppm);
-	memcpy(options.bytes, &qopt, sizeof(qopt));
-	options_put_rate(&options, im->rate_bps);
-	/* These win over the 32-bit fields, which end at 274 s and are cut to 64 ns. */
-	options_put(&options, TCA_NETEM_LATENCY64, &im->delay_ns, sizeof(im->delay_ns));
-	options_put(&options, TCA_NETEM_JITTER64, &im->jitter_ns, sizeof(im->jitter_ns));
-
-	if (nla_put_string(msg, TCA_KIND, "netem") < 0 ||
-	    nla_put(msg, TCA_OPTIONS, (int)options.len, options.bytes) < 0)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_SYS, "netem: the netlink message is full");
-	return 0;
-}
 
 /* --- talk to the kernel ----------------------------------------------------------------------- */
 
@@ -135,12 +39,19 @@ static void cb_put(struct nl_cb **cb)
 		nl_cb_put(*cb);
 }
 
+/** struct options_copy - the attributes of a netem's TCA_OPTIONS, behind its bare struct */
+struct options_copy {
+	unsigned char bytes[1024];
+	int len;
+};
+
 /** struct answer - what came back for one request */
 struct answer {
 	bool done;
 	int error; /* negative errno of the kernel */
 	char text[160];
 	struct bo_netem_stats *stats;
+	struct options_copy *options;
 	bool is_netem;
 };
 
@@ -198,6 +109,16 @@ static void read_stats2(struct nlattr *stats2, struct bo_netem_stats *out)
 	};
 }
 
+/** copy_attributes() - those of a dump or of a request; a table of delays is only in a request */
+static void copy_attributes(const struct nlattr *options, struct options_copy *ret)
+{
+	const int skip = NLA_ALIGN(sizeof(struct tc_netem_qopt));
+	int len = nla_len(options) - skip;
+
+	ret->len = len < 0 || len > (int)sizeof(ret->bytes) ? 0 : len;
+	memcpy(ret->bytes, (char *)nla_data(options) + skip, (size_t)ret->len);
+}
+
 static int on_qdisc(struct nl_msg *msg, void *arg)
 {
 	struct answer *answer = arg;
@@ -211,6 +132,8 @@ static int on_qdisc(struct nl_msg *msg, void *arg)
 		return NL_OK;
 	answer->is_netem = true;
 	read_stats2(tb[TCA_STATS2], answer->stats);
+	if (answer->options && tb[TCA_OPTIONS])
+		copy_attributes(tb[TCA_OPTIONS], answer->options);
 	return NL_OK;
 }
 
@@ -269,7 +192,7 @@ static int refused(const struct answer *answer, const char *what, int ifindex, s
 }
 
 static int netem_set(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im,
-		     const char *what, int flags, struct bo_err *err)
+		     uint64_t seed, const char *what, int flags, struct bo_err *err)
 {
 	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_NEWQDISC, NLM_F_REPLACE | flags,
 							     ifindex);
@@ -278,7 +201,7 @@ static int netem_set(struct nl_sock *sock, int ifindex, int mtu, const struct bo
 
 	if (!msg)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SYS, "netem: out of memory");
-	r = bo_netem_encode(msg, im, mtu, err);
+	r = bo_netem_encode_seeded(msg, im, mtu, seed, err);
 	if (r == 0)
 		r = netem_request(sock, msg, &answer, err);
 	if (r < 0)
@@ -288,16 +211,22 @@ static int netem_set(struct nl_sock *sock, int ifindex, int mtu, const struct bo
 
 int bo_netem_install(struct nl_sock *sock, int ifindex, int mtu, struct bo_err *err)
 {
-	return netem_set(sock, ifindex, mtu, &(struct bo_impair){ 0 }, "install", NLM_F_CREATE,
+	return netem_set(sock, ifindex, mtu, &(struct bo_impair){ 0 }, 0, "install", NLM_F_CREATE,
 			 err);
+}
+
+int bo_netem_change_seeded(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im,
+			   uint64_t seed, struct bo_err *err)
+{
+	/* Without NLM_F_CREATE: a qdisc that somebody took away must be an error, not a silent new
+	 * one. */
+	return netem_set(sock, ifindex, mtu, im, seed, "change", 0, err);
 }
 
 int bo_netem_change(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im,
 		    struct bo_err *err)
 {
-	/* Without NLM_F_CREATE: a qdisc that somebody took away must be an error, not a silent new
-	 * one. */
-	return netem_set(sock, ifindex, mtu, im, "change", 0, err);
+	return bo_netem_change_seeded(sock, ifindex, mtu, im, 0, err);
 }
 
 int bo_netem_remove(struct nl_sock *sock, int ifindex, struct bo_err *err)
@@ -319,13 +248,12 @@ int bo_netem_remove(struct nl_sock *sock, int ifindex, struct bo_err *err)
 	return refused(&answer, "remove", ifindex, err);
 }
 
-int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret,
-		   struct bo_err *err)
+static int netem_read(struct nl_sock *sock, int ifindex, struct bo_netem_stats *stats,
+		      struct options_copy *options, struct bo_err *err)
 {
 	/* Without NLM_F_ECHO kernels before 6.4 tell the answer to the notification group only. */
 	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, ifindex);
-	struct bo_netem_stats stats = { 0 };
-	struct answer answer = { .stats = &stats };
+	struct answer answer = { .stats = stats, .options = options };
 	int r;
 
 	if (!msg)
@@ -337,6 +265,123 @@ int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret
 		return refused(&answer, "read", ifindex, err);
 	if (answer.error || !answer.is_netem)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_SYS, "no netem on interface %d", ifindex);
-	*ret = stats;
 	return 0;
+}
+
+int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret,
+		   struct bo_err *err)
+{
+	struct bo_netem_stats stats = { 0 };
+	int r = netem_read(sock, ifindex, &stats, NULL, err);
+
+	if (r == 0)
+		*ret = stats;
+	return r;
+}
+
+/* --- what can this kernel's netem do? ---------------------------------------------------------- */
+
+static const char *part_name(int type)
+{
+	static const char *const names[] = {
+		[TCA_NETEM_CORR] = "correlation",
+		[TCA_NETEM_REORDER] = "reordering",
+		[TCA_NETEM_CORRUPT] = "corruption",
+		[TCA_NETEM_LOSS] = "loss model",
+		[TCA_NETEM_RATE] = "rate",
+		[TCA_NETEM_RATE64] = "rate above 34 Gbit/s",
+		[TCA_NETEM_LATENCY64] = "delay above 274 s",
+		[TCA_NETEM_JITTER64] = "exact jitter",
+		[TCA_NETEM_SLOT] = "slot",
+	};
+
+	return type >= 0 && type < (int)(sizeof(names) / sizeof(names[0])) && names[type]
+		       ? names[type]
+		       : "attribute";
+}
+
+static bool is_zero(const struct nlattr *attr)
+{
+	const unsigned char *data = nla_data(attr);
+
+	for (int i = 0; i < nla_len(attr); i++)
+		if (data[i])
+			return false;
+	return true;
+}
+
+/** not_taken() - the first attribute of @sent that @kept does not have; zeroes may be left out, and a
+ * table is never shown.  Return: its type, or -1 */
+static int not_taken(const struct options_copy *sent, const struct options_copy *kept)
+{
+	struct nlattr *attr;
+	int left;
+
+	nla_for_each_attr(attr, (struct nlattr *)sent->bytes, sent->len, left)
+	{
+		struct nlattr *same = nla_find((struct nlattr *)kept->bytes, kept->len,
+					       nla_type(attr));
+
+		if (nla_type(attr) == TCA_NETEM_DELAY_DIST || (!same && is_zero(attr)))
+			continue;
+		if (!same || nla_len(same) != nla_len(attr) ||
+		    memcmp(nla_data(same), nla_data(attr), (size_t)nla_len(attr)) != 0)
+			return nla_type(attr);
+	}
+	return -1;
+}
+
+/** try_out() - put @im in force and ask what the kernel made of it; kernels skip what they do not know */
+static int try_out(struct nl_sock *sock, int ifindex, int mtu, const struct bo_impair *im,
+		   uint64_t seed, bool *ret_seeded, struct bo_err *err)
+{
+	bo_auto(msg_free) struct nl_msg *msg = qdisc_message(RTM_NEWQDISC, 0, ifindex);
+	struct options_copy sent = { 0 }, kept = { 0 };
+	struct bo_netem_stats stats;
+	struct nlattr *options;
+	int r, missing;
+
+	if (!msg)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_SYS, "netem: out of memory");
+	r = bo_netem_encode(msg, im, mtu, err);
+	if (r == 0)
+		r = netem_set(sock, ifindex, mtu, im, seed, "change", 0, err);
+	if (r == 0)
+		r = netem_read(sock, ifindex, &stats, &kept, err);
+	if (r < 0)
+		return r;
+	options = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct tcmsg), TCA_OPTIONS);
+	copy_attributes(options, &sent);
+	missing = not_taken(&sent, &kept);
+	if (missing >= 0)
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
+				  "this kernel's netem has no %s, or does not take it off again",
+				  part_name(missing));
+	*ret_seeded = nla_find((struct nlattr *)kept.bytes, kept.len, BO_NETEM_PRNG_SEED) != NULL;
+	return 0;
+}
+
+int bo_netem_probe(struct nl_sock *sock, int ifindex, int mtu, bool *ret_seeded, struct bo_err *err)
+{
+	const struct bo_impair all = {
+		.delay_ns = INT64_C(300000000001), /* beyond what 32 bits of 64 ns can say */
+		.loss = { .model = BO_LOSS_GE, .p_ppm = 1, .r_ppm = 2, .bad_loss_ppm = 3 },
+		.duplicate = { .ppm = 1, .corr_ppm = 1 },
+		.corrupt = { .ppm = 1, .corr_ppm = 1 },
+		.reorder = { .ppm = 1, .corr_ppm = 1 },
+		.rate_bps = INT64_C(80000000000),
+		.rate_cell_bytes = 48,
+		.rate_cell_overhead = 5,
+		.slot = { .min_ns = 1, .max_ns = 2, .packets = 3, .bytes = 4 },
+	};
+	bool seeded = false, again;
+	int r = bo_netem_install(sock, ifindex, mtu, err);
+
+	if (r == 0)
+		r = try_out(sock, ifindex, mtu, &all, 1, &seeded, err);
+	if (r == 0)
+		r = try_out(sock, ifindex, mtu, &(struct bo_impair){ 0 }, 1, &again, err);
+	if (r == 0)
+		*ret_seeded = seeded;
+	return r;
 }

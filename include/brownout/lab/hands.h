@@ -13,6 +13,7 @@
 /** enum bo_cap_bit - what the machine offers; filled by bo_machine_probe() */
 struct bo_machine {
 	bool netns, tun, veth, netem, userns;
+	bool netem_seeded; /* netem's random numbers take a seed (6.6) */
 	bool cgroup_memory, cgroup_cpu, cgroup_pids, cgroup_freezer;
 	int cgroup_memory_version; /* 1, 2, or 0 for none */
 	bool memory_high;          /* cgroup v2 only */
