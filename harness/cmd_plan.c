@@ -242,6 +242,8 @@ static void topology(struct bo_strbuf *sb, const struct bo_plan *plan)
 				continue;
 			bo_strbuf_printf(sb, "%s%s", n++ ? ", " : ": ", fault->kind);
 		}
+		if (link->record)
+			bo_strbuf_printf(sb, "%srecorded", n++ ? ", " : ": ");
 		bo_strbuf_puts(sb, "\n");
 	}
 }

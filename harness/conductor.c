@@ -33,6 +33,7 @@
 #include "harness/evidence.h"
 #include "harness/guards.h"
 #include "harness/labctl.h"
+#include "harness/recordings.h"
 #include "harness/status.h"
 #include "harness/timeline.h"
 
@@ -51,6 +52,7 @@ struct conductor {
 	struct bo_sampler *sampler;
 	struct bo_evidence *evidence;
 	struct bo_guards *guards;
+	struct bo_recordings *recordings;
 	struct bo_load **loads;
 	struct bo_fault_set faults;
 	bool faults_ready;
@@ -399,7 +401,7 @@ static int check_running(struct conductor *c, struct bo_err *err)
 	return 0;
 }
 
-static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
+static int set_up(struct conductor *c, int run_dir, int nodes_dir, struct bo_err *err)
 {
 	struct bo_labctl_hooks hooks = {
 		.self = c, .idle = idle, .node_ended = node_ended, .pid_changed = pid_changed
@@ -412,6 +414,9 @@ static int set_up(struct conductor *c, int nodes_dir, struct bo_err *err)
 	if (r < 0)
 		return r;
 	bo_labctl_set_hooks(c->lab, &hooks);
+	r = bo_recordings_new(&c->recordings, c->plan, c->lab, run_dir, err);
+	if (r < 0)
+		return r;
 	snprintf(c->run->driver, sizeof(c->run->driver), "%s", bo_labctl_view(c->lab)->link_driver);
 	bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
 		       bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len,
@@ -638,6 +643,18 @@ static void note_logs(struct conductor *c)
 	}
 }
 
+/* Once the wires have ended: what they said last is in the files, too. */
+static void note_recordings(struct conductor *c)
+{
+	char text[320];
+
+	bo_recordings_finish(c->recordings);
+	for (size_t i = 0; i < c->plan->links.len; i++)
+		if (bo_recordings_text(c->recordings, i, text, sizeof(text)))
+			note(c, BO_EVENT_NOTE, -1, "%s", text);
+	bo_recordings_free(c->recordings);
+}
+
 /* A guard that was not asked for a while was none for so long. */
 static void note_guards(struct conductor *c)
 {
@@ -684,6 +701,7 @@ static void tear_down(struct conductor *c)
 	bo_guards_free(c->guards);
 	bo_sampler_free(c->sampler);
 	bo_labctl_free(c->lab);
+	note_recordings(c);
 	bo_timeline_done(&c->timeline);
 	bo_close(&c->sigfd);
 	free(c->loads);
@@ -726,7 +744,7 @@ int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine,
 		free(c.loads);
 		return r;
 	}
-	r = set_up(&c, nodes_dir, &why);
+	r = set_up(&c, run_dir, nodes_dir, &why);
 	if (!r) {
 		fix_t0(&c);
 		r = start_loads(&c, &why);

@@ -513,6 +513,11 @@ const struct bo_lab_view *bo_labctl_view(const struct bo_labctl *lab)
 	return &lab->view;
 }
 
+struct bo_wire *bo_labctl_wire(const struct bo_labctl *lab, int link)
+{
+	return lab->wires[link];
+}
+
 struct bo_cgroup_files bo_labctl_take_cgroup(struct bo_labctl *lab, int node)
 {
 	struct bo_cgroup_files out = lab->view.nodes[node].cgroup;

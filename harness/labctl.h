@@ -43,6 +43,8 @@ void bo_labctl_set_hooks(struct bo_labctl *lab, const struct bo_labctl_hooks *ho
 BO_NODISCARD int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err);
 struct bo_hands *bo_labctl_hands(struct bo_labctl *lab);
 const struct bo_lab_view *bo_labctl_view(const struct bo_labctl *lab);
+/** bo_labctl_wire() - the wire of a link, [borrowed: as long as the labctl]; NULL when the kernel impairs it */
+struct bo_wire *bo_labctl_wire(const struct bo_labctl *lab, int link);
 /** bo_labctl_poll() - take up what the keeper has to say; -EPIPE when the keeper is gone */
 int bo_labctl_poll(struct bo_labctl *lab, struct bo_err *err);
 /** bo_labctl_take_cgroup() - hand a node's cgroup descriptors over (to the sampler); labctl keeps duplicates */

@@ -160,6 +160,14 @@ static int take_quiet(struct bo_options *o, char *arg, struct bo_err *err)
 	return 0;
 }
 
+static int take_record(struct bo_options *o, char *arg, struct bo_err *err)
+{
+	(void)arg;
+	(void)err;
+	o->record = true;
+	return 0;
+}
+
 static const struct option_spec specs[] = {
 	{ "set", 0, ALL, "KEY=VALUE", "give the scenario a parameter (bo.param); may be repeated",
 	  take_set },
@@ -184,6 +192,8 @@ static const struct option_spec specs[] = {
 	{ "jobs", 0, BO_VERB_RUN, "N", "up to N runs at a time (default: 1)", take_jobs },
 	{ "timeout", 0, BO_VERB_RUN, "LENGTH",
 	  "end a run that takes longer, set-up included, as ABORTED", take_timeout },
+	{ "record", 0, BO_VERB_RUN, NULL,
+	  "keep every packet of every link, with its fate, in links/*.pcapng", take_record },
 	{ "out", 0, BO_VERB_RUN, "DIR",
 	  "where the folders of the runs are made (default: reports/out)", take_out },
 	{ "junit", 0, BO_VERB_RUN, "FILE", "one JUnit file with all runs", take_junit },

@@ -18,6 +18,7 @@ enum bo_verb { BO_VERB_RUN = 1, BO_VERB_CHECK = 2, BO_VERB_PLAN = 4 };
  * @driver: AUTO when not given
  * @timeout_ns: of one run, set-up included; 0 none
  * @repeat, @jobs: at least 1
+ * @record: every link, as link:record() does
  */
 struct bo_options {
 	enum bo_verb verb;
@@ -35,6 +36,7 @@ struct bo_options {
 	bool strict;
 	bool plain;
 	bool quiet;
+	bool record;
 };
 
 /**

@@ -59,6 +59,8 @@ static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, str
 
 	if (!r)
 		r = bo_scenario_resolve(plan, err);
+	if (!r && req->o->record)
+		bo_scenario_record_all(plan);
 	if (!r)
 		r = bo_scenario_choose_driver(plan, req->o->driver, err);
 	if (r < 0) {

@@ -255,6 +255,35 @@ static int resolve_node(const struct bo_plan *plan, const struct bo_node_spec *n
 	return r;
 }
 
+void bo_scenario_record_all(struct bo_plan *plan)
+{
+	bo_vec_foreach(link, &plan->links)
+		link->record = true;
+}
+
+/* netem says of no packet what it did to it. */
+static int choose_recorded(struct bo_plan *plan, struct bo_err *err)
+{
+	bo_vec_foreach(link, &plan->links) {
+		char where[300] = "brownout run: --record";
+
+		if (!link->record)
+			continue;
+		if (plan->driver != BO_DRIVER_NETEM) {
+			plan->driver = BO_DRIVER_WIRE;
+			return 0;
+		}
+		if (link->record_src.file)
+			snprintf(where, sizeof(where), "%s:%d: record", link->record_src.file,
+				 link->record_src.line);
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_HARNESS,
+			"%s: netem does not tell what it does to a packet; use driver \"wire\" or \"auto\"",
+			where);
+	}
+	return 0;
+}
+
 int bo_scenario_choose_driver(struct bo_plan *plan, enum bo_driver asked, struct bo_err *err)
 {
 	size_t index = 0;
@@ -264,7 +293,7 @@ int bo_scenario_choose_driver(struct bo_plan *plan, enum bo_driver asked, struct
 	if (asked != BO_DRIVER_AUTO)
 		plan->driver = asked;
 	if (!why)
-		return 0;
+		return choose_recorded(plan, err);
 	if (plan->driver == BO_DRIVER_NETEM)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
 				  "%s:%d: fault %s: %s; use driver \"wire\" or \"auto\"",

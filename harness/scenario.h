@@ -29,6 +29,8 @@ BO_NODISCARD int bo_scenario_find_command(const struct bo_plan *plan,
 					  const struct bo_node_spec *node, char **ret_exe,
 					  struct bo_err *err);
 
+/** bo_scenario_record_all() - --record: as if each link had record() */
+void bo_scenario_record_all(struct bo_plan *plan);
 /** bo_scenario_choose_driver() - @asked on the command line wins over the scenario's; AUTO becomes WIRE where only that
  * can do what is asked for;  Return: -ENOTSUP when netem was named and cannot */
 BO_NODISCARD int bo_scenario_choose_driver(struct bo_plan *plan, enum bo_driver asked,

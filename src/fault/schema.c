@@ -200,7 +200,7 @@ static int read_arg(const struct bo_plan *plan, const struct bo_arg_schema *sche
 		return read_choice(schema, arg, ret, err);
 	case BO_UNIT_FILE:
 		*ret = arg->samples || arg->trace;
-		return *ret ? 0 : wrong_type(schema, arg, err);
+		return text ? 0 : wrong_type(schema, arg, err);
 	case BO_UNIT_TEXT:
 		*ret = text ? (int64_t)strlen(arg->str) : 0;
 		return text ? 0 : wrong_type(schema, arg, err);

@@ -122,7 +122,14 @@ void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packe
 
 /* --- fate ------------------------------------------------------------------------------------- */
 
-enum bo_wire_fate { BO_WIRE_PASS, BO_WIRE_LOST, BO_WIRE_BLACKHOLED, BO_WIRE_OVERFLOWED };
+/* RULED: dropped by a rule on connections (wire_rules.h), before the line has numbered it */
+enum bo_wire_fate {
+	BO_WIRE_PASS,
+	BO_WIRE_LOST,
+	BO_WIRE_BLACKHOLED,
+	BO_WIRE_OVERFLOWED,
+	BO_WIRE_RULED,
+};
 
 /**
  * struct bo_wire_outcome - what becomes of a frame
@@ -238,8 +245,11 @@ static inline void bo_wire_count(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, bo_wire_counted(counter) + n, memory_order_relaxed);
 }
 
+struct bo_record;
+
 /**
- * struct bo_wire_half - one direction; all but @counters belongs to the thread
+ * struct bo_wire_half - one direction; all but @counters and @record belongs to the thread
+ * @record: who is told of each packet, or NULL
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
  * @rules: on connections, of both directions; NULL until there are some to come
  */
@@ -254,6 +264,7 @@ struct bo_wire_half {
 	bool blocked;
 	bool dead;
 	struct bo_wire_counters counters;
+	_Atomic(struct bo_record *) record;
 };
 
 /** bo_wire_pass() - a frame that has been read into @room of the queue, or into a scratch buffer

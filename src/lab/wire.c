@@ -544,6 +544,12 @@ int bo_wire_rules_read(struct bo_wire *wire, uint32_t id, struct bo_conn_counts 
 				  "wire: no rule on connections with that id is in force");
 }
 
+void bo_wire_record(struct bo_wire *wire, struct bo_record *record)
+{
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+		atomic_store_explicit(&wire->half[dir].record, record, memory_order_release);
+}
+
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret)
 {
 	const struct bo_wire_counters *c = &wire->half[dir].counters;

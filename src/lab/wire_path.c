@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "brownout/base/clock.h"
+#include "record-internal.h"
 #include "wire-internal.h"
 #include "wire_rules.h"
 
@@ -82,14 +83,28 @@ static bool half_tally(struct bo_wire_half *half, uint32_t packets,
 	case BO_WIRE_OVERFLOWED:
 		bo_wire_count(&c->overflowed, packets);
 		return false;
+	case BO_WIRE_RULED:
+		bo_wire_count(&c->ruled, packets);
+		return false;
 	}
 	return false;
 }
 
+static void half_record(struct bo_wire_half *half, int64_t now_ns,
+			const struct bo_wire_packet *packet, uint32_t packets,
+			const struct bo_wire_outcome *out)
+{
+	struct bo_record *record = atomic_load_explicit(&half->record, memory_order_acquire);
+
+	if (record)
+		bo_record_put(record, half->line.dir, now_ns, packet, packets, out,
+			      out->copied ? &half->line.copy : NULL);
+}
+
 /** half_judge() - decide and count; true when the frame goes on, as @out says
- * @len: what a rule leaves of it */
+ * @len: what a rule leaves of it;  @room: there is some in the queue */
 static bool half_judge(struct bo_wire_half *half, int64_t now_ns, uint8_t *data, size_t *len,
-		       uint32_t packets, struct bo_wire_outcome *out)
+		       uint32_t packets, bool room, struct bo_wire_outcome *out)
 {
 	struct bo_wire_counters *c = &half->counters;
 	struct bo_wire_packet packet;
@@ -98,11 +113,13 @@ static bool half_judge(struct bo_wire_half *half, int64_t now_ns, uint8_t *data,
 	bo_wire_count(&c->packets_in, packets);
 	bo_wire_count(&c->bytes_in, packet.len);
 	if (half->rules &&
-	    !bo_wire_rules_pass(half->rules, half->dir, now_ns, &packet, packets, data, len)) {
-		bo_wire_count(&c->ruled, packets);
-		return false;
-	}
-	bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+	    !bo_wire_rules_pass(half->rules, half->dir, now_ns, &packet, packets, data, len))
+		*out = (struct bo_wire_outcome){ .fate = BO_WIRE_RULED };
+	else
+		bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+	if (!room && out->fate == BO_WIRE_PASS && (half->queue.frames || out->due_ns > now_ns))
+		out->fate = BO_WIRE_OVERFLOWED;
+	half_record(half, now_ns, &packet, packets, out);
 	return half_tally(half, packets, out);
 }
 
@@ -145,7 +162,7 @@ void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, uint8_t
 	int64_t now_ns = bo_now_ns();
 	struct bo_wire_outcome out;
 
-	if (!half_judge(half, now_ns, data, &len, packets, &out))
+	if (!half_judge(half, now_ns, data, &len, packets, room, &out))
 		return;
 	if (out.due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
 		return;
@@ -161,9 +178,14 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 			  size_t len, const struct bo_wire_super *super, uint32_t index)
 {
 	struct bo_wire_frame *room = bo_wire_queue_reserve(&half->queue);
-	struct bo_wire_outcome out;
+	struct bo_wire_outcome out = { .fate = BO_WIRE_OVERFLOWED, .number = BO_RECORD_UNNUMBERED };
 
 	if (!room) {
+		struct bo_wire_packet packet;
+
+		bo_wire_packet_parse(super ? super->ip - BO_WIRE_HDR_LEN : data,
+				     super ? super->header_len + BO_WIRE_HDR_LEN : len, &packet);
+		half_record(half, now_ns, &packet, 1, &out);
 		bo_wire_count(&half->counters.packets_in, 1);
 		bo_wire_count(&half->counters.overflowed, 1);
 		return;
@@ -172,7 +194,7 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 		len = bo_wire_super_segment(super, index, room->data);
 	else
 		memcpy(room->data, data, len);
-	if (!half_judge(half, now_ns, room->data, &len, 1, &out))
+	if (!half_judge(half, now_ns, room->data, &len, 1, true, &out))
 		return;
 	if (out.copied)
 		half_queue_twice(half, room, len, &out);

@@ -192,11 +192,10 @@ int bo_impair_check(const struct bo_impair *im, struct bo_err *err)
 		return r;
 	if (im->delay_ns < 0 || im->rate_bps < 0 || im->limit_packets < 0 || im->reorder_gap < 0)
 		return wrong(err, "delay, rate, limit and gap: expected 0 or more");
-	if (im->delay_ns > DELAY_MAX_NS)
-		return wrong(err, "delay: expected 24 h at most");
+	if (im->delay_ns > DELAY_MAX_NS || im->jitter_ns > DELAY_MAX_NS)
+		return wrong(err, "delay and jitter: expected 24 h at most");
 	/* What was measured never lies below zero, however far its deviation reaches. */
-	if (im->jitter_ns < 0 || im->jitter_ns > DELAY_MAX_NS ||
-	    (im->jitter_ns > im->delay_ns && im->dist != BO_DIST_TABLE))
+	if (im->jitter_ns < 0 || (im->jitter_ns > im->delay_ns && im->dist != BO_DIST_TABLE))
 		return wrong(err, "jitter: expected 0 up to the delay");
 	if ((unsigned int)im->dist >= BO_DIST_COUNT || (im->dist == BO_DIST_TABLE && !im->table))
 		return wrong(err, "distribution: unknown, or a table that is not there");

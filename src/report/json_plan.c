@@ -259,6 +259,8 @@ static json_t *links_json(struct bo_build *b, const struct bo_plan *plan)
 		bo_build_put(b, o, "name", bo_build_link_name(plan, i));
 		bo_build_put(b, o, "a", bo_build_node_name(plan, link->a));
 		bo_build_put(b, o, "b", bo_build_node_name(plan, link->b));
+		if (link->record)
+			bo_build_put(b, o, "record", json_true());
 		bo_build_put(b, o, "source", bo_build_source(b, link->src));
 		bo_build_push(b, links, o);
 	}

@@ -172,6 +172,10 @@ BO_NODISCARD int bo_script_url_parse(const char *text, struct bo_script_url *ret
 BO_NODISCARD int bo_script_load_url_parse(const char *text, struct bo_script_url *ret,
 					  struct bo_err *err);
 
+/* bind_record.c */
+/** lx_link_record() - link:record { … };  returns the link */
+int lx_link_record(lua_State *L);
+
 /* bind_request.c: what a load asks for */
 /** lx_read_request() - method, headers, body, routes */
 void lx_read_request(const struct lx_table *t, struct bo_load_spec *load);

@@ -34,6 +34,10 @@ BO_NODISCARD int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_ru
 BO_NODISCARD int bo_wire_rules_read(struct bo_wire *wire, uint32_t id, struct bo_conn_counts *ret,
 				    struct bo_err *err);
 
+struct bo_record;
+/** bo_wire_record() - from now on tell @record of every packet; [borrowed: until the wire is freed] */
+void bo_wire_record(struct bo_wire *wire, struct bo_record *record);
+
 /**
  * struct bo_wire_stats - a super-packet counts as the packets that it stands for; bytes are those of IP
  * @overflowed: dropped because the queue was full (packets or bytes)

@@ -126,10 +126,18 @@ struct bo_node_spec {
 	struct bo_src src;
 };
 
-/** struct bo_link_spec - the wire between two nodes; a < b; management links are not listed here */
+/**
+ * struct bo_link_spec - the wire between two nodes; a < b; management links are not listed here
+ * @record: what it does to each packet goes into a file;  only the wire knows
+ * @record_snaplen: bytes kept of each packet;  @record_limit: bytes of the file;  0: the default
+ */
 struct bo_link_spec {
 	int a;
 	int b;
+	bool record;
+	int64_t record_snaplen;
+	int64_t record_limit;
+	struct bo_src record_src;
 	struct bo_src src;
 };
 

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# recording.sh CASE — links/*.pcapng of real runs, read by tshark.  Environment: BROWNOUT (the program); root.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+command -v tshark >/dev/null || { echo "tshark is not installed"; exit 77; }
+
+die() { echo "FAILED: $*"; cat "$work/stderr" 2>/dev/null; exit 1; }
+run() {
+	"$BROWNOUT" run --plain --driver "${driver:-auto}" --out "$work/out" "$@" >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+}
+# what is in the file: direction, length kept, length, comment
+packets() {
+	tshark -n -r "$1" -T fields -e frame.interface_name -e frame.cap_len -e frame.len -e frame.comment 2>/dev/null ||
+		die "tshark cannot read $1"
+}
+events() { python3 -c 'import json, sys; print("\n".join(e["text"] for e in json.load(open(sys.argv[1]))["events"]))' "$work"/out/*/run.json; }
+
+case_fates() {
+	run "$here/lossy.lua"
+	[ "$rc" = 3 ] || die "exit code $rc, expected 3: there is no budget"
+	file=$(echo "$work"/out/*/links/client-web.pcapng)
+	[ -s "$file" ] || die "no file"
+	packets "$file" >"$work/packets"
+	python3 - "$work/packets" "$work"/out/*/run.json <<'PY' || die "the packets are not what the run did"
+import collections, json, re, sys
+lines = [line.rstrip("\n").split("\t") for line in open(sys.argv[1])]
+run = json.load(open(sys.argv[2]))
+bad = []
+fates = collections.Counter()
+seen = set()
+for way, cap, size, comment in lines:
+    m = re.fullmatch(r"flow ([0-9a-f]{16}) packet (\d+)(?: to \d+)?: (?:delay (\d+\.\d{6}) ms|(lost|blackholed|overflow)).*", comment)
+    if not m:
+        bad.append("comment: " + comment)
+        continue
+    if int(cap) > 60 or int(cap) != min(60, int(size)):
+        bad.append(f"{cap} of {size} bytes kept")
+    delay = float(m[3]) if m[3] else None
+    fates[(way, m[4] or ("delayed" if delay >= 30 else "passed"))] += 1
+    if (way, m[1], m[2]) in seen:
+        bad.append("twice: " + comment)
+    seen.add((way, m[1], m[2]))
+    if delay and not 29.99 <= delay < 200:
+        bad.append("delay: " + comment)
+for way in "client to web", "web to client":
+    lost, delayed = fates[way, "lost"], fates[way, "delayed"]
+    # 200 probes per second and direction, for two seconds
+    if delayed < 150 or not 0.1 < lost / (lost + delayed) < 0.3:
+        bad.append(f"{way}: {lost} lost, {delayed} delayed")
+    if fates[way, "blackholed"] < 20 or fates[way, "passed"] < 50:
+        bad.append(f"{way}: {fates}")
+    # the fault's own judgement saw the same wire
+print("\n".join(bad[:10]))
+sys.exit(bool(bad))
+PY
+	events | grep -q pcapng && die "a complete file is complained of"
+	grep -q '"record": true' "$work"/out/*/plan.json || die "plan.json does not say that the link is recorded"
+	return 0
+}
+case_option() {
+	run --set record=false --record --phase heal=1s "$here/lossy.lua"
+	[ "$rc" = 3 ] || die "exit code $rc"
+	[ -s "$(echo "$work"/out/*/links/client-web.pcapng)" ] || die "--record made no file"
+	rm -r "$work/out"
+	run --set record=false "$here/lossy.lua"
+	[ "$rc" = 3 ] && [ ! -e "$(echo "$work"/out/*)/links" ] || die "recorded without being asked"
+}
+case_limit() {
+	run --set limit=64KiB "$here/lossy.lua"
+	[ "$rc" = 3 ] || die "exit code $rc"
+	file=$(echo "$work"/out/*/links/client-web.pcapng)
+	[ "$(stat -c %s "$file")" -lt 67000 ] || die "$(stat -c %s "$file") bytes"
+	[ "$(packets "$file" | wc -l)" -gt 100 ] || die "hardly a packet in it"
+	events | grep -qE 'links/client-web.pcapng stopped at 64(\.[0-9]+)?KiB: the last [0-9]+ of [0-9]+ packets are not in it' ||
+		die "the report does not say that it stopped: $(events)"
+}
+case_netem() {
+	driver=netem run "$here/lossy.lua"
+	[ "$rc" = 2 ] || die "exit code $rc, expected 2"
+	grep -qE 'lossy.lua:12: record: netem does not tell what it does to a packet; use driver "wire" or "auto"' "$work/stderr" ||
+		die "not refused by its line"
+	driver=netem run --record --set record=false "$here/lossy.lua"
+	[ "$rc" = 2 ] && grep -q 'brownout run: --record: netem does not tell' "$work/stderr" || die "--record is not refused"
+	[ ! -e "$work/out" ] || die "something was started"
+}
+"case_$1" && echo "ok: $1"

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+# Recordings of wires and what is fed back from them.
+brownout_unit_test(test_lab_record LIBS lab TIMEOUT 120)
+target_include_directories(test_lab_record PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
