@@ -5,8 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ struct shared {
 	volatile uint64_t echoed;  /* blocks that came back as they were sent */
 	volatile uint64_t damaged; /* and as they were not */
 	volatile uint64_t longest_ns;
-	volatile uint64_t retransmitted;
+	volatile uint64_t retransmitted, needlessly; /* segments of both ends; those that the other had */
 	volatile int stop;
 	volatile uint64_t datagrams; /* that the peer received */
 };
@@ -55,6 +55,18 @@ static struct sockaddr_in peer_address(int port)
 
 	inet_pton(AF_INET, KIT_PEER, &sa.sin_addr);
 	return sa;
+}
+
+/* A delay that comes out of nowhere makes TCP probe for a lost tail (RFC 8985): the segment is sent twice although nothing
+ * was lost, and the receiver says so with a D-SACK.  What was lost is never reported as a duplicate. */
+static void count_segments(int s)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len);
+	shared->retransmitted += info.tcpi_total_retrans;
+	shared->needlessly += info.tcpi_dsack_dups;
 }
 
 /* The peer: echoes every connection, one after the other, and counts datagrams. */
@@ -92,6 +104,8 @@ static int echo(void *arg)
 			at += w;
 		}
 		if (n <= 0) {
+			count_segments(c);
+			shared->stop = 2;
 			close(c);
 			c = -1;
 		}
@@ -106,8 +120,6 @@ static int talk(void *arg)
 	struct sockaddr_in sa = peer_address(KIT_PORT);
 	static uint32_t out[BLOCK / 4], in[BLOCK / 4];
 	int s = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
 
 	(void)arg;
 	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -128,8 +140,7 @@ static int talk(void *arg)
 		shared->longest_ns = took > shared->longest_ns ? took : shared->longest_ns;
 		shared->echoed++;
 	}
-	getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len);
-	shared->retransmitted = info.tcpi_total_retrans;
+	count_segments(s);
 	return 0;
 }
 
@@ -242,10 +253,13 @@ static void test_cycles_lose_nothing(void **state)
 	}
 	shared->stop = 1;
 	assert_int_equal(kit_wait(s.service, LONG_MS), 0);
+	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
+		usleep(1000);
 	assert_int_equal(shared->damaged, 0);
-	print_message("%llu blocks echoed, %llu segments retransmitted\n",
-		      (unsigned long long)shared->echoed, (unsigned long long)shared->retransmitted);
-	assert_int_equal(shared->retransmitted, 0);
+	print_message("%llu blocks echoed, %llu segments sent twice, %llu of them needlessly\n",
+		      (unsigned long long)shared->echoed, (unsigned long long)shared->retransmitted,
+		      (unsigned long long)shared->needlessly);
+	assert_int_equal(shared->retransmitted, shared->needlessly);
 	assert_true(same_lists(&s));
 	finish(&s);
 }
