@@ -41,9 +41,9 @@ const char *bo_role_name(enum bo_role role)
 
 const char *bo_driver_name(enum bo_driver driver)
 {
-	static const char *const names[] = { "auto", "netem", "wire" };
+	static const char *const names[] = { "auto", "netem", "wire", "queue" };
 
-	return (unsigned int)driver < 3 ? names[driver] : "?";
+	return (unsigned int)driver < 4 ? names[driver] : "?";
 }
 
 const char *bo_arrivals_name(enum bo_arrivals arrivals)

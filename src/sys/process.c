@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/membarrier.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -139,6 +140,24 @@ static int own_pidns(uint64_t *ret)
 	return 0;
 }
 
+int bo_process_id_of(pid_t pid, struct bo_process_id *ret, bool *ret_stopped, struct bo_err *err)
+{
+	struct bo_process_id id = { .pid = pid };
+	char state = '?';
+	int rc = own_pidns(&id.pidns);
+
+	if (rc == 0)
+		rc = read_stat(pid, &state, &id.start_ticks);
+	if (rc == -ENOENT || rc == -ESRCH || (rc == 0 && (state == 'Z' || state == 'X')))
+		return bo_err_set(err, ESRCH, BO_SUBSYS_SYS, "there is no process %d", pid);
+	if (rc < 0)
+		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "process %d: %s", pid, strerror(-rc));
+	*ret = id;
+	if (ret_stopped)
+		*ret_stopped = state == 'T';
+	return 0;
+}
+
 int bo_process_id_self(struct bo_process_id *ret, struct bo_err *err)
 {
 	struct bo_process_id id = { .pid = getpid() };
@@ -170,6 +189,11 @@ bool bo_process_id_alive(const struct bo_process_id *id)
 	if (rc < 0)
 		return true; /* cannot tell: leave it alone */
 	return start == id->start_ticks && state != 'Z' && state != 'X';
+}
+
+void bo_process_grace(void)
+{
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 void bo_fds_close_from(int first)

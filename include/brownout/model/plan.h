@@ -361,8 +361,9 @@ struct bo_guard_spec {
 	struct bo_src src;
 };
 
-/** enum bo_driver - how links are impaired; AUTO takes netem where the kernel has it, else the wire */
-enum bo_driver { BO_DRIVER_AUTO, BO_DRIVER_NETEM, BO_DRIVER_WIRE };
+/** enum bo_driver - how links are impaired; AUTO takes netem where the kernel has it, else the wire; QUEUE holds packets
+ * of services that run already, and only those */
+enum bo_driver { BO_DRIVER_AUTO, BO_DRIVER_NETEM, BO_DRIVER_WIRE, BO_DRIVER_QUEUE };
 const char *bo_driver_name(enum bo_driver driver);
 
 /**

@@ -3,6 +3,7 @@
  * Owns: nothing.  Threads: any, except bo_process_clone() (single-threaded callers).
  * Privilege: CAP_SYS_ADMIN for new namespaces, CAP_KILL for other users' processes. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -34,6 +35,14 @@ BO_NODISCARD int bo_process_id_self(struct bo_process_id *ret, struct bo_err *er
 /** bo_process_id_alive() - does that very process still run?  A zombie does not; one of another pid namespace counts as
  * alive, because nothing can be known about it from here */
 bool bo_process_id_alive(const struct bo_process_id *id);
+
+/** bo_process_grace() - wait until every processor has been through a quiescent state of RCU: what the kernel began before
+ * is over (membarrier(2), MEMBARRIER_CMD_GLOBAL; some milliseconds) */
+void bo_process_grace(void);
+
+/** bo_process_id_of() - of another process;  -ESRCH;  @ret_stopped: by a signal, may be NULL */
+BO_NODISCARD int bo_process_id_of(pid_t pid, struct bo_process_id *ret, bool *ret_stopped,
+				  struct bo_err *err);
 
 /** bo_fds_close_from() - close every descriptor >= @first (close_range(2), or /proc/self/fd before 5.9) */
 void bo_fds_close_from(int first);

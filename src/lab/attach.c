@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lab/attach.c — the attachment: a process that lives in a service's network namespace for as long as a run lasts.
+ *
+ * It is a child of the keeper's, and nobody's heir: it waits on the conductor's socket, a pipe of the keeper's, the
+ * queue, and a clock.  The end of either of the first two, or the time to live of a fault without a new instruction,
+ * means: take everything back.  It is not killed with the keeper (no parent-death signal), because it is the one who
+ * knows what to undo.
+ *
+ * Order: before anything is changed, the journal says what will have been; when all is undone, the journal goes.
+ *
+ * Owns: everything that is changed in the service.  Threads: single-threaded.
+ * Privilege: CAP_NET_ADMIN and CAP_KILL, from before the first request on. */
+#include "brownout/lab/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "attach-internal.h"
+#include "brownout/base/cleanup.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/units.h"
+#include "brownout/sys/fdpass.h"
+#include "brownout/sys/netns.h"
+
+#define END_TIMEOUT_NS (20 * BO_NSEC_PER_SEC)
+
+enum op { OP_IMPAIR, OP_MEASURE, OP_SIGNAL, OP_STATE };
+
+/** struct question - @impair's pointers mean nothing here; @table: when it has one */
+struct question {
+	uint32_t op;
+	int32_t peer;
+	int32_t dir;
+	int32_t signal;
+	int64_t from_ns, to_ns;
+	struct bo_impair im;
+	struct bo_dist_table table;
+};
+
+/** struct reply - @code: positive errno, 0 for success */
+struct reply {
+	int32_t code;
+	int32_t driver;
+	char msg[sizeof(((struct bo_err *)0)->msg)];
+	struct bo_link_measure measure;
+	struct bo_node_state state;
+};
+
+struct attachment {
+	const struct bo_attach_conf *conf;
+	struct bo_attach_target target;
+	struct bo_attach_journal journal;
+	struct bo_attach_queue queue;
+	enum bo_driver driver;
+	struct bo_dist_table tables[BO_ATTACH_LANES_MAX];
+	bool impaired[BO_ATTACH_LANES_MAX];
+	int64_t expires_ns; /* INT64_MAX: nothing is in force */
+	bool expired;
+	bool stopped;
+	int64_t stopped_since_ns;
+};
+
+/* --- doing and undoing -------------------------------------------------------------------------- */
+
+static bool in_force(const struct attachment *a)
+{
+	for (size_t i = 0; i < (size_t)a->conf->npeers * BO_DIR_COUNT; i++)
+		if (a->impaired[i])
+			return true;
+	return a->stopped;
+}
+
+/** settle() - nothing in force: no journal, no clock; else the clock starts anew */
+static void settle(struct attachment *a)
+{
+	if (in_force(a)) {
+		a->expires_ns = bo_now_ns() + a->conf->spec.ttl_ns;
+		return;
+	}
+	a->expires_ns = INT64_MAX;
+	bo_attach_journal_close(&a->journal);
+}
+
+static int note(struct attachment *a, struct bo_err *err)
+{
+	int rc = a->journal.fd < 0 ? bo_attach_journal_open(&a->journal, err) : 0;
+
+	return rc < 0 ? rc : bo_attach_journal_write(&a->journal, err);
+}
+
+static int go_on(struct attachment *a, struct bo_err *err)
+{
+	int rc = a->stopped ? bo_pidfd_kill(a->target.pidfd, SIGCONT, err) : 0;
+
+	a->stopped = a->stopped && rc < 0;
+	return rc;
+}
+
+static int take_back(struct attachment *a, struct bo_err *err)
+{
+	struct bo_err later = { 0 };
+	int rc = bo_attach_queue_down(&a->queue, err);
+	int thaw = go_on(a, rc < 0 ? &later : err);
+
+	if (rc == 0)
+		memset(a->impaired, 0, sizeof(a->impaired));
+	if (rc == 0 && thaw == 0)
+		settle(a);
+	return rc < 0 ? rc : thaw;
+}
+
+static int gone_by_itself(const struct attachment *a, struct bo_err *err)
+{
+	char ttl[BO_UNIT_BUF];
+
+	return bo_err_set(err, ETIME, BO_SUBSYS_LAB,
+			  "%s: its faults ended by themselves, %s after the last instruction (ttl)",
+			  a->conf->name, bo_format_duration(a->conf->spec.ttl_ns, ttl));
+}
+
+static int impair(struct attachment *a, size_t lane, const struct question *q, struct bo_err *err)
+{
+	struct bo_impair im = q->im;
+	const char *unable;
+	int rc;
+
+	/* Pointers of another process mean nothing here. */
+	im.table = NULL;
+	if (im.trace)
+		im.trace = NULL;
+	if (im.dist == BO_DIST_TABLE) {
+		a->tables[lane] = q->table;
+		im.table = &a->tables[lane];
+	}
+	rc = bo_impair_check(&im, err);
+	unable = bo_attach_unable(a->driver, &im);
+	if (rc == 0 && unable)
+		rc = bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: %s", a->conf->name, unable);
+	if (rc == 0 && a->expired)
+		rc = gone_by_itself(a, err);
+	if (rc == 0 && !bo_impair_is_none(&im))
+		rc = note(a, err);
+	if (rc < 0)
+		return rc;
+	rc = bo_attach_queue_impair(&a->queue, lane, &im, err);
+	a->impaired[lane] = a->queue.lanes[lane].on;
+	settle(a);
+	return rc;
+}
+
+static int measure(struct attachment *a, size_t lane, const struct question *q,
+		   struct bo_link_measure *ret, struct bo_err *err)
+{
+	const struct bo_attach_lane *l = &a->queue.lanes[lane];
+
+	if (a->expired)
+		return gone_by_itself(a, err);
+	if (l->bypassed)
+		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
+				  "%" PRIu64 " packets went by: more came than could be queued",
+				  l->bypassed);
+	if (bo_nfq_missed(a->queue.nfq))
+		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
+				  "the kernel dropped %" PRIu64 " packets that were held: somebody "
+				  "changed the firewall of the service meanwhile",
+				  bo_nfq_missed(a->queue.nfq));
+	return bo_attach_records_measure(&l->records, q->from_ns, q->to_ns, ret, err);
+}
+
+static int signal_service(struct attachment *a, int signal, struct bo_err *err)
+{
+	int rc;
+
+	if (a->target.pidfd < 0)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+				  "%s is attached by its namespace: no process is known",
+				  a->conf->name);
+	switch (signal) {
+	case SIGSTOP:
+		if (a->expired)
+			return gone_by_itself(a, err);
+		a->journal.stopped = 1;
+		rc = note(a, err);
+		if (rc < 0)
+			return rc;
+		a->stopped = true;
+		a->stopped_since_ns = bo_now_ns();
+		rc = bo_pidfd_kill(a->target.pidfd, SIGSTOP, err);
+		break;
+	case SIGCONT:
+		rc = go_on(a, err);
+		a->journal.stopped = 0;
+		if (rc == 0 && a->journal.fd >= 0)
+			rc = bo_attach_journal_write(&a->journal, err);
+		break;
+	case SIGTERM:
+	case SIGKILL:
+		if (!(a->conf->spec.allow & BO_ATTACH_ALLOW_KILL))
+			return bo_err_set(err, EPERM, BO_SUBSYS_LAB,
+					  "%s: not without allow = { \"kill\" }", a->conf->name);
+		return bo_pidfd_kill(a->target.pidfd, signal, err);
+	default:
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_LAB, "signal %d", signal);
+	}
+	settle(a);
+	return rc;
+}
+
+static int state(const struct attachment *a, struct bo_node_state *ret)
+{
+	struct pollfd p = { .fd = a->target.pidfd, .events = POLLIN };
+	struct bo_process_id now;
+	bool stopped = false;
+
+	*ret = (struct bo_node_state){ .running = true, .pid = a->target.process.pid };
+	if (a->target.pidfd < 0)
+		return 0;
+	ret->running = poll(&p, 1, 0) == 0;
+	if (ret->running && bo_process_id_of(a->target.process.pid, &now, &stopped, NULL) == 0 &&
+	    now.start_ticks == a->target.process.start_ticks)
+		ret->paused = stopped;
+	return 0;
+}
+
+/* --- the conversation ------------------------------------------------------------------------------ */
+
+static int carry_out(struct attachment *a, const struct question *q, struct reply *rep,
+		     struct bo_err *err)
+{
+	size_t lane = (size_t)q->peer * BO_DIR_COUNT + (size_t)q->dir;
+
+	if ((q->op == OP_IMPAIR || q->op == OP_MEASURE) &&
+	    (q->peer < 0 || (uint32_t)q->peer >= a->conf->npeers || q->dir < 0 ||
+	     q->dir >= BO_DIR_COUNT))
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_LAB, "there is no peer %d", q->peer);
+	switch (q->op) {
+	case OP_IMPAIR:
+		return impair(a, lane, q, err);
+	case OP_MEASURE:
+		return measure(a, lane, q, &rep->measure, err);
+	case OP_SIGNAL:
+		return signal_service(a, q->signal, err);
+	case OP_STATE:
+		return state(a, &rep->state);
+	default:
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_LAB, "operation %u", q->op);
+	}
+}
+
+static void answer(int sock, struct reply *rep, int rc, const struct bo_err *err)
+{
+	if (rc < 0) {
+		rep->code = err->code ? err->code : -rc;
+		memcpy(rep->msg, err->msg, sizeof(rep->msg));
+	}
+	(void)!bo_fdpass_send(sock, rep, sizeof(*rep), NULL, NULL);
+}
+
+/** converse() - one question;  Return: false at the end of the socket */
+static bool converse(struct attachment *a, int sock)
+{
+	static struct question q;
+	struct reply rep = { .driver = a->driver };
+	struct bo_err err = { 0 };
+	ssize_t n = bo_fdpass_recv(sock, &q, sizeof(q), NULL, NULL, 0, NULL);
+
+	if (n <= 0)
+		return false;
+	if (n != (ssize_t)sizeof(q))
+		answer(sock, &rep, bo_err_set(&err, EBADMSG, BO_SUBSYS_LAB, "too short"), &err);
+	else
+		answer(sock, &rep, carry_out(a, &q, &rep, &err), &err);
+	return true;
+}
+
+static int expire(struct attachment *a, struct bo_err *err)
+{
+	if (bo_now_ns() < a->expires_ns)
+		return 0;
+	a->expired = true;
+	a->expires_ns = INT64_MAX;
+	return take_back(a, err);
+}
+
+/** serve() - until the conductor, the keeper or the queue is gone */
+static void serve(struct attachment *a, int sock, int lifeline)
+{
+	struct bo_err err = { 0 };
+
+	for (;;) {
+		struct pollfd p[] = { { .fd = sock, .events = POLLIN },
+				      { .fd = lifeline, .events = POLLIN },
+				      { .fd = bo_nfq_fd(a->queue.nfq), .events = POLLIN } };
+		int64_t until = bo_attach_queue_due(&a->queue), now = bo_now_ns();
+		struct timespec ts;
+
+		until = until < a->expires_ns ? until : a->expires_ns;
+		ts = bo_ns_to_timespec(until > now ? until - now : 0);
+		if (ppoll(p, 3, until == INT64_MAX ? NULL : &ts, NULL) < 0 && errno != EINTR)
+			return;
+		if (p[1].revents)
+			return;
+		if (bo_attach_queue_work(&a->queue, &err) < 0) {
+			(void)!take_back(a, &err);
+			a->expired = true;
+		}
+		if (p[0].revents && !converse(a, sock))
+			return;
+		if (expire(a, &err) < 0)
+			return; /* taken back once more below; the journal remembers if that fails, too */
+	}
+}
+
+/* --- the beginning ----------------------------------------------------------------------------------- */
+
+static int enter(struct attachment *a, struct bo_err *err)
+{
+	static const cap_value_t keep[] = { CAP_NET_ADMIN, CAP_KILL };
+	const struct bo_attach_spec *spec = &a->conf->spec;
+	struct bo_process_id self;
+	int rc = bo_netns_enter(a->target.netns, err);
+
+	if (rc == 0)
+		rc = bo_caps_keep(keep, sizeof(keep) / sizeof(*keep), err);
+	for (uint32_t i = 0; rc == 0 && i < a->conf->npeers; i++)
+		rc = bo_attach_guard_routes(&a->conf->peers[i], spec->allow, err);
+	if (rc == 0)
+		rc = bo_process_id_self(&self, err);
+	if (rc < 0)
+		return rc;
+	a->journal = (struct bo_attach_journal){ .fd = -1,
+						 .netns_dev = a->target.netns_dev,
+						 .netns_ino = a->target.netns_ino,
+						 .process = a->target.process };
+	memcpy(a->journal.netns, spec->netns, sizeof(a->journal.netns));
+	/* Used once on this machine: the number of a process and when it was started. */
+	snprintf(a->journal.table, sizeof(a->journal.table), "brownout-%d-%" PRIx64, self.pid,
+		 self.start_ticks);
+	return bo_attach_queue_init(&a->queue, a->conf, a->journal.table, err);
+}
+
+static void live(struct attachment *a, int sock, int lifeline) __attribute__((noreturn));
+
+static void live(struct attachment *a, int sock, int lifeline)
+{
+	struct reply rep = { .driver = a->driver };
+	struct bo_err err = { 0 };
+	int rc;
+
+	prctl(PR_SET_NAME, "bo-attach");
+	prctl(PR_SET_TIMERSLACK, 1);
+	rc = enter(a, &err);
+	answer(sock, &rep, rc, &err);
+	if (rc < 0)
+		_exit(0);
+	serve(a, sock, lifeline);
+	rc = take_back(a, &err);
+	_exit(-rc & 0x7f);
+}
+
+static int choose_driver(const struct bo_attach_conf *conf, enum bo_driver *ret, struct bo_err *err)
+{
+	if (conf->driver != BO_DRIVER_AUTO && conf->driver != BO_DRIVER_QUEUE)
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB,
+				  "a running service is impaired by driver \"queue\", not \"%s\"",
+				  bo_driver_name((enum bo_driver)conf->driver));
+	*ret = BO_DRIVER_QUEUE;
+	return 0;
+}
+
+static int guard(const struct bo_attach_conf *conf, const struct bo_attach_target *target,
+		 const struct bo_attach_session *session, struct bo_err *err)
+{
+	struct stat own;
+	int rc = 0;
+
+	if (conf->npeers > BO_ATTACH_PEERS_MAX || conf->spec.ttl_ns <= 0 ||
+	    conf->spec.ttl_ns > BO_ATTACH_TTL_MAX_NS)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "attachment: peers or ttl out of range");
+	for (uint32_t i = 0; rc == 0 && i < conf->npeers; i++)
+		rc = bo_attach_guard_peer(&conf->peers[i], conf->spec.allow, session, err);
+	if (rc < 0 || (conf->spec.allow & BO_ATTACH_ALLOW_HOST))
+		return rc;
+	if (stat("/proc/self/ns/net", &own) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "/proc/self/ns/net");
+	if (own.st_dev == target->netns_dev && own.st_ino == target->netns_ino)
+		return bo_err_set(
+			err, EPERM, BO_SUBSYS_LAB,
+			"refused: %s shares the network namespace of this shell, so a fault on its "
+			"peers is one for every process of this host that talks to them; if that is "
+			"meant, say allow = { \"host\" }",
+			conf->name);
+	return 0;
+}
+
+/** greet() - what the attachment says of its beginning */
+static int greet(int sock, const struct bo_attach_conf *conf, struct bo_err *err)
+{
+	struct reply rep = { 0 };
+	ssize_t n = bo_fdpass_recv(sock, &rep, sizeof(rep), NULL, NULL, 0, err);
+
+	if (n != (ssize_t)sizeof(rep))
+		return n < 0 ? (int)n
+			     : bo_err_set(err, EIO, BO_SUBSYS_LAB, "%s: its attachment ended",
+					  conf->name);
+	rep.msg[sizeof(rep.msg) - 1] = '\0';
+	return rep.code ? bo_err_set(err, rep.code, BO_SUBSYS_LAB, "%s", rep.msg) : 0;
+}
+
+static int spawn(struct attachment *a, struct bo_attachment *out, int *ret_sock, struct bo_err *err)
+{
+	int pair[2], pipes[2];
+	int rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "socketpair");
+	if (pipe2(pipes, O_CLOEXEC) < 0) {
+		rc = bo_err_errno(err, BO_SUBSYS_LAB, "pipe");
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	fflush(NULL);
+	out->pid = bo_process_clone(0, &out->pidfd, err);
+	if (out->pid == 0) {
+		/* Only these: not the keeper's socket, whose end others wait for. */
+		int fds[] = { pair[1], pipes[0], a->target.netns, a->target.pidfd };
+
+		for (int i = 0; i < 4; i++)
+			fds[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, 200);
+		for (int i = 0; i < 4; i++)
+			if (fds[i] >= 0 && dup3(fds[i], 10 + i, O_CLOEXEC) != 10 + i)
+				_exit(1);
+		a->target.netns = 12;
+		a->target.pidfd = fds[3] < 0 ? -1 : 13;
+		for (int fd = 3; fd < 10; fd++)
+			close(fd);
+		bo_fds_close_from(14);
+		live(a, 10, 11);
+	}
+	close(pair[1]);
+	close(pipes[0]);
+	out->lifeline = pipes[1];
+	*ret_sock = pair[0];
+	return out->pid < 0 ? (int)out->pid : greet(pair[0], a->conf, err);
+}
+
+int bo_attach_start(const struct bo_attach_conf *conf, const struct bo_attach_session *session,
+		    struct bo_attachment *ret, int *ret_sock, struct bo_err *err)
+{
+	struct bo_attachment out = { .pidfd = -1, .lifeline = -1 };
+	struct bo_err ignored = { 0 };
+	struct attachment *a = calloc(1, sizeof(*a));
+	int sock = -1, rc;
+
+	if (!a)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
+	*a = (struct attachment){ .conf = conf,
+				  .target = { .netns = -1, .pidfd = -1 },
+				  .journal = { .fd = -1 },
+				  .expires_ns = INT64_MAX };
+	rc = choose_driver(conf, &a->driver, err);
+	if (rc == 0)
+		rc = bo_attach_find(&conf->spec, &a->target, err);
+	if (rc == 0)
+		rc = guard(conf, &a->target, session, err);
+	if (rc == 0)
+		rc = spawn(a, &out, &sock, err);
+	out.driver = a->driver;
+	out.process = a->target.process;
+	bo_attach_target_done(&a->target);
+	free(a);
+	if (rc < 0) {
+		(void)!bo_attach_end(&out, &ignored);
+		bo_close(&sock);
+		return rc;
+	}
+	*ret = out;
+	*ret_sock = sock;
+	return 0;
+}
+
+int bo_attach_end(struct bo_attachment *attachment, struct bo_err *err)
+{
+	int status = 0, rc = 0;
+
+	bo_close(&attachment->lifeline);
+	if (attachment->pidfd < 0)
+		return 0;
+	rc = bo_pidfd_wait_exit(attachment->pidfd, END_TIMEOUT_NS, err);
+	if (rc == 0)
+		rc = bo_pidfd_reap(attachment->pidfd, &status, err);
+	bo_close(&attachment->pidfd);
+	if (rc == 0 && status)
+		rc = bo_err_set(err, WIFEXITED(status) ? WEXITSTATUS(status) : EIO, BO_SUBSYS_LAB,
+				"an attachment could not take everything back; see " BO_ATTACH_RUN_DIR);
+	return rc;
+}
+
+const char *bo_attach_unable(enum bo_driver driver, const struct bo_impair *im)
+{
+	(void)driver;
+	if (im->duplicate.ppm)
+		return "packets of a running service cannot be duplicated: the kernel lets a held packet go once";
+	if (im->corrupt.ppm)
+		return "packets of a running service are not damaged";
+	if (im->trace)
+		return "a running service cannot follow a trace";
+	return NULL;
+}
+
+/* --- the conductor's side -------------------------------------------------------------------------- */
+
+static int ask(int sock, const struct question *q, struct reply *rep, struct bo_err *err)
+{
+	int rc = bo_fdpass_send(sock, q, sizeof(*q), NULL, err);
+	ssize_t n = rc < 0 ? rc : bo_fdpass_recv(sock, rep, sizeof(*rep), NULL, NULL, 0, err);
+
+	if (rc == -EPIPE || rc == -ECONNRESET || n == 0 || n == -ECONNRESET)
+		return bo_err_set(err, EPIPE, BO_SUBSYS_LAB, "the attachment is gone");
+	if (n < 0)
+		return (int)n;
+	if (n != (ssize_t)sizeof(*rep))
+		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB, "the attachment's answer is cut short");
+	rep->msg[sizeof(rep->msg) - 1] = '\0';
+	return rep->code ? bo_err_set(err, rep->code, BO_SUBSYS_LAB, "%s", rep->msg) : 0;
+}
+
+int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair *im,
+		     struct bo_err *err)
+{
+	struct question q = { .op = OP_IMPAIR, .peer = peer, .dir = dir, .im = *im };
+	struct reply rep;
+
+	if (im->dist == BO_DIST_TABLE)
+		q.table = *im->table;
+	return ask(sock, &q, &rep, err);
+}
+
+int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+		      struct bo_link_measure *ret, struct bo_err *err)
+{
+	struct question q = {
+		.op = OP_MEASURE, .peer = peer, .dir = dir, .from_ns = from_ns, .to_ns = to_ns
+	};
+	struct reply rep;
+	int rc = ask(sock, &q, &rep, err);
+
+	if (rc == 0)
+		*ret = rep.measure;
+	return rc;
+}
+
+int bo_attach_signal(int sock, int signal, struct bo_err *err)
+{
+	struct question q = { .op = OP_SIGNAL, .signal = signal };
+	struct reply rep;
+
+	return ask(sock, &q, &rep, err);
+}
+
+int bo_attach_state(int sock, struct bo_node_state *ret, struct bo_err *err)
+{
+	struct question q = { .op = OP_STATE };
+	struct reply rep;
+	int rc = ask(sock, &q, &rep, err);
+
+	if (rc == 0)
+		*ret = rep.state;
+	return rc;
+}
