@@ -565,6 +565,24 @@ int bo_keeper_open_process(struct bo_keeper *k, int node, pid_t pid, struct bo_p
 	return rc;
 }
 
+int bo_keeper_open_root(struct bo_keeper *k, int node, int *ret, struct bo_err *err)
+{
+	KEEPER_LOCK(k);
+	struct bo_fds fds = { 0 };
+	struct kp_rep rep;
+	int rc = ask(k, (struct kp_req){ .op = KP_ROOT_OPEN, .index = node }, NULL, 0, -1, err);
+
+	if (rc == 0)
+		rc = await_fds(k, &rep, &fds, err);
+	if (rc == 0 && fds.n != 1)
+		rc = bo_err_set(err, EPROTO, BO_SUBSYS_HARNESS, "the keeper sent %zu descriptors",
+				fds.n);
+	if (rc == 0)
+		*ret = bo_fds_take(&fds, 0);
+	bo_fds_close(&fds);
+	return rc;
+}
+
 /* ---- events and the end -------------------------------------------------------------------------------------- */
 
 int bo_keeper_fd(const struct bo_keeper *k)

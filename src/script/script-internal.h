@@ -159,6 +159,7 @@ struct bo_script_url {
 	enum bo_script_scheme scheme;
 	char host[64];
 	int port;
+	bool port_given;
 	const char *path; /* [borrowed: from the text], "" for none */
 };
 /** bo_script_url_parse() - only http, the host must look like a node's name; @err without the text's place */
@@ -167,6 +168,9 @@ BO_NODISCARD int bo_script_url_parse(const char *text, struct bo_script_url *ret
 /** bo_script_load_url_parse() - the same for what a load may call: http, https, tcp://HOST:PORT */
 BO_NODISCARD int bo_script_load_url_parse(const char *text, struct bo_script_url *ret,
 					  struct bo_err *err);
+
+/** bo_script_socket_check() - why @path is not one of a unix socket in a node, NULL when it is */
+const char *bo_script_socket_check(const char *path);
 
 /* bind_request.c: what a load asks for */
 /** lx_read_request() - method, headers, body, routes */

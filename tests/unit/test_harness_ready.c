@@ -25,6 +25,8 @@ struct waiter {
 	int64_t longest_ns;
 };
 
+static const struct bo_ready_way way = { .address = "127.0.0.1" };
+
 static int idle(void *self, struct bo_err *err)
 {
 	struct waiter *w = self;
@@ -62,7 +64,7 @@ static void http_that_stalls(void **state)
 
 	(void)state;
 	snprintf(url, sizeof(url), "http://web:%d/healthz", port);
-	assert_false(bo_ready_http(url, "127.0.0.1", PATIENCE_NS, &hook, why, sizeof(why)));
+	assert_false(bo_ready_http(url, &way, PATIENCE_NS, &hook, why, sizeof(why)));
 	assert_true(bo_now_ns() - began >= PATIENCE_NS / 2);
 	/* 40 times, where nothing else is going on; a guard asks for 4 a second */
 	assert_true(w.calls >= 8);
@@ -80,7 +82,7 @@ static void ended_by_the_waiter(void **state)
 
 	(void)state;
 	snprintf(url, sizeof(url), "http://web:%d/healthz", port);
-	assert_false(bo_ready_http(url, "127.0.0.1", 30 * PATIENCE_NS, &hook, why, sizeof(why)));
+	assert_false(bo_ready_http(url, &way, 30 * PATIENCE_NS, &hook, why, sizeof(why)));
 	assert_int_equal(w.calls, 2);
 	assert_true(bo_now_ns() - began < 15 * PATIENCE_NS);
 	close(fd);

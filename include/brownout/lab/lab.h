@@ -129,6 +129,13 @@ struct bo_process_files {
  */
 BO_NODISCARD int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid,
 				     struct bo_process_files *ret, struct bo_err *err);
+/**
+ * bo_lab_open_root() - the root directory that a running node's processes see, as an O_PATH descriptor
+ * Paths are walked by whoever gets it, with their own rights; it grants none.
+ * Privilege: CAP_SYS_PTRACE permitted; it is effective only while this lasts.
+ * Return: 0; -ESRCH when the node is down; -EACCES when the kernel forbids it
+ */
+BO_NODISCARD int bo_lab_open_root(struct bo_lab *lab, int node, int *ret, struct bo_err *err);
 BO_NODISCARD int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob,
 				     int64_t bytes, struct bo_err *err);
 /** bo_lab_link_impair() - netem driver only: the wire is impaired where it runs (-EOPNOTSUPP) */
