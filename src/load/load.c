@@ -196,6 +196,15 @@ static int init_protocol(struct bo_load *load, const struct bo_load_config *conf
 	return s->tls.on ? bo_tls_new(&load->tls, s, config->host_header, err) : 0;
 }
 
+int bo_load_check_tls(const struct bo_load_spec *spec, struct bo_err *err)
+{
+	struct bo_tls *tls = NULL;
+	int rc = spec->tls.on ? bo_tls_new(&tls, spec, NULL, err) : 0;
+
+	bo_tls_free(tls);
+	return rc;
+}
+
 static int load_init(struct bo_load *load, const struct bo_load_config *config, struct bo_err *err)
 {
 	const uint64_t stream = BO_LOAD_RNG_STREAM + (uint64_t)config->index;

@@ -181,6 +181,8 @@ static void put_client(struct bo_build *b, json_t *o, const struct bo_load_spec 
 		bo_build_put(b, o, "streams", json_integer(load->streams));
 	if (load->tls.on) {
 		bo_build_put(b, o, "tls_ca", bo_build_str(load->tls.ca_file));
+		if (load->tls.cert_file)
+			bo_build_put(b, o, "tls_cert", bo_build_str(load->tls.cert_file));
 		bo_build_put(b, o, "tls_insecure", json_boolean(load->tls.insecure));
 		bo_build_put(b, o, "tls_name", bo_build_str(load->tls.name));
 		bo_build_put(b, o, "tls_resume", json_boolean(load->tls.resume));

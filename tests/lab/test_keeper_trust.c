@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -265,6 +266,37 @@ static void open_process(void)
 	labkit_close(&kit);
 }
 
+/* The root directory of a node, for who has its rights already: its own /tmp is to be seen, and nothing more is open. */
+static void open_root(void)
+{
+	struct bo_err e = { 0 };
+	struct labkit kit;
+	struct stat st;
+	pid_t keeper;
+	int root = -1, other = -1;
+
+	labkit_open(&kit, labkit_plan());
+	keeper = labkit_child_of(getpid(), "bo-keeper");
+	CHECK(bo_keeper_open_root(kit.keeper, SVC, &root, &e) == -ESRCH && root < 0, "it is down");
+	labkit_sh(&kit, SVC, "touch /tmp/mine; echo made; exec sleep 1000");
+	labkit_read_log(&kit, "made");
+	labkit_sh(&kit, DB, "exec sleep 1000");
+	OK(bo_keeper_open_root(kit.keeper, SVC, &root, &err));
+	OK(bo_keeper_open_root(kit.keeper, DB, &other, &err));
+	CHECK((fcntl(root, F_GETFL) & O_PATH) && (fcntl(root, F_GETFD) & FD_CLOEXEC), "flags");
+	CHECK(fstatat(root, "tmp/mine", &st, 0) == 0, "not the node's /tmp");
+	CHECK(fstatat(other, "tmp/mine", &st, 0) < 0, "the other node's, too");
+	CHECK(fstatat(AT_FDCWD, "/tmp/mine", &st, 0) < 0, "the host's");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1), "the keeper may look anywhere");
+	close(root);
+	close(other);
+	CHECK(bo_keeper_open_root(kit.keeper, CLIENT, &root, &e) == -EINVAL, "of the client");
+	CHECK(bo_keeper_open_root(kit.keeper, 99, &root, &e) == -EINVAL, "of no node");
+	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
+	CHECK(bo_keeper_open_root(kit.keeper, SVC, &root, &e) == -ESRCH, "it was killed");
+	labkit_close(&kit);
+}
+
 /* Under sudo: the conductor and the nodes become the invoking user. */
 static void sudo(void)
 {
@@ -339,6 +371,7 @@ int main(int argc, char **argv)
 		{ "garbage", garbage },
 		{ "bad_indices", bad_indices },
 		{ "open_process", open_process },
+		{ "open_root", open_root },
 		{ "sudo", sudo },
 		{ "ordinary_user", ordinary_user },
 	};

@@ -53,6 +53,8 @@ BO_NODISCARD int bo_load_fits(const struct bo_load_spec *specs, size_t n,
 			      const struct bo_load_window *windows, size_t nwindows, size_t others,
 			      size_t *ret_bad, struct bo_err *err);
 
+/** bo_load_check_tls() - can the certificates and the key of @spec be used?  Return: 0, or -EINVAL with what cannot */
+BO_NODISCARD int bo_load_check_tls(const struct bo_load_spec *spec, struct bo_err *err);
 BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *config,
 			     struct bo_err *err);
 /** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight

@@ -181,6 +181,8 @@ const char *bo_load_protocol_name(enum bo_load_protocol protocol);
  * struct bo_tls_spec - TLS of a load
  * @ca_pem: certificates to trust, PEM text;  @ca_file: where it came from, for messages
  * @insecure: take any certificate
+ * @cert_pem, @key_pem: what the client shows when asked (its chain follows the certificate) and its key, PEM text; NULL:
+ *                      none;  @cert_file, @key_file: where they came from
  * @name: server name (SNI) that the certificate must be for; NULL: the node's
  * @resume: offer the session of an earlier connection
  */
@@ -190,6 +192,10 @@ struct bo_tls_spec {
 	bool resume;
 	const char *ca_pem;
 	const char *ca_file;
+	const char *cert_pem;
+	const char *cert_file;
+	const char *key_pem;
+	const char *key_file;
 	const char *name;
 };
 
