@@ -449,11 +449,12 @@ static int process_open(struct keeper *k, struct request *r, struct bo_err *err)
 static int root_open(struct keeper *k, struct request *r, struct bo_err *err)
 {
 	struct kp_rep rep = { .kind = KP_REPLY, .seq = r->head.seq };
-	int root = -1, rc = bo_lab_open_root(k->lab, r->head.index, &root, err);
+	struct bo_root_files files;
+	int rc = bo_lab_open_root(k->lab, r->head.index, &files, err);
 
 	if (rc < 0)
 		return rc;
-	answer_fds(k, &rep, &root, 1);
+	answer_fds(k, &rep, (const int[]){ files.root, files.mounts }, 2);
 	return 1;
 }
 

@@ -30,7 +30,8 @@ struct node_rt {
 	char *exe;
 	struct bo_cgroup_files files;
 	struct bo_wire *management; /* only where the kernel has no veth */
-	int root_fd;                /* of its latest life */
+	/* Of its latest life and of the one before: the load's thread may just be on its way through that. */
+	struct bo_root_files root, old_root;
 };
 
 struct bo_labctl {
@@ -44,6 +45,14 @@ struct bo_labctl {
 	struct bo_logpump *pump;
 	struct node_rt *nodes;
 };
+
+static const struct bo_root_files no_root = { -1, -1 };
+
+static void root_close(struct bo_root_files *files)
+{
+	bo_close(&files->root);
+	bo_close(&files->mounts);
+}
 
 static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
 		       struct bo_err *err)
@@ -117,7 +126,7 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 {
 	const struct bo_ready_spec *rs = &lab->plan->nodes.items[node].ready;
 	const char *address = lab->view.nodes[node].management4;
-	const struct bo_ready_way way = { address, rs->socket, lab->nodes[node].root_fd };
+	const struct bo_ready_way way = { address, rs->socket, lab->nodes[node].root.root };
 	const struct bo_ready_idle idle = { lab->hooks.idle, lab->hooks.self };
 	int status = -1, r;
 
@@ -132,7 +141,7 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 		*ret_ready = bo_ready_http(rs->url, &way, READY_ATTEMPT_NS, &idle, why, size);
 		return 0;
 	case BO_READY_UNIX:
-		*ret_ready = bo_ready_unix(lab->nodes[node].root_fd, rs->socket, why, size);
+		*ret_ready = bo_ready_unix(lab->nodes[node].root.root, rs->socket, why, size);
 		return 0;
 	case BO_READY_LOG:
 		*ret_ready = bo_logpump_matched(lab->pump, node);
@@ -219,15 +228,17 @@ static bool needs_root(const struct bo_plan *plan, int node)
 static int take_root(struct bo_labctl *lab, int node, struct bo_err *err)
 {
 	struct node_rt *rt = &lab->nodes[node];
-	int root = -1, r;
+	struct bo_root_files root = no_root;
+	int r;
 
 	if (!needs_root(lab->plan, node))
 		return 0;
 	r = bo_keeper_open_root(lab->keeper, node, &root, err);
 	if (r < 0)
 		return r == -ESRCH ? 0 : r;
-	bo_close(&rt->root_fd);
-	rt->root_fd = root;
+	root_close(&rt->old_root);
+	rt->old_root = rt->root;
+	rt->root = root;
 	return 0;
 }
 
@@ -423,7 +434,7 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 	}
 	for (size_t i = 0; i < plan->nodes.len; i++) {
 		lab->nodes[i].files = BO_CGROUP_FILES_NONE;
-		lab->nodes[i].root_fd = -1;
+		lab->nodes[i].root = lab->nodes[i].old_root = no_root;
 	}
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
 	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 ||
@@ -527,7 +538,7 @@ struct bo_cgroup_files bo_labctl_take_cgroup(struct bo_labctl *lab, int node)
 
 int bo_labctl_root(const struct bo_labctl *lab, int node)
 {
-	return lab->nodes[node].root_fd;
+	return lab->nodes[node].root.root;
 }
 
 void bo_labctl_log_stats(struct bo_labctl *lab, int node, struct bo_logpump_stats *ret)
@@ -548,7 +559,8 @@ void bo_labctl_free(struct bo_labctl *lab)
 
 		bo_cgroup_files_close(&rt->files);
 		bo_wire_free(rt->management);
-		bo_close(&rt->root_fd);
+		root_close(&rt->root);
+		root_close(&rt->old_root);
 		free(rt->exe);
 	}
 	bo_lab_view_done(&lab->view);

@@ -105,26 +105,38 @@ int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_proce
 	return rc;
 }
 
-/* Its init's root is the node's, and a node's processes have no right to change it (chroot(2), mount(2)). */
-int bo_lab_open_root(struct bo_lab *lab, int node, int *ret, struct bo_err *err)
+/* Its init's root is the node's, and a node's processes have no right to change it (chroot(2), mount(2)).  The namespace
+ * goes first: once it is held, what is mounted in it stays. */
+static int open_root(const struct lab_node *n, struct bo_root_files *ret, struct bo_err *err)
+{
+	bo_auto_fd int proc = open_proc(n->init_pid, err), mounts = -1, root = -1;
+
+	if (proc < 0)
+		return proc;
+	if ((mounts = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC)) < 0 ||
+	    (root = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return bo_err_set(err, errno == ENOENT ? ESRCH : errno, BO_SUBSYS_LAB,
+				  "the root directory of node %s: %s", n->name,
+				  strerrordesc_np(errno));
+	*ret = (struct bo_root_files){ bo_steal_fd(&root), bo_steal_fd(&mounts) };
+	return 0;
+}
+
+int bo_lab_open_root(struct bo_lab *lab, int node, struct bo_root_files *ret, struct bo_err *err)
 {
 	struct bo_err lowering = { 0 };
 	struct lab_node *n = NULL;
-	bo_auto_fd int proc = -1, root = -1;
 	int rc = running_node(lab, node, &n, err);
 
 	if (rc == 0)
 		rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
 	if (rc < 0)
 		return rc;
-	proc = open_proc(n->init_pid, err);
-	if (proc < 0)
-		rc = proc;
-	else if ((root = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-		rc = bo_err_errno(err, BO_SUBSYS_LAB, "the root directory of node %s", n->name);
-	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0)
+	rc = open_root(n, ret, err);
+	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0) {
+		bo_close(&ret->root);
+		bo_close(&ret->mounts);
 		rc = bo_err_set(err, lowering.code, BO_SUBSYS_LAB, "%s", lowering.msg);
-	if (rc == 0)
-		*ret = bo_steal_fd(&root);
+	}
 	return rc;
 }
