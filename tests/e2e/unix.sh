@@ -40,8 +40,8 @@ EOF
 # said beforehand: a fault that the load cannot meet, and a socket that is not the node's own
 sed -e 's/^t:during.*/t:during("fault", t:link(t.client, shop):delay "5ms")/' -e '/fault"/!s/in fault/in heal/' \
 	-e '/"put"/,/ca.pem/d' -e 's|"/tmp/protocols.sock", rate|"/run/protocols.sock", rate|' unix.lua >warn.lua
-"$BROWNOUT" check warn.lua >out 2>warnings
+"$BROWNOUT" check warn.lua >said 2>warnings
 grep -q "warn.lua:[0-9]*: warning: load 'get' goes over a unix socket, which crosses no link: 'delay .*' does not touch it" warnings ||
-	{ cat out warnings; exit 1; }
+	{ cat said warnings; exit 1; }
 grep -q "warn.lua:[0-9]*: warning: load 'get': socket '/run/protocols.sock' lies in a folder of the host" warnings ||
-	{ cat out warnings; exit 1; }
+	{ cat said warnings; exit 1; }
