@@ -176,6 +176,14 @@ static void describe_ready(struct bo_strbuf *sb, const struct bo_ready_spec *rea
 	case BO_READY_HTTP:
 		bo_strbuf_puts(sb, "; ready: ");
 		bo_text_plain(sb, ready->url);
+		if (ready->socket) {
+			bo_strbuf_puts(sb, " over ");
+			bo_text_plain(sb, ready->socket);
+		}
+		break;
+	case BO_READY_UNIX:
+		bo_strbuf_puts(sb, "; ready: socket ");
+		bo_text_plain(sb, ready->socket);
 		break;
 	case BO_READY_LOG:
 		bo_strbuf_puts(sb, "; ready: log ");

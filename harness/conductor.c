@@ -237,6 +237,14 @@ static void pid_changed(void *self, int node, pid_t pid)
 
 	if (c->sampler)
 		bo_sampler_set_pid(c->sampler, node, pid);
+	for (size_t i = 0; pid && i < c->plan->loads.len; i++) {
+		int root = bo_labctl_root(c->lab, node);
+		struct bo_err err = { 0 };
+
+		if (c->loads[i] && c->plan->loads.items[i].node == node && root >= 0 &&
+		    bo_load_set_root(c->loads[i], root, &err) < 0)
+			note(c, BO_EVENT_PROBLEM, node, "%s", err.msg);
+	}
 }
 
 static void describe_end(int status, char how[128])
@@ -367,8 +375,9 @@ static int start_loads(struct conductor *c, struct bo_err *err)
 		inet_pton(AF_INET, bo_labctl_view(c->lab)->nodes[spec->node].address4,
 			  &sa->sin_addr);
 		config.addr_len = sizeof(*sa);
-		snprintf(host, sizeof(host), "%s:%d", c->plan->nodes.items[spec->node].name,
-			 spec->port);
+		config.root_fd = bo_labctl_root(c->lab, spec->node);
+		snprintf(host, sizeof(host), spec->socket ? "%s" : "%s:%d",
+			 c->plan->nodes.items[spec->node].name, spec->port);
 		config.host_header = host;
 		if ((r = bo_load_new(&c->loads[i], &config, err)) < 0 ||
 		    (r = bo_load_start(c->loads[i], err)) < 0)

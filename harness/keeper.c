@@ -7,8 +7,8 @@
  *   1  serving       make namespaces and mounts (SYS_ADMIN), devices and qdiscs in them (NET_ADMIN), become the
  *                    conductor's user in nodes (SETUID, SETGID, SETPCAP), signal them (KILL), and make groups in cgroup
  *                    mounts, whose top directory nobody may write to by its mode (DAC_OVERRIDE); the latter also reaches
- *                    folders of that user to keep them visible; and open the memory of nodes' processes for the census
- *                    (SYS_PTRACE, effective only while it does).  It must not load modules, change the clock, own
+ *                    folders of that user to keep them visible; and open the memory of nodes' processes for the census,
+ *                    and their root directory (SYS_PTRACE, effective only while it does).  It must not load modules, change the clock, own
  *                    files of others or reach raw devices.
  *   2  lab is up, links are wires, impaired by the conductor: NET_ADMIN goes.  It can restart nodes but not change any network.
  *   3  taking back   KILL and DAC_OVERRIDE remain: end nodes, remove cgroups.  It must not be able to start, mount or
@@ -462,6 +462,19 @@ static int process_open(struct keeper *k, struct request *r, struct bo_err *err)
 	return 1;
 }
 
+/* Return: 1 when the answer has been sent */
+static int root_open(struct keeper *k, struct request *r, struct bo_err *err)
+{
+	struct kp_rep rep = { .kind = KP_REPLY, .seq = r->head.seq };
+	struct bo_root_files files;
+	int rc = bo_lab_open_root(k->lab, r->head.index, &files, err);
+
+	if (rc < 0)
+		return rc;
+	answer_fds(k, &rep, (const int[]){ files.root, files.mounts }, 2);
+	return 1;
+}
+
 /* What needs a lab.  Return: 0, 1 when answered, -errno */
 static int on_lab(struct keeper *k, struct request *r, struct bo_err *err)
 {
@@ -484,6 +497,8 @@ static int on_lab(struct keeper *k, struct request *r, struct bo_err *err)
 		return link_impair(k, r, err);
 	case KP_PROCESS_OPEN:
 		return process_open(k, r, err);
+	case KP_ROOT_OPEN:
+		return root_open(k, r, err);
 	case KP_MEMORY_LIMIT:
 		if ((r->head.arg != BO_MEM_MAX && r->head.arg != BO_MEM_HIGH) ||
 		    r->head.index <= BO_NODE_CLIENT)

@@ -93,6 +93,11 @@ BO_NODISCARD int bo_keeper_memory_limit(struct bo_keeper *keeper, int node, enum
 BO_NODISCARD int bo_keeper_open_process(struct bo_keeper *keeper, int node, pid_t pid,
 					struct bo_process_files *ret, struct bo_err *err);
 
+/** bo_keeper_open_root() - the root directory of a running node, for what lies in its own /tmp (unix sockets).  Return: as
+ * bo_lab_open_root(), which the keeper does */
+BO_NODISCARD int bo_keeper_open_root(struct bo_keeper *keeper, int node, struct bo_root_files *ret,
+				     struct bo_err *err);
+
 /** struct bo_keeper_event - something happened that nobody asked for (or that was asked for: kill, term) */
 struct bo_keeper_event {
 	int node;

@@ -547,23 +547,45 @@ int bo_keeper_memory_limit(struct bo_keeper *k, int node, enum bo_mem_knob knob,
 		      err);
 }
 
+/* A request whose answer is @n descriptors; close what is left in @fds. */
+static int ask_fds(struct bo_keeper *k, struct kp_req req, size_t n, struct bo_fds *fds,
+		   struct bo_err *err)
+{
+	struct kp_rep rep;
+	int rc = ask(k, req, NULL, 0, -1, err);
+
+	if (rc == 0)
+		rc = await_fds(k, &rep, fds, err);
+	if (rc == 0 && fds->n != n)
+		rc = bo_err_set(err, EPROTO, BO_SUBSYS_HARNESS, "the keeper sent %zu descriptors",
+				fds->n);
+	return rc;
+}
+
 int bo_keeper_open_process(struct bo_keeper *k, int node, pid_t pid, struct bo_process_files *ret,
 			   struct bo_err *err)
 {
 	KEEPER_LOCK(k);
 	struct bo_fds fds = { 0 };
-	struct kp_rep rep;
-	int rc = ask(k, (struct kp_req){ .op = KP_PROCESS_OPEN, .index = node, .value = pid }, NULL,
-		     0, -1, err);
+	int rc = ask_fds(k, (struct kp_req){ .op = KP_PROCESS_OPEN, .index = node, .value = pid },
+			 3, &fds, err);
 
-	if (rc == 0)
-		rc = await_fds(k, &rep, &fds, err);
-	if (rc == 0 && fds.n != 3)
-		rc = bo_err_set(err, EPROTO, BO_SUBSYS_HARNESS, "the keeper sent %zu descriptors",
-				fds.n);
 	if (rc == 0)
 		*ret = (struct bo_process_files){ bo_fds_take(&fds, 0), bo_fds_take(&fds, 1),
 						  bo_fds_take(&fds, 2) };
+	bo_fds_close(&fds);
+	return rc;
+}
+
+int bo_keeper_open_root(struct bo_keeper *k, int node, struct bo_root_files *ret,
+			struct bo_err *err)
+{
+	KEEPER_LOCK(k);
+	struct bo_fds fds = { 0 };
+	int rc = ask_fds(k, (struct kp_req){ .op = KP_ROOT_OPEN, .index = node }, 2, &fds, err);
+
+	if (rc == 0)
+		*ret = (struct bo_root_files){ bo_fds_take(&fds, 0), bo_fds_take(&fds, 1) };
 	bo_fds_close(&fds);
 	return rc;
 }

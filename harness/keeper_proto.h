@@ -26,6 +26,7 @@ enum kp_op {
 	KP_LINK_IMPAIR, /* arg: enum bo_dir; payload: struct bo_impair, with BO_DIST_TABLE struct bo_dist_table */
 	KP_MEMORY_LIMIT, /* arg: enum bo_mem_knob; value: bytes */
 	KP_PROCESS_OPEN, /* value: pid, of a process of the node; answer's fds: mem, exe, auxv */
+	KP_ROOT_OPEN,    /* answer's fds: the node's root directory, its mount namespace */
 	KP_STOP,
 	KP_OP_COUNT,
 };

@@ -31,6 +31,8 @@ struct node_rt {
 	char *exe;
 	struct bo_cgroup_files files;
 	struct bo_wire *management; /* only where the kernel has no veth */
+	/* Of its latest life and of the one before: the load's thread may just be on its way through that. */
+	struct bo_root_files root, old_root;
 };
 
 struct bo_labctl {
@@ -44,6 +46,14 @@ struct bo_labctl {
 	struct bo_logpump *pump;
 	struct node_rt *nodes;
 };
+
+static const struct bo_root_files no_root = { -1, -1 };
+
+static void root_close(struct bo_root_files *files)
+{
+	bo_close(&files->root);
+	bo_close(&files->mounts);
+}
 
 static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
 		       struct bo_err *err)
@@ -140,6 +150,7 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 {
 	const struct bo_ready_spec *rs = &lab->plan->nodes.items[node].ready;
 	const char *address = lab->view.nodes[node].management4;
+	const struct bo_ready_way way = { address, rs->socket, lab->nodes[node].root.root };
 	const struct bo_ready_idle idle = { lab->hooks.idle, lab->hooks.self };
 	int status = -1, r;
 
@@ -151,7 +162,10 @@ static int ready_once(struct bo_labctl *lab, int node, bool *ret_ready, char *wh
 		*ret_ready = bo_ready_tcp(address, rs->port, READY_ATTEMPT_NS, &idle, why, size);
 		return 0;
 	case BO_READY_HTTP:
-		*ret_ready = bo_ready_http(rs->url, address, READY_ATTEMPT_NS, &idle, why, size);
+		*ret_ready = bo_ready_http(rs->url, &way, READY_ATTEMPT_NS, &idle, why, size);
+		return 0;
+	case BO_READY_UNIX:
+		*ret_ready = bo_ready_unix(lab->nodes[node].root.root, rs->socket, why, size);
 		return 0;
 	case BO_READY_LOG:
 		*ret_ready = bo_logpump_matched(lab->pump, node);
@@ -226,6 +240,32 @@ static int wait_ready(struct bo_labctl *lab, int node, struct bo_err *err)
 	}
 }
 
+static bool needs_root(const struct bo_plan *plan, int node)
+{
+	bo_vec_foreach(load, &plan->loads)
+		if (load->node == node && load->socket)
+			return true;
+	return plan->nodes.items[node].ready.socket != NULL;
+}
+
+/* Each life of a node has a /tmp of its own.  A node that has ended at once has none: the wait for it will say how. */
+static int take_root(struct bo_labctl *lab, int node, struct bo_err *err)
+{
+	struct node_rt *rt = &lab->nodes[node];
+	struct bo_root_files root = no_root;
+	int r;
+
+	if (!needs_root(lab->plan, node))
+		return 0;
+	r = bo_keeper_open_root(lab->keeper, node, &root, err);
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;
+	root_close(&rt->old_root);
+	rt->old_root = rt->root;
+	rt->root = root;
+	return 0;
+}
+
 static int node_start(void *self, int node, bool ready, struct bo_err *err)
 {
 	struct bo_labctl *lab = self;
@@ -243,6 +283,9 @@ static int node_start(void *self, int node, bool ready, struct bo_err *err)
 						    .pid = pid,
 						    .since_ns = bo_now_ns() };
 		rt->asked_to_end = false;
+		r = take_root(lab, node, err);
+		if (r < 0)
+			return r;
 		if (lab->hooks.pid_changed)
 			lab->hooks.pid_changed(lab->hooks.self, node, pid);
 	}
@@ -417,8 +460,10 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		r = bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 		goto fail;
 	}
-	for (size_t i = 0; i < plan->nodes.len; i++)
+	for (size_t i = 0; i < plan->nodes.len; i++) {
 		lab->nodes[i].files = BO_CGROUP_FILES_NONE;
+		lab->nodes[i].root = lab->nodes[i].old_root = no_root;
+	}
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
 	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 ||
 	    (r = adopt_links(lab, err)) < 0 || (r = adopt_management(lab, err)) < 0 ||
@@ -526,6 +571,11 @@ struct bo_cgroup_files bo_labctl_take_cgroup(struct bo_labctl *lab, int node)
 	return out;
 }
 
+int bo_labctl_root(const struct bo_labctl *lab, int node)
+{
+	return lab->nodes[node].root.root;
+}
+
 void bo_labctl_log_stats(struct bo_labctl *lab, int node, struct bo_logpump_stats *ret)
 {
 	bo_logpump_stats(lab->pump, node, ret);
@@ -544,6 +594,8 @@ void bo_labctl_free(struct bo_labctl *lab)
 
 		bo_cgroup_files_close(&rt->files);
 		bo_wire_free(rt->management);
+		root_close(&rt->root);
+		root_close(&rt->old_root);
 		free(rt->exe);
 	}
 	bo_lab_view_done(&lab->view);

@@ -49,6 +49,9 @@ struct bo_wire *bo_labctl_wire(const struct bo_labctl *lab, int link);
 int bo_labctl_poll(struct bo_labctl *lab, struct bo_err *err);
 /** bo_labctl_take_cgroup() - hand a node's cgroup descriptors over (to the sampler); labctl keeps duplicates */
 struct bo_cgroup_files bo_labctl_take_cgroup(struct bo_labctl *lab, int node);
+/** bo_labctl_root() - the root directory of a node of which a load or a readiness check needs a unix socket, O_PATH; -1:
+ * none is needed, or it was never started.  [borrowed: until the node is started again] */
+int bo_labctl_root(const struct bo_labctl *lab, int node);
 void bo_labctl_log_stats(struct bo_labctl *lab, int node, struct bo_logpump_stats *ret);
 /** bo_labctl_free() - stop wires, probes and log pump; the keeper then takes down the rest */
 void bo_labctl_free(struct bo_labctl *lab);

@@ -73,6 +73,7 @@ bo.scenario = named("bo.scenario", function(name, spec)
 end)
 
 bo.tcp, bo.http, bo.log, bo.command = core.tcp, core.http, core.log, core.command
+bo.unix = core.unix
 bo.stub = core.stub
 bo.param = core.param
 bo.params = setmetatable({}, {

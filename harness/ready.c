@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness/ready.c — TCP by a non-blocking connect, HTTP by libcurl. */
+/* harness/ready.c — TCP and unix sockets by a non-blocking connect, HTTP by libcurl. */
 #include "harness/ready.h"
 
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/sys/unixsock.h"
 
 #define STEP_MS 50
 
@@ -60,6 +61,23 @@ bool bo_ready_tcp(const char *address, int port, int64_t timeout_ns,
 		return false;
 	}
 	return true;
+}
+
+static const char *socket_problem(int code)
+{
+	return code == ENOTSOCK ? "it is no socket"
+	       : code == EAGAIN ? "its listen queue is full"
+				: strerrordesc_np(code);
+}
+
+bool bo_ready_unix(int root_fd, const char *path, char *why, size_t size)
+{
+	bo_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc = fd < 0 ? -errno : bo_unixsock_connect(fd, root_fd, path);
+
+	if (rc)
+		snprintf(why, size, "socket %s: %s", path, socket_problem(-rc));
+	return rc == 0;
 }
 
 static size_t discard(char *bytes, size_t size, size_t n, void *self)
@@ -111,23 +129,46 @@ static CURLcode perform(CURL *c, const struct bo_ready_idle *idle)
 	return rc;
 }
 
-bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns,
+/* Return: 0, or -1 with @why */
+static int set_way(CURL *c, const char *url, const struct bo_ready_way *way,
+		   struct curl_slist **resolve, int *socket_fd, char *why, size_t size)
+{
+	char name[BO_UNIXSOCK_NAME];
+	CURLU *u;
+
+	if (way->socket) {
+		*socket_fd = bo_unixsock_open(way->root_fd, way->socket);
+		if (*socket_fd >= 0)
+			return curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH,
+						bo_unixsock_name(*socket_fd, name))
+				       ? -1
+				       : 0;
+		snprintf(why, size, "socket %s: %s", way->socket, socket_problem(-*socket_fd));
+		return -1;
+	}
+	u = curl_url();
+	if (u && !curl_url_set(u, CURLUPART_URL, url, 0))
+		*resolve = resolve_entry(u, way->address);
+	curl_url_cleanup(u);
+	if (*resolve)
+		return curl_easy_setopt(c, CURLOPT_RESOLVE, *resolve) ? -1 : 0;
+	snprintf(why, size, "cannot use the URL %s", url);
+	return -1;
+}
+
+bool bo_ready_http(const char *url, const struct bo_ready_way *way, int64_t timeout_ns,
 		   const struct bo_ready_idle *idle, char *why, size_t size)
 {
 	struct curl_slist *resolve = NULL;
+	bo_auto_fd int socket_fd = -1;
 	CURL *c = curl_easy_init();
-	CURLU *u = curl_url();
 	long status = 0;
-	CURLcode rc;
+	CURLcode rc = CURLE_OUT_OF_MEMORY;
 
-	if (!c || !u || curl_url_set(u, CURLUPART_URL, url, 0) ||
-	    !(resolve = resolve_entry(u, address))) {
-		snprintf(why, size, "cannot use the URL %s", url);
-		rc = CURLE_URL_MALFORMAT;
+	snprintf(why, size, "out of memory");
+	if (!c || set_way(c, url, way, &resolve, &socket_fd, why, size))
 		goto out;
-	}
 	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_RESOLVE, resolve);
 	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -145,7 +186,6 @@ bool bo_ready_http(const char *url, const char *address, int64_t timeout_ns,
 	}
 out:
 	curl_slist_free_all(resolve);
-	curl_url_cleanup(u);
 	curl_easy_cleanup(c);
 	return rc == CURLE_OK;
 }

@@ -14,6 +14,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/fault/fault.h"
+#include "brownout/load/load.h"
 #include "brownout/slo/budget.h"
 #include "brownout/slo/guard.h"
 
@@ -69,6 +70,15 @@ static int check_guards(const struct bo_plan *plan, struct bo_err *err)
 	return 0;
 }
 
+/* What OpenSSL makes of the certificates is known only there. */
+static int check_tls(const struct bo_plan *plan, struct bo_err *err)
+{
+	bo_vec_foreach(load, &plan->loads)
+		if (bo_load_check_tls(load, err))
+			return at_line(load->src, err);
+	return 0;
+}
+
 /* "<scenario's folder>/../lib" (the catalogue keeps its modules there) and the installed catalogue's. */
 static void library_folders(const char *path, char beside[PATH_MAX], char installed[PATH_MAX])
 {
@@ -113,6 +123,8 @@ int bo_scenario_load(struct bo_plan **ret, const char *path, const struct bo_sce
 		r = check_budgets(plan, err);
 	if (!r)
 		r = check_guards(plan, err);
+	if (!r)
+		r = check_tls(plan, err);
 	if (!r && args)
 		r = bo_override_apply(plan, args, err);
 	if (r) {
@@ -333,17 +345,34 @@ static size_t lint_budget(const struct bo_plan *plan, const struct bo_budget_spe
 	return n;
 }
 
+/* /tmp and /dev/shm are a node's own (lab/init_mounts.c). */
+static bool is_private(const char *path)
+{
+	return !strncmp(path, "/tmp/", 5) || !strncmp(path, "/dev/shm/", 9);
+}
+
 static size_t lint_load(const struct bo_plan *plan, size_t index,
 			void (*say)(void *arg, const char *line), void *arg)
 {
 	const struct bo_load_spec *load = &plan->loads.items[index];
 	char text[400], line[512];
+	size_t n = 0;
 
-	if (!bo_slo_lint_load(plan, index, text, sizeof(text)))
-		return 0;
-	snprintf(line, sizeof(line), "%s:%d: %s", load->src.file, load->src.line, text);
-	say(arg, line);
-	return 1;
+	if (bo_slo_lint_load(plan, index, text, sizeof(text))) {
+		snprintf(line, sizeof(line), "%s:%d: %s", load->src.file, load->src.line, text);
+		say(arg, line);
+		n++;
+	}
+	if (load->socket && !is_private(load->socket)) {
+		snprintf(
+			line, sizeof(line),
+			"%s:%d: load '%s': socket '%.100s' lies in a folder of the host, where it stays "
+			"behind and runs meet; a node's own are /tmp and /dev/shm",
+			load->src.file, load->src.line, load->name, load->socket);
+		say(arg, line);
+		n++;
+	}
+	return n;
 }
 
 static size_t lint_fault(const struct bo_plan *plan, const struct bo_fault_spec *spec,

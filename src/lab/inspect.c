@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lab/inspect.c — open the memory of a node's process for somebody who may not.
+/* lab/inspect.c — open the memory of a node's process, or its root directory, for somebody who may not.
  * Whoever asks is not trusted: a process belongs to a node when it is in the pid namespace of that node's init, which
  * no process can leave, and /proc/PID is opened once, so that what is checked is what is opened, even if the number is
  * given to another process meanwhile.
@@ -68,19 +68,27 @@ static int open_files(const struct lab_node *n, pid_t pid, struct bo_process_fil
 	return 0;
 }
 
-int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_process_files *ret,
-			struct bo_err *err)
+static int running_node(struct bo_lab *lab, int node, struct lab_node **ret, struct bo_err *err)
 {
-	struct lab_node *n;
-	struct bo_err lowering = { 0 };
-	int rc;
-
 	if (node <= BO_NODE_CLIENT || (size_t)node >= lab->nnodes)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "there is no node %d with processes",
 				  node);
-	n = &lab->nodes[node];
-	if (n->init_pidfd < 0)
-		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "node %s is not running", n->name);
+	*ret = &lab->nodes[node];
+	if ((*ret)->init_pidfd < 0)
+		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "node %s is not running",
+				  (*ret)->name);
+	return 0;
+}
+
+int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_process_files *ret,
+			struct bo_err *err)
+{
+	struct lab_node *n = NULL;
+	struct bo_err lowering = { 0 };
+	int rc = running_node(lab, node, &n, err);
+
+	if (rc < 0)
+		return rc;
 	if (pid <= 1 || pid == n->init_pid)
 		return bo_err_set(err, EPERM, BO_SUBSYS_LAB, "process %d is not of node %s",
 				  (int)pid, n->name);
@@ -92,6 +100,42 @@ int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_proce
 		bo_close(&ret->mem);
 		bo_close(&ret->exe);
 		bo_close(&ret->auxv);
+		rc = bo_err_set(err, lowering.code, BO_SUBSYS_LAB, "%s", lowering.msg);
+	}
+	return rc;
+}
+
+/* Its init's root is the node's, and a node's processes have no right to change it (chroot(2), mount(2)).  The namespace
+ * goes first: once it is held, what is mounted in it stays. */
+static int open_root(const struct lab_node *n, struct bo_root_files *ret, struct bo_err *err)
+{
+	bo_auto_fd int proc = open_proc(n->init_pid, err), mounts = -1, root = -1;
+
+	if (proc < 0)
+		return proc;
+	if ((mounts = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC)) < 0 ||
+	    (root = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return bo_err_set(err, errno == ENOENT ? ESRCH : errno, BO_SUBSYS_LAB,
+				  "the root directory of node %s: %s", n->name,
+				  strerrordesc_np(errno));
+	*ret = (struct bo_root_files){ bo_steal_fd(&root), bo_steal_fd(&mounts) };
+	return 0;
+}
+
+int bo_lab_open_root(struct bo_lab *lab, int node, struct bo_root_files *ret, struct bo_err *err)
+{
+	struct bo_err lowering = { 0 };
+	struct lab_node *n = NULL;
+	int rc = running_node(lab, node, &n, err);
+
+	if (rc == 0)
+		rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
+	if (rc < 0)
+		return rc;
+	rc = open_root(n, ret, err);
+	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0) {
+		bo_close(&ret->root);
+		bo_close(&ret->mounts);
 		rc = bo_err_set(err, lowering.code, BO_SUBSYS_LAB, "%s", lowering.msg);
 	}
 	return rc;

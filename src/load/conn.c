@@ -16,6 +16,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/sys/unixsock.h"
 #include "protocol.h"
 #include "transport.h"
 
@@ -174,7 +175,7 @@ void bo_conn_broken(struct bo_load *load, struct bo_conn *c, int code, const cha
 		if (!call->active)
 			continue;
 		left--;
-		if (cls == BO_REQ_RESET && bo_call_is_stale(call)) {
+		if (cls == BO_REQ_RESET && bo_call_is_stale(load, call)) {
 			bo_call_retry(load, call, now_ns);
 			if (load->streams == 1)
 				return; /* closed on the way */
@@ -199,13 +200,11 @@ void bo_conn_rest(struct bo_load *load, struct bo_conn *c, bool reuse, int64_t n
 
 /* ---- opening ---- */
 
-static int connect_socket(struct bo_load *load, struct bo_conn *c)
+/* Return: 0, also when connect(2) goes on by itself; or -errno */
+static int connect_tcp(struct bo_load *load, struct bo_conn *c)
 {
 	int one = 1, small = SLOW_RCVBUF;
 
-	c->fd = socket(load->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		return -errno;
 	/* Without it a body sent after the head would wait for the peer's delayed ACK (Nagle). */
 	if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
 		return -errno;
@@ -216,15 +215,61 @@ static int connect_socket(struct bo_load *load, struct bo_conn *c)
 	if (connect(c->fd, (const struct sockaddr *)&load->addr, load->addr_len) &&
 	    errno != EINPROGRESS)
 		return -errno;
-	return bo_conn_watch(load, c, EPOLL_CTL_ADD, true, true);
+	return 0;
+}
+
+static int connect_socket(struct bo_load *load, struct bo_conn *c)
+{
+	int family = load->spec->socket ? AF_UNIX : load->addr.ss_family, rc;
+
+	c->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		return -errno;
+	rc = load->spec->socket ? bo_unixsock_connect(c->fd, load->root_fd, load->spec->socket)
+				: connect_tcp(load, c);
+	return rc ? rc : bo_conn_watch(load, c, EPOLL_CTL_ADD, true, true);
+}
+
+/* A unix socket that cannot be connected to says so at once, and in more ways than TCP knows (unix(7)).
+ * Return: the class; *@why where the class does not say it all */
+static enum bo_req_class unix_failed(int code, const char **why)
+{
+	switch (code) {
+	case ECONNREFUSED:
+		return BO_REQ_REFUSED;
+	case EAGAIN: /* TCP would wait; Go's Dial fails with this, too */
+		*why = "the socket's listen queue is full";
+		return BO_REQ_REFUSED;
+	case ENOENT:
+	case ENOTDIR:
+		*why = "there is no such socket";
+		return BO_REQ_UNREACHABLE;
+	case ENOTSOCK:
+		*why = "what lies at the socket's path is no socket";
+		return BO_REQ_UNREACHABLE;
+	case EPROTOTYPE:
+		*why = "the socket is not one for streams";
+		return BO_REQ_UNREACHABLE;
+	case ELOOP:
+		*why = "the socket's path goes through links that cannot be followed";
+		return BO_REQ_UNREACHABLE;
+	case EACCES:
+	case EPERM:
+		*why = "no permission to connect to the socket";
+		return BO_REQ_OTHER;
+	default:
+		*why = strerrordesc_np(code);
+		return BO_REQ_OTHER;
+	}
 }
 
 static void connect_failed(struct bo_load *load, struct bo_conn *c, int code, int64_t now_ns)
 {
-	enum bo_req_class cls = bo_class_of_errno(&c->calls[0], code);
 	const char *why = NULL;
+	enum bo_req_class cls = load->spec->socket ? unix_failed(code, &why)
+						   : bo_class_of_errno(&c->calls[0], code);
 
-	if (cls == BO_REQ_OTHER)
+	if (cls == BO_REQ_OTHER && !why)
 		why = code == EADDRNOTAVAIL ? "no free local port: raise the range of "
 					      "net.ipv4.ip_local_port_range"
 					    : strerrordesc_np(code);

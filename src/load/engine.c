@@ -3,7 +3,9 @@
  * Owns: the epoll set, the timer, the records.  Threads: the load's.  Privilege: none.
  *
  * Theory of operation.  One absolute timerfd stands for whatever is due next; epoll_wait(2) sleeps
- * without a timeout, whose resolution would be a millisecond.  Arrivals go before events: a due
+ * without a timeout, whose resolution would be a millisecond.  epoll_pwait2(2) counts nanoseconds,
+ * but sets and cancels its timer at every wait, also when an answer ends it, which on a virtual
+ * machine costs more than the timerfd that stays armed.  Arrivals go before events: a due
  * request is sent even while responses wait to be read, in bounded batches so that neither side
  * starves the other when the machine is too slow.
  *
@@ -30,10 +32,16 @@
 #define SAMPLE_NS (100 * BO_NSEC_PER_MSEC)
 #define TIMER UINT64_MAX
 #define WAKE (UINT64_MAX - 1)
-/* A step down per wake-up, nine up when it came too late: this settles where one in ten does. */
+/* A step down per wake-up, several up when it came too late: with three, this settles where one in
+ * four does.  Polling is CPU; docs/load.md has what other settings cost. */
 #define WAKE_EARLY_STEP_NS 100
+#ifndef WAKE_LATE_STEPS
+#define WAKE_LATE_STEPS 3
+#endif
 /* No machine that idles wakes up later than this; one that is busy must not be kept busier. */
+#ifndef WAKE_EARLY_MAX_NS
 #define WAKE_EARLY_MAX_NS (64 * BO_NSEC_PER_USEC)
+#endif
 
 void bo_engine_fail(struct bo_load *load, int code, const char *what)
 {
@@ -192,7 +200,7 @@ static void woken(struct bo_load *load)
 {
 	bool late = bo_now_ns() - load->timer_armed_ns > load->wake_early_ns;
 
-	load->wake_early_ns += late ? 9 * WAKE_EARLY_STEP_NS : -WAKE_EARLY_STEP_NS;
+	load->wake_early_ns += late ? WAKE_LATE_STEPS * WAKE_EARLY_STEP_NS : -WAKE_EARLY_STEP_NS;
 	if (load->wake_early_ns < 0)
 		load->wake_early_ns = 0;
 	if (load->wake_early_ns > WAKE_EARLY_MAX_NS)

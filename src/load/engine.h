@@ -141,6 +141,7 @@ struct bo_load {
 	int index;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
+	int root_fd; /* [owned] with spec->socket; its number stays, what it names may change [any thread] */
 	int64_t t0_ns;
 	int64_t wall_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, for {{now}} */
 	uint64_t seed;
@@ -234,7 +235,7 @@ void bo_call_end(struct bo_load *load, struct bo_call *call, enum bo_req_class c
  * its deadlines; a connection that can carry but one is closed */
 void bo_call_retry(struct bo_load *load, struct bo_call *call, int64_t now_ns);
 /** bo_call_is_stale() - did the peer surely see nothing of it, and may it be sent again? */
-bool bo_call_is_stale(const struct bo_call *call);
+bool bo_call_is_stale(const struct bo_load *load, const struct bo_call *call);
 /** bo_call_expire() - time out and abandon what is due */
 void bo_call_expire(struct bo_load *load, int64_t now_ns);
 /** bo_call_values() - what the templates of its request become */

@@ -3,6 +3,7 @@
  * Owns: the load.  Threads: the caller's.  Privilege: none. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -109,7 +110,12 @@ static int check_spec(const struct bo_load_config *config, struct bo_err *err)
 		what = "more than 65535 routes";
 	else if (config->index < 0 || config->index > UINT8_MAX)
 		what = "more than 256 loads";
-	else if (config->addr.ss_family != AF_INET && config->addr.ss_family != AF_INET6)
+	else if (s->socket && (*s->socket != '/' || config->root_fd < 0))
+		what = "a socket needs an absolute path and a root directory";
+	else if (s->socket && s->vanish)
+		what = "the end of a unix socket cannot vanish without a sign";
+	else if (!s->socket && config->addr.ss_family != AF_INET &&
+		 config->addr.ss_family != AF_INET6)
 		what = "the address is neither IPv4 nor IPv6";
 	else if (config->nwindows && !config->windows)
 		what = "no windows";
@@ -148,7 +154,7 @@ static void set_port(struct bo_load *load)
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&load->addr;
 	in_port_t *port = load->addr.ss_family == AF_INET ? &in4->sin_port : &in6->sin6_port;
 
-	if (!*port)
+	if (!load->spec->socket && !*port)
 		*port = htons((uint16_t)load->spec->port);
 }
 
@@ -188,6 +194,15 @@ static int init_protocol(struct bo_load *load, const struct bo_load_config *conf
 	load->keepalive = s->keepalive && s->slow.read_per_s <= 0;
 	bo_slow_init(load);
 	return s->tls.on ? bo_tls_new(&load->tls, s, config->host_header, err) : 0;
+}
+
+int bo_load_check_tls(const struct bo_load_spec *spec, struct bo_err *err)
+{
+	struct bo_tls *tls = NULL;
+	int rc = spec->tls.on ? bo_tls_new(&tls, spec, NULL, err) : 0;
+
+	bo_tls_free(tls);
+	return rc;
 }
 
 static int load_init(struct bo_load *load, const struct bo_load_config *config, struct bo_err *err)
@@ -247,9 +262,15 @@ int bo_load_new(struct bo_load **ret, const struct bo_load_config *config, struc
 	load->t0_ns = config->t0_ns;
 	load->seed = config->seed;
 	load->wall_ns = wall_ns();
-	load->epoll_fd = load->timer_fd = load->wake_fd = -1;
+	load->epoll_fd = load->timer_fd = load->wake_fd = load->root_fd = -1;
 	atomic_init(&load->stop_ns, INT64_MAX);
 	rc = load_init(load, config, err);
+	if (!rc && config->spec->socket) {
+		load->root_fd = fcntl(config->root_fd, F_DUPFD_CLOEXEC, 3);
+		if (load->root_fd < 0)
+			rc = bo_err_errno(err, BO_SUBSYS_LOAD, "load '%s': root directory",
+					  config->spec->name);
+	}
 	if (rc) {
 		bo_load_free(load);
 		return rc;
@@ -376,6 +397,15 @@ int bo_load_start(struct bo_load *load, struct bo_err *err)
 		return rc;
 	}
 	load->started = true;
+	return 0;
+}
+
+/* One system call puts the new directory in the old one's place, whatever the load's thread does meanwhile. */
+int bo_load_set_root(struct bo_load *load, int root_fd, struct bo_err *err)
+{
+	if (load->root_fd >= 0 && dup3(root_fd, load->root_fd, O_CLOEXEC) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LOAD, "load '%s': root directory",
+				    load->spec->name);
 	return 0;
 }
 
@@ -515,6 +545,7 @@ void bo_load_free(struct bo_load *load)
 	bo_routes_done(&load->routes);
 	bo_closed_done(&load->closed);
 	bo_tls_free(load->tls);
+	bo_close(&load->root_fd);
 	free(load->windows);
 	free(load);
 }

@@ -70,6 +70,62 @@ static int trust(struct bo_tls *tls, const struct bo_load_spec *spec, struct bo_
 			  spec->name, spec->tls.ca_file ? spec->tls.ca_file : "the ca text");
 }
 
+/* Nobody is asked for a passphrase: there may be no one, and a terminal is the status line's. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static bool use_chain(SSL_CTX *ctx, BIO *bio)
+{
+	X509 *cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
+
+	X509_free(cert);
+	while (ok && (cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL))) {
+		ok = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
+		if (!ok)
+			X509_free(cert);
+	}
+	ERR_clear_error(); /* "no start line" is how the list ends */
+	return ok;
+}
+
+/* What the client shows to a server that asks who it is. */
+static int introduce(struct bo_tls *tls, const struct bo_load_spec *spec, struct bo_err *err)
+{
+	BIO *certs = BIO_new_mem_buf(spec->tls.cert_pem, -1);
+	BIO *keys = BIO_new_mem_buf(spec->tls.key_pem, -1);
+	EVP_PKEY *key = keys ? PEM_read_bio_PrivateKey(keys, NULL, no_passphrase, NULL) : NULL;
+	bool shown = certs && use_chain(tls->ctx, certs);
+	int rc = 0;
+
+	if (!shown)
+		rc = bo_err_set(err, EINVAL, BO_SUBSYS_LOAD, "load '%s': tls: no certificate in %s",
+				spec->name,
+				spec->tls.cert_file ? spec->tls.cert_file : "the cert text");
+	else if (!key)
+		rc = bo_err_set(
+			err, EINVAL, BO_SUBSYS_LOAD,
+			"load '%s': tls: no private key in %s that can be read without a passphrase",
+			spec->name, spec->tls.key_file ? spec->tls.key_file : "the key text");
+	else if (SSL_CTX_use_PrivateKey(tls->ctx, key) != 1)
+		rc = bo_err_set(
+			err, EINVAL, BO_SUBSYS_LOAD,
+			"load '%s': tls: the key in %s is not that of the certificate in %s",
+			spec->name, spec->tls.key_file ? spec->tls.key_file : "the key text",
+			spec->tls.cert_file ? spec->tls.cert_file : "the cert text");
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+	BIO_free(keys);
+	BIO_free(certs);
+	return rc;
+}
+
 /* "orders:8443" → "orders", "[::1]:443" → "::1" */
 static void set_name(struct bo_tls *tls, const char *name, const char *host)
 {
@@ -107,6 +163,12 @@ static int make_ctx(struct bo_tls *tls, const struct bo_load_spec *spec, struct 
 		SSL_CTX_sess_set_new_cb(tls->ctx, on_new_session);
 	}
 	SSL_CTX_set_verify(tls->ctx, tls->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	if (spec->tls.cert_pem && spec->tls.key_pem) {
+		int rc = introduce(tls, spec, err);
+
+		if (rc)
+			return rc;
+	}
 	return tls->insecure ? 0 : trust(tls, spec, err);
 }
 

@@ -40,7 +40,7 @@ static int ready_port(const struct bo_node_spec *spec)
 
 	if (spec->ready.kind == BO_READY_TCP)
 		return spec->ready.port;
-	if (spec->ready.kind != BO_READY_HTTP ||
+	if (spec->ready.kind != BO_READY_HTTP || spec->ready.socket ||
 	    bo_http_origin(spec->ready.url, origin, sizeof(origin), NULL) < 0)
 		return 0;
 	colon = strrchr(origin, ':');

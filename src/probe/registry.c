@@ -28,7 +28,7 @@ int bo_probe_guess_url(const struct bo_node_spec *spec, const char *path, char *
 	char origin[256];
 	int n, r;
 
-	if (spec->ready.kind != BO_READY_HTTP)
+	if (spec->ready.kind != BO_READY_HTTP || spec->ready.socket)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_PROBE,
 				  "no URL given, and no HTTP readiness to guess it from");
 	r = bo_http_origin(spec->ready.url, origin, sizeof(origin), err);

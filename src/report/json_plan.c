@@ -36,8 +36,13 @@ static json_t *ready_json(struct bo_build *b, const struct bo_ready_spec *ready)
 	case BO_READY_TCP:
 		bo_build_put(b, o, "tcp_port", json_integer(ready->port));
 		break;
+	case BO_READY_UNIX:
+		bo_build_put(b, o, "unix", bo_build_str(ready->socket));
+		break;
 	case BO_READY_HTTP:
 		bo_build_put(b, o, "http", bo_build_str(ready->url));
+		if (ready->socket)
+			bo_build_put(b, o, "socket", bo_build_str(ready->socket));
 		break;
 	case BO_READY_LOG:
 		bo_build_put(b, o, "log", bo_build_str(ready->pattern));
@@ -176,6 +181,8 @@ static void put_client(struct bo_build *b, json_t *o, const struct bo_load_spec 
 		bo_build_put(b, o, "streams", json_integer(load->streams));
 	if (load->tls.on) {
 		bo_build_put(b, o, "tls_ca", bo_build_str(load->tls.ca_file));
+		if (load->tls.cert_file)
+			bo_build_put(b, o, "tls_cert", bo_build_str(load->tls.cert_file));
 		bo_build_put(b, o, "tls_insecure", json_boolean(load->tls.insecure));
 		bo_build_put(b, o, "tls_name", bo_build_str(load->tls.name));
 		bo_build_put(b, o, "tls_resume", json_boolean(load->tls.resume));
@@ -204,6 +211,8 @@ static json_t *load_json(struct bo_build *b, const struct bo_plan *plan,
 	bo_build_put(b, o, "url", bo_build_str(load->url));
 	bo_build_put(b, o, "node", bo_build_node_name(plan, load->node));
 	bo_build_put(b, o, "port", json_integer(load->port));
+	if (load->socket)
+		bo_build_put(b, o, "socket", bo_build_str(load->socket));
 	bo_build_put(b, o, "path", bo_build_str(load->path));
 	bo_build_put(b, o, "method", bo_build_str(load->method));
 	bo_build_put(b, o, "headers", headers_json(b, load->headers, load->nheaders));

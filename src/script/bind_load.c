@@ -59,6 +59,28 @@ static void lx_read_slow(const struct lx_table *t, struct bo_load_spec *load)
 	lua_pop(t->L, 1);
 }
 
+/* Over which way: a port, or a socket of the node. */
+static void lx_read_socket(const struct lx_table *t, const struct bo_script_url *url,
+			   struct bo_load_spec *load)
+{
+	const char *why;
+
+	if (!lx_read_string(t, "socket", &load->socket)) {
+		if (!url->port)
+			lx_fail(t->L, "%s: url: expected a port, as in \"tcp://%s:6379\"", t->what,
+				url->host);
+		return;
+	}
+	why = bo_script_socket_check(load->socket);
+	if (why)
+		lx_fail(t->L, "%s: socket: %s, found \"%.120s\"", t->what, why, load->socket);
+	if (url->port_given)
+		lx_fail(t->L,
+			"%s: socket and a port exclude each other; leave \":%d\" out of the url",
+			t->what, url->port);
+	load->port = 0;
+}
+
 static enum bo_script_scheme lx_read_url(const struct lx_table *t, struct bo_load_spec *load)
 {
 	struct bo_script_url url;
@@ -70,6 +92,7 @@ static enum bo_script_scheme lx_read_url(const struct lx_table *t, struct bo_loa
 	if (bo_script_load_url_parse(load->url, &url, &err))
 		lx_fail(t->L, "%s: url: %s", t->what, err.msg);
 	load->port = url.port;
+	lx_read_socket(t, &url, load);
 	/* RFC 9112 §3.2.1: an empty path is sent as "/". */
 	load->path = *url.path == '/' ? lx_strdup(t->L, url.path)
 				      : lx_printf(t->L, "/%s", url.path);
@@ -107,6 +130,10 @@ static void lx_check_hold(const struct lx_table *t, const struct bo_load_spec *l
 	if (load->nroutes)
 		lx_fail(t->L, "%s: routes and hold exclude each other: declare a load for each",
 			t->what);
+	if (load->vanish && load->socket)
+		lx_fail(t->L,
+			"%s: vanish and socket exclude each other: the end of a unix socket cannot vanish without a sign",
+			t->what);
 	if (load->protocol != BO_LOAD_HTTP1)
 		lx_fail(t->L, "%s: only HTTP/1.1 connections can be held", t->what);
 }
@@ -134,7 +161,8 @@ static int lx_core_load(lua_State *L)
 	static const char *const keys[] = {
 		"url",     "rate",      "arrivals",     "method",  "headers", "body",  "routes",
 		"timeout", "keepalive", "max_inflight", "abandon", "hold",    "burst", "clients",
-		"think",   "protocol",  "streams",      "tls",     "tcp",     "slow",  NULL
+		"think",   "protocol",  "streams",      "tls",     "tcp",     "slow",  "socket",
+		NULL
 	};
 	struct bo_plan *plan = lx_script(L)->plan;
 	struct bo_load_spec load = { .src = lx_src(L),

@@ -57,10 +57,20 @@ const char *bo_script_node_hint(const struct bo_plan *plan, const char *name, ch
 	return buf;
 }
 
-/* The options of a readiness check: { deadline = "5s" } */
+static void lx_socket_check(lua_State *L, const char *what, const char *path)
+{
+	const char *why = bo_script_socket_check(path);
+
+	if (why)
+		lx_fail(L, "%s: %s, found \"%.120s\"", what, why, path);
+}
+
+/* The options of a readiness check: { deadline = "5s" }; of bo.http also the socket over which to ask */
 static void lx_ready_options(lua_State *L, int at, const char *what, struct bo_ready_spec *ready)
 {
+	static const char *const http_keys[] = { "deadline", "socket", NULL };
 	static const char *const keys[] = { "deadline", NULL };
+	bool http = ready->kind == BO_READY_HTTP;
 	struct lx_table t;
 
 	ready->deadline_ns = DEFAULT_READY_NS;
@@ -70,8 +80,10 @@ static void lx_ready_options(lua_State *L, int at, const char *what, struct bo_r
 			what);
 	if (lua_isnoneornil(L, at))
 		return;
-	lx_table_open(L, at, &t, keys, "{ deadline = \"5s\" }", "%s", what);
+	lx_table_open(L, at, &t, http ? http_keys : keys, "{ deadline = \"5s\" }", "%s", what);
 	(void)lx_read_duration(&t, "deadline", BO_NSEC_PER_MSEC, MAX_READY_NS, &ready->deadline_ns);
+	if (http && lx_read_string(&t, "socket", &ready->socket))
+		lx_socket_check(L, "bo.http: socket", ready->socket);
 }
 
 static int lx_push_ready(lua_State *L, const struct bo_ready_spec *ready)
@@ -118,6 +130,20 @@ static int lx_core_http(lua_State *L)
 		lx_fail(L, "bo.http: %s", err.msg);
 	ready.port = url.port;
 	lx_ready_options(L, 2, "bo.http", &ready);
+	if (ready.socket && url.port_given)
+		lx_fail(L,
+			"bo.http: socket and a port exclude each other; leave \":%d\" out of the URL",
+			url.port);
+	return lx_push_ready(L, &ready);
+}
+
+static int lx_core_unix(lua_State *L)
+{
+	struct bo_ready_spec ready = { .kind = BO_READY_UNIX };
+
+	ready.socket = lx_ready_text(L, "bo.unix", "bo.unix \"/tmp/orders.sock\"");
+	lx_socket_check(L, "bo.unix", ready.socket);
+	lx_ready_options(L, 2, "bo.unix", &ready);
 	return lx_push_ready(L, &ready);
 }
 
@@ -264,7 +290,7 @@ static void lx_read_ready(const struct lx_table *t, struct bo_node_spec *node)
 	handle = lx_handle(t->L, -1);
 	if (!handle || handle->kind != HANDLE_READY)
 		lx_fail(t->L,
-			"%s: ready: expected bo.tcp(PORT), bo.http \"URL\", bo.log \"REGEX\" or bo.command { … }, "
+			"%s: ready: expected bo.tcp(PORT), bo.http \"URL\", bo.unix \"PATH\", bo.log \"REGEX\" or bo.command { … }, "
 			"found %s",
 			t->what, lx_found(t->L, -1, found, sizeof(found)));
 	node->ready = handle->ready;
@@ -406,5 +432,5 @@ static int lx_core_client(lua_State *L)
 const luaL_Reg bo_script_node_funcs[] = {
 	{ "tcp", lx_core_tcp },         { "http", lx_core_http }, { "log", lx_core_log },
 	{ "command", lx_core_command }, { "stub", lx_core_stub }, { "node", lx_core_node },
-	{ "client", lx_core_client },   { NULL, NULL },
+	{ "client", lx_core_client },   { "unix", lx_core_unix }, { NULL, NULL },
 };

@@ -8,7 +8,7 @@
 #include "script-internal.h"
 
 #define MAX_ROUTES 1000
-#define MAX_CA_BYTES (1 << 20)
+#define MAX_PEM_BYTES (1 << 20)
 #define MAX_UNTIL 64
 
 bool lx_is_token(const char *s)
@@ -229,31 +229,52 @@ void lx_read_request(const struct lx_table *t, struct bo_load_spec *load)
 
 /* ---- TLS ---- */
 
-static void lx_read_ca(const struct lx_table *tls, struct bo_load_spec *load)
+/* A file in the scenario's folder, its text and its name.  @marker: what must be in it, @what it is called */
+static bool lx_read_pem(const struct lx_table *tls, const char *key, const char *marker,
+			const char *what, const char **ret_pem, const char **ret_file)
 {
 	struct script *script = lx_script(tls->L);
 	struct bo_err err = { 0 };
 	const char *file;
 	size_t len;
 
-	if (!lx_read_string(tls, "ca", &file))
-		return;
-	load->tls.ca_file = file;
+	if (!lx_read_string(tls, key, &file))
+		return false;
+	*ret_file = file;
 	if (*file != '/')
 		file = lx_printf(tls->L, "%s/%s", script->plan->scenario_dir, file);
-	if (bo_script_read(&script->plan->arena, file, load->tls.ca_file, MAX_CA_BYTES,
-			   &load->tls.ca_pem, &len, &err))
+	if (bo_script_read(&script->plan->arena, file, *ret_file, MAX_PEM_BYTES, ret_pem, &len,
+			   &err))
 		/* Its own "FILE:1: " is for scenarios; here the line is the scenario's. */
-		lx_fail(tls->L, "%s: ca: \"%.60s\": %s", tls->what, load->tls.ca_file,
+		lx_fail(tls->L, "%s: %s: \"%.60s\": %s", tls->what, key, *ret_file,
 			strstr(err.msg, ":1: ") ? strstr(err.msg, ":1: ") + 4 : err.msg);
-	if (!strstr(load->tls.ca_pem, "-----BEGIN CERTIFICATE-----"))
-		lx_fail(tls->L, "%s: ca: expected certificates in PEM, found none in \"%.60s\"",
-			tls->what, load->tls.ca_file);
+	if (!strstr(*ret_pem, marker))
+		lx_fail(tls->L, "%s: %s: expected %s in PEM, found none in \"%.60s\"", tls->what,
+			key, what, *ret_file);
+	return true;
+}
+
+static void lx_read_files(const struct lx_table *t, struct bo_tls_spec *tls)
+{
+	static const char certs[] = "-----BEGIN CERTIFICATE-----";
+	bool cert = lx_table_get(t, "cert"), key = lx_table_get(t, "key");
+
+	lua_pop(t->L, cert + key);
+	if (cert != key)
+		lx_fail(t->L,
+			"%s: cert and key go together, as in tls = { cert = \"client.pem\", key = \"client.key\" }",
+			t->what);
+	(void)lx_read_pem(t, "ca", certs, "certificates", &tls->ca_pem, &tls->ca_file);
+	(void)lx_read_pem(t, "cert", certs, "certificates", &tls->cert_pem, &tls->cert_file);
+	(void)lx_read_pem(t, "key", "PRIVATE KEY-----", "a private key", &tls->key_pem,
+			  &tls->key_file);
 }
 
 void lx_read_tls(const struct lx_table *t, bool https, struct bo_load_spec *load)
 {
-	static const char *const keys[] = { "ca", "insecure", "name", "resume", NULL };
+	static const char *const keys[] = {
+		"ca", "cert", "insecure", "key", "name", "resume", NULL
+	};
 	static const char *const ca[] = { "ca", NULL };
 	struct lx_table tls;
 
@@ -276,7 +297,7 @@ void lx_read_tls(const struct lx_table *t, bool https, struct bo_load_spec *load
 			tls.what, load->tls.name);
 	if (load->tls.insecure)
 		lx_exclude(&tls, ca, "and insecure exclude each other");
-	lx_read_ca(&tls, load);
+	lx_read_files(&tls, &load->tls);
 	if (!load->tls.insecure && !load->tls.ca_pem)
 		lx_fail(t->L,
 			"%s: expected ca = \"ca.pem\", whom to trust, or insecure = true; found neither",

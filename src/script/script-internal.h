@@ -163,6 +163,7 @@ struct bo_script_url {
 	enum bo_script_scheme scheme;
 	char host[64];
 	int port;
+	bool port_given;
 	const char *path; /* [borrowed: from the text], "" for none */
 };
 /** bo_script_url_parse() - only http, the host must look like a node's name; @err without the text's place */
@@ -175,6 +176,8 @@ BO_NODISCARD int bo_script_load_url_parse(const char *text, struct bo_script_url
 /* bind_record.c */
 /** lx_link_record() - link:record { … };  returns the link */
 int lx_link_record(lua_State *L);
+/** bo_script_socket_check() - why @path is not one of a unix socket in a node, NULL when it is */
+const char *bo_script_socket_check(const char *path);
 
 /* bind_request.c: what a load asks for */
 /** lx_read_request() - method, headers, body, routes */

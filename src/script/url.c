@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "script-internal.h"
 
@@ -73,8 +74,8 @@ int bo_script_load_url_parse(const char *text, struct bo_script_url *ret, struct
 	if (!strncmp(text, "unix:", 5))
 		return bo_err_set(
 			err, EINVAL, BO_SUBSYS_SCRIPT,
-			"a unix socket is not offered: it crosses no link, so no fault on one would reach it; "
-			"let the service listen on a port");
+			"a unix socket is given beside the URL, as in url = \"http://orders/checkout\", "
+			"socket = \"/tmp/orders.sock\"");
 	if (!at)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s, found \"%.60s\"", want, text);
 	authority = strcspn(at, "/?#");
@@ -91,13 +92,14 @@ int bo_script_load_url_parse(const char *text, struct bo_script_url *ret, struct
 
 		if (r)
 			return r;
+		url.port_given = true;
 	}
 	url.path = at + authority;
 	if (!path_is_clean(at) || strchr(url.path, '#'))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
 				  "%s without blanks, control characters or '#', found \"%.60s\"",
 				  want, text);
-	if (url.scheme == BO_SCHEME_TCP && (!url.port || *url.path))
+	if (url.scheme == BO_SCHEME_TCP && *url.path)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT,
 				  "expected a port and no path, as in \"tcp://%.63s:6379\"",
 				  url.host);
@@ -121,4 +123,16 @@ int bo_script_url_parse(const char *text, struct bo_script_url *ret, struct bo_e
 	if (!r)
 		*ret = url;
 	return r;
+}
+
+const char *bo_script_socket_check(const char *path)
+{
+	if (*path == '@')
+		return "an abstract socket belongs to the node's network, where nobody else comes; give a path";
+	if (*path != '/')
+		return "expected an absolute path in the node, as in \"/tmp/orders.sock\"";
+	/* What a service can bind to (unix(7)). */
+	return strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path)
+		       ? NULL
+		       : "expected a path of at most 107 bytes";
 }

@@ -315,6 +315,33 @@ static int64_t judged_until(const struct slo_expr *expr, const struct bo_plan *p
 	return until;
 }
 
+/* The first fault on the link between the client and @node, NULL for none. */
+static const struct bo_fault_spec *link_fault(const struct bo_plan *plan, int node)
+{
+	int link = bo_plan_link(plan, BO_NODE_CLIENT, node);
+
+	bo_vec_foreach(fault, &plan->faults) {
+		if (fault->target == BO_TARGET_LINK && fault->index == link)
+			return fault;
+	}
+	return NULL;
+}
+
+static bool lint_socket(const struct bo_plan *plan, const struct bo_load_spec *load, char *buf,
+			size_t size)
+{
+	const struct bo_fault_spec *fault = load->socket ? link_fault(plan, load->node) : NULL;
+
+	if (!fault)
+		return false;
+	snprintf(
+		buf, size,
+		"load '%s' goes over a unix socket, which crosses no link: '%s' does not touch it, and a "
+		"budget judges it all the same",
+		load->name, fault->id);
+	return true;
+}
+
 bool bo_slo_lint_load(const struct bo_plan *plan, size_t index, char *buf, size_t size)
 {
 	const struct bo_load_spec *load = &plan->loads.items[index];
@@ -331,6 +358,8 @@ bool bo_slo_lint_load(const struct bo_plan *plan, size_t index, char *buf, size_
 		end = until > end ? until : end;
 		bo_budget_free(budget);
 	}
+	if (end && lint_socket(plan, load, buf, size))
+		return true;
 	left = bo_plan_total(plan) - end;
 	if (load->kind != BO_LOAD_REQUESTS || load->timeout_ns <= left || end == 0)
 		return false;

@@ -15,8 +15,13 @@ cd "$work"
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=shop -keyout key.pem -out shop.csr
 	echo 'subjectAltName=DNS:shop' >san
 	openssl x509 -req -in shop.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out cert.pem
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=client -keyout client.key -out client.csr
+	echo 'extendedKeyUsage=clientAuth' >usage
+	openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile usage -out client.pem
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=stranger \
+		-keyout stranger.key -out stranger.pem
 } >openssl.log 2>&1 || { cat openssl.log; exit 1; }
-chmod 644 key.pem
+chmod 644 ./*.key key.pem
 
 status=0
 PATH=$SERVICES:$PATH "$BROWNOUT" run --plain --out "$work/out" protocols.lua >console 2>&1 || status=$?
@@ -27,7 +32,8 @@ import sys
 run = json.load(open(sys.argv[1]))
 loads = {l["name"]: l for l in run["loads"]}
 # Go answers a head that takes too long with 408 and closes; what the client sends then may be reset.
-want = {"missing": {"grpc"}, "other-name": {"tls"}, "slowloris": {"http_4xx", "reset"}}
+want = {"missing": {"grpc"}, "other-name": {"tls"}, "nobody": {"tls"}, "stranger": {"tls"}, "unix-none": {"unreachable"},
+         "slowloris": {"http_4xx", "reset"}}
 wrong = []
 
 
@@ -40,7 +46,9 @@ for phase in run["phases"][:3]:
     for l in phase["loads"]:
         classes = want.get(l["load"], {"ok"})
         check(l["classes"] and set(l["classes"]) <= classes | {"inflight"}, f"{phase['name']}: {l['load']}: {l['classes']}")
-for name in ("https", "h2", "grpc"):
+check("certificate required" in str(loads["nobody"]["reasons"]), f"nobody: {loads['nobody']['reasons']}")
+check("no such socket" in str(loads["unix-none"]["reasons"]), f"unix-none: {loads['unix-none']['reasons']}")
+for name in ("https", "h2", "grpc", "mutual", "unix-h2", "unix-grpc"):
     check(loads[name]["handshakes"] == loads[name]["connects"], f"{name}: not every connection shook hands")
     check(loads[name]["connects"] < loads[name]["sent"], f"{name}: nothing was kept alive")
 check(loads["resumed"]["resumed"] > loads["resumed"]["handshakes"] / 2, "few sessions were resumed")

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -362,6 +364,46 @@ static void open_process(void)
 	labkit_close(&kit);
 }
 
+/* The root directory of a node, for who has its rights already: its own /tmp is to be seen, and nothing more is open. */
+static void open_root(void)
+{
+	struct bo_err e = { 0 };
+	struct labkit kit;
+	struct bo_root_files root = { -1, -1 }, other = { -1, -1 };
+	struct stat st, host;
+	pid_t keeper;
+
+	labkit_open(&kit, labkit_plan());
+	keeper = labkit_child_of(getpid(), "bo-keeper");
+	CHECK(bo_keeper_open_root(kit.keeper, SVC, &root, &e) == -ESRCH && root.root < 0, "down");
+	labkit_sh(&kit, SVC, "touch /tmp/mine; echo made; exec sleep 1000");
+	labkit_read_log(&kit, "made");
+	labkit_sh(&kit, DB, "exec sleep 1000");
+	OK(bo_keeper_open_root(kit.keeper, SVC, &root, &err));
+	OK(bo_keeper_open_root(kit.keeper, DB, &other, &err));
+	CHECK((fcntl(root.root, F_GETFL) & O_PATH) && (fcntl(root.root, F_GETFD) & FD_CLOEXEC),
+	      "flags");
+	CHECK(fstatat(root.root, "tmp/mine", &st, 0) == 0, "not the node's /tmp");
+	CHECK(fstatat(other.root, "tmp/mine", &st, 0) < 0, "the other node's, too");
+	CHECK(fstatat(AT_FDCWD, "/tmp/mine", &st, 0) < 0, "the host's");
+	CHECK(setns(root.mounts, CLONE_NEWNS) < 0 && errno == EPERM, "it may be entered");
+	CHECK(!(effective_caps(keeper) >> CAP_SYS_PTRACE & 1), "the keeper may look anywhere");
+	CHECK(bo_keeper_open_root(kit.keeper, CLIENT, &root, &e) == -EINVAL, "of the client");
+	CHECK(bo_keeper_open_root(kit.keeper, 99, &root, &e) == -EINVAL, "of no node");
+	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
+	CHECK(bo_keeper_open_root(kit.keeper, SVC, &root, &e) == -ESRCH, "it was killed");
+	/* A dead node's /tmp does not become the host's. */
+	CHECK(stat("/tmp", &host) == 0 && fstatat(root.root, "tmp", &st, 0) == 0 &&
+		      st.st_dev != host.st_dev,
+	      "the host's /tmp");
+	CHECK(fstatat(root.root, "tmp/mine", &st, 0) == 0, "it is gone");
+	close(root.root);
+	close(root.mounts);
+	close(other.root);
+	close(other.mounts);
+	labkit_close(&kit);
+}
+
 /* Under sudo: the conductor and the nodes become the invoking user. */
 static void sudo(void)
 {
@@ -437,6 +479,7 @@ int main(int argc, char **argv)
 		{ "bad_indices", bad_indices },
 		{ "hostile_impairments", hostile_impairments },
 		{ "open_process", open_process },
+		{ "open_root", open_root },
 		{ "sudo", sudo },
 		{ "ordinary_user", ordinary_user },
 	};

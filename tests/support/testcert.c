@@ -48,18 +48,34 @@ void testcert_make(struct testcert *ret, const struct testcert *issuer, const ch
 	must(X509_sign(ret->cert, issuer ? issuer->key : ret->key, EVP_sha256()) > 0);
 }
 
+/* @bio is freed */
+static char *text_of(BIO *bio)
+{
+	char *data, *text;
+	long len = BIO_get_mem_data(bio, &data);
+
+	text = strndup(data, (size_t)len);
+	must(text != NULL);
+	BIO_free(bio);
+	return text;
+}
+
 char *testcert_pem(const struct testcert *c)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
-	char *data, *copy;
-	long len;
 
 	must(bio && PEM_write_bio_X509(bio, c->cert));
-	len = BIO_get_mem_data(bio, &data);
-	copy = strndup(data, (size_t)len);
-	must(copy != NULL);
-	BIO_free(bio);
-	return copy;
+	return text_of(bio);
+}
+
+char *testcert_key_pem(const struct testcert *c, const char *passphrase)
+{
+	const EVP_CIPHER *cipher = passphrase ? EVP_aes_128_cbc() : NULL;
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	must(bio && PEM_write_bio_PrivateKey(bio, c->key, cipher, (const unsigned char *)passphrase,
+					     passphrase ? (int)strlen(passphrase) : 0, NULL, NULL));
+	return text_of(bio);
 }
 
 void testcert_done(struct testcert *c)

@@ -13,6 +13,8 @@ struct testcert {
 /** testcert_make() - P-256; @issuer NULL: an authority that signs itself; else a server's for @name,
  * which ends @days from now (negative: it has ended) */
 void testcert_make(struct testcert *ret, const struct testcert *issuer, const char *name, int days);
+/** testcert_key_pem() - the key as PEM text, under @passphrase if there is one; free(3) it */
+char *testcert_key_pem(const struct testcert *c, const char *passphrase);
 /** testcert_pem() - the certificate as PEM text; free(3) it */
 char *testcert_pem(const struct testcert *c);
 void testcert_done(struct testcert *c);

@@ -7,6 +7,8 @@ foreach(name requests failures open_loop hold clients)
 endforeach()
 brownout_unit_test(test_load_h2 LIBS load SOURCES test_load_support.c ${load_support}/h2d.c TIMEOUT 120)
 target_include_directories(test_load_h2 PRIVATE ${load_support})
+brownout_unit_test(test_load_unix LIBS load SOURCES test_load_support.c ${load_support}/h2d.c TIMEOUT 120)
+target_include_directories(test_load_unix PRIVATE ${load_support})
 brownout_unit_test(test_load_tls LIBS load
 	SOURCES test_load_support.c ${load_support}/h2d.c ${load_support}/testcert.c TIMEOUT 120)
 target_include_directories(test_load_tls PRIVATE ${load_support})

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -124,6 +125,15 @@ bool tserver_start6(struct tserver *s, tserver_fn fn, int backlog)
 	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 
 	return start(s, fn, backlog, &addr, sizeof(addr));
+}
+
+void tserver_start_unix(struct tserver *s, tserver_fn fn, int backlog, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	assert_true(strlen(path) < sizeof(addr.sun_path));
+	strcpy(addr.sun_path, path);
+	assert_true(start(s, fn, backlog, &addr, sizeof(addr)));
 }
 
 void tserver_stop(struct tserver *s)
@@ -265,6 +275,7 @@ void trun_start(struct trun *t)
 		.spec = &t->spec,
 		.addr = t->addr,
 		.addr_len = t->addr_len,
+		.root_fd = t->root_fd,
 		.host_header = "test",
 		.t0_ns = t->t0_ns,
 		.seed = t->seed,

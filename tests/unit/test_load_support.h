@@ -47,6 +47,8 @@ struct tserver {
 void tserver_start(struct tserver *s, tserver_fn fn, int backlog);
 /** tserver_start6() - the same on ::1; false when this machine has no IPv6 */
 bool tserver_start6(struct tserver *s, tserver_fn fn, int backlog);
+/** tserver_start_unix() - the same on a unix socket at @path, which must not exist */
+void tserver_start_unix(struct tserver *s, tserver_fn fn, int backlog, const char *path);
 /** tserver_stop() - close everything and wait for every thread */
 void tserver_stop(struct tserver *s);
 /** tserver_request() - read one request's head (and a body of @body bytes); false when the client
@@ -70,6 +72,7 @@ struct trun {
 	uint64_t seed;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
+	int root_fd; /* with spec.socket; [owned by the test] */
 	int64_t t0_ns;
 	struct bo_plan *plan;
 	struct bo_run *run;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_load_tls.c — TLS: whom it trusts, what it says when it does not, and servers that break off.
  * Owns: nothing.  Threads: those of the helpers.  Privilege: none. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,6 +55,15 @@ static int teardown(void **state)
 	free(ca_pem);
 	free(other_pem);
 	return 0;
+}
+
+/* What the client showed, certificate and chain. */
+static atomic_int longest_chain;
+
+static int count_chain(int ok, X509_STORE_CTX *store)
+{
+	atomic_store(&longest_chain, sk_X509_num(X509_STORE_CTX_get0_untrusted(store)));
+	return ok;
 }
 
 static SSL *accept_tls(int fd)
@@ -449,6 +460,115 @@ static void test_h2(void **state)
 	done(&t, &s);
 }
 
+static void mutual(const struct testcert *client, int version, enum bo_req_class cls,
+		   const char *why)
+{
+	struct tserver s;
+	struct trun t;
+	char *cert = client ? testcert_pem(client) : NULL;
+	char *key = client ? testcert_key_pem(client, NULL) : NULL;
+
+	tls_init(&t, &s, serve_ok, &good, NULL);
+	SSL_CTX_set_max_proto_version(ctx, version);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert);
+	t.spec.tls.cert_pem = cert;
+	t.spec.tls.key_pem = key;
+	all_are(&t, 10, cls, why);
+	done(&t, &s);
+	free(cert);
+	free(key);
+}
+
+/* The server wants to know who the client is.  With TLS 1.3 it says that it does not like the answer only after the
+ * client's handshake is over. */
+static void test_client_certificate(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct testcert stranger, intermediate, below;
+
+	(void)state;
+	testcert_make(&stranger, &other_ca, "client", 30);
+	testcert_make(&intermediate, &ca, "no authority", 30);
+	testcert_make(&below, &intermediate, "client", 30);
+	for (int i = 0; i < 2; i++) {
+		mutual(&good, versions[i], BO_REQ_OK, NULL);
+		mutual(NULL, versions[i], BO_REQ_TLS,
+		       i ? "alert certificate required" : "alert handshake failure");
+		mutual(&stranger, versions[i], BO_REQ_TLS, "alert unknown ca");
+		mutual(&expired, versions[i], BO_REQ_TLS, "alert certificate expired");
+		mutual(&below, versions[i], BO_REQ_TLS, "alert unknown ca");
+	}
+	testcert_done(&stranger);
+	testcert_done(&intermediate);
+	testcert_done(&below);
+}
+
+/* What comes after the certificate in its file is shown with it. */
+static void test_client_chain(void **state)
+{
+	char *one = testcert_pem(&good), *two = testcert_pem(&ca), *both = NULL;
+	char *key = testcert_key_pem(&good, NULL);
+	struct tserver s;
+	struct trun t;
+
+	(void)state;
+	assert_true(asprintf(&both, "%s%s", one, two) > 0);
+	tls_init(&t, &s, serve_ok, &good, NULL);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, count_chain);
+	X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert);
+	t.spec.tls.cert_pem = both;
+	t.spec.tls.key_pem = key;
+	all_are(&t, 10, BO_REQ_OK, NULL);
+	assert_int_equal(atomic_load(&longest_chain), 2);
+	done(&t, &s);
+	free(one);
+	free(two);
+	free(both);
+	free(key);
+}
+
+static void expect_unusable(const char *cert, const char *key, const char *why)
+{
+	struct bo_load_spec spec = { .name = "test",
+				     .rate_per_s = 1,
+				     .tls = { .on = true,
+					      .insecure = true,
+					      .cert_pem = cert,
+					      .cert_file = "client.pem",
+					      .key_pem = key,
+					      .key_file = "client.key" } };
+	struct bo_err err = { 0 };
+
+	assert_int_equal(bo_load_check_tls(&spec, &err), -EINVAL);
+	assert_string_equal(err.msg, why);
+	spec.tls.on = false;
+	assert_int_equal(bo_load_check_tls(&spec, &err), 0);
+}
+
+static void test_unusable_client_certificate(void **state)
+{
+	char *cert = testcert_pem(&good), *key = testcert_key_pem(&good, NULL);
+	char *others = testcert_key_pem(&elsewhere, NULL),
+	     *locked = testcert_key_pem(&good, "secret");
+
+	(void)state;
+	expect_unusable("none", key, "load 'test': tls: no certificate in client.pem");
+	expect_unusable(
+		cert, "none",
+		"load 'test': tls: no private key in client.key that can be read without a passphrase");
+	expect_unusable(
+		cert, locked,
+		"load 'test': tls: no private key in client.key that can be read without a passphrase");
+	expect_unusable(
+		cert, others,
+		"load 'test': tls: the key in client.key is not that of the certificate in client.pem");
+	free(cert);
+	free(key);
+	free(others);
+	free(locked);
+}
+
 static void test_bad_ca(void **state)
 {
 	struct bo_load_spec spec = { .name = "test",
@@ -471,11 +591,19 @@ static void test_bad_ca(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ok),           cmocka_unit_test(test_big),
-		cmocka_unit_test(test_certificates), cmocka_unit_test(test_broken_handshakes),
-		cmocka_unit_test(test_bad_record),   cmocka_unit_test(test_timeout),
-		cmocka_unit_test(test_truncation),   cmocka_unit_test(test_resumption),
-		cmocka_unit_test(test_h2),           cmocka_unit_test(test_bad_ca),
+		cmocka_unit_test(test_ok),
+		cmocka_unit_test(test_big),
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_broken_handshakes),
+		cmocka_unit_test(test_bad_record),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_resumption),
+		cmocka_unit_test(test_h2),
+		cmocka_unit_test(test_bad_ca),
+		cmocka_unit_test(test_client_certificate),
+		cmocka_unit_test(test_client_chain),
+		cmocka_unit_test(test_unusable_client_certificate),
 	};
 
 	return cmocka_run_group_tests_name("load/tls", tests, setup, teardown);

@@ -206,6 +206,34 @@ static void test_lint_load(void **state)
 	synth_done(&s);
 }
 
+/* A load that the fault cannot reach. */
+static void test_lint_socket(void **state)
+{
+	struct bo_fault_spec fault = { .id = "delay orders-client #1", .target = BO_TARGET_LINK };
+	struct synth s;
+	char buf[400] = "";
+
+	(void)state;
+	synth_init(&s, 1);
+	fault.index = bo_plan_link_add(s.plan, BO_NODE_CLIENT, s.plan->loads.items[0].node,
+				       s.plan->loads.items[0].src);
+	assert_true(bo_vec_push(&s.plan->faults, fault));
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	s.plan->loads.items[0].socket = "/tmp/orders.sock";
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf))); /* nobody judges it */
+	synth_budget(&s, "errors.ratio <= 1% in fault");
+	assert_true(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	assert_string_equal(
+		buf, "load 'checkout' goes over a unix socket, which crosses no link: 'delay "
+		     "orders-client #1' does not touch it, and a budget judges it all the same");
+	s.plan->faults.items[0].target = BO_TARGET_NODE;
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	s.plan->faults.items[0].target = BO_TARGET_LINK;
+	s.plan->faults.items[0].index++;
+	assert_false(bo_slo_lint_load(s.plan, 0, buf, sizeof(buf)));
+	synth_done(&s);
+}
+
 static void test_sustained(void **state)
 {
 	struct synth s;
@@ -275,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_lint_one_outcome),
 		cmocka_unit_test(test_lint_few_requests),
 		cmocka_unit_test(test_lint_load),
+		cmocka_unit_test(test_lint_socket),
 		cmocka_unit_test(test_sustained),
 		cmocka_unit_test(test_lint_census),
 	};

@@ -131,6 +131,22 @@ struct bo_process_files {
  */
 BO_NODISCARD int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid,
 				     struct bo_process_files *ret, struct bo_err *err);
+/** struct bo_root_files - what it takes to find files as a node's processes do; [owned by the caller], -1 for none
+ * @root: their root directory, O_PATH
+ * @mounts: their mount namespace.  Keep it open as long as @root is used: when it ends, what was mounted over the host's
+ *          directories (/tmp) is gone, and @root leads to the host's own */
+struct bo_root_files {
+	int root;
+	int mounts;
+};
+/**
+ * bo_lab_open_root() - the root directory that a running node's processes see
+ * Paths are walked by whoever gets it, with their own rights; it grants none.
+ * Privilege: CAP_SYS_PTRACE permitted; it is effective only while this lasts.
+ * Return: 0; -ESRCH when the node is down; -EACCES when the kernel forbids it
+ */
+BO_NODISCARD int bo_lab_open_root(struct bo_lab *lab, int node, struct bo_root_files *ret,
+				  struct bo_err *err);
 BO_NODISCARD int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob,
 				     int64_t bytes, struct bo_err *err);
 /** bo_lab_link_impair() - netem driver only: the wire is impaired where it runs (-EOPNOTSUPP) */

@@ -24,7 +24,8 @@ struct bo_load_window {
 /**
  * struct bo_load_config -
  * @spec: [borrowed: as long as the load];  @index: index in plan->loads
- * @addr: where @spec->node is reached over the (impairable) link
+ * @addr: where @spec->node is reached over the (impairable) link; ignored with @spec->socket
+ * @root_fd: with @spec->socket: the root directory below which it lies, O_PATH is enough; duplicated
  * @t0_ns: CLOCK_MONOTONIC; recorded instants are relative to it
  * @windows: ascending, not overlapping; copied
  */
@@ -33,6 +34,7 @@ struct bo_load_config {
 	int index;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
+	int root_fd;
 	const char *host_header;
 	int64_t t0_ns;
 	uint64_t seed;
@@ -51,6 +53,8 @@ BO_NODISCARD int bo_load_fits(const struct bo_load_spec *specs, size_t n,
 			      const struct bo_load_window *windows, size_t nwindows, size_t others,
 			      size_t *ret_bad, struct bo_err *err);
 
+/** bo_load_check_tls() - can the certificates and the key of @spec be used?  Return: 0, or -EINVAL with what cannot */
+BO_NODISCARD int bo_load_check_tls(const struct bo_load_spec *spec, struct bo_err *err);
 BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *config,
 			     struct bo_err *err);
 /** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight
@@ -75,6 +79,9 @@ struct bo_load_live {
 };
 /** bo_load_live() - safe from any thread, never blocks the load thread */
 void bo_load_live(struct bo_load *load, struct bo_load_live *ret);
+/** bo_load_set_root() - the node was started again: its socket lies below another directory now (any thread)
+ * @root_fd: duplicated;  a load without a socket takes no notice */
+BO_NODISCARD int bo_load_set_root(struct bo_load *load, int root_fd, struct bo_err *err);
 /** bo_load_stop() - offer no more from now on (any thread); requests in flight go on */
 void bo_load_stop(struct bo_load *load);
 /**

@@ -42,12 +42,20 @@ const char *bo_role_name(enum bo_role role);
 
 enum bo_node_kind { BO_NODE_NONE, BO_NODE_COMMAND, BO_NODE_STUB };
 
-enum bo_ready_kind { BO_READY_NONE, BO_READY_TCP, BO_READY_HTTP, BO_READY_LOG, BO_READY_COMMAND };
+enum bo_ready_kind {
+	BO_READY_NONE,
+	BO_READY_TCP,
+	BO_READY_HTTP,
+	BO_READY_LOG,
+	BO_READY_COMMAND,
+	BO_READY_UNIX
+};
 
 /**
  * struct bo_ready_spec - when does a node count as ready?
  * @url: HTTP: the URL, 2xx is ready (its host is a node name)
  * @port: TCP: a connection is accepted
+ * @socket: UNIX: a connection to this path in the node is accepted;  HTTP: @url is asked for over it, NULL for TCP
  * @pattern: LOG: POSIX extended regular expression (regex(7)) found in one line of output
  * @argv: COMMAND: run inside the node until it exits with 0; NULL-terminated
  * @deadline_ns: give up after this; default 10 s
@@ -56,6 +64,7 @@ struct bo_ready_spec {
 	enum bo_ready_kind kind;
 	const char *url;
 	int port;
+	const char *socket;
 	const char *pattern;
 	const char *const *argv;
 	int64_t deadline_ns;
@@ -180,6 +189,8 @@ const char *bo_load_protocol_name(enum bo_load_protocol protocol);
  * struct bo_tls_spec - TLS of a load
  * @ca_pem: certificates to trust, PEM text;  @ca_file: where it came from, for messages
  * @insecure: take any certificate
+ * @cert_pem, @key_pem: what the client shows when asked (its chain follows the certificate) and its key, PEM text; NULL:
+ *                      none;  @cert_file, @key_file: where they came from
  * @name: server name (SNI) that the certificate must be for; NULL: the node's
  * @resume: offer the session of an earlier connection
  */
@@ -189,6 +200,10 @@ struct bo_tls_spec {
 	bool resume;
 	const char *ca_pem;
 	const char *ca_file;
+	const char *cert_pem;
+	const char *cert_file;
+	const char *key_pem;
+	const char *key_file;
 	const char *name;
 };
 
@@ -250,6 +265,7 @@ enum bo_load_kind { BO_LOAD_REQUESTS, BO_LOAD_HOLD };
  * struct bo_load_spec - what the client offers
  * @routes, @nroutes: the mix; none: every request asks for @path
  * @node, @port, @path: where to; the URL's host was resolved to a node
+ * @socket: absolute path of a unix socket in the node, over which everything goes instead of @port; NULL: TCP
  * @body: @body_len bytes; for GRPC the message
  * @rate_per_s: intended requests per second (open loop), of RAMP and STEPS the first, of BURST the mean, of CLOSED 0;
  *              for HOLD: new connections per second.  model/rate.h knows how many are due when
@@ -270,6 +286,7 @@ struct bo_load_spec {
 	const char *url;
 	int node;
 	int port;
+	const char *socket;
 	const char *path;
 	const char *method;
 	const struct bo_header *headers;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Purpose: every protocol and transport of the load engine against a Go service, through the lab's links.
 -- Topology: client -> shop, client -> cache.  Expected verdict: PASS.
--- The folder must hold ca.pem, cert.pem and key.pem (protocols.sh makes them).
+-- The folder must hold ca.pem, cert.pem, key.pem, client.pem and client.key (protocols.sh makes them).
 local bo = require "brownout"
 
 local t = bo.scenario "protocols" {
@@ -29,6 +29,17 @@ t:load "grpc" { url = "https://shop:8443/shop.Orders/Get", rate = "40/s", protoc
 t:load "missing" { url = "https://shop:8443/shop.Orders/Missing", rate = "20/s", protocol = "grpc", tls = tls,
   timeout = "5s" }
 t:load "other-name" { url = "https://shop:8443/echo", rate = "20/s", tls = { ca = "ca.pem", name = "shop.example" } }
+t:load "mutual" { url = "https://shop:8444/echo", rate = "20/s", timeout = "5s",
+  tls = { ca = "ca.pem", cert = "client.pem", key = "client.key" } }
+t:load "nobody" { url = "https://shop:8444/echo", rate = "20/s", tls = tls }
+t:load "stranger" { url = "https://shop:8444/echo", rate = "20/s",
+  tls = { ca = "ca.pem", cert = "stranger.pem", key = "stranger.key" } }
+t:load "unix" { url = "http://shop/big", socket = "/tmp/protocols.sock", rate = "20/s", timeout = "5s" }
+t:load "unix-h2" { url = "https://shop/echo", socket = "/tmp/protocols-tls.sock", rate = "20/s", protocol = "h2", tls = tls,
+  timeout = "5s" }
+t:load "unix-grpc" { url = "https://shop/shop.Orders/Get", socket = "/tmp/protocols-tls.sock", rate = "20/s",
+  protocol = "grpc", body = "\8\1\0", tls = tls, timeout = "5s" }
+t:load "unix-none" { url = "http://shop/echo", socket = "/tmp/none.sock", rate = "20/s" }
 t:load "tcp" { url = "tcp://cache:6379", rate = "40/s", tcp = { send = "PING {{n}}\n", expect = "+PONG", ends = "\n" },
   timeout = "5s" }
 -- The service gives a head two seconds.
