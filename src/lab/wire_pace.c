@@ -159,7 +159,9 @@ void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *befo
 {
 	pace->free_ns = now_ns;
 	pace->rest = 0;
-	if (after->trace && after->trace != before->trace) {
+	/* Whoever lends a trace may have put another one where the first was. */
+	if (after->trace &&
+	    (after->trace != before->trace || pace->trace_next >= after->trace->count)) {
 		pace->trace_base_ns = pace->chance_ns = now_ns;
 		pace->trace_next = 0;
 		pace->left = 0;

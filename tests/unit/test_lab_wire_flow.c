@@ -14,7 +14,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
-#include "wire_packets.h"
+#include "wire_build.h"
 
 #define SYN 0x02
 #define RST 0x04
