@@ -101,10 +101,8 @@ static struct ends ends_of(const struct bo_wire_packet *packet)
 		return e;
 	e.source = address(packet->source, packet->addr_len);
 	e.target = address(packet->target, packet->addr_len);
-	if (packet->has_l4) {
-		e.source_port = packet->source_port;
-		e.target_port = packet->target_port;
-	}
+	e.source_port = packet->source_port; /* 0 where there are none */
+	e.target_port = packet->target_port;
 	return e;
 }
 

@@ -118,6 +118,11 @@ static void a_connection_is_known_by_its_syn(void **state)
 	id = find(flows, tcp(1, 5001, 2, 80, SYN, 1))->id;
 	bo_wire_flows_free(flows);
 	flows = bo_wire_flows_new();
+	for (uint16_t i = 0; i < 2; i++)
+		(void)find(flows, tcp(2, 80, 1, (uint16_t)(6000 + i), SYN | ACK, 1));
+	assert_true(find(flows, tcp(2, 80, 1, 6002, SYN | ACK, 1))->id == id);
+	bo_wire_flows_free(flows);
+	flows = bo_wire_flows_new();
 	(void)find(flows, tcp(1, 6000, 2, 80, SYN, 1));
 	(void)find(flows, tcp(1, 6001, 2, 80, SYN, 1));
 	assert_true(find(flows, tcp(2, 80, 1, 6002, SYN | ACK, 1))->id == id);
