@@ -357,6 +357,23 @@ static void trace_fits_a_full_packet_and_spares_none(void **state)
 	assert_int_equal(due(&line, 35 * MS, 100), 44 * MS);
 }
 
+/* A trace that is lent at the same place need not be the one that was there. */
+static void trace_may_be_another_one_in_the_same_place(void **state)
+{
+	static const uint32_t many[] = { 10, 20, 30, 40 }, one[] = { 10 };
+	struct bo_trace trace = { "many", many, 4 };
+	struct bo_impair im = { .trace = &trace };
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	struct bo_wire_line line = line_with(&im);
+
+	(void)state;
+	assert_int_equal(due(&line, 25 * MS, 1500), 30 * MS);
+	trace = (struct bo_trace){ "one", one, 1 };
+	assert_int_equal(bo_wire_line_change(&line, &im, 31 * MS, &queue), 0);
+	assert_int_equal(due(&line, 32 * MS, 1500), 41 * MS);
+	assert_int_equal(due(&line, 32 * MS, 1500), 51 * MS);
+}
+
 /* --- slots ------------------------------------------------------------------------------------ */
 
 static void slots_bundle_what_comes_in_between(void **state)
@@ -563,6 +580,25 @@ static void change_to_a_slower_rate_follows_what_is_queued(void **state)
 	bo_wire_queue_done(&queue);
 }
 
+/* A jitter of three deviations is no queue. */
+static void change_tells_what_is_late_from_what_waits(void **state)
+{
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	const struct bo_impair was = {
+		.delay_ns = 10 * MS, .jitter_ns = MS, .dist = BO_DIST_NORMAL, .rate_bps = 8000000
+	};
+	const struct bo_impair is = { .rate_bps = 8000 };
+	struct bo_wire_line line = line_with(&was);
+
+	(void)state;
+	put(&queue, 13 * MS, 1000);
+	put(&queue, 15 * MS, 1000);
+	assert_int_equal(bo_wire_line_change(&line, &is, 0, &queue), 0);
+	pops(&queue, 0, 0);
+	pops(&queue, 15 * MS, 1);
+	bo_wire_queue_done(&queue);
+}
+
 static void change_to_a_trace_and_to_slots(void **state)
 {
 	static const uint32_t at[] = { 10 };
@@ -625,12 +661,14 @@ int main(void)
 		cmocka_unit_test(rate_loses_nothing_to_rounding),
 		cmocka_unit_test(trace_gives_the_chances_of_mahimahi),
 		cmocka_unit_test(trace_fits_a_full_packet_and_spares_none),
+		cmocka_unit_test(trace_may_be_another_one_in_the_same_place),
 		cmocka_unit_test(slots_bundle_what_comes_in_between),
 		cmocka_unit_test(slots_are_min_to_max_apart),
 		cmocka_unit_test(extremes_are_sane),
 		cmocka_unit_test(same_seed_same_fates),
 		cmocka_unit_test(change_keeps_the_order_of_a_jitter),
 		cmocka_unit_test(change_to_a_slower_rate_follows_what_is_queued),
+		cmocka_unit_test(change_tells_what_is_late_from_what_waits),
 		cmocka_unit_test(change_to_a_trace_and_to_slots),
 		cmocka_unit_test(change_restarts_chains_that_change),
 	};
