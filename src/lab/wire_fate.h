@@ -147,7 +147,7 @@ int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, 
 /** bo_wire_slot() - the slot that takes a packet that could go at @at_ns */
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
 		     int64_t at_ns, size_t len);
-/** bo_wire_pace_change() - transmitter and slots begin anew; a trace that is the same goes on */
+/** bo_wire_pace_change() - the transmitter begins anew; a trace, or slots, that are the same go on */
 void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
 			 const struct bo_impair *after, int64_t now_ns);
 

@@ -154,6 +154,12 @@ int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint
 	return pace->slot_ns;
 }
 
+static bool slots_differ(const struct bo_slot *a, const struct bo_slot *b)
+{
+	return a->min_ns != b->min_ns || a->max_ns != b->max_ns || a->packets != b->packets ||
+	       a->bytes != b->bytes;
+}
+
 void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
 			 const struct bo_impair *after, int64_t now_ns)
 {
@@ -166,9 +172,12 @@ void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *befo
 		pace->trace_next = 0;
 		pace->left = 0;
 	}
-	if (after->slot.max_ns) {
+	if (slots_differ(&before->slot, &after->slot)) {
 		pace->slot_ns = now_ns;
 		pace->slot_packets = after->slot.packets ? after->slot.packets : INT64_MAX;
 		pace->slot_bytes = after->slot.bytes ? after->slot.bytes : INT64_MAX;
+	} else if (before->delay_ns - after->delay_ns > after->slot.max_ns) {
+		/* The same slots go on, but not at the end of a delay that is no more. */
+		pace->slot_ns = max64(now_ns, pace->slot_ns - before->delay_ns + after->delay_ns);
 	}
 }

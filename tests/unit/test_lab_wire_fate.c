@@ -624,6 +624,31 @@ static void change_to_a_trace_and_to_slots(void **state)
 	bo_wire_queue_done(&queue);
 }
 
+static void change_leaves_slots_alone(void **state)
+{
+	struct bo_impair im = { .delay_ns = 20 * MS,
+				.slot = { .min_ns = 50 * MS, .max_ns = 50 * MS, .packets = 2 } };
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	struct bo_wire_line line = line_with(&im);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) /* the first two at 71 ms, the third at 121 ms */
+		put(&queue, due(&line, MS, 100), 100);
+	im.delay_ns = 19 * MS; /* as a ramp does, step by step */
+	assert_int_equal(bo_wire_line_change(&line, &im, 10 * MS, &queue), 0);
+	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 71 * MS);
+	assert_int_equal(due(&line, 10 * MS, 100), 121 * MS);
+	assert_int_equal(due(&line, 10 * MS, 100), 171 * MS);
+	/* Far off, because of a delay that is lifted. */
+	im.delay_ns = 3600000 * MS;
+	assert_int_equal(bo_wire_line_change(&line, &im, 11 * MS, &queue), 0);
+	assert_int_equal(due(&line, 200 * MS, 100), 3600250 * MS);
+	im.delay_ns = 0;
+	assert_int_equal(bo_wire_line_change(&line, &im, 300 * MS, &queue), 0);
+	assert_int_equal(due(&line, 301 * MS, 100), 351 * MS);
+	bo_wire_queue_done(&queue);
+}
+
 static void change_restarts_chains_that_change(void **state)
 {
 	struct bo_impair im = {
@@ -670,6 +695,7 @@ int main(void)
 		cmocka_unit_test(change_to_a_slower_rate_follows_what_is_queued),
 		cmocka_unit_test(change_tells_what_is_late_from_what_waits),
 		cmocka_unit_test(change_to_a_trace_and_to_slots),
+		cmocka_unit_test(change_leaves_slots_alone),
 		cmocka_unit_test(change_restarts_chains_that_change),
 	};
 
