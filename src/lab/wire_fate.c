@@ -206,18 +206,19 @@ static void retime_one(struct bo_wire_frame *frame, void *arg)
 	const struct bo_impair *im = &line->im;
 	struct bo_wire_pace before = line->pace;
 	size_t len = frame->len - BO_WIRE_HDR_LEN;
+	bool waits = frame->due_ns > re->sent_until_ns;
 	int64_t due_ns = re->now_ns + im->delay_ns;
 
-	if (frame->due_ns > re->sent_until_ns)
+	if (waits)
 		due_ns = bo_wire_transmit(&line->pace, im, due_ns, len);
 	due_ns = bo_wire_slot(&line->pace, im, line->key, due_ns, len);
 	if (due_ns < frame->due_ns) {
 		frame->due_ns = due_ns;
-	} else {
+	} else if (!waits || due_ns > frame->due_ns) {
 		/* It goes as it was to: the new transmitter has no part in it but to follow. */
 		line->pace = before;
-		if (frame->due_ns > re->sent_until_ns)
-			line->pace.free_ns = max64(line->pace.free_ns, frame->due_ns);
+		if (waits)
+			bo_wire_follow(&line->pace, im, frame->due_ns);
 	}
 	line->last_due_ns = max64(line->last_due_ns, frame->due_ns);
 }

@@ -144,6 +144,8 @@ uint64_t bo_wire_charge(const struct bo_impair *im, size_t len);
  * Return: when its last bit is out */
 int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t at_ns,
 			 size_t len);
+/** bo_wire_follow() - a packet that the transmitter has not sent goes at @due_ns: nothing before that */
+void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t due_ns);
 /** bo_wire_slot() - the slot that takes a packet that could go at @at_ns */
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
 		     int64_t at_ns, size_t len);

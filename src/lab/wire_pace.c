@@ -91,6 +91,21 @@ static void trace_skip(struct bo_wire_pace *pace, const struct bo_trace *trace, 
 	pace->trace_next = low;
 }
 
+/** trace_rewind() - to the first chance after @now_ns, which may lie before those that are taken.
+ * Asks nothing of the place in the trace: whoever lends it may have put another one there */
+static void trace_rewind(struct bo_wire_pace *pace, const struct bo_trace *trace, int64_t now_ns)
+{
+	int64_t period_ns = (int64_t)trace->at_ms[trace->count - 1] * BO_NSEC_PER_MSEC;
+	int64_t ahead_ns = pace->trace_base_ns - now_ns;
+
+	if (ahead_ns > 0)
+		pace->trace_base_ns -= (ahead_ns + period_ns - 1) / period_ns * period_ns;
+	pace->trace_next = 0;
+	pace->chance_ns = now_ns;
+	pace->left = 0;
+	trace_skip(pace, trace, now_ns);
+}
+
 static void trace_advance(struct bo_wire_pace *pace, const struct bo_trace *trace)
 {
 	pace->chance_ns = trace_time(pace, trace, pace->trace_next);
@@ -130,6 +145,16 @@ int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, 
 	return im->rate_bps ? rate_send(pace, im, at_ns, len) : at_ns;
 }
 
+void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t due_ns)
+{
+	pace->free_ns = max64(pace->free_ns, due_ns);
+	if (im->trace && due_ns >= pace->chance_ns) {
+		pace->chance_ns = due_ns;
+		pace->left = 0;
+		trace_skip(pace, im->trace, due_ns);
+	}
+}
+
 /* --- slots ------------------------------------------------------------------------------------ */
 
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
@@ -165,9 +190,9 @@ void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *befo
 {
 	pace->free_ns = now_ns;
 	pace->rest = 0;
-	/* Whoever lends a trace may have put another one where the first was. */
-	if (after->trace &&
-	    (after->trace != before->trace || pace->trace_next >= after->trace->count)) {
+	if (after->trace && after->trace == before->trace) {
+		trace_rewind(pace, after->trace, now_ns);
+	} else if (after->trace) {
 		pace->trace_base_ns = pace->chance_ns = now_ns;
 		pace->trace_next = 0;
 		pace->left = 0;

@@ -370,8 +370,8 @@ static void trace_may_be_another_one_in_the_same_place(void **state)
 	assert_int_equal(due(&line, 25 * MS, 1500), 30 * MS);
 	trace = (struct bo_trace){ "one", one, 1 };
 	assert_int_equal(bo_wire_line_change(&line, &im, 31 * MS, &queue), 0);
-	assert_int_equal(due(&line, 32 * MS, 1500), 41 * MS);
-	assert_int_equal(due(&line, 32 * MS, 1500), 51 * MS);
+	assert_int_equal(due(&line, 32 * MS, 1500), 40 * MS);
+	assert_int_equal(due(&line, 32 * MS, 1500), 50 * MS);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
@@ -624,6 +624,44 @@ static void change_to_a_trace_and_to_slots(void **state)
 	bo_wire_queue_done(&queue);
 }
 
+static void change_leaves_a_trace_alone(void **state)
+{
+	static const uint32_t at[] = { 10, 20, 25 };
+	static const struct bo_trace trace = { "t", at, 3 };
+	struct bo_impair im = { .delay_ns = MS, .trace = &trace };
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	struct bo_wire_line line = line_with(&im);
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		put(&queue, due(&line, 0, 1500), 1500); /* 10, 20, 25 */
+	im.loss.random.ppm = 1;
+	for (int i = 1; i < 5; i++)
+		assert_int_equal(bo_wire_line_change(&line, &im, i * MS, &queue), 0);
+	assert_int_equal(due(&line, 5 * MS, 1500), 35 * MS);
+	pops(&queue, 10 * MS, 0);
+	pops(&queue, 20 * MS, 1);
+	pops(&queue, 25 * MS, 2);
+	/* It does not stay where a long delay had taken it. */
+	im.delay_ns = 3600000 * MS;
+	assert_int_equal(bo_wire_line_change(&line, &im, 40 * MS, &queue), 0);
+	assert_int_equal(due(&line, 50 * MS, 1500), 3600060 * MS);
+	put(&queue, 3600060 * MS, 1500);
+	im.delay_ns = 0;
+	assert_int_equal(bo_wire_line_change(&line, &im, 51 * MS, &queue), 0);
+	pops(&queue, 60 * MS, 0);
+	assert_int_equal(due(&line, 52 * MS, 1500), 70 * MS);
+	/* A slower one: what is queued keeps its time, the next come after it. */
+	put(&queue, 75 * MS, 1500);
+	put(&queue, 85 * MS, 1500);
+	im.trace = &(const struct bo_trace){ "slow", (const uint32_t[]){ 1000 }, 1 };
+	assert_int_equal(bo_wire_line_change(&line, &im, 70 * MS, &queue), 0);
+	assert_int_equal(due(&line, 70 * MS, 1500), 1070 * MS);
+	pops(&queue, 75 * MS, 0);
+	pops(&queue, 85 * MS, 1);
+	bo_wire_queue_done(&queue);
+}
+
 static void change_leaves_slots_alone(void **state)
 {
 	struct bo_impair im = { .delay_ns = 20 * MS,
@@ -695,6 +733,7 @@ int main(void)
 		cmocka_unit_test(change_to_a_slower_rate_follows_what_is_queued),
 		cmocka_unit_test(change_tells_what_is_late_from_what_waits),
 		cmocka_unit_test(change_to_a_trace_and_to_slots),
+		cmocka_unit_test(change_leaves_a_trace_alone),
 		cmocka_unit_test(change_leaves_slots_alone),
 		cmocka_unit_test(change_restarts_chains_that_change),
 	};
