@@ -659,6 +659,22 @@ static void change_leaves_a_trace_alone(void **state)
 	assert_int_equal(due(&line, 70 * MS, 1500), 1070 * MS);
 	pops(&queue, 75 * MS, 0);
 	pops(&queue, 85 * MS, 1);
+	/* The first would need the chances at 78 and 86 ms: it goes before, and nothing before it. */
+	put(&queue, 80 * MS, 3000);
+	put(&queue, 85 * MS, 1500);
+	im.trace = &(const struct bo_trace){ "eight", (const uint32_t[]){ 8 }, 1 };
+	assert_int_equal(bo_wire_line_change(&line, &im, 70 * MS, &queue), 0);
+	assert_int_equal(due(&line, 70 * MS, 100), 86 * MS);
+	pops(&queue, 80 * MS, 0);
+	pops(&queue, 85 * MS, 1);
+	/* What is left of a chance is not forgotten either. */
+	im.trace = &trace;
+	assert_int_equal(bo_wire_line_change(&line, &im, 90 * MS, &queue), 0);
+	for (int i = 0; i < 2; i++)
+		put(&queue, due(&line, 90 * MS, 500), 500);
+	im.loss.random.ppm = 2;
+	assert_int_equal(bo_wire_line_change(&line, &im, 91 * MS, &queue), 0);
+	assert_int_equal(due(&line, 91 * MS, 100), 100 * MS);
 	bo_wire_queue_done(&queue);
 }
 
