@@ -136,6 +136,30 @@ static void a_connection_is_known_by_its_syn(void **state)
 	bo_wire_flows_free(flows);
 }
 
+/* Twenty thousand services, two connections to each, in two orders: nobody counts for another. */
+static void services_do_not_count_for_each_other(void **state)
+{
+	enum { SERVICES = 20000 };
+	struct bo_wire_flows *one = bo_wire_flows_new(), *two = bo_wire_flows_new();
+	uint64_t *ids = calloc(2 * SERVICES, sizeof(*ids));
+
+	(void)state;
+	assert_true(one && two && ids);
+	for (uint16_t k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < SERVICES; i++)
+			ids[2 * i + k] = find(one, tcp(1, (uint16_t)(50000 + k), 2,
+						       (uint16_t)(1 + i), SYN, 1))
+						 ->id;
+	for (uint32_t i = SERVICES; i-- > 0;)
+		for (uint16_t k = 0; k < 2; k++)
+			assert_true(find(two, tcp(1, (uint16_t)(40000 + k), 2, (uint16_t)(1 + i),
+						  SYN, 2))
+					    ->id == ids[2 * i + k]);
+	free(ids);
+	bo_wire_flows_free(one);
+	bo_wire_flows_free(two);
+}
+
 static void packets_without_ports_are_of_their_addresses(void **state)
 {
 	struct bo_wire_flows *flows = bo_wire_flows_new();
@@ -318,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_have_no_ephemeral_port),
 		cmocka_unit_test(a_connection_is_known_by_its_syn),
+		cmocka_unit_test(services_do_not_count_for_each_other),
 		cmocka_unit_test(packets_without_ports_are_of_their_addresses),
 		cmocka_unit_test(a_hundred_thousand_flows_are_remembered),
 		cmocka_unit_test(beyond_the_bound_idle_flows_make_room),
