@@ -134,6 +134,17 @@ static void a_connection_is_known_by_its_syn(void **state)
 	/* An old one whose ports a SYN takes over. */
 	assert_true(find(flows, tcp(1, 6002, 2, 80, SYN, 0))->id != id);
 	bo_wire_flows_free(flows);
+
+	/* Both ends are known as responders: the first to speak is the initiator. */
+	flows = bo_wire_flows_new();
+	(void)find(flows, udp(1, 1, 2, 53));
+	id = find(flows, udp(1, 2, 2, 53))->id;
+	bo_wire_flows_free(flows);
+	flows = bo_wire_flows_new();
+	(void)find(flows, udp(1, 1, 2, 53));
+	(void)find(flows, udp(2, 9000, 1, 5001));
+	assert_true(find(flows, udp(1, 5001, 2, 53))->id == id);
+	bo_wire_flows_free(flows);
 }
 
 /* Twenty thousand services, two connections to each, in two orders: nobody counts for another. */
@@ -155,6 +166,10 @@ static void services_do_not_count_for_each_other(void **state)
 			assert_true(find(two, tcp(1, (uint16_t)(40000 + k), 2, (uint16_t)(1 + i),
 						  SYN, 2))
 					    ->id == ids[2 * i + k]);
+	/* More than can be counted for; each is another one all the same. */
+	for (uint32_t i = 0; i < 80000; i++)
+		(void)find(one, udp(1, 9, (uint8_t)(3 + i / 60000), (uint16_t)(i % 60000 + 1)));
+	assert_int_equal(bo_wire_flows_count(one, NULL), 2 * SERVICES + 80000);
 	free(ids);
 	bo_wire_flows_free(one);
 	bo_wire_flows_free(two);
