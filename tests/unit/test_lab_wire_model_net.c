@@ -390,6 +390,55 @@ static void trace_paces(void **state)
 	assert_in_range((bo_now_ns() - first) / MS, 100, 2500);
 }
 
+/* All of it together: what went in or was copied is somewhere, and what arrives is whole. */
+static void everything_at_once_adds_up(void **state)
+{
+	const struct rig *rig = *state;
+	bo_auto_fd int b = listen_on(rig, AF_INET6, SOCK_DGRAM);
+	bo_auto_fd int a = dial(rig, AF_INET6, SOCK_DGRAM);
+	int64_t deadline = bo_now_ns() + 30 * BO_NSEC_PER_SEC;
+	int64_t number, arrived = 0;
+	struct bo_wire_stats stats;
+
+	impair(rig, (struct bo_impair){
+			    .delay_ns = 5 * MS,
+			    .jitter_ns = 2 * MS,
+			    .dist = BO_DIST_PARETONORMAL,
+			    .delay_corr_ppm = 250000,
+			    .loss = { .model = BO_LOSS_STATE,
+				      .p13_ppm = 50000,
+				      .p31_ppm = 300000,
+				      .p32_ppm = 100000,
+				      .p23_ppm = 500000,
+				      .p14_ppm = 20000 },
+			    .duplicate = { 300000, 250000 },
+			    .corrupt = { 100000, 0 },
+			    .reorder = { 100000, 0 },
+			    .reorder_gap = 3,
+			    .rate_bps = 2000000,
+			    .rate_overhead = 38,
+			    .slot = { .min_ns = MS, .max_ns = 2 * MS, .packets = 20 },
+			    .limit_packets = 300,
+		    });
+	for (uint32_t i = 0; i < 2000; i++)
+		send_number(a, i, 400);
+	while ((stats = stats_of(rig)).packets_in < 2000)
+		usleep(100);
+	impair(rig, (struct bo_impair){ 0 });
+	send_number(a, 9999, 400);
+	while ((number = receive_number(b, 5000)) >= 0 && number != 9999)
+		arrived++;
+	assert_int_equal(number, 9999);
+	do {
+		assert_true(bo_now_ns() < deadline);
+		stats = stats_of(rig);
+	} while (stats.packets_in + stats.duplicated !=
+		 stats.packets_out + stats.lost + stats.overflowed + stats.refused);
+	assert_true(stats.lost && stats.overflowed && stats.duplicated && stats.corrupted &&
+		    stats.reordered);
+	assert_in_range(arrived, 1, stats.packets_out - stats.corrupted);
+}
+
 /* --- seeds ------------------------------------------------------------------------------------ */
 
 enum { FLOWS = 4, PACKETS = 150 };
@@ -475,6 +524,7 @@ int main(void)
 		NET_TEST(reordered_arrive_ahead),
 		NET_TEST(jitter_overtakes),
 		NET_TEST(trace_paces),
+		NET_TEST(everything_at_once_adds_up),
 		cmocka_unit_test(two_runs_have_the_same_fates),
 	};
 
