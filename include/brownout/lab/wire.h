@@ -17,7 +17,8 @@ BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t 
 			     uint64_t stream, struct bo_err *err);
 /** bo_wire_impair() - replace the impairment of one direction between two packets; returns once it is in force
  * (packets already queued keep the due time that they got, unless the new impairment would deliver them sooner; on
- * blackhole they are dropped) */
+ * blackhole they are dropped)
+ * @im: what it borrows is needed until another impairment is in force */
 BO_NODISCARD int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
 				struct bo_err *err);
 /** bo_wire_check() - does it still work?  Return: 0; -ENODEV when one of the devices is gone, another negative errno
