@@ -55,6 +55,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/wake.h"
+#include "brownout/sys/tun.h"
 #include "wire-internal.h"
 
 /* Frames per visit to one device, so that neither direction nor an order waits long for the other;
@@ -391,6 +392,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
+		half->merges_udp = bo_tun_offload_udp(half->out);
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);
 	}
