@@ -273,6 +273,7 @@ static inline void bo_wire_count(_Atomic uint64_t *counter, uint64_t n)
 /**
  * struct bo_wire_half - one direction; all but @counters belongs to the thread
  * @merges_udp: the receiving device takes super-packets of UDP
+ * @hold: queue even what could be written at once, for a flush is near and may merge it
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
  */
 struct bo_wire_half {
@@ -281,6 +282,7 @@ struct bo_wire_half {
 	struct bo_wire_line line;
 	struct bo_wire_queue queue;
 	bool merges_udp;
+	bool hold;
 	bool blocked;
 	bool dead;
 	struct bo_wire_counters counters;

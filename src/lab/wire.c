@@ -59,9 +59,10 @@
 #include "wire-internal.h"
 
 /* Frames per visit to one device, so that neither direction nor an order waits long for the other;
- * and after how many of them to look whether something has become due. */
+ * and after how much to look whether something has become due. */
 #define WIRE_BATCH 64
-#define WIRE_READS_PER_FLUSH 8
+#define WIRE_FRAMES_PER_FLUSH 32
+#define WIRE_BYTES_PER_FLUSH 65536
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
@@ -101,8 +102,9 @@ static _Atomic unsigned int running_wires;
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/** half_read() - take one frame from the sending device; false when there is none (or it is gone) */
-static bool half_read(struct bo_wire *wire, struct bo_wire_half *half, bool split)
+/** half_read() - take one frame from the sending device;  Return: its bytes, 0 when there is none or
+ * the device is gone */
+static size_t half_read(struct bo_wire *wire, struct bo_wire_half *half, bool split)
 {
 	struct bo_wire_frame *room = split ? NULL : bo_wire_queue_reserve(&half->queue);
 	uint8_t *data = room ? room->data : wire->scratch;
@@ -112,18 +114,18 @@ static bool half_read(struct bo_wire *wire, struct bo_wire_half *half, bool spli
 		n = read(half->in, data, BO_WIRE_FRAME_MAX);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
-		return false;
+		return 0;
 	if (n <= 0) { /* EBADFD: the device went with its namespace */
 		half->dead = true;
-		return false;
+		return 0;
 	}
 	if ((size_t)n <= BO_WIRE_HDR_LEN)
-		return true;
+		return (size_t)n;
 	if (split)
 		bo_wire_split(half, data, (size_t)n);
 	else
 		bo_wire_pass(half, room, data, (size_t)n);
-	return true;
+	return (size_t)n;
 }
 
 /** half_read_batch() - and write what becomes due meanwhile, in either direction */
@@ -131,12 +133,22 @@ static void half_read_batch(struct bo_wire *wire, struct bo_wire_half *half)
 {
 	bool split = bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole;
 
-	for (int i = 1; i <= WIRE_BATCH && !half->blocked && !half->dead; i++) {
-		if (!half_read(wire, half, split))
-			return;
-		if (i % WIRE_READS_PER_FLUSH == 0)
-			for (int dir = 0; dir < BO_DIR_COUNT; dir++)
-				bo_wire_flush(&wire->half[dir], bo_now_ns());
+	size_t frames = 0, bytes = 0;
+
+	/* The first goes straight on; when more follow at once, they may go together. */
+	half->hold = false;
+	for (int i = 0; i < WIRE_BATCH && !half->blocked && !half->dead; i++) {
+		size_t n = half_read(wire, half, split);
+
+		if (n == 0)
+			break;
+		half->hold = true;
+		bytes += n;
+		if (++frames < WIRE_FRAMES_PER_FLUSH && bytes < WIRE_BYTES_PER_FLUSH)
+			continue;
+		for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+			bo_wire_flush(&wire->half[dir], bo_now_ns());
+		frames = bytes = 0;
 	}
 }
 

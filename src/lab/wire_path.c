@@ -133,7 +133,9 @@ void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, const u
 
 	if (!half_judge(half, now_ns, data, len, packets, &out))
 		return;
-	if (out.due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
+	/* Super-packets are as large as they get. */
+	if (out.due_ns <= now_ns && !half->queue.frames && !(half->hold && room && packets == 1) &&
+	    half_write(half, data, len, packets))
 		return;
 	if (room)
 		half_queue(half, room, len, packets, &out);

@@ -23,7 +23,7 @@
 /** What wakes a thread later than this is no idle CPU but another thread on it: real-time for a
  * while, and when it is late again soon after that, for twice as long */
 #define BO_WAKE_LATE_NS INT64_C(500000)
-#define BO_WAKE_REALTIME_MIN_NS INT64_C(10000000000)
+#define BO_WAKE_REALTIME_MIN_NS INT64_C(1000000000)
 #define BO_WAKE_REALTIME_MAX_NS INT64_C(320000000000)
 /** How often the use of the CPU is looked at. */
 #define BO_WAKE_WINDOW_NS INT64_C(10000000)
