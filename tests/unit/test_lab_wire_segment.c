@@ -335,6 +335,61 @@ static void only_what_cutting_changes_may_differ(void **state)
 	}
 }
 
+/** follow() - make segment @i of IPv4 (whose transport header is TCP's) begin where @before ends */
+static void follow(uint32_t i, uint32_t before)
+{
+	uint8_t *ip = segments[i] + BO_WIRE_HDR_LEN;
+	const uint8_t *last = segments[before] + BO_WIRE_HDR_LEN;
+	size_t payload = segment_len[before] - BO_WIRE_HDR_LEN - 24 - 20 - WIRE_TCP_OPTIONS;
+	uint32_t seq = 0;
+	uint16_t id = (uint16_t)((last[4] << 8 | last[5]) + 1);
+
+	for (int b = 0; b < 4; b++)
+		seq = seq << 8 | last[24 + 4 + b];
+	seq += (uint32_t)payload;
+	for (int b = 0; b < 4; b++)
+		ip[24 + 4 + b] = (uint8_t)(seq >> (24 - 8 * b));
+	ip[4] = (uint8_t)(id >> 8);
+	ip[5] = (uint8_t)id;
+}
+
+static void a_short_or_pushed_segment_is_the_last(void **state)
+{
+	static uint8_t frame[BO_WIRE_FRAME_MAX];
+	struct bo_wire_merge merge;
+
+	(void)state;
+	/* 0, 1 whole; 2 short; then another of that size. */
+	(void)cut_all(frame, wire_super_tcp(frame, false, 2500, 0x10));
+	memcpy(segments[3], segments[2], segment_len[2]);
+	segment_len[3] = segment_len[2];
+	follow(3, 2);
+	assert_true(bo_wire_merge_first(&merge, segments[2], segment_len[2]));
+	assert_true(bo_wire_merge_next(&merge, segments[3], segment_len[3]));
+	assert_true(bo_wire_merge_first(&merge, segments[1], segment_len[1]));
+	assert_true(bo_wire_merge_next(&merge, segments[2], segment_len[2]));
+	assert_false(bo_wire_merge_next(&merge, segments[3], segment_len[3]));
+	/* What is longer than the first does not join it. */
+	follow(0, 2);
+	assert_true(bo_wire_merge_first(&merge, segments[2], segment_len[2]));
+	assert_false(bo_wire_merge_next(&merge, segments[0], segment_len[0]));
+	/* PSH and FIN say that this is the end. */
+	for (int bit = 0; bit < 4; bit += 3) {
+		(void)cut_all(frame, wire_super_tcp(frame, false, 3000, 0x10));
+		segments[1][BO_WIRE_HDR_LEN + 24 + 13] |= (uint8_t)(1 << bit);
+		assert_true(bo_wire_merge_first(&merge, segments[0], segment_len[0]));
+		assert_true(bo_wire_merge_next(&merge, segments[1], segment_len[1]));
+		assert_false(bo_wire_merge_next(&merge, segments[2], segment_len[2]));
+		assert_false(bo_wire_merge_first(&merge, segments[1], segment_len[1]));
+	}
+	/* Fragments have no place in it, all alike or not. */
+	segments[0][BO_WIRE_HDR_LEN + 6] |= 0x20;
+	assert_false(bo_wire_merge_first(&merge, segments[0], segment_len[0]));
+	/* A size of nothing cuts nothing. */
+	memset(frame + offsetof(struct virtio_net_hdr, gso_size), 0, 2);
+	assert_int_equal(bo_wire_packets(frame, 3000), 1);
+}
+
 static void merging_is_bounded(void **state)
 {
 	static uint8_t frame[BO_WIRE_FRAME_MAX];
@@ -403,6 +458,7 @@ int main(void)
 		cmocka_unit_test(what_was_cut_is_made_whole),
 		cmocka_unit_test(a_gap_parts_what_is_around_it),
 		cmocka_unit_test(only_what_cutting_changes_may_differ),
+		cmocka_unit_test(a_short_or_pushed_segment_is_the_last),
 		cmocka_unit_test(merging_is_bounded),
 		cmocka_unit_test(malformed_segments_travel_alone),
 	};
