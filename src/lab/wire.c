@@ -99,6 +99,8 @@ struct bo_wire {
 
 /* Of this process: they share what they may take of the machine. */
 static _Atomic unsigned int running_wires;
+/* And a machine that makes one late makes all late. */
+static _Atomic int64_t realtime_until_ns;
 
 /* --- in --------------------------------------------------------------------------------------- */
 
@@ -214,7 +216,7 @@ static void wire_arm(struct bo_wire *wire, int64_t at_ns)
 /** wire_wait() - until something is due or has come;  Return: as epoll_wait(2) */
 static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT])
 {
-	int64_t next_ns = wire_next_ns(wire), now_ns = bo_now_ns(), at_ns = next_ns;
+	int64_t next_ns = wire_next_ns(wire), now_ns = bo_now_ns(), at_ns = next_ns, until_ns;
 	unsigned int wires = atomic_load_explicit(&running_wires, memory_order_relaxed);
 	int n;
 
@@ -222,6 +224,9 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 		wire->wires = wires;
 		bo_wake_share(&wire->wake, wires, bo_wake_cpus());
 	}
+	until_ns = atomic_load_explicit(&realtime_until_ns, memory_order_relaxed);
+	if (wire->wake.realtime_until_ns < until_ns)
+		wire->wake.realtime_until_ns = until_ns;
 	bo_wake_tick(&wire->wake, now_ns);
 	if (next_ns != INT64_MAX)
 		at_ns = bo_wake_at(&wire->wake, next_ns);
@@ -235,6 +240,9 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 	n = epoll_wait(wire->epoll, events, EVENT_COUNT, -1);
 	if (n == 1 && events[0].data.u32 == EVENT_TIMER)
 		bo_wake_learn(&wire->wake, at_ns, bo_now_ns());
+	if (wire->wake.realtime_until_ns > until_ns)
+		atomic_store_explicit(&realtime_until_ns, wire->wake.realtime_until_ns,
+				      memory_order_relaxed);
 	return n;
 }
 

@@ -6,11 +6,6 @@
  *   wire_bench [-p DIR]    DIR: a folder with toxiproxy's server
  *
  * Privilege: root or user namespaces. */
-#include <linux/if_link.h>
-#include <net/if.h>
-#include <netlink/netlink.h>
-#include <netlink/route/link.h>
-#include <netlink/route/link/veth.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,29 +22,6 @@
 #define SMALL_BYTES 64
 #define DELAY_MS 10
 #define DELAY_NS (DELAY_MS * BO_NSEC_PER_MSEC)
-
-/** veth_up() - two namespaces joined by a plain veth pair */
-static void veth_up(struct wire_netns *net)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-	struct rtnl_link *link = rtnl_link_veth_alloc(), *peer;
-
-	if (!sock || !link || !wire_netns_up(net, false) || !wire_netns_switch(net, 0) ||
-	    nl_connect(sock, NETLINK_ROUTE) < 0)
-		flows_die("veth");
-	peer = rtnl_link_veth_get_peer(link);
-	rtnl_link_set_name(link, "w0");
-	rtnl_link_set_name(peer, "w0");
-	rtnl_link_set_ns_fd(peer, net->ns[1]);
-	if (rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL) < 0)
-		flows_die("veth add");
-	rtnl_link_put(peer);
-	rtnl_link_put(link);
-	nl_socket_free(sock);
-	if (!wire_netns_configure(0, "w0") || !wire_netns_switch(net, 1) ||
-	    !wire_netns_configure(1, "w0") || !wire_netns_switch(net, -1))
-		flows_die("veth configure");
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -202,7 +174,7 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	wire_netns_enter();
-	veth_up(&b.veth);
+	flows_veth_up(&b.veth);
 	if (!wire_netns_up(&b.tun, true) || bo_wire_new(&b.wire, bo_steal_fd(&b.tun.tun[0]),
 							bo_steal_fd(&b.tun.tun[1]), 1, 1, &err) < 0)
 		flows_die(err.msg);

@@ -4,8 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,6 +37,28 @@ static void write_file(const char *path, const char *text)
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		flows_die(path);
+}
+
+void flows_veth_up(struct wire_netns *net)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	struct rtnl_link *link = rtnl_link_veth_alloc(), *peer;
+
+	if (!sock || !link || !wire_netns_up(net, false) || !wire_netns_switch(net, 0) ||
+	    nl_connect(sock, NETLINK_ROUTE) < 0)
+		flows_die("veth");
+	peer = rtnl_link_veth_get_peer(link);
+	rtnl_link_set_name(link, "w0");
+	rtnl_link_set_name(peer, "w0");
+	rtnl_link_set_ns_fd(peer, net->ns[1]);
+	if (rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL) < 0)
+		flows_die("veth add");
+	rtnl_link_put(peer);
+	rtnl_link_put(link);
+	nl_socket_free(sock);
+	if (!wire_netns_configure(0, "w0") || !wire_netns_switch(net, 1) ||
+	    !wire_netns_configure(1, "w0") || !wire_netns_switch(net, -1))
+		flows_die("veth configure");
 }
 
 void flows_big_windows(const struct wire_netns *net)

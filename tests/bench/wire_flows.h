@@ -11,6 +11,8 @@
 #define FLOWS_PORT 7000
 
 _Noreturn void flows_die(const char *what);
+/** flows_veth_up() - two namespaces joined by a plain veth pair, called w0 at both ends */
+void flows_veth_up(struct wire_netns *net);
 /** flows_big_windows() - let TCP use as much as 10 Gbit/s over 100 ms need */
 void flows_big_windows(const struct wire_netns *net);
 /** flows_tcp_bps() - goodput of one stream from end 0 to end 1, after @warm_ns;  @port: where end 0
