@@ -53,7 +53,7 @@ bool bo_wake_judge(const struct bo_wake *wake, int64_t now_ns, int64_t passed_ns
 {
 	double ppm = (double)cpu_ns * ALL_PPM / (double)passed_ns;
 
-	return now_ns < wake->realtime_until_ns &&
+	return now_ns < wake->realtime_until_ns && now_ns - wake->timed_ns < BO_WAKE_TIMED_NS &&
 	       ppm < (double)wake->realtime_ppm / (wake->realtime ? 1 : 2);
 }
 
@@ -101,8 +101,9 @@ void bo_wake_tick(struct bo_wake *wake, int64_t now_ns)
 	wake->window_cpu_ns = cpu_ns;
 }
 
-int64_t bo_wake_at(const struct bo_wake *wake, int64_t due_ns)
+int64_t bo_wake_at(struct bo_wake *wake, int64_t due_ns)
 {
+	wake->timed_ns = wake->at_ns;
 	return wake->saved_ns > 0 ? due_ns - wake->early_ns : due_ns;
 }
 

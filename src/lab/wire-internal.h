@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "brownout/base/err.h"
 #include "brownout/model/impair.h"
@@ -70,6 +71,7 @@ struct bo_wire_queue {
 	struct bo_wire_frame *fifo; /* the first of those that came in order of time */
 	uint64_t nfifo;
 	int64_t fifo_last_ns;
+	uint64_t fifo_last_seq;
 	struct bo_wire_ref *heap; /* the others */
 	size_t nheap;
 	size_t heap_room;
@@ -82,6 +84,11 @@ struct bo_wire_frame *bo_wire_queue_reserve(struct bo_wire_queue *queue);
 void bo_wire_queue_commit(struct bo_wire_queue *queue, struct bo_wire_frame *frame);
 /** bo_wire_queue_head() - the frame that is due first, or NULL */
 struct bo_wire_frame *bo_wire_queue_head(const struct bo_wire_queue *queue);
+/** bo_wire_queue_after() - the frame that leaves after @frame, if that is easily told, else NULL;
+ * @frame: the head, or what this said about the one before it, and nothing was committed or popped
+ * since */
+struct bo_wire_frame *bo_wire_queue_after(const struct bo_wire_queue *queue,
+					  struct bo_wire_frame *frame);
 /** bo_wire_queue_pop() - away with the head */
 void bo_wire_queue_pop(struct bo_wire_queue *queue);
 /** bo_wire_queue_each() - call @fn on every frame, in the order in which they would leave; it may
@@ -190,10 +197,16 @@ uint64_t bo_wire_line_change(struct bo_wire_line *line, const struct bo_impair *
 
 /* --- segmentation ----------------------------------------------------------------------------- */
 
+/* linux/virtio_net.h of Linux 6.2; older headers lack it. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 /**
- * struct bo_wire_super - a TCP super-packet taken apart; points into the frame it was parsed from
- * @l4: offset of the TCP header;  @header_len: IP and TCP headers with options;  @count: segments
- * it becomes
+ * struct bo_wire_super - a super-packet of TCP or UDP taken apart; points into the frame it was
+ * parsed from
+ * @l4: offset of the transport header;  @header_len: IP and transport headers with options;
+ * @count: segments it becomes;  @mss: payload of each but the last
  */
 struct bo_wire_super {
 	const uint8_t *ip;
@@ -203,26 +216,64 @@ struct bo_wire_super {
 	uint16_t mss;
 	uint32_t count;
 	bool v6;
+	bool udp;
 };
 
-/** bo_wire_packets() - how many packets a frame is worth on a real link; 1 unless it is a TCP
+/** bo_wire_packets() - how many packets a frame is worth on a real link; 1 unless it is a
  * super-packet */
 uint32_t bo_wire_packets(const uint8_t *frame, size_t len);
 /**
- * bo_wire_super_parse() - is the frame a well-formed TCP super-packet?
+ * bo_wire_super_parse() - is the frame a well-formed super-packet?
  * Return: true and @ret; false when it is to be passed as it is
  */
 bool bo_wire_super_parse(const uint8_t *frame, size_t len, struct bo_wire_super *ret);
 /**
- * bo_wire_super_segment() - build segment @index (0 … count - 1) as a frame of its own, checksums
- * complete
+ * bo_wire_super_segment() - build segment @index (0 … count - 1) as a frame of its own
+ * As the kernel hands over any small packet of its own, the transport checksum is that of the
+ * pseudo-header and VIRTIO_NET_HDR_F_NEEDS_CSUM says so: whoever changes a byte must complete it
+ * first.
  * @out: room for BO_WIRE_HDR_LEN + header_len + mss bytes
  * Return: bytes written
  */
 size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, uint8_t *out);
+
+/* Segments in one super-packet: 64 KiB of the usual 1448 bytes, and some more. */
+#define BO_WIRE_MERGE_MAX 64
+
+/**
+ * struct bo_wire_merge - consecutive segments on their way to become one super-packet again
+ * @iov: headers of the super-packet, then the payload of each segment, in place
+ * @frames, @bytes: segments taken so far, and their bytes as packets of their own
+ * The rest is its own.
+ */
+struct bo_wire_merge {
+	struct iovec iov[BO_WIRE_MERGE_MAX + 1];
+	size_t frames;
+	size_t bytes;
+	const uint8_t *ip; /* of the first */
+	size_t l4;
+	size_t header_len;
+	size_t mss;
+	size_t payload;
+	bool v6;
+	bool udp;
+	bool full;
+	uint8_t header[BO_WIRE_HDR_LEN + 256];
+};
+
+/** bo_wire_merge_first() - begin with @frame; false when nothing may ever join it */
+bool bo_wire_merge_first(struct bo_wire_merge *merge, const uint8_t *frame, size_t len);
+/** bo_wire_merge_next() - join the frame that follows; false when it does not continue what is there
+ */
+bool bo_wire_merge_next(struct bo_wire_merge *merge, const uint8_t *frame, size_t len);
+/** bo_wire_merge_finish() - make the headers those of the whole, which is at least two */
+void bo_wire_merge_finish(struct bo_wire_merge *merge);
+
 /** bo_wire_checksum() - Internet checksum (RFC 1071) over @len bytes, on top of @sum; not folded,
  * not inverted */
 uint64_t bo_wire_checksum(uint64_t sum, const void *data, size_t len);
+/** bo_wire_pseudo_sum() - of the pseudo-header (RFC 9293 § 3.1, RFC 8200 § 8.1), to go on from */
+uint64_t bo_wire_pseudo_sum(const uint8_t *ip, bool v6, uint8_t protocol, size_t l4_bytes);
 /** bo_wire_checksum_fold() - as it goes into a header, network byte order */
 uint16_t bo_wire_checksum_fold(uint64_t sum);
 
@@ -250,6 +301,8 @@ struct bo_record;
 /**
  * struct bo_wire_half - one direction; all but @counters and @record belongs to the thread
  * @record: who is told of each packet, or NULL
+ * @merges_udp: the receiving device takes super-packets of UDP
+ * @hold: queue even what could be written at once, for a flush is near and may merge it
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
  * @rules: on connections, of both directions; NULL until there are some to come
  */
@@ -261,6 +314,8 @@ struct bo_wire_half {
 	struct bo_wire_queue queue;
 	struct bo_wire_rules *rules;
 	enum bo_dir dir;
+	bool merges_udp;
+	bool hold;
 	bool blocked;
 	bool dead;
 	struct bo_wire_counters counters;

@@ -55,13 +55,15 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/wake.h"
+#include "brownout/sys/tun.h"
 #include "wire-internal.h"
 #include "wire_rules.h"
 
 /* Frames per visit to one device, so that neither direction nor an order waits long for the other;
- * and after how many of them to look whether something has become due. */
+ * and after how much to look whether something has become due. */
 #define WIRE_BATCH 64
-#define WIRE_READS_PER_FLUSH 8
+#define WIRE_FRAMES_PER_FLUSH 32
+#define WIRE_BYTES_PER_FLUSH 65536
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
@@ -111,11 +113,14 @@ struct bo_wire {
 
 /* Of this process: they share what they may take of the machine. */
 static _Atomic unsigned int running_wires;
+/* And a machine that makes one late makes all late. */
+static _Atomic int64_t realtime_until_ns;
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/** half_read() - take one frame from the sending device; false when there is none (or it is gone) */
-static bool half_read(struct bo_wire *wire, struct bo_wire_half *half, bool split)
+/** half_read() - take one frame from the sending device;  Return: its bytes, 0 when there is none or
+ * the device is gone */
+static size_t half_read(struct bo_wire *wire, struct bo_wire_half *half, bool split)
 {
 	struct bo_wire_frame *room = split ? NULL : bo_wire_queue_reserve(&half->queue);
 	uint8_t *data = room ? room->data : wire->scratch;
@@ -125,18 +130,18 @@ static bool half_read(struct bo_wire *wire, struct bo_wire_half *half, bool spli
 		n = read(half->in, data, BO_WIRE_FRAME_MAX);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
-		return false;
+		return 0;
 	if (n <= 0) { /* EBADFD: the device went with its namespace */
 		half->dead = true;
-		return false;
+		return 0;
 	}
 	if ((size_t)n <= BO_WIRE_HDR_LEN)
-		return true;
+		return (size_t)n;
 	if (split)
 		bo_wire_split(half, data, (size_t)n);
 	else
 		bo_wire_pass(half, room, data, (size_t)n);
-	return true;
+	return (size_t)n;
 }
 
 /** half_read_batch() - and write what becomes due meanwhile, in either direction */
@@ -145,12 +150,22 @@ static void half_read_batch(struct bo_wire *wire, struct bo_wire_half *half)
 	bool split = (bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole) ||
 		     (half->rules && bo_wire_rules_per_packet(half->rules));
 
-	for (int i = 1; i <= WIRE_BATCH && !half->blocked && !half->dead; i++) {
-		if (!half_read(wire, half, split))
-			return;
-		if (i % WIRE_READS_PER_FLUSH == 0)
-			for (int dir = 0; dir < BO_DIR_COUNT; dir++)
-				bo_wire_flush(&wire->half[dir], bo_now_ns());
+	size_t frames = 0, bytes = 0;
+
+	/* The first goes straight on; when more follow at once, they may go together. */
+	half->hold = false;
+	for (int i = 0; i < WIRE_BATCH && !half->blocked && !half->dead; i++) {
+		size_t n = half_read(wire, half, split);
+
+		if (n == 0)
+			break;
+		half->hold = true;
+		bytes += n;
+		if (++frames < WIRE_FRAMES_PER_FLUSH && bytes < WIRE_BYTES_PER_FLUSH)
+			continue;
+		for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+			bo_wire_flush(&wire->half[dir], bo_now_ns());
+		frames = bytes = 0;
 	}
 }
 
@@ -216,7 +231,7 @@ static void wire_arm(struct bo_wire *wire, int64_t at_ns)
 /** wire_wait() - until something is due or has come;  Return: as epoll_wait(2) */
 static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT])
 {
-	int64_t next_ns = wire_next_ns(wire), now_ns = bo_now_ns(), at_ns = next_ns;
+	int64_t next_ns = wire_next_ns(wire), now_ns = bo_now_ns(), at_ns = next_ns, until_ns;
 	unsigned int wires = atomic_load_explicit(&running_wires, memory_order_relaxed);
 	int n;
 
@@ -224,6 +239,9 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 		wire->wires = wires;
 		bo_wake_share(&wire->wake, wires, bo_wake_cpus());
 	}
+	until_ns = atomic_load_explicit(&realtime_until_ns, memory_order_relaxed);
+	if (wire->wake.realtime_until_ns < until_ns)
+		wire->wake.realtime_until_ns = until_ns;
 	bo_wake_tick(&wire->wake, now_ns);
 	if (next_ns != INT64_MAX)
 		at_ns = bo_wake_at(&wire->wake, next_ns);
@@ -237,6 +255,9 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 	n = epoll_wait(wire->epoll, events, EVENT_COUNT, -1);
 	if (n == 1 && events[0].data.u32 == EVENT_TIMER)
 		bo_wake_learn(&wire->wake, at_ns, bo_now_ns());
+	if (wire->wake.realtime_until_ns > until_ns)
+		atomic_store_explicit(&realtime_until_ns, wire->wake.realtime_until_ns,
+				      memory_order_relaxed);
 	return n;
 }
 
@@ -437,6 +458,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
+		half->merges_udp = bo_tun_offload_udp(half->out);
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
 		half->dir = (enum bo_dir)dir;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);

@@ -7,7 +7,8 @@
  *   rules     wire_rules.c: what is done to chosen connections;
  *   fate      wire_fate.c: lost, late, twice, damaged;
  *   queue     wire_queue.c, until it is due;
- *   out       into the receiving device.
+ *   out       into the receiving device, packets that belong together as one super-packet
+ *             (wire_merge.c).
  *
  * Owns: nothing beyond the direction that it is given.  Threads: the wire's own.  Privilege: none
  * (descriptors only). */
@@ -25,15 +26,10 @@
 
 /* --- out -------------------------------------------------------------------------------------- */
 
-/** half_write() - false when the device takes no more for now; anything else is the end of this
- * frame */
-static bool half_write(struct bo_wire_half *half, const uint8_t *data, size_t len, uint32_t packets)
+/** half_written() - what became of a write; false when the device takes no more for now, anything
+ * else is the end of these packets */
+static bool half_written(struct bo_wire_half *half, ssize_t n, size_t bytes, uint32_t packets)
 {
-	ssize_t n;
-
-	do
-		n = write(half->out, data, len);
-	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		half->blocked = true;
 		return false;
@@ -44,19 +40,51 @@ static bool half_write(struct bo_wire_half *half, const uint8_t *data, size_t le
 		return true;
 	}
 	bo_wire_count(&half->counters.packets_out, packets);
-	bo_wire_count(&half->counters.bytes_out, len - BO_WIRE_HDR_LEN);
+	bo_wire_count(&half->counters.bytes_out, bytes);
 	return true;
+}
+
+static bool half_write(struct bo_wire_half *half, const uint8_t *data, size_t len, uint32_t packets)
+{
+	ssize_t n;
+
+	do
+		n = write(half->out, data, len);
+	while (n < 0 && errno == EINTR);
+	return half_written(half, n, len - BO_WIRE_HDR_LEN, packets);
+}
+
+/** half_write_head() - the head of the queue, and what may go with it;  Return: frames that are to
+ * be popped */
+static size_t half_write_head(struct bo_wire_half *half, struct bo_wire_frame *head, int64_t now_ns)
+{
+	struct bo_wire_frame *frame = head;
+	struct bo_wire_merge merge;
+	ssize_t n;
+
+	if (!bo_wire_merge_first(&merge, head->data, head->len) || (merge.udp && !half->merges_udp))
+		return half_write(half, head->data, head->len, head->packets);
+	do
+		frame = bo_wire_queue_after(&half->queue, frame);
+	while (frame && frame->due_ns <= now_ns &&
+	       bo_wire_merge_next(&merge, frame->data, frame->len));
+	if (merge.frames == 1)
+		return half_write(half, head->data, head->len, head->packets);
+	bo_wire_merge_finish(&merge);
+	do
+		n = writev(half->out, merge.iov, (int)merge.frames + 1);
+	while (n < 0 && errno == EINTR);
+	return half_written(half, n, merge.bytes, (uint32_t)merge.frames) ? merge.frames : 0;
 }
 
 void bo_wire_flush(struct bo_wire_half *half, int64_t now_ns)
 {
-	struct bo_wire_frame *frame;
-
 	for (int i = 0; i < FLUSH_BATCH && !half->blocked; i++) {
-		frame = bo_wire_queue_head(&half->queue);
+		struct bo_wire_frame *frame = bo_wire_queue_head(&half->queue);
+
 		if (!frame || frame->due_ns > now_ns)
 			return;
-		if (half_write(half, frame->data, frame->len, frame->packets))
+		for (size_t n = half_write_head(half, frame, now_ns); n; n--)
 			bo_wire_queue_pop(&half->queue);
 	}
 }
@@ -164,7 +192,9 @@ void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, uint8_t
 
 	if (!half_judge(half, now_ns, data, &len, packets, room, &out))
 		return;
-	if (out.due_ns <= now_ns && !half->queue.frames && half_write(half, data, len, packets))
+	/* Super-packets are as large as they get. */
+	if (out.due_ns <= now_ns && !half->queue.frames && !(half->hold && room && packets == 1) &&
+	    half_write(half, data, len, packets))
 		return;
 	if (room)
 		half_queue(half, room, len, packets, &out);

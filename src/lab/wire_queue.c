@@ -317,6 +317,7 @@ void bo_wire_queue_commit(struct bo_wire_queue *queue, struct bo_wire_frame *fra
 	if (!queue->nfifo || frame->due_ns >= queue->fifo_last_ns) {
 		frame->place = PLACE_FIFO;
 		queue->fifo_last_ns = frame->due_ns;
+		queue->fifo_last_seq = frame->seq;
 		if (!queue->nfifo++)
 			queue->fifo = frame;
 		return;
@@ -351,6 +352,20 @@ static struct bo_wire_frame *fifo_next(struct bo_wire_frame *frame)
 		}
 		frame = (struct bo_wire_frame *)(chunk->room + at);
 	} while (frame->place != PLACE_FIFO);
+	return frame;
+}
+
+struct bo_wire_frame *bo_wire_queue_after(const struct bo_wire_queue *queue,
+					  struct bo_wire_frame *frame)
+{
+	const struct bo_wire_ref *top = queue->heap;
+
+	if (frame->place != PLACE_FIFO || frame->seq == queue->fifo_last_seq)
+		return NULL;
+	frame = fifo_next(frame);
+	if (queue->nheap &&
+	    ref_before(top, &(struct bo_wire_ref){ frame->due_ns, frame->seq, frame }))
+		return NULL;
 	return frame;
 }
 

@@ -19,6 +19,12 @@
 
 #define TUN_PATH "/dev/net/tun"
 #define TUN_FLAGS (IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)
+#define TUN_OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
+/* UDP segmentation offload, of Linux 6.2; older headers lack it. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 static int tun_open_file(int *ret_fd, struct bo_err *err)
 {
@@ -57,6 +63,11 @@ static int tun_attach(int fd, char name[IFNAMSIZ], struct bo_err *err)
 	return 0;
 }
 
+bool bo_tun_offload_udp(int fd)
+{
+	return ioctl(fd, TUNSETOFFLOAD, TUN_OFFLOADS | TUN_F_USO4 | TUN_F_USO6) == 0;
+}
+
 /** tun_tune() - virtio header, offloads and queue length */
 static int tun_tune(int fd, const char *name, struct bo_err *err)
 {
@@ -67,9 +78,7 @@ static int tun_tune(int fd, const char *name, struct bo_err *err)
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_len) < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: cannot set the virtio header size",
 				    name);
-	/* No UDP segmentation offload: the kernel then cuts UDP itself, and only TCP needs it in
-	 * the wire. */
-	if (ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN) < 0)
+	if (!bo_tun_offload_udp(fd) && ioctl(fd, TUNSETOFFLOAD, TUN_OFFLOADS) < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "%s: cannot switch offloads on", name);
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)

@@ -1,106 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/bench/wire_bench.c — one TCP stream through the userspace wire against the same stream
- * through a plain veth pair, in the same run, and through a wire that must cut super-packets.  What
- * counts is the ratio: both share the machine. Privilege: root or user namespaces. */
-#include <linux/if_link.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <netlink/netlink.h>
-#include <netlink/route/link.h>
-#include <netlink/route/link/veth.h>
-#include <pthread.h>
+/* tests/bench/wire_bench.c — TCP and UDP through the userspace wire beside the same through a plain
+ * veth pair, and beside toxiproxy where it is there, in the same run.  What counts is the ratio: all
+ * share the machine.
+ *
+ *   wire_bench [-p DIR]    DIR: a folder with toxiproxy's server
+ *
+ * Privilege: root or user namespaces. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/lab/wire.h"
-#include "wire_netns.h"
+#include "wire_flows.h"
+#include "wire_peer.h"
 
-#define PORT 7000
 #define ROUNDS 5
 #define ROUND_NS (BO_NSEC_PER_SEC / 2)
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-/** struct stream - a sender's thread, until its peer has had enough */
-static void *stream_send(void *arg)
-{
-	static uint8_t chunk[1 << 17];
-	int fd = *(int *)arg;
-
-	while (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) > 0)
-		;
-	return NULL;
-}
-
-/** stream_bps() - goodput of one stream from end 0 to end 1 */
-static double stream_bps(const struct wire_netns *net)
-{
-	bo_auto_fd int listener = wire_netns_socket(net, 1, AF_INET, SOCK_STREAM, 0);
-	bo_auto_fd int client = wire_netns_socket(net, 0, AF_INET, SOCK_STREAM, 0);
-	bo_auto_fd int server = -1;
-	static uint8_t chunk[1 << 17];
-	struct sockaddr_storage addr;
-	socklen_t len = wire_netns_address(1, AF_INET, PORT, &addr);
-	int64_t start, now;
-	pthread_t sender;
-	uint64_t bytes = 0;
-	int on = 1;
-
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener, (struct sockaddr *)&addr, len) < 0 || listen(listener, 1) < 0)
-		die("listen");
-	if (connect(client, (struct sockaddr *)&addr, len) < 0)
-		die("connect");
-	server = accept(listener, NULL, NULL);
-	if (server < 0 || pthread_create(&sender, NULL, stream_send, &client) != 0)
-		die("accept");
-	start = bo_now_ns();
-	do {
-		ssize_t n = recv(server, chunk, sizeof(chunk), 0);
-
-		if (n <= 0)
-			die("recv");
-		bytes += (uint64_t)n;
-		now = bo_now_ns();
-	} while (now - start < ROUND_NS);
-	shutdown(server, SHUT_RDWR);
-	shutdown(client, SHUT_RDWR);
-	pthread_join(sender, NULL);
-	return (double)bytes * 8 / ((double)(now - start) / 1e9);
-}
-
-/** veth_up() - two namespaces joined by a plain veth pair */
-static void veth_up(struct wire_netns *net)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-	struct rtnl_link *link = rtnl_link_veth_alloc(), *peer;
-
-	if (!sock || !link || !wire_netns_up(net, false) || !wire_netns_switch(net, 0) ||
-	    nl_connect(sock, NETLINK_ROUTE) < 0)
-		die("veth");
-	peer = rtnl_link_veth_get_peer(link);
-	rtnl_link_set_name(link, "w0");
-	rtnl_link_set_name(peer, "w0");
-	rtnl_link_set_ns_fd(peer, net->ns[1]);
-	if (rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL) < 0)
-		die("veth add");
-	rtnl_link_put(peer);
-	rtnl_link_put(link);
-	nl_socket_free(sock);
-	if (!wire_netns_configure(0, "w0") || !wire_netns_switch(net, 1) ||
-	    !wire_netns_configure(1, "w0") || !wire_netns_switch(net, -1))
-		die("veth configure");
-}
+#define SMALL_BYTES 64
+#define DELAY_MS 10
+#define DELAY_NS (DELAY_MS * BO_NSEC_PER_MSEC)
 
 static int compare(const void *a, const void *b)
 {
@@ -115,41 +36,161 @@ static double median(double *values)
 	return values[ROUNDS / 2];
 }
 
-int main(void)
-{
-	const struct bo_impair cut = { .rate_bps = INT64_C(100000000000),
-				       .limit_packets = 1000000 };
-	double plain[ROUNDS], whole[ROUNDS], segmented[ROUNDS];
-	struct wire_netns veth, tun;
+/** struct bench - what is compared */
+struct bench {
+	struct wire_netns veth;
+	struct wire_netns tun;
 	struct bo_wire *wire;
+	pid_t peer;
+	bool have_peer;
+};
+
+static void impair(const struct bench *b, struct bo_impair im)
+{
 	struct bo_err err = { 0 };
-	double base;
 
-	wire_netns_enter();
-	veth_up(&veth);
-	if (!wire_netns_up(&tun, true) ||
-	    bo_wire_new(&wire, bo_steal_fd(&tun.tun[0]), bo_steal_fd(&tun.tun[1]), 1, 1, &err) < 0)
-		die(err.msg);
-	/* In turn, so that whatever else the machine does hits all alike. */
+	if (bo_wire_impair(b->wire, BO_DIR_A_TO_B, &im, &err) < 0)
+		flows_die(err.msg);
+}
+
+static void row(const char *name, double *values, double scale, const char *unit, double base)
+{
+	double m = median(values);
+
+	printf("  %-34s %9.2f %s  %5.2f\n", name, m / scale, unit, m / base);
+}
+
+/* In turn, so that whatever else the machine does hits all alike. */
+static void bench_tcp(const struct bench *b)
+{
+	double plain[ROUNDS], whole[ROUNDS], cut[ROUNDS], lossy[ROUNDS], peer[ROUNDS], base;
+
 	for (int i = 0; i < ROUNDS; i++) {
-		struct bo_impair none = { 0 };
-
-		plain[i] = stream_bps(&veth);
-		whole[i] = stream_bps(&tun);
-		if (bo_wire_impair(wire, BO_DIR_A_TO_B, &cut, &err) < 0)
-			die(err.msg);
-		segmented[i] = stream_bps(&tun);
-		if (bo_wire_impair(wire, BO_DIR_A_TO_B, &none, &err) < 0)
-			die(err.msg);
+		plain[i] = flows_tcp_bps(&b->veth, FLOWS_PORT, 0, ROUND_NS);
+		if (b->have_peer)
+			peer[i] = flows_tcp_bps(&b->veth, PEER_PORT, 0, ROUND_NS);
+		whole[i] = flows_tcp_bps(&b->tun, FLOWS_PORT, 0, ROUND_NS);
+		impair(b, (struct bo_impair){ .rate_bps = INT64_C(100000000000),
+					      .limit_packets = 1000000 });
+		cut[i] = flows_tcp_bps(&b->tun, FLOWS_PORT, 0, ROUND_NS);
+		impair(b, (struct bo_impair){ .loss.random.ppm = 1 });
+		lossy[i] = flows_tcp_bps(&b->tun, FLOWS_PORT, 0, ROUND_NS);
+		impair(b, (struct bo_impair){ 0 });
 	}
 	base = median(plain);
 	printf("tcp, one stream, median of %d\n", ROUNDS);
-	printf("  veth            %6.2f Gbit/s  1.00\n", base / 1e9);
-	printf("  wire            %6.2f Gbit/s  %.2f\n", median(whole) / 1e9, median(whole) / base);
-	printf("  wire, segmented %6.2f Gbit/s  %.2f\n", median(segmented) / 1e9,
-	       median(segmented) / base);
-	bo_wire_free(wire);
-	wire_netns_down(&tun);
-	wire_netns_down(&veth);
+	row("veth", plain, 1e9, "Gbit/s", base);
+	row("wire", whole, 1e9, "Gbit/s", base);
+	row("wire, rate of 100 Gbit/s (cut)", cut, 1e9, "Gbit/s", base);
+	row("wire, loss of 1 in a million (cut)", lossy, 1e9, "Gbit/s", base);
+	if (b->have_peer) {
+		row("toxiproxy", peer, 1e9, "Gbit/s", base);
+		printf("  wire / toxiproxy %.2f\n", median(whole) / median(peer));
+	}
+}
+
+static void bench_udp(const struct bench *b)
+{
+	double plain[ROUNDS], whole[ROUNDS], late[ROUNDS], cut[ROUNDS], base;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		plain[i] = flows_udp_pps(&b->veth, SMALL_BYTES, ROUND_NS);
+		whole[i] = flows_udp_pps(&b->tun, SMALL_BYTES, ROUND_NS);
+		impair(b, (struct bo_impair){ .delay_ns = DELAY_NS, .limit_packets = 1000000 });
+		late[i] = flows_udp_pps(&b->tun, SMALL_BYTES, ROUND_NS);
+		impair(b, (struct bo_impair){ .loss.random.ppm = 1 });
+		cut[i] = flows_udp_pps(&b->tun, SMALL_BYTES, ROUND_NS);
+		impair(b, (struct bo_impair){ 0 });
+	}
+	base = median(plain);
+	printf("udp, a flood of %d bytes, median of %d\n", SMALL_BYTES, ROUNDS);
+	row("veth", plain, 1e3, "kpps  ", base);
+	row("wire", whole, 1e3, "kpps  ", base);
+	row("wire, delay of 10 ms", late, 1e3, "kpps  ", base);
+	row("wire, loss of 1 in a million", cut, 1e3, "kpps  ", base);
+}
+
+static void bench_rtt(const struct bench *b)
+{
+	double plain[ROUNDS], whole[ROUNDS], peer[ROUNDS], base;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		plain[i] = flows_rtt_ns(&b->veth, FLOWS_PORT, 2000);
+		whole[i] = flows_rtt_ns(&b->tun, FLOWS_PORT, 2000);
+		if (b->have_peer)
+			peer[i] = flows_rtt_ns(&b->veth, PEER_PORT, 2000);
+	}
+	base = median(plain);
+	printf("tcp, round trip of one byte, p50, median of %d\n", ROUNDS);
+	row("veth", plain, 1e3, "us    ", base);
+	row("wire", whole, 1e3, "us    ", base);
+	if (b->have_peer) {
+		row("toxiproxy", peer, 1e3, "us    ", base);
+		printf("  added by wire / added by toxiproxy %.2f\n",
+		       (median(whole) - base) / (median(peer) - base));
+	}
+}
+
+static void bench_delay(const struct bench *b)
+{
+	double whole[ROUNDS], peer[ROUNDS], rtt[ROUNDS], peer_rtt[ROUNDS];
+
+	impair(b, (struct bo_impair){ .delay_ns = DELAY_NS, .limit_packets = 1000000 });
+	if (b->have_peer)
+		peer_delay(&b->veth, DELAY_MS);
+	for (int i = 0; i < ROUNDS; i++) {
+		whole[i] = flows_tcp_bps(&b->tun, FLOWS_PORT, BO_NSEC_PER_SEC, ROUND_NS);
+		rtt[i] = flows_rtt_ns(&b->tun, FLOWS_PORT, 50) - (double)DELAY_NS;
+		if (!b->have_peer)
+			continue;
+		peer[i] = flows_tcp_bps(&b->veth, PEER_PORT, BO_NSEC_PER_SEC, ROUND_NS);
+		peer_rtt[i] = flows_rtt_ns(&b->veth, PEER_PORT, 50) - (double)DELAY_NS;
+	}
+	impair(b, (struct bo_impair){ 0 });
+	printf("delay of %d ms one way, median of %d: one stream; round trip of one byte beyond it\n",
+	       DELAY_MS, ROUNDS);
+	printf("  wire %*.2f Gbit/s  %8.2f us\n", 40, median(whole) / 1e9, median(rtt) / 1e3);
+	if (b->have_peer) {
+		printf("  toxiproxy %*.2f Gbit/s  %8.2f us\n", 35, median(peer) / 1e9,
+		       median(peer_rtt) / 1e3);
+		printf("  wire / toxiproxy %.2f; %.2f\n", median(whole) / median(peer),
+		       median(rtt) / median(peer_rtt));
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { 0 };
+	struct bo_err err = { 0 };
+	const char *dir = NULL;
+	int c;
+
+	while ((c = getopt(argc, argv, "p:")) != -1) {
+		if (c != 'p') {
+			fprintf(stderr, "usage: wire_bench [-p DIR]\n");
+			return 2;
+		}
+		dir = optarg;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	wire_netns_enter();
+	flows_veth_up(&b.veth);
+	if (!wire_netns_up(&b.tun, true) || bo_wire_new(&b.wire, bo_steal_fd(&b.tun.tun[0]),
+							bo_steal_fd(&b.tun.tun[1]), 1, 1, &err) < 0)
+		flows_die(err.msg);
+	flows_big_windows(&b.veth);
+	flows_big_windows(&b.tun);
+	b.have_peer = peer_start(&b.veth, dir, &b.peer);
+	if (!b.have_peer)
+		printf("toxiproxy is not there: -p DIR says where it is\n");
+	bench_tcp(&b);
+	bench_udp(&b);
+	bench_rtt(&b);
+	bench_delay(&b);
+	if (b.have_peer)
+		peer_stop(b.peer);
+	bo_wire_free(b.wire);
+	wire_netns_down(&b.tun);
+	wire_netns_down(&b.veth);
 	return 0;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/bench/wire_delay_bench.c — how exact is a delay of the userspace wire?  UDP probes through
  * a wire with 0.1, 1, 10 and 100 ms, as the link prober measures them, against the same path
- * without delay; then the same while every CPU has something else to do.  Privilege: root or user namespaces. */
+ * without delay; then the same while every CPU has something else to do; and the same
+ * through netem where the kernel has it.  Privilege: root or user namespaces. */
+#include <net/if.h>
+#include <netlink/netlink.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,16 +19,22 @@
 #include "brownout/base/wake.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/lab/wire.h"
-#include "wire_netns.h"
+#include "brownout/sys/netem.h"
+#include "wire_flows.h"
 
 #define PROBES 400
 #define MAX_HOGS 256
+#define MTU 1500
+#define HEADING "by     delay asked   p50 beyond   p99 beyond   p50 / asked   lost\n"
 
-static void die(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	exit(1);
-}
+/** struct path - what delays: a wire, or netem on the device of end 0 of a veth pair */
+struct path {
+	struct wire_netns net;
+	struct bo_linkprobe *probe;
+	struct bo_wire *wire;
+	struct nl_sock *sock;
+	int ifindex;
+};
 
 static struct bo_linkprobe_end probe_end(const struct wire_netns *net, int end)
 {
@@ -33,27 +42,27 @@ static struct bo_linkprobe_end probe_end(const struct wire_netns *net, int end)
 
 	e.addr_len = wire_netns_address(end, AF_INET, BO_LINKPROBE_PORT, &e.addr);
 	if (e.fd < 0 || bind(e.fd, (struct sockaddr *)&e.addr, e.addr_len) < 0)
-		die("bind");
+		flows_die("bind");
 	return e;
 }
 
-static struct bo_link_measure measure(struct bo_wire *wire, struct bo_linkprobe *probe,
-				      int64_t delay_ns)
+static struct bo_link_measure measure(const struct path *path, int64_t delay_ns)
 {
 	const struct bo_impair im = { .delay_ns = delay_ns };
 	struct bo_link_measure m = { 0 };
 	struct bo_err err = { 0 };
 	int64_t from;
 
-	if (bo_wire_impair(wire, BO_DIR_A_TO_B, &im, &err) < 0)
-		die(err.msg);
+	if ((path->wire ? bo_wire_impair(path->wire, BO_DIR_A_TO_B, &im, &err)
+			: bo_netem_change(path->sock, path->ifindex, MTU, &im, &err)) < 0)
+		flows_die(err.msg);
 	from = bo_now_ns();
 	do {
 		usleep(10000);
-		if (bo_linkprobe_measure(probe, 0, BO_DIR_A_TO_B, from,
+		if (bo_linkprobe_measure(path->probe, 0, BO_DIR_A_TO_B, from,
 					 bo_now_ns() - delay_ns - BO_NSEC_PER_SEC / 10, &m,
 					 &err) < 0)
-			die(err.msg);
+			flows_die(err.msg);
 	} while (m.sent < PROBES);
 	return m;
 }
@@ -67,16 +76,15 @@ static void *hog_main(void *arg)
 	return NULL;
 }
 
-static void measure_all(struct bo_wire *wire, struct bo_linkprobe *probe)
+static void measure_all(const struct path *path, const char *name)
 {
 	static const int64_t delays_us[] = { 0, 100, 1000, 10000, 100000 };
 
-	printf("delay asked   p50 beyond   p99 beyond   p50 / asked   lost\n");
 	for (size_t i = 0; i < sizeof(delays_us) / sizeof(delays_us[0]); i++) {
 		int64_t asked = delays_us[i] * BO_NSEC_PER_USEC;
-		struct bo_link_measure m = measure(wire, probe, asked);
+		struct bo_link_measure m = measure(path, asked);
 
-		printf("%8.1f ms   %7.1f us   %7.1f us   ", (double)asked / 1e6,
+		printf("%-5s  %8.1f ms   %7.1f us   %7.1f us   ", name, (double)asked / 1e6,
 		       (double)(m.delay_p50_ns - asked) / 1e3,
 		       (double)(m.delay_p99_ns - asked) / 1e3);
 		if (asked)
@@ -88,42 +96,87 @@ static void measure_all(struct bo_wire *wire, struct bo_linkprobe *probe)
 	}
 }
 
+static void probe_up(struct path *path)
+{
+	struct bo_linkprobe_end a = probe_end(&path->net, 0), b = probe_end(&path->net, 1);
+	struct bo_err err = { 0 };
+
+	if (bo_linkprobe_new(&path->probe, 1, &err) < 0 ||
+	    bo_linkprobe_add(path->probe, 0, &a, &b, &err) < 0 ||
+	    bo_linkprobe_run(path->probe, 0, BO_DIR_A_TO_B, true, &err) < 0)
+		flows_die(err.msg);
+}
+
+static void wire_up(struct path *path)
+{
+	struct bo_err err = { 0 };
+
+	if (!wire_netns_up(&path->net, true) ||
+	    bo_wire_new(&path->wire, bo_steal_fd(&path->net.tun[0]), bo_steal_fd(&path->net.tun[1]),
+			1, 1, &err) < 0)
+		flows_die(err.msg);
+	probe_up(path);
+}
+
+/** netem_up() - false when the kernel has none */
+static bool netem_up(struct path *path)
+{
+	struct bo_err err = { 0 };
+	bool ok;
+
+	flows_veth_up(&path->net);
+	path->sock = nl_socket_alloc();
+	if (!path->sock || !wire_netns_switch(&path->net, 0) ||
+	    nl_connect(path->sock, NETLINK_ROUTE) < 0)
+		flows_die("netlink");
+	path->ifindex = (int)if_nametoindex("w0");
+	ok = bo_netem_install(path->sock, path->ifindex, MTU, &err) == 0;
+	if (!wire_netns_switch(&path->net, -1))
+		flows_die("setns");
+	if (!ok)
+		printf("netem is not there: %s\n", err.msg);
+	else
+		probe_up(path);
+	return ok;
+}
+
+static void path_down(struct path *path)
+{
+	bo_linkprobe_free(path->probe);
+	bo_wire_free(path->wire);
+	nl_socket_free(path->sock);
+	wire_netns_down(&path->net);
+}
+
 int main(void)
 {
-	struct bo_linkprobe_end a, b;
-	struct bo_linkprobe *probe = NULL;
-	struct bo_err err = { 0 };
-	struct wire_netns net;
-	struct bo_wire *wire;
+	struct path wire = { 0 }, netem = { 0 };
 	atomic_bool stop = false;
 	pthread_t hogs[MAX_HOGS];
 	unsigned int nhogs = bo_wake_cpus();
+	bool have_netem;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	wire_netns_enter();
-	if (!wire_netns_up(&net, true) ||
-	    bo_wire_new(&wire, bo_steal_fd(&net.tun[0]), bo_steal_fd(&net.tun[1]), 1, 1, &err) <
-		    0 ||
-	    bo_linkprobe_new(&probe, 1, &err) < 0)
-		die(err.msg);
-	a = probe_end(&net, 0);
-	b = probe_end(&net, 1);
-	if (bo_linkprobe_add(probe, 0, &a, &b, &err) < 0 ||
-	    bo_linkprobe_run(probe, 0, BO_DIR_A_TO_B, true, &err) < 0)
-		die(err.msg);
-	printf("machine as it is\n");
-	measure_all(wire, probe);
+	wire_up(&wire);
+	have_netem = netem_up(&netem);
+	printf("machine as it is\n%s", HEADING);
+	measure_all(&wire, "wire");
+	if (have_netem)
+		measure_all(&netem, "netem");
 	if (nhogs > MAX_HOGS)
 		nhogs = MAX_HOGS;
-	printf("every CPU busy with something else (%u threads)\n", nhogs);
+	printf("every CPU busy with something else (%u threads)\n%s", nhogs, HEADING);
 	for (unsigned int i = 0; i < nhogs; i++)
 		if (pthread_create(&hogs[i], NULL, hog_main, &stop) != 0)
-			die("no thread");
-	measure_all(wire, probe);
+			flows_die("no thread");
+	measure_all(&wire, "wire");
+	if (have_netem)
+		measure_all(&netem, "netem");
 	stop = true;
 	for (unsigned int i = 0; i < nhogs; i++)
 		pthread_join(hogs[i], NULL);
-	bo_linkprobe_free(probe);
-	bo_wire_free(wire);
-	wire_netns_down(&net);
+	path_down(&wire);
+	path_down(&netem);
 	return 0;
 }

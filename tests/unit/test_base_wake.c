@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -38,9 +39,11 @@ static void early_settles_where_one_in_ten_is_late(void **state)
 	for (int i = 0; i < 2000; i++)
 		bo_wake_learn(&wake, 0, BO_NSEC_PER_MSEC);
 	assert_int_equal(wake.early_ns, BO_WAKE_EARLY_MAX_NS);
-	for (int i = 0; i < 2000; i++)
+	for (int i = 0; i < 2000; i++) {
 		bo_wake_learn(&wake, 0, 0);
-	assert_int_equal(wake.early_ns, 0);
+		assert_true(wake.early_ns >= 0);
+	}
+	assert_true(wake.early_ns < US);
 }
 
 static void polling_stays_within_its_share(void **state)
@@ -96,12 +99,19 @@ static void realtime_only_when_late_and_light(void **state)
 	assert_false(bo_wake_judge(&wake, now, window, 0)); /* not late enough */
 	bo_wake_learn(&wake, now, now + BO_WAKE_LATE_NS + 1);
 	until = wake.realtime_until_ns;
+	/* With nothing due there is nothing to be late for. */
+	wake.timed_ns = now - BO_WAKE_TIMED_NS;
+	assert_false(bo_wake_judge(&wake, now, window, 0));
+	wake.at_ns = now;
+	(void)bo_wake_at(&wake, now + 1);
+	assert_true(bo_wake_judge(&wake, now, window, 0));
 	assert_int_equal(until, now + BO_WAKE_LATE_NS + 1 + BO_WAKE_REALTIME_MIN_NS);
 	assert_true(bo_wake_judge(&wake, now, window, window / 10 - 1));
 	assert_false(bo_wake_judge(&wake, now, window, window / 10 + 1));
 	wake.realtime = true;
 	assert_true(bo_wake_judge(&wake, now, window, window / 5 - 1));
 	assert_false(bo_wake_judge(&wake, now, window, window / 5 + 1));
+	wake.timed_ns = until - 1;
 	assert_true(bo_wake_judge(&wake, until - 1, window, 0));
 	assert_false(bo_wake_judge(&wake, until, window, 0));
 	/* Late again meanwhile changes nothing; late again soon after it is for longer, to a bound. */
@@ -123,6 +133,7 @@ static void *become_and_burn(void *arg)
 	int64_t start = bo_now_ns(), now = start;
 
 	bo_wake_learn(wake, now - BO_NSEC_PER_SEC, now);
+	wake->timed_ns = now;
 	bo_wake_tick(wake, now);
 	if (wake->refused)
 		return NULL;
@@ -132,9 +143,17 @@ static void *become_and_burn(void *arg)
 	while (wake->realtime && now - start < 10 * BO_NSEC_PER_SEC) {
 		now = bo_now_ns();
 		bo_wake_tick(wake, now);
+		(void)bo_wake_at(wake, now);
 	}
 	assert_false(wake->realtime);
 	assert_int_equal(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_OTHER);
+	/* And real-time once more when it has become light. */
+	for (start = now; !wake->realtime && now - start < 5 * BO_NSEC_PER_SEC; now = bo_now_ns()) {
+		usleep(500);
+		bo_wake_tick(wake, now);
+		(void)bo_wake_at(wake, now);
+	}
+	assert_true(wake->realtime);
 	return wake;
 }
 

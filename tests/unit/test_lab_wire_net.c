@@ -7,6 +7,7 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -267,6 +268,45 @@ static void udp_blackhole_and_back(void **state)
 	assert_true(stats.blackholed >= 50);
 }
 
+/* What an application hands over as one super-packet (UDP_SEGMENT of udp(7)) arrives as the datagrams
+ * that it stands for, carried whole or cut and merged. */
+static void udp_super_packets_arrive_as_datagrams(void **state)
+{
+	enum { SEGMENT = 1000, N = 21 };
+	static const struct bo_impair cases[] = {
+		{ 0 },
+		{ .delay_ns = MS },
+		{ .rate_bps = 100000000 },
+		{ .delay_ns = 30 * MS, .jitter_ns = 30 * MS, .in_order = true },
+	};
+	static const int families[] = { AF_INET, AF_INET6 };
+	const struct rig *rig = *state;
+	static uint8_t data[SEGMENT * (N - 1) + 500], got[2000];
+	int segment = SEGMENT;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i / SEGMENT + i * 7);
+	for (size_t c = 0; c < 8; c++) {
+		int family = families[c % 2];
+		bo_auto_fd int a = udp_socket(rig, 0, family);
+		bo_auto_fd int b = udp_socket(rig, 1, family);
+		struct sockaddr_storage addr;
+		socklen_t len = wire_netns_address(1, family, PORT, &addr);
+
+		impair(rig, BO_DIR_A_TO_B, cases[c / 2]);
+		assert_int_equal(setsockopt(a, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
+		assert_int_equal(sendto(a, data, sizeof(data), 0, (struct sockaddr *)&addr, len),
+				 sizeof(data));
+		for (size_t i = 0; i < N; i++) {
+			struct pollfd p = { .fd = b, .events = POLLIN };
+
+			assert_int_equal(poll(&p, 1, 5000), 1);
+			assert_int_equal(recv(b, got, sizeof(got), 0), i + 1 < N ? SEGMENT : 500);
+			assert_memory_equal(got, data + i * SEGMENT, i + 1 < N ? SEGMENT : 500);
+		}
+	}
+}
+
 /* --- TCP -------------------------------------------------------------------------------------- */
 
 /** struct stream - a sender's thread: @bytes of a known sequence */
@@ -437,11 +477,17 @@ static void tcp_rate_limits_goodput(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		NET_TEST(icmp_passes_and_is_delayed),  NET_TEST(udp_both_families),
-		NET_TEST(udp_jitter_keeps_order),      NET_TEST(udp_loss_within_the_interval),
-		NET_TEST(udp_rate_within_ten_percent), NET_TEST(udp_blackhole_and_back),
-		NET_TEST(tcp_unimpaired_and_delayed),  NET_TEST(tcp_segmented_arrives_whole),
-		NET_TEST(tcp_survives_loss),           NET_TEST(tcp_rate_limits_goodput),
+		NET_TEST(icmp_passes_and_is_delayed),
+		NET_TEST(udp_both_families),
+		NET_TEST(udp_jitter_keeps_order),
+		NET_TEST(udp_loss_within_the_interval),
+		NET_TEST(udp_rate_within_ten_percent),
+		NET_TEST(udp_blackhole_and_back),
+		NET_TEST(udp_super_packets_arrive_as_datagrams),
+		NET_TEST(tcp_unimpaired_and_delayed),
+		NET_TEST(tcp_segmented_arrives_whole),
+		NET_TEST(tcp_survives_loss),
+		NET_TEST(tcp_rate_limits_goodput),
 	};
 
 	wire_netns_enter();

@@ -126,6 +126,23 @@ static bool both_put(struct bo_wire_queue *queue, struct model *m, int64_t due_n
 	return true;
 }
 
+/** both_after() - what the queue says will leave second */
+static void both_after(const struct bo_wire_queue *queue, const struct model *m)
+{
+	static struct model rest;
+	struct bo_wire_frame *next = bo_wire_queue_after(queue, bo_wire_queue_head(queue));
+	uint32_t id;
+
+	/* It may not know, unless all came in order. */
+	assert_true(next || m->n == 1 || queue->nheap);
+	if (!next)
+		return;
+	rest = *m;
+	model_remove(&rest, model_first(&rest));
+	memcpy(&id, next->data, sizeof(id));
+	assert_int_equal(id, rest.at[model_first(&rest)].id);
+}
+
 static void both_pop(struct bo_wire_queue *queue, struct model *m)
 {
 	const struct bo_wire_frame *frame = bo_wire_queue_head(queue);
@@ -203,8 +220,10 @@ static void queue_leaves_by_due_time(void **state)
 					       len);
 			else if (dice < 55 && m.n < 3000)
 				(void)both_put(&queue, &m, base += bo_rng_u64(&rng) % 3, len);
-			else if (dice < 99 && m.n)
+			else if (dice < 97 && m.n)
 				both_pop(&queue, &m);
+			else if (dice < 99 && m.n)
+				both_after(&queue, &m);
 			else if (dice == 99 && bo_rng_u64(&rng) % 4 == 0)
 				both_each(&queue, &m, seed * 10000 + (uint64_t)op);
 			/* Now and then it runs empty, or grows long. */
@@ -239,6 +258,7 @@ static void queue_each_keeps_and_sorts(void **state)
 		assert_true(both_put(&queue, &m, i / 3, 10000));
 	bo_wire_queue_each(&queue, same, NULL);
 	assert_int_equal(queue.nfifo, 500);
+	both_after(&queue, &m);
 	both_each(&queue, &m, 1);
 	both_each(&queue, &m, 2);
 	for (int i = 0; i < 100; i++)

@@ -7,7 +7,7 @@
  *
  * A busy machine wakes a thread late by whole time slices, milliseconds.  When that is seen, and
  * where it may (CAP_SYS_NICE, or RLIMIT_RTPRIO as bo_wake_allow_realtime() sets it), the thread is
- * SCHED_FIFO for a while: above all that is not, as the kernel's own queues are.  Not always,
+ * SCHED_FIFO for a while, as long as things are due: above all that is not, as the kernel's own queues are.  Not always,
  * because an idle machine is better off without: the fair scheduler wakes a thread on the CPU of
  * whoever it answers, SCHED_FIFO where it last ran, which may be one that must be woken first.  And
  * only while it uses little: what uses more shares its CPU fairly again within 10 ms.
@@ -25,6 +25,8 @@
 #define BO_WAKE_LATE_NS INT64_C(500000)
 #define BO_WAKE_REALTIME_MIN_NS INT64_C(10000000000)
 #define BO_WAKE_REALTIME_MAX_NS INT64_C(320000000000)
+/** A thread for which nothing was due for so long has nothing to be late for. */
+#define BO_WAKE_TIMED_NS INT64_C(100000000)
 /** How often the use of the CPU is looked at. */
 #define BO_WAKE_WINDOW_NS INT64_C(10000000)
 
@@ -34,6 +36,7 @@
  * @realtime_ppm: how much of a CPU the thread may use and still be SCHED_FIFO
  * @early_ns: how much earlier than due to be woken, learned
  * @saved_ns, @at_ns: the budget of polling, at most BO_WAKE_SAVED_MAX_NS, and when it was reckoned
+ * @timed_ns: when something was last due in the future
  * @realtime_until_ns, @realtime_for_ns: see BO_WAKE_REALTIME_MIN_NS
  * @window_ns, @window_cpu_ns: when the window began, and the thread's CPU time then
  */
@@ -44,6 +47,7 @@ struct bo_wake {
 	int64_t early_ns;
 	int64_t saved_ns;
 	int64_t at_ns;
+	int64_t timed_ns;
 	int64_t realtime_until_ns;
 	int64_t realtime_for_ns;
 	int64_t window_ns;
@@ -72,7 +76,7 @@ void bo_wake_tick(struct bo_wake *wake, int64_t now_ns);
  * from now on?  One that is not must use less than half as much to become it */
 bool bo_wake_judge(const struct bo_wake *wake, int64_t now_ns, int64_t passed_ns, int64_t cpu_ns);
 /** bo_wake_at() - when to be woken for what is due at @due_ns; if that is now or over, poll */
-int64_t bo_wake_at(const struct bo_wake *wake, int64_t due_ns);
+int64_t bo_wake_at(struct bo_wake *wake, int64_t due_ns);
 /** bo_wake_learn() - the timer alone, set to @armed_ns, woke the thread at @now_ns */
 void bo_wake_learn(struct bo_wake *wake, int64_t armed_ns, int64_t now_ns);
 /** bo_wake_spend() - @ns were spent polling in vain */

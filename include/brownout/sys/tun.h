@@ -21,5 +21,8 @@
  * @name: interface name, < IFNAMSIZ
  */
 BO_NODISCARD int bo_tun_open(const char *name, int *ret_fd, struct bo_err *err);
+/** bo_tun_offload_udp() - have super-packets of UDP go in and out whole as well (Linux 6.2);  false when the kernel
+ * cannot, or @fd is no TUN device.  bo_tun_open() has done it already where it can be done */
+bool bo_tun_offload_udp(int fd);
 /** bo_tun_supported() - can this process create one here?  -ENOTSUP with the reason */
 BO_NODISCARD int bo_tun_supported(struct bo_err *err);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/bench/wire_flows.h — what flows between two network namespaces, and how fast.
+ * Every function ends the program with a message when something cannot be had.
+ * Owns: nothing after return.  Threads: one of its own meanwhile.  Privilege: as wire_netns.h. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire_netns.h"
+
+#define FLOWS_PORT 7000
+
+_Noreturn void flows_die(const char *what);
+/** flows_veth_up() - two namespaces joined by a plain veth pair, called w0 at both ends */
+void flows_veth_up(struct wire_netns *net);
+/** flows_big_windows() - let TCP use as much as 10 Gbit/s over 100 ms need */
+void flows_big_windows(const struct wire_netns *net);
+/** flows_tcp_bps() - goodput of one stream from end 0 to end 1, after @warm_ns;  @port: where end 0
+ * connects to; the server listens on FLOWS_PORT */
+double flows_tcp_bps(const struct wire_netns *net, int port, int64_t warm_ns, int64_t ns);
+/** flows_udp_pps() - datagrams of @bytes that arrived of a flood from end 0 to end 1 */
+double flows_udp_pps(const struct wire_netns *net, size_t bytes, int64_t ns);
+/** flows_rtt_ns() - p50 of @rounds round trips of one byte over one TCP connection */
+double flows_rtt_ns(const struct wire_netns *net, int port, size_t rounds);
