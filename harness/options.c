@@ -144,6 +144,14 @@ static int take_strict(struct bo_options *o, char *arg, struct bo_err *err)
 	return 0;
 }
 
+static int take_stop_early(struct bo_options *o, char *arg, struct bo_err *err)
+{
+	(void)arg;
+	(void)err;
+	o->stop_early = true;
+	return 0;
+}
+
 static int take_plain(struct bo_options *o, char *arg, struct bo_err *err)
 {
 	(void)arg;
@@ -184,6 +192,9 @@ static const struct option_spec specs[] = {
 	{ "jobs", 0, BO_VERB_RUN, "N", "up to N runs at a time (default: 1)", take_jobs },
 	{ "timeout", 0, BO_VERB_RUN, "LENGTH",
 	  "end a run that takes longer, set-up included, as ABORTED", take_timeout },
+	{ "stop-early", 0, BO_VERB_RUN, NULL,
+	  "end a run as soon as its verdict is certain, whatever else would come",
+	  take_stop_early },
 	{ "out", 0, BO_VERB_RUN, "DIR",
 	  "where the folders of the runs are made (default: reports/out)", take_out },
 	{ "junit", 0, BO_VERB_RUN, "FILE", "one JUnit file with all runs", take_junit },
