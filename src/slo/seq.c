@@ -31,6 +31,9 @@
  * five at a time. */
 #define MIN_BAD 10
 #define UNSEEN_DISPERSION 5
+/* The verdict is reached on what was seen by then, with another estimate of the dispersion; a little more than just
+ * enough keeps a PASS from becoming INCONCLUSIVE by being early. */
+#define WITHIN_IN_A_ROW 5
 
 void bo_seq_init(struct bo_seq *seq, double limit, double alpha)
 {
@@ -118,6 +121,7 @@ struct bo_stop {
 	BO_VEC(struct bo_budget *) budgets;
 	BO_VEC(struct term) terms;
 	bool partial; /* some budget is not one of these */
+	int within;   /* times in a row that all were kept */
 };
 
 static bool is_latency(const struct slo_cmp *cmp)
@@ -298,7 +302,8 @@ enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t
 			 beyond->low.n);
 		return BO_SEQ_BEYOND;
 	}
-	if (!within)
+	stop->within = within ? stop->within + 1 : 0;
+	if (stop->within < WITHIN_IN_A_ROW)
 		return BO_SEQ_OPEN;
 	snprintf(buf, size, "every budget is kept, and more requests would not change that");
 	return BO_SEQ_WITHIN;

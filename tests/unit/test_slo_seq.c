@@ -189,7 +189,7 @@ static void test_within(void **state)
 				BO_SEQ_WITHIN),
 			10, 20);
 	/* as many in flight as latency makes of them, as in any run */
-	assert_in_range(seconds(s, LATENCY, NULL, 0, 0, BO_REQ_OK, 20, BO_SEQ_WITHIN), 15, 40);
+	assert_in_range(seconds(s, LATENCY, NULL, 0, 0, BO_REQ_OK, 20, BO_SEQ_WITHIN), 15, 50);
 	assert_in_range(seconds(s, LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 20, BO_SEQ_BEYOND), 5, 9);
 	assert_in_range(seconds(s, LATENCY, NULL, 200, SYNTH_S, BO_REQ_OK, 200, BO_SEQ_BEYOND), 5,
 			9);
