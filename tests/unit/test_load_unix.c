@@ -379,9 +379,12 @@ static void test_refused_specs(void **state)
 	assert_int_equal(bo_load_new(&load, &config, &err), -EINVAL);
 	assert_string_equal(err.msg,
 			    "load 'test': a socket needs an absolute path and a root directory");
+	err.msg[0] = '\0';
 	spec.socket = "/app.sock";
 	config.root_fd = -1;
 	assert_int_equal(bo_load_new(&load, &config, &err), -EINVAL);
+	assert_string_equal(err.msg,
+			    "load 'test': a socket needs an absolute path and a root directory");
 	config.root_fd = root;
 	spec.kind = BO_LOAD_HOLD;
 	spec.hold_count = 1;
