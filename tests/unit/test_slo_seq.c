@@ -193,6 +193,9 @@ static void test_within(void **state)
 	assert_in_range(seconds(s, LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 20, BO_SEQ_BEYOND), 5, 9);
 	assert_in_range(seconds(s, LATENCY, NULL, 200, SYNTH_S, BO_REQ_OK, 200, BO_SEQ_BEYOND), 5,
 			9);
+	/* nor is anything broken that those in flight may yet keep */
+	assert_int_equal(seconds(s, LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 100000, BO_SEQ_BEYOND),
+			 0);
 	/* what is in flight may be the slow ones */
 	assert_int_equal(seconds(s, LATENCY, NULL, 0, 0, BO_REQ_OK, 400, BO_SEQ_WITHIN), 0);
 	/* heal is still to come, or another budget needs the whole run */

@@ -13,7 +13,7 @@ local orders = t:subject "orders" {
 }
 t:load "checkout" { url = "http://orders:8080/checkout", rate = "200/s", timeout = "5s" }
 t:during("fault", t:link(orders, db):delay "50ms")
-t:budget("latency.p95 <= " .. bo.param("limit", "2s") .. " in fault")
+t:budget("latency.p95 <= " .. bo.param("limit", "2s") .. " in " .. bo.param("where", "fault"))
 if bo.param("settles", "no") == "yes" then
 	t:budget "goroutines.delta <= 200 at settle"
 end

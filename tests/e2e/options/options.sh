@@ -131,6 +131,11 @@ case_stop_early_pass() {
 	judge "5 <= r['outcome']['stopped_early']['at_s'] < 40 and r['faults'][0]['confirm'] == 'ok'"
 	judge "'every budget is kept' in r['outcome']['stopped_early']['why']"
 }
+# What is certain of base is worth nothing before the fault was on.
+case_stop_early_waits_for_faults() {
+	run --stop-early --set where=base --phase base=15s "$here/early.lua"; expect_pass
+	judge "18 <= r['outcome']['stopped_early']['at_s'] < 40 and r['faults'][0]['confirm'] == 'ok'"
+}
 # Not while another budget needs the end, nor because one that only warns is broken; and never unasked.
 case_stop_early_must_not() {
 	run --stop-early --set settles=yes --set fault=14s "$here/early.lua"; expect_pass
