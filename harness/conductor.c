@@ -30,6 +30,7 @@
 #include "brownout/load/load.h"
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
+#include "harness/early.h"
 #include "harness/evidence.h"
 #include "harness/guards.h"
 #include "harness/labctl.h"
@@ -41,6 +42,7 @@
 #define TICK_NS (20 * BO_NSEC_PER_MSEC)
 #define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
 #define LATE_NS (100 * BO_NSEC_PER_MSEC)
+#define DRAIN_NS (2 * BO_NSEC_PER_SEC)
 #define GUARD_GAP_NS (250 * BO_NSEC_PER_MSEC)
 
 struct conductor {
@@ -53,6 +55,7 @@ struct conductor {
 	struct bo_evidence *evidence;
 	struct bo_guards *guards;
 	struct bo_recordings *recordings;
+	struct bo_early *early;
 	struct bo_load **loads;
 	struct bo_fault_set faults;
 	bool faults_ready;
@@ -452,6 +455,8 @@ static int set_up(struct conductor *c, int run_dir, int nodes_dir, struct bo_err
 		return r;
 	if (c->plan->guards.len)
 		r = bo_guards_new(&c->guards, c->plan, err);
+	if (!r && c->plan->stop_early)
+		r = bo_early_new(&c->early, c->run, err);
 	return r < 0 ? r : check_running(c, err);
 }
 
@@ -589,6 +594,29 @@ static void tick_evidence(struct conductor *c)
 				 start + c->plan->phase_ns[c->phase] - now);
 }
 
+/* The verdict is certain: no request more.  Those in flight get a moment, with the faults as they are, so that as few as
+ * can be end with the run. */
+static void check_early(struct conductor *c)
+{
+	int64_t until = bo_now_ns() + DRAIN_NS;
+	char text[512];
+
+	if (c->over || !c->early ||
+	    !bo_early_look(c->early, c->loads, c->phase, since_t0(c), text, sizeof(text)))
+		return;
+	c->run->stopped_early = keep_text(c, text);
+	c->run->stopped_ns = c->run->phases[c->phase].end_ns = since_t0(c);
+	note(c, BO_EVENT_NOTE, -1, "the verdict is certain, the run ends here: %s", text);
+	for (size_t i = 0; i < c->plan->loads.len; i++)
+		bo_load_stop(c->loads[i]);
+	while (bo_early_inflight(c->early, c->loads) && bo_now_ns() < until && !idle(c, NULL) &&
+	       !bo_labctl_poll(c->lab, NULL)) {
+		tick_faults(c);
+		wait_next(c, until);
+	}
+	c->over = true;
+}
+
 static void walk(struct conductor *c)
 {
 	size_t next = 0;
@@ -608,12 +636,13 @@ static void walk(struct conductor *c)
 			keeper_gone(c, &err);
 		check_signals(c);
 		check_limits(c);
+		check_early(c);
 		if (!c->over) {
 			show(c);
 			wait_next(c, c->t0_ns + a->at_ns);
 		}
 	}
-	if (c->run->phases[c->phase].start_ns != INT64_MIN)
+	if (c->run->phases[c->phase].start_ns != INT64_MIN && !c->run->stopped_early)
 		c->run->phases[c->phase].end_ns = since_t0(c);
 }
 
@@ -708,6 +737,7 @@ static void tear_down(struct conductor *c)
 	if (c->lab)
 		note_logs(c);
 	bo_guards_free(c->guards);
+	bo_early_free(c->early);
 	bo_sampler_free(c->sampler);
 	bo_labctl_free(c->lab);
 	note_recordings(c);

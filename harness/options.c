@@ -144,6 +144,14 @@ static int take_strict(struct bo_options *o, char *arg, struct bo_err *err)
 	return 0;
 }
 
+static int take_stop_early(struct bo_options *o, char *arg, struct bo_err *err)
+{
+	(void)arg;
+	(void)err;
+	o->stop_early = true;
+	return 0;
+}
+
 static int take_plain(struct bo_options *o, char *arg, struct bo_err *err)
 {
 	(void)arg;
@@ -194,6 +202,9 @@ static const struct option_spec specs[] = {
 	  "end a run that takes longer, set-up included, as ABORTED", take_timeout },
 	{ "record", 0, BO_VERB_RUN, NULL,
 	  "keep every packet of every link, with its fate, in links/*.pcapng", take_record },
+	{ "stop-early", 0, BO_VERB_RUN, NULL,
+	  "end a run as soon as its verdict is certain, whatever else would come",
+	  take_stop_early },
 	{ "out", 0, BO_VERB_RUN, "DIR",
 	  "where the folders of the runs are made (default: reports/out)", take_out },
 	{ "junit", 0, BO_VERB_RUN, "FILE", "one JUnit file with all runs", take_junit },

@@ -33,6 +33,7 @@ struct bo_options {
 	long jobs;
 	long repeat;
 	bool json;
+	bool stop_early;
 	bool strict;
 	bool plain;
 	bool quiet;

@@ -68,6 +68,7 @@ static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, str
 		return r;
 	}
 	plan->limit_ns = req->o->timeout_ns;
+	plan->stop_early = req->o->stop_early;
 	*ret = plan;
 	return 0;
 }

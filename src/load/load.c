@@ -414,6 +414,26 @@ void bo_load_live(struct bo_load *load, struct bo_load_live *ret)
 	bo_live_read(&load->live, ret);
 }
 
+/* Records are written before their number is published and never change afterwards, nor do full chunks move. */
+void bo_load_ended(struct bo_load *load, struct bo_load_cursor *cursor,
+		   bool (*take)(void *arg, const struct bo_req *req), void *arg)
+{
+	uint64_t ended = atomic_load(&load->live.all_ended);
+
+	while (cursor->seen < ended) {
+		const struct bo_req_chunk *chunk = cursor->chunk;
+
+		if (!chunk || cursor->at == BO_REQ_CHUNK) {
+			cursor->chunk = chunk = chunk ? chunk->next : load->first_chunk;
+			cursor->at = 0;
+		}
+		if (!take(arg, &chunk->items[cursor->at]))
+			return;
+		cursor->at++;
+		cursor->seen++;
+	}
+}
+
 /* ---- stop ---- */
 
 static void wake(struct bo_load *load)

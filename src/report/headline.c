@@ -81,7 +81,7 @@ static void why_inconclusive(struct bo_strbuf *sb, const struct bo_run *run)
 	bo_strbuf_puts(sb, "No verdict.");
 }
 
-void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
+static void headline(struct bo_strbuf *sb, const struct bo_run *run)
 {
 	size_t total = count_deciding(run), confirmed = 0, warnings = 0;
 
@@ -114,4 +114,14 @@ void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
 	if (warnings)
 		bo_strbuf_printf(sb, "; %zu warning%s", warnings, warnings == 1 ? "" : "s");
 	bo_strbuf_puts(sb, ".");
+}
+
+void bo_headline(struct bo_strbuf *sb, const struct bo_run *run)
+{
+	headline(sb, run);
+	if (run->stopped_early && run->verdict.outcome != BO_ABORTED)
+		bo_strbuf_printf(sb, " Stopped early at %.1fs of %.1fs: %s.",
+				 (double)run->stopped_ns / (double)BO_NSEC_PER_SEC,
+				 (double)bo_plan_total(run->plan) / (double)BO_NSEC_PER_SEC,
+				 run->stopped_early);
 }

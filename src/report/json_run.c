@@ -69,6 +69,8 @@ static json_t *rerun_json(const struct bo_run *run)
 		bo_strbuf_printf(&cmd, " --%s ", plan->overrides[i].key);
 		bo_text_shell(&cmd, plan->overrides[i].value);
 	}
+	if (plan->stop_early)
+		bo_strbuf_puts(&cmd, " --stop-early");
 	bo_strbuf_printf(&cmd, " --seed %" PRIu64, plan->seed);
 	if (*run->driver) {
 		bo_strbuf_puts(&cmd, " --driver ");
@@ -93,6 +95,13 @@ static json_t *outcome_json(struct bo_build *b, const struct bo_run *run)
 	bo_build_put(b, o, "failure", bo_build_str(run->failure));
 	bo_build_put(b, o, "abort_reason", bo_build_str(run->abort_reason));
 	bo_build_put(b, o, "reasons", reasons);
+	if (run->stopped_early) {
+		json_t *early = json_object();
+
+		bo_build_put(b, early, "at_s", bo_build_seconds(run->stopped_ns));
+		bo_build_put(b, early, "why", bo_build_str(run->stopped_early));
+		bo_build_put(b, o, "stopped_early", early);
+	}
 	return o;
 }
 

@@ -33,8 +33,8 @@ int slo_reason(struct bo_run *run, struct bo_err *err, const char *fmt, ...)
 /* The run ended before the fault's time came, and says so itself. */
 static bool never_came(const struct bo_run *run, const struct bo_fault_record *f)
 {
-	return (run->abort_reason || run->failure) && f->confirm == BO_CONFIRM_PENDING &&
-	       f->applied_ns == INT64_MIN && !*f->reason;
+	return (run->abort_reason || run->failure || run->stopped_early) &&
+	       f->confirm == BO_CONFIRM_PENDING && f->applied_ns == INT64_MIN && !*f->reason;
 }
 
 static int rule_faults(struct bo_run *run, struct bo_err *err)

@@ -31,6 +31,9 @@
  * five at a time. */
 #define MIN_BAD 10
 #define UNSEEN_DISPERSION 5
+/* The verdict is reached on what was seen by then, with another estimate of the dispersion; a little more than just
+ * enough keeps a PASS from becoming INCONCLUSIVE by being early. */
+#define WITHIN_IN_A_ROW 5
 
 void bo_seq_init(struct bo_seq *seq, double limit, double alpha)
 {
@@ -71,16 +74,19 @@ static void count(struct bo_seq *seq, double n, double k)
 	seq->batches++;
 }
 
-static enum bo_seq_answer answer(const struct bo_seq *seq)
+/* With @open_n more, of which @open_k are bad: supposed, not seen, so they say nothing of how bad ones come. */
+static enum bo_seq_answer answer(const struct bo_seq *seq, double open_n, double open_k)
 {
-	double d, least = -log(seq->alpha);
+	double d, n, k, least = -log(seq->alpha);
 
 	if (seq->batches < MIN_BATCHES)
 		return BO_SEQ_OPEN;
 	d = dispersion(seq);
-	if (log_bet(seq, seq->n / d, seq->k / d, true) >= least)
+	n = (seq->n + open_n) / d;
+	k = (seq->k + open_k) / d;
+	if (log_bet(seq, n, k, true) >= least)
 		return BO_SEQ_BEYOND;
-	return log_bet(seq, seq->n / d, seq->k / d, false) >= least ? BO_SEQ_WITHIN : BO_SEQ_OPEN;
+	return log_bet(seq, n, k, false) >= least ? BO_SEQ_WITHIN : BO_SEQ_OPEN;
 }
 
 enum bo_seq_answer bo_seq_feed(struct bo_seq *seq, double n, double k)
@@ -88,7 +94,7 @@ enum bo_seq_answer bo_seq_feed(struct bo_seq *seq, double n, double k)
 	if (seq->answer != BO_SEQ_OPEN || n <= 0)
 		return seq->answer;
 	count(seq, n, k);
-	seq->answer = answer(seq);
+	seq->answer = answer(seq, 0, 0);
 	return seq->answer;
 }
 
@@ -100,6 +106,7 @@ struct term {
 	size_t budget;
 	const struct slo_cmp *cmp;
 	bool fact;
+	bool warns; /* its budget only warns: no run ends for that */
 	bool broken;
 	struct bo_seq low;
 	struct bo_seq high;
@@ -114,6 +121,7 @@ struct bo_stop {
 	BO_VEC(struct bo_budget *) budgets;
 	BO_VEC(struct term) terms;
 	bool partial; /* some budget is not one of these */
+	int within;   /* times in a row that all were kept */
 };
 
 static bool is_latency(const struct slo_cmp *cmp)
@@ -143,7 +151,9 @@ static double share_limit(const struct slo_cmp *cmp, bool *ret_fact)
 
 static int add_terms(struct bo_stop *stop, const struct slo_expr *expr, struct bo_err *err)
 {
-	struct term t = { .budget = stop->budgets.len - 1, .cmp = &expr->cmp };
+	struct term t = { .budget = stop->budgets.len - 1,
+			  .cmp = &expr->cmp,
+			  .warns = stop->budgets.items[stop->budgets.len - 1]->warn };
 	double limit;
 
 	if (expr->kind == SLO_EXPR_AND) {
@@ -243,15 +253,9 @@ void bo_stop_add(struct bo_stop *stop, const struct bo_req *req, enum bo_phase p
 /* A share that is certain, whatever the @inflight requests come to. */
 static enum bo_seq_answer share_now(const struct term *t, double inflight)
 {
-	struct bo_seq low = t->low, high = t->high;
-
-	if (inflight > 0) {
-		count(&low, inflight, 0);
-		count(&high, inflight, inflight);
-	}
-	if (answer(&low) == BO_SEQ_BEYOND)
+	if (answer(&t->low, inflight, 0) == BO_SEQ_BEYOND)
 		return BO_SEQ_BEYOND;
-	return answer(&high) == BO_SEQ_WITHIN ? BO_SEQ_WITHIN : BO_SEQ_OPEN;
+	return answer(&t->high, inflight, inflight) == BO_SEQ_WITHIN ? BO_SEQ_WITHIN : BO_SEQ_OPEN;
 }
 
 static enum bo_seq_answer term_now(struct term *t, double inflight)
@@ -288,7 +292,7 @@ enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t
 	bo_vec_foreach(t, &stop->terms) {
 		enum bo_seq_answer now = term_now(t, (double)inflight);
 
-		if (now == BO_SEQ_BEYOND && !beyond)
+		if (now == BO_SEQ_BEYOND && !t->warns && !beyond)
 			beyond = t;
 		within = within && now == BO_SEQ_WITHIN && !goes_on(stop, t, phase);
 	}
@@ -298,8 +302,9 @@ enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t
 			 beyond->low.n);
 		return BO_SEQ_BEYOND;
 	}
-	if (!within)
+	stop->within = within ? stop->within + 1 : 0;
+	if (stop->within < WITHIN_IN_A_ROW)
 		return BO_SEQ_OPEN;
-	snprintf(buf, size, "every budget is kept: more requests would not change that");
+	snprintf(buf, size, "every budget is kept, and more requests would not change that");
 	return BO_SEQ_WITHIN;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-add_executable(load_bench ${CMAKE_CURRENT_SOURCE_DIR}/load_bench.c ${CMAKE_CURRENT_SOURCE_DIR}/load_peers.c)
+add_executable(load_bench ${CMAKE_CURRENT_SOURCE_DIR}/load_bench.c ${CMAKE_CURRENT_SOURCE_DIR}/load_peers.c ${CMAKE_CURRENT_SOURCE_DIR}/load_floor.c)
 target_link_libraries(load_bench PRIVATE bo_load m)
 set(support ${PROJECT_SOURCE_DIR}/tests/support)
 add_executable(load_conns_bench ${CMAKE_CURRENT_SOURCE_DIR}/load_conns_bench.c ${support}/testcert.c)

@@ -26,6 +26,7 @@
 
 #include "brownout/base/clock.h"
 #include "brownout/load/load.h"
+#include "load_floor.h"
 #include "load_peers.h"
 
 #define MAX_ROUNDS 25
@@ -188,16 +189,41 @@ static void print_peer(const struct peer *p, const struct measure *ours, const s
 	printf("\n");
 }
 
+static int measure_floor(const struct options *o, int port, double rate, struct measure *ret)
+{
+	struct floor_result r = { 0 };
+
+	if (floor_run(port, o->seconds, rate, &r))
+		return fprintf(stderr, "load_bench: the floor failed\n"), -1;
+	*ret = (struct measure){ .per_s = r.per_s,
+				 .cpu_us = r.cpu_us,
+				 .lag_p50_us = r.lag_p50_us,
+				 .lag_p99_us = r.lag_p99_us };
+	return 0;
+}
+
+static void print_floor(const struct measure *least, const struct measure *ours,
+			const struct options *o)
+{
+	printf("\n            floor       %8.0f req/s %7.2f us CPU per request, ours is %.2f of it; "
+	       "send error p50 %.1f us, p99 %.1f us",
+	       MEDIAN(least, per_s), MEDIAN(least, cpu_us),
+	       MEDIAN(ours, cpu_us) / MEDIAN(least, cpu_us), MEDIAN(least, lag_p50_us),
+	       MEDIAN(least, lag_p99_us));
+}
+
 /* One round after another, all generators in each. */
 static int measure_mode(const struct options *o, int port, double rate, struct peer *peers,
 			size_t npeers)
 {
-	struct measure ours[MAX_ROUNDS], theirs[MAX_PEERS][MAX_ROUNDS];
+	struct measure ours[MAX_ROUNDS], theirs[MAX_PEERS][MAX_ROUNDS], least[MAX_ROUNDS];
 	bool open = rate > 0;
 
 	peers_find(peers, npeers, o->peers);
 	for (int i = 0; i < o->rounds; i++) {
 		if (measure_load(o, port, rate, &ours[i]))
+			return -1;
+		if (open && measure_floor(o, port, rate, &least[i]))
 			return -1;
 		for (size_t k = 0; k < npeers; k++) {
 			struct peer_result r;
@@ -223,6 +249,7 @@ static int measure_mode(const struct options *o, int port, double rate, struct p
 		       MEDIAN(ours, lag_p50_us), MEDIAN(ours, lag_p99_us));
 		printf("            latency     p50 %8.1f us  p99 %8.1f us (from the intended time)",
 		       MEDIAN(ours, lat_p50_us), MEDIAN(ours, lat_p99_us));
+		print_floor(least, ours, o);
 	}
 	printf("\n");
 	for (size_t k = 0; k < npeers; k++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/bench/verdict_bench.c — how often a verdict is wrong: the tables of docs/statistics.md.
- *   verdict_bench [RUNS [verdicts|shifts|early]]
+ *   verdict_bench [RUNS [verdicts|shifts|early|stopped]]
  * RUNS per cell, 2000 by default, which takes minutes; the seeds are fixed, so every table is the same on
  * every machine. */
 #include <stdbool.h>
@@ -136,6 +136,42 @@ static void early(int runs)
 	}
 }
 
+static void stopped(int runs)
+{
+	static const struct sim_process rows[] = {
+		{ "p99", P99, 0.01, SIM_STEADY, 0, 1, BO_REQ_OK, 24000 },
+		{ "errors 1 %", "errors.ratio <= 1% in fault", 0.01, SIM_STEADY, 0, 1, BO_REQ_RESET,
+		  24000 },
+		{ "p99, bursts of 5", P99, 0.01, SIM_BURSTS, 5, 1, BO_REQ_OK, 24000 },
+		{ "p99, bursts of 20", P99, 0.01, SIM_BURSTS, 20, 1, BO_REQ_OK, 24000 },
+		{ "p99, builds up", P99, 0.01, SIM_BUILDUP, 0, 1, BO_REQ_OK, 24000 },
+	};
+
+	printf("\nRuns of two minutes at 200/s that end as soon as their verdict is certain: PASS/FAIL in %%, and when "
+	       "half of them had ended\n\n%-18s",
+	       "service");
+	for (size_t d = 0; d < NDISTANCES; d++)
+		printf("  %14.2f", distances[d]);
+	printf("\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		printf("%-18s", rows[i].what);
+		for (size_t d = 0; d < NDISTANCES; d++) {
+			char cell[40], at[16] = "-";
+			int median;
+			struct sim_rate r = sim_stopped(&rows[i], distances[d] * rows[i].limit,
+							runs, 120000 + 100 * i + d, &median);
+
+			if (median)
+				snprintf(at, sizeof(at), "%d s", median);
+			snprintf(cell, sizeof(cell), "%.1f/%.1f %s", 100 * r.pass, 100 * r.fail,
+				 at);
+			printf("  %14s", cell);
+			fflush(stdout);
+		}
+		printf("\n");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int runs = argc > 1 ? atoi(argv[1]) : 2000;
@@ -143,7 +179,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*print)(int runs);
-	} tables[] = { { "verdicts", verdicts }, { "shifts", shifts }, { "early", early } };
+	} tables[] = { { "verdicts", verdicts },
+		       { "shifts", shifts },
+		       { "early", early },
+		       { "stopped", stopped } };
 	bool any = false;
 
 	for (size_t i = 0; runs > 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -153,6 +192,6 @@ int main(int argc, char **argv)
 		any = true;
 	}
 	if (!any)
-		fprintf(stderr, "usage: verdict_bench [RUNS [verdicts|shifts|early]]\n");
+		fprintf(stderr, "usage: verdict_bench [RUNS [verdicts|shifts|early|stopped]]\n");
 	return any ? 0 : 2;
 }

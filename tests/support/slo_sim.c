@@ -84,10 +84,26 @@ static double latency_of(const struct source *src, double z)
 	return LIMIT_NS * pow(erfc((z + src->z_limit) / sqrt(2)) / 2 / src->share, -1 / 1.2);
 }
 
+/* One request, as the service makes it. */
+static void make_req(struct synth *s, struct source *src, int i, bool *ret_bad)
+{
+	const struct sim_process *p = src->p;
+	int64_t at = synth_start(s, BO_PHASE_FAULT) + i * (SYNTH_S / RATE);
+	double z = next_z(src, i, ret_bad);
+
+	if (p->bad_class != BO_REQ_OK)
+		synth_req(s, at,
+			  *ret_bad && p->bad_class == BO_REQ_TIMEOUT_BODY ? 5 * SYNTH_S
+									  : 20 * SYNTH_MS,
+			  *ret_bad ? p->bad_class : BO_REQ_OK);
+	else
+		synth_req(s, at, (int64_t)fmin(latency_of(src, z), 3600.0 * (double)SYNTH_S),
+			  BO_REQ_OK);
+}
+
 static enum bo_outcome one_run(struct synth *s, const struct sim_process *p, double share,
 			       double *ret_seen)
 {
-	int64_t from = synth_start(s, BO_PHASE_FAULT), gap = SYNTH_S / RATE;
 	struct source src;
 	int bad_ones = 0;
 
@@ -96,21 +112,48 @@ static enum bo_outcome one_run(struct synth *s, const struct sim_process *p, dou
 	source_init(&src, p, share, &s->rng);
 	for (int i = 0; i < p->requests; i++) {
 		bool bad;
-		double z = next_z(&src, i, &bad);
 
+		make_req(s, &src, i, &bad);
 		bad_ones += bad;
-		if (p->bad_class != BO_REQ_OK)
-			synth_req(s, from + i * gap,
-				  bad && p->bad_class == BO_REQ_TIMEOUT_BODY ? 5 * SYNTH_S
-									     : 20 * SYNTH_MS,
-				  bad ? p->bad_class : BO_REQ_OK);
-		else
-			synth_req(s, from + i * gap,
-				  (int64_t)fmin(latency_of(&src, z), 3600.0 * (double)SYNTH_S),
-				  BO_REQ_OK);
 	}
 	*ret_seen = (double)bad_ones / p->requests;
 	return synth_judge(s, p->budget)->outcome;
+}
+
+/* The same with --stop-early.  Return: the run's verdict; @ret_s: when it ended */
+static enum bo_outcome one_stopped(struct synth *s, const struct sim_process *p, double share,
+				   int *ret_s)
+{
+	struct bo_phase_span *fault = &s->run->phases[BO_PHASE_FAULT];
+	int64_t end_ns = fault->end_ns;
+	struct bo_stop *stop = NULL;
+	struct source src;
+	int n = 0;
+
+	s->run->requests.len = 0;
+	s->run->loads.len = 0;
+	s->plan->budgets.len = 0;
+	synth_budget(s, p->budget);
+	source_init(&src, p, share, &s->rng);
+	if (bo_stop_new(&stop, s->plan, NULL))
+		abort();
+	while (n < p->requests) {
+		char why[256];
+		bool bad;
+
+		make_req(s, &src, n++, &bad);
+		bo_stop_add(stop, &s->run->requests.items[s->run->requests.len - 1],
+			    BO_PHASE_FAULT);
+		if (n % RATE == 0 &&
+		    bo_stop_ask(stop, BO_PHASE_FAULT, 0, why, sizeof(why)) != BO_SEQ_OPEN)
+			break;
+	}
+	bo_stop_free(stop);
+	*ret_s = n < p->requests ? n / RATE : 0;
+	fault->end_ns = fault->start_ns + n * (SYNTH_S / RATE);
+	synth_judge(s, NULL);
+	fault->end_ns = end_ns;
+	return s->run->verdict.budgets.items[0].outcome;
 }
 
 static void count(struct sim_rate *rate, enum bo_outcome outcome, bool broken, int runs)
@@ -119,6 +162,19 @@ static void count(struct sim_rate *rate, enum bo_outcome outcome, bool broken, i
 	rate->fail += (outcome == BO_FAIL) / (double)runs;
 	rate->pass_broken += (outcome == BO_PASS && broken) / (double)runs;
 	rate->fail_kept += (outcome == BO_FAIL && !broken) / (double)runs;
+}
+
+/* When half of @runs had ended, @ended[t] at second t; 0: they never had. */
+static int half_by(const int *ended, int seconds, int runs)
+{
+	int n = 0;
+
+	for (int t = 1; t <= seconds; t++) {
+		n += ended[t];
+		if (2 * n >= runs)
+			return t;
+	}
+	return 0;
 }
 
 struct sim_rate sim_verdicts(const struct sim_process *p, double share, int runs, uint64_t seed)
@@ -134,6 +190,32 @@ struct sim_rate sim_verdicts(const struct sim_process *p, double share, int runs
 
 		count(&rate, outcome, seen > p->limit + 1e-12, runs);
 	}
+	synth_done(&s);
+	return rate;
+}
+
+struct sim_rate sim_stopped(const struct sim_process *p, double share, int runs, uint64_t seed,
+			    int *ret_median_s)
+{
+	int *ended = calloc((size_t)(p->requests / RATE) + 1, sizeof(*ended));
+	struct sim_rate rate = { 0 };
+	struct synth s;
+
+	if (!ended)
+		abort();
+	synth_init(&s, seed);
+	synth_phase(&s, BO_PHASE_HEAL, 0);
+	synth_phase(&s, BO_PHASE_FAULT, (int64_t)p->requests * SYNTH_S / RATE);
+	for (int i = 0; i < runs; i++) {
+		int t;
+		enum bo_outcome outcome = one_stopped(&s, p, share, &t);
+
+		count(&rate, outcome, share > p->limit, runs);
+		ended[t]++;
+	}
+	ended[0] = 0; /* those that went on to the end */
+	*ret_median_s = half_by(ended, p->requests / RATE, runs);
+	free(ended);
 	synth_done(&s);
 	return rate;
 }
@@ -178,7 +260,7 @@ struct sim_rate sim_early(double share, double burst, int seconds, int runs, uin
 			  int *ret_median_s)
 {
 	struct sim_rate rate = { 0 };
-	int *stopped = calloc((size_t)seconds + 1, sizeof(*stopped)), answered = 0;
+	int *stopped = calloc((size_t)seconds + 1, sizeof(*stopped));
 	struct bo_rng rng;
 
 	if (!stopped)
@@ -206,12 +288,7 @@ struct sim_rate sim_early(double share, double burst, int seconds, int runs, uin
 						    : BO_INCONCLUSIVE,
 		      share > 0.01, runs);
 	}
-	*ret_median_s = 0;
-	for (int t = 0; t <= seconds && !*ret_median_s; t++) {
-		answered += stopped[t];
-		if (2 * answered >= runs)
-			*ret_median_s = t;
-	}
+	*ret_median_s = half_by(stopped, seconds, runs);
 	free(stopped);
 	return rate;
 }

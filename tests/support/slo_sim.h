@@ -56,3 +56,8 @@ struct sim_rate sim_shifts(double ratio, double serial_s, int base_s, int fault_
  * @ret_median_s: when half of the runs had an answer, 0 never */
 struct sim_rate sim_early(double share, double burst, int seconds, int runs, uint64_t seed,
 			  int *ret_median_s);
+
+/** sim_stopped() - as sim_verdicts() of runs that end as soon as bo_stop_ask() says so, asked every second; the verdict is
+ * that of bo_slo_judge() on what was seen until then.  @ret_median_s: when half of the runs had ended early, 0 never */
+struct sim_rate sim_stopped(const struct sim_process *p, double share, int runs, uint64_t seed,
+			    int *ret_median_s);

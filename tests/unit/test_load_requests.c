@@ -435,6 +435,55 @@ static void test_descriptor_limit(void **state)
 	tserver_stop(&s);
 }
 
+struct reader {
+	uint64_t taken;
+	uint64_t refuse_at; /* 0: never */
+	int64_t last_end_ns;
+	bool in_order;
+};
+
+static bool take(void *arg, const struct bo_req *req)
+{
+	struct reader *r = arg;
+
+	if (r->refuse_at && r->taken + 1 == r->refuse_at)
+		return false;
+	r->taken++;
+	r->in_order = r->in_order && req->end_ns >= r->last_end_ns && req->cls == BO_REQ_OK;
+	r->last_end_ns = req->end_ns;
+	return true;
+}
+
+/* What has ended is read while the load runs, each once, over more than one piece of the records. */
+static void test_read_while_it_runs(void **state)
+{
+	struct bo_load_cursor cursor = { 0 };
+	struct reader r = { .refuse_at = 4097, .in_order = true };
+	struct tserver s;
+	struct trun t;
+
+	(void)state;
+	tserver_start(&s, tserver_ok, 512);
+	trun_init(&t, &s, 0, 60000);
+	t.spec.arrivals = BO_ARRIVALS_CLOSED;
+	t.spec.clients = 8;
+	trun_start(&t);
+	until((bo_load_ended(t.load, &cursor, take, &r), r.taken >= 4096));
+	for (int i = 0; i < 10; i++) {
+		bo_load_ended(t.load, &cursor, take, &r);
+		assert_int_equal(r.taken, 4096);
+	}
+	r.refuse_at = 0;
+	until((bo_load_ended(t.load, &cursor, take, &r), r.taken >= 9000));
+	assert_true(r.in_order);
+	bo_load_stop(t.load);
+	trun_finish(&t);
+	assert_true(t.run->requests.len >= r.taken);
+	assert_int_equal(t.run->requests.items[r.taken - 1].end_ns, r.last_end_ns);
+	tserver_stop(&s);
+	trun_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_big_body),
 		cmocka_unit_test(test_status_classes),
 		cmocka_unit_test(test_live_and_series),
+		cmocka_unit_test(test_read_while_it_runs),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_bad_specs),
 	};

@@ -146,6 +146,12 @@ static void test_beyond(void **state)
 	assert_int_equal(seconds(s, "errors.count <= 5 in fault", NULL, 1, SYNTH_MS, BO_REQ_RESET,
 				 0, BO_SEQ_BEYOND),
 			 6);
+	/* who only warns ends nothing, and its outcome is waited for */
+	assert_int_equal(
+		seconds(s, "warn " LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 0, BO_SEQ_BEYOND), 0);
+	assert_in_range(seconds(s, "warn latency.p99 <= 5ms in fault", LATENCY, 10, SYNTH_S,
+				BO_REQ_OK, 0, BO_SEQ_BEYOND),
+			5, 9);
 	/* the other arm may still hold; a floor, a mean, windows and other phases are not for this */
 	assert_int_equal(seconds(s, "cpu < 3 or " LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 0,
 				 BO_SEQ_BEYOND),
@@ -182,6 +188,14 @@ static void test_within(void **state)
 	assert_in_range(seconds(s, LATENCY, "errors.ratio <= 1% in fault", 0, 0, BO_REQ_OK, 0,
 				BO_SEQ_WITHIN),
 			10, 20);
+	/* as many in flight as latency makes of them, as in any run */
+	assert_in_range(seconds(s, LATENCY, NULL, 0, 0, BO_REQ_OK, 20, BO_SEQ_WITHIN), 15, 50);
+	assert_in_range(seconds(s, LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 20, BO_SEQ_BEYOND), 5, 9);
+	assert_in_range(seconds(s, LATENCY, NULL, 200, SYNTH_S, BO_REQ_OK, 200, BO_SEQ_BEYOND), 5,
+			9);
+	/* nor is anything broken that those in flight may yet keep */
+	assert_int_equal(seconds(s, LATENCY, NULL, 10, SYNTH_S, BO_REQ_OK, 100000, BO_SEQ_BEYOND),
+			 0);
 	/* what is in flight may be the slow ones */
 	assert_int_equal(seconds(s, LATENCY, NULL, 0, 0, BO_REQ_OK, 400, BO_SEQ_WITHIN), 0);
 	/* heal is still to come, or another budget needs the whole run */

@@ -140,13 +140,36 @@ static void test_early(void **state)
 	}
 }
 
+/* The whole of --stop-early: what the run's verdict is in the end. */
+static void test_stopped(void **state)
+{
+	static const struct sim_process p99 = {
+		"p99", "latency.p99 <= 200ms in fault", 0.01, SIM_STEADY, 0, 1, BO_REQ_OK, 12000
+	};
+	static const double shares[] = { 0.0025, 0.01, 0.02, 0.04 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		int median;
+		struct sim_rate r = sim_stopped(&p99, shares[i], RUNS, 500 + i, &median);
+
+		print_message("stopped, %4.2f %%: PASS %5.1f %%  FAIL %5.1f %%  half by %d s\n",
+			      100 * shares[i], 100 * r.pass, 100 * r.fail, median);
+		assert_true(shares[i] < 0.01 || r.pass <= MOST_WRONG);
+		assert_true(shares[i] > 0.01 || r.fail <= MOST_WRONG);
+		if (shares[i] < 0.003)
+			assert_true(r.pass > 0.95 && median > 0 && median < 30);
+		if (shares[i] > 0.03)
+			assert_true(r.fail > 0.99 && median > 0 && median < 10);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_independent),
-		cmocka_unit_test(test_bursts),
-		cmocka_unit_test(test_shifts),
-		cmocka_unit_test(test_early),
+		cmocka_unit_test(test_independent), cmocka_unit_test(test_bursts),
+		cmocka_unit_test(test_shifts),      cmocka_unit_test(test_early),
+		cmocka_unit_test(test_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
  * none; runs in the network namespace of the thread that calls bo_load_start(). */
 #pragma once
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "brownout/base/err.h"
@@ -79,6 +80,19 @@ struct bo_load_live {
 };
 /** bo_load_live() - safe from any thread, never blocks the load thread */
 void bo_load_live(struct bo_load *load, struct bo_load_live *ret);
+/** struct bo_load_cursor - how far somebody has read a load's records; zero-initialise */
+struct bo_load_cursor {
+	const void *chunk;
+	size_t at;
+	uint64_t seen;
+};
+/**
+ * bo_load_ended() - the requests that have ended since @cursor was there last, in the order of their end (one thread at a
+ * time, while the load runs; never blocks it)
+ * @take: false: not yet; it is the next one that is given
+ */
+void bo_load_ended(struct bo_load *load, struct bo_load_cursor *cursor,
+		   bool (*take)(void *arg, const struct bo_req *req), void *arg);
 /** bo_load_set_root() - the node was started again: its socket lies below another directory now (any thread)
  * @root_fd: duplicated;  a load without a socket takes no notice */
 BO_NODISCARD int bo_load_set_root(struct bo_load *load, int root_fd, struct bo_err *err);

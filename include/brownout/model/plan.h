@@ -388,6 +388,7 @@ const char *bo_driver_name(enum bo_driver driver);
  * @timeout_ns: the service's declared request timeout T, 0 if the scenario does not say; used to warn of loose budgets
  * @slo_target: share of good requests that the service level objective asks for, above 0 and below 1; 0 none
  * @slo_period_ns: over which it does; 0 none (30 days are taken)
+ * @stop_early: a run ends as soon as its verdict is certain
  * @limit_ns: a run that takes longer than this, set-up included, is ended; 0 none
  * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
  * @scenario_text: the file's content, so that a run can be repeated
@@ -414,6 +415,7 @@ struct bo_plan {
 	int64_t timeout_ns;
 	double slo_target;
 	int64_t slo_period_ns;
+	bool stop_early;
 	int64_t limit_ns;
 	int64_t phase_ns[BO_PHASE_COUNT];
 	BO_VEC(struct bo_node_spec) nodes;

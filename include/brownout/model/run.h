@@ -294,6 +294,7 @@ struct bo_verdict {
  * struct bo_run - one run
  * @started_unix_ns: CLOCK_REALTIME at t0;  @t0_ns: CLOCK_MONOTONIC at t0
  * @abort_reason: [borrowed] set when a person or a guard ended the run early
+ * @stopped_early: [borrowed] set when the run ended at @stopped_ns because its verdict was certain: what made it so
  * @failure: [borrowed] set when the run FAILs whatever its budgets say: a subject ended though no fault asked it to
  */
 struct bo_run {
@@ -318,6 +319,8 @@ struct bo_run {
 	BO_VEC(struct bo_load_record) loads;   /* parallel to plan->loads */
 	BO_VEC(struct bo_event) events;
 	const char *abort_reason;
+	const char *stopped_early;
+	int64_t stopped_ns;
 	const char *failure;
 	struct bo_verdict verdict;
 };

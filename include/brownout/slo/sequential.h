@@ -44,7 +44,7 @@ void bo_stop_add(struct bo_stop *stop, const struct bo_req *req, enum bo_phase p
  * @inflight: requests that are due and have not ended: they may be the slow ones, or the good ones
  * @buf: [out] filled unless BO_SEQ_OPEN: which budget, and what was counted
  * Return: BEYOND when a budget is broken beyond doubt; WITHIN when every budget of the plan is kept beyond
- * doubt and needs no phase after @phase; else OPEN.  Only budgets of latency percentiles and maxima and
+ * doubt and needs no phase after @phase; else OPEN.  A budget that only warns is never BEYOND.  Only budgets of latency percentiles and maxima and
  * of errors, with absolute limits and without windows, are ever certain.
  */
 enum bo_seq_answer bo_stop_ask(struct bo_stop *stop, enum bo_phase phase, size_t inflight,

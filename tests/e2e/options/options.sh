@@ -112,6 +112,41 @@ case_guard_in_revert() {
 	judge "'wall > 2500ms' in r['outcome']['abort_reason']"
 	judge "all(e['t_s'] < 4 for e in r['events'] if 'wall > 2500ms' in e['text'])"
 }
+# Broken beyond doubt: a FAIL long before the end, and everything is taken back as at the planned one.
+case_stop_early_fail() {
+	run --stop-early --set limit=20ms "$here/early.lua"; expect_rc 1
+	judge "r['outcome']['verdict'] == 'FAIL' and 5 <= r['outcome']['stopped_early']['at_s'] < 40"
+	judge "\"'latency.p95 <= 20ms in fault' is broken\" in r['outcome']['stopped_early']['why']"
+	judge "'Stopped early at' in r['outcome']['headline'] and '--stop-early' in r['rerun']"
+	judge "phases['fault']['end_s'] == r['outcome']['stopped_early']['at_s'] and r['duration_s'] < 45"
+	judge "all(f['reverted_s'] is not None for f in r['faults'])"
+	grep -q 'Stopped early at' "$out"/*/report.html || die "report.html does not say when it was stopped"
+	judge "all('was late itself' in x for x in r['outcome']['reasons'])"
+	expect stderr 'the verdict is certain, the run ends here'
+	expect stderr 'nothing left behind'
+}
+# Kept beyond doubt, under a confirmed fault.
+case_stop_early_pass() {
+	run --stop-early "$here/early.lua"; expect_pass
+	judge "5 <= r['outcome']['stopped_early']['at_s'] < 40 and r['faults'][0]['confirm'] == 'ok'"
+	judge "'every budget is kept' in r['outcome']['stopped_early']['why']"
+}
+# What is certain of base is worth nothing before the fault was on.
+case_stop_early_waits_for_faults() {
+	run --stop-early --set where=base --phase base=15s "$here/early.lua"; expect_pass
+	judge "18 <= r['outcome']['stopped_early']['at_s'] < 40 and r['faults'][0]['confirm'] == 'ok'"
+}
+# Not while another budget needs the end, nor because one that only warns is broken; and never unasked.
+case_stop_early_must_not() {
+	run --stop-early --set settles=yes --set fault=14s "$here/early.lua"; expect_pass
+	judge "'stopped_early' not in r['outcome'] and r['duration_s'] >= 18"
+	rm -r "$out"
+	run --stop-early --set warns=yes --set fault=14s "$here/early.lua"; expect_pass
+	judge "'stopped_early' not in r['outcome'] and r['duration_s'] >= 18"
+	rm -r "$out"
+	run --set limit=20ms --set fault=10s "$here/early.lua"; expect_rc 1
+	judge "'stopped_early' not in r['outcome'] and r['duration_s'] >= 14"
+}
 case_quiet() {
 	run -q --rate 30/s "$weather/fine.lua"; expect_rc 0
 	expect_lines stdout 1; expect_lines stderr 0
