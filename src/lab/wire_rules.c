@@ -338,13 +338,13 @@ static void act_drip(struct bo_conn_slot *slot, struct bo_conn_state *state,
 	ticks = (s->now_ns - lane->tick_ns) / rule->every_ns;
 	lane->tick_ns += ticks * rule->every_ns;
 	lane->credit += ticks * rule->after_bytes;
+	/* A datagram that was dropped does not come again: the next one takes its place. */
+	if (!s->tcp)
+		lane->offered = lane->passed;
 	/* Who had nothing to send saves nothing up. */
 	if (lane->passed >= lane->offered && lane->credit > lane->passed + rule->after_bytes)
 		lane->credit = lane->passed + rule->after_bytes;
 	lane->barrier = lane->credit;
-	/* A datagram that was dropped does not come again: the next one takes its place. */
-	if (!s->tcp)
-		lane->offered = lane->passed;
 	pass_up_to(slot, state, lane, s, s->tcp ? s->from : lane->passed, lane->credit);
 }
 

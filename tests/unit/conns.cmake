@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Faults on connections: packets taken apart, rules, and rules between real sockets.
+foreach(name packet rules)
+	brownout_unit_test(test_lab_wire_${name} LIBS lab SOURCES wire_packets.c)
+	target_include_directories(test_lab_wire_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
+endforeach()
