@@ -8,8 +8,6 @@
 
 #include <netinet/in.h>
 
-#define ICMP6_PROTOCOL 58
-
 bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
 {
 	switch (rule->protocol) {
@@ -18,7 +16,7 @@ bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
 	case BO_CONN_UDP:
 		return protocol == IPPROTO_UDP;
 	case BO_CONN_ICMP:
-		return protocol == IPPROTO_ICMP || protocol == ICMP6_PROTOCOL;
+		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 	default:
 		return true;
 	}

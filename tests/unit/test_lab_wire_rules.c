@@ -87,6 +87,8 @@ static void force(struct bo_conn_rule rule)
 	bo_wire_rules_replace(rules, &rule, 1, now_ns);
 }
 
+#define RESET_ALL ((struct bo_conn_rule){ .action = BO_CONN_RESET, .protocol = BO_CONN_TCP })
+
 static struct bo_conn_counts counts(void)
 {
 	struct bo_conn_counts c = { 0 };
@@ -431,6 +433,17 @@ static void probes_pass(void **state)
 	assert_true(udp(6, 1, BO_LINKPROBE_PORT, BO_LINKPROBE_PORT, "probe"));
 	assert_false(udp(4, 0, 40000, 53, "query"));
 	assert_int_equal(counts().matched, 1);
+	bo_wire_rules_replace(rules, NULL, 0, now_ns);
+	/* Nor what the kernels say about addresses, which no connection could do without. */
+	force((struct bo_conn_rule){ .action = BO_CONN_DROP, .protocol = BO_CONN_ICMP });
+	assert_true(goes(&(struct spec){ .version = 6, .protocol = 58, .icmp_type = 135 }));
+}
+
+/** is_rst() - has a RST taken the place of what was sent? */
+static bool is_rst(uint32_t seq)
+{
+	return arrived.has_l4 && arrived.tcp_flags == RST && arrived.payload == arrived.len &&
+	       tcp_seq(&arrived) == seq && checksums_are_right(made.data, made.len);
 }
 
 /* --- reset, refuse ---------------------------------------------------------------------------- */
@@ -503,7 +516,7 @@ static void what_follows_a_reset_is_answered_exactly(void **state)
 	nemitted = 0;
 	challenge = segment(&c, 0, ACK, NULL);
 	challenge.ack = 123456; /* what this end really expects */
-	assert_false(goes(&challenge));
+	assert_true(goes(&challenge) && is_rst(c.next[0]));
 	assert_int_equal(nemitted, 1);
 	assert_true(was_emitted(BO_DIR_B_TO_A, RST, 123456));
 	/* Its own RST is let through, and new connections live. */
@@ -519,11 +532,11 @@ static void survivors_are_seen(void **state)
 	(void)state;
 	assert_true(handshake(&c));
 	force((struct bo_conn_rule){ .action = BO_CONN_RESET, .protocol = BO_CONN_TCP });
-	assert_false(data(&c, 0, "was under way"));
+	assert_true(data(&c, 0, "was under way") && is_rst(c.next[0] - 13));
 	assert_int_equal(counts().survived, 0);
 	now_ns += 600 * MS;
-	assert_false(data(&c, 0, "still alive"));
-	assert_false(data(&c, 0, "still alive"));
+	assert_true(data(&c, 0, "still alive") && is_rst(c.next[0] - 11));
+	assert_true(data(&c, 0, "still alive") && is_rst(c.next[0] - 11));
 	assert_int_equal(counts().survived, 1);
 }
 
@@ -573,11 +586,29 @@ static void reset_at_a_packet(void **state)
 				     .occurrence = 2 });
 	assert_int_equal(nemitted, 0);
 	assert_true(data(&c, 0, "GET 1") && data(&c, 1, "1") && data(&other, 0, "GET 1"));
-	assert_false(data(&c, 0, "GET 2"));
+	/* It never gets the packet, but a RST in its place: after what was sent before. */
+	assert_true(data(&c, 0, "GET 2") && is_rst(c.next[0] - 5));
+	assert_int_equal(nemitted, 1);
 	assert_true(was_emitted(BO_DIR_B_TO_A, RST, c.next[1]));
-	assert_true(was_emitted(BO_DIR_A_TO_B, RST, c.next[0] - 5)); /* it never got the packet */
-	assert_false(data(&c, 1, "late"));
+	assert_true(data(&c, 1, "late") && is_rst(c.next[1] - 4));
 	assert_true(data(&other, 1, "1"));
+	assert_int_equal(counts().connections, 1);
+}
+
+static void what_was_reset_is_not_reset_again(void **state)
+{
+	struct conn c = conn_at(4, 40000, 80, 1);
+
+	(void)state;
+	assert_true(handshake(&c));
+	force(RESET_ALL);
+	assert_int_equal(counts().connections, 1);
+	bo_wire_rules_replace(rules, NULL, 0, now_ns);
+	force(RESET_ALL);
+	assert_int_equal(counts().connections, 0);
+	bo_wire_rules_replace(rules, NULL, 0, now_ns);
+	assert_true(data(&c, 0, "it lives all the same"));
+	force(RESET_ALL);
 	assert_int_equal(counts().connections, 1);
 }
 
@@ -604,8 +635,8 @@ static void a_full_device_is_told_of(void **state)
 	assert_int_equal(counts().resets, 0);
 	assert_int_equal(counts().unsent, 2);
 	device_is_full = false;
-	assert_false(data(&c, 0, "x"));
-	assert_true(counts().resets > 0);
+	assert_true(data(&c, 0, "x") && is_rst(c.next[0] - 1));
+	assert_int_equal(counts().resets, 2);
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
@@ -704,10 +735,10 @@ static void cut_when_the_receiver_has_it(void **state)
 	assert_true(goes(&ack)); /* two of four */
 	assert_int_equal(nemitted, 0);
 	ack.ack += 2;
-	assert_false(goes(&ack));
+	assert_true(goes(&ack) && is_rst(ack.seq));
 	assert_true(was_emitted(BO_DIR_A_TO_B, RST, c.next[0] - 6));
 	assert_true(was_emitted(BO_DIR_B_TO_A, RST, c.next[1]));
-	assert_false(data(&c, 0, "more"));
+	assert_true(data(&c, 0, "more") && is_rst(c.next[0] - 4));
 	assert_int_equal(counts().connections, 1);
 }
 
@@ -1028,6 +1059,7 @@ int main(void)
 		RULE_TEST(one_end_only),
 		RULE_TEST(a_connection_that_is_coming_about),
 		RULE_TEST(reset_at_a_packet),
+		RULE_TEST(what_was_reset_is_not_reset_again),
 		RULE_TEST(the_closed_are_left_alone),
 		RULE_TEST(a_full_device_is_told_of),
 		RULE_TEST(stalled_at_the_byte),
