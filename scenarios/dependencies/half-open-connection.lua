@@ -30,5 +30,6 @@ t:load "latest" { url = "http://watch:8080/latest", rate = 100, timeout = "2s" }
 t:during("fault", t:link(watch, feed):half_open { port = 8080 })
 
 t:budget "errors.ratio <= 2% in base"
--- Stale for the three seconds that keepalive takes, less the one for which old news are good enough.
-t:budget "errors.ratio <= 50% in fault"
+-- Fresh for a second more; stale until keepalive has found out, which takes three; and then for good.
+t:budget "must errors.ratio <= 10% within 7s of fault sustained for 4s"
+t:budget "errors.ratio <= 5% in heal"

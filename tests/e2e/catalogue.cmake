@@ -28,8 +28,8 @@ catalogue_test(memory/limit-ramp fixed PASS)
 catalogue_test(memory/limit-ramp defective FAIL "memory.usage")
 catalogue_test(memory/limit-ramp wrongfix FAIL "memory.usage")
 catalogue_test(dependencies/half-open-connection fixed PASS)
-catalogue_test(dependencies/half-open-connection defective FAIL "errors.ratio <= 50% in fault")
-catalogue_test(dependencies/half-open-connection wrongfix FAIL "errors.ratio <= 50% in fault")
+catalogue_test(dependencies/half-open-connection defective FAIL "must errors.ratio <= 10% within 7s of fault")
+catalogue_test(dependencies/half-open-connection wrongfix FAIL "must errors.ratio <= 10% within 7s of fault")
 
 # The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests, longer
 # phases, and more slack beyond the timeout (the defective build is three seconds late).
