@@ -25,7 +25,7 @@ local watch = t:subject "watch" {
   ready   = bo.http "http://watch:8080/healthz",
 }
 
-t:load "latest" { url = "http://watch:8080/latest", rate = 100, timeout = "2s" }
+t:load "latest" { url = "http://watch:8080/latest", rate = 100, timeout = "900ms" }
 
 t:during("fault", t:link(watch, feed):half_open { port = 8080 })
 

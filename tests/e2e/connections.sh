@@ -38,6 +38,12 @@ for f in run["faults"]:
     want = "unknown" if case == "nothing" else "ok"
     check(f["confirm"] == want, f"{f['id']} is {f['confirm']}: {f['achieved']} {f.get('reason')}")
     check(f["driver"] == "wire", f"{f['id']}: driver {f['driver']}")
+loads = {p["name"]: p["loads"][0] for p in run["phases"] if p["loads"]}
+check(loads["heal"]["error_ratio"] <= 0.05 or case.endswith("defective"), f"heal: {loads['heal']}")
+
+if case == "nothing" else "ok"
+    check(f["confirm"] == want, f"{f['id']} is {f['confirm']}: {f['achieved']} {f.get('reason')}")
+    check(f["driver"] == "wire", f"{f['id']}: driver {f['driver']}")
 errors = {p["name"]: sum(l["errors"].values()) if isinstance(l.get("errors"), dict) else l.get("errors", 0)
           for p in run["phases"] for l in p.get("loads", [])}
 requests = {p["name"]: l.get("requests", 0) for p in run["phases"] for l in p.get("loads", [])}
@@ -55,6 +61,12 @@ elif case == "connect-timeout-defective":
 elif case == "second-statement":
     # One statement per connection is answered: each second one ends its connection.
     check(number([f for f in run["faults"] if "GET" in f["requested"]][0], "connection") >= 50, "connections")
+    check(loads["fault"]["errors"] == 0, "the pool asks once more on another connection")
+elif case == "refuse":
+    # The pool is empty, and every try to fill it fails, at once.
+    check(loads["fault"]["error_ratio"] >= 0.9 and loads["fault"]["p99_ms"] < 500, loads["fault"])
+elif case in ("cut", "close", "stall", "drip"):
+    check(number(run["faults"][0], "shortened") >= 1, run["faults"][0]["achieved"])
 print("\n".join(str(w) for w in wrong))
 sys.exit(bool(wrong))
 EOF2

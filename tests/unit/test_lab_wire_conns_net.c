@@ -301,6 +301,30 @@ static void busy_connections_are_reset_with_packets_under_way(void **state)
 	}
 }
 
+static void one_end_is_told_and_tells_the_other(void **state)
+{
+	struct rig *rig = *state;
+
+	for (size_t f = 0; f < 4; f++) {
+		int told = (int)f / 2;
+		struct bo_conn_rule rule = reset;
+		struct pair pair;
+
+		listen_again(rig, families[f % 2]);
+		pair = connected(rig);
+		rule.ends = told ? BO_CONN_RESPONDER : BO_CONN_INITIATOR;
+		force(rig, rule);
+		ends_reset(pair.fd[told]);
+		assert_int_equal(
+			poll(&(struct pollfd){ .fd = pair.fd[!told], .events = POLLIN }, 1, 0), 0);
+		put(pair.fd[!told], "are you there?", 14);
+		ends_reset(pair.fd[!told]);
+		assert_int_equal(counts(rig).survived, 0);
+		pair_done(&pair);
+		lift(rig);
+	}
+}
+
 /* What is written in one go leaves as a super-packet, so the text lies in the middle of one, and across two of the
  * segments that it becomes. */
 static void the_second_statement_ends_its_connection(void **state)
@@ -558,6 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		NET_TEST(idle_connections_are_reset_at_both_ends),
 		NET_TEST(busy_connections_are_reset_with_packets_under_way),
+		NET_TEST(one_end_is_told_and_tells_the_other),
 		NET_TEST(the_second_statement_ends_its_connection),
 		NET_TEST(refused),
 		NET_TEST(syn_dropped_until_it_is_lifted),
