@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Faults on connections: packets taken apart, rules, and rules between real sockets.
-foreach(name packet rules)
-	brownout_unit_test(test_lab_wire_${name} LIBS lab SOURCES wire_packets.c)
+brownout_unit_test(test_lab_wire_packet LIBS lab SOURCES wire_packets.c)
+brownout_unit_test(test_lab_wire_rules LIBS lab SOURCES wire_packets.c wire_rules_rig.c)
+brownout_unit_test(test_lab_wire_bytes LIBS lab SOURCES wire_packets.c wire_rules_rig.c)
+foreach(name packet rules bytes)
 	target_include_directories(test_lab_wire_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
 endforeach()
 brownout_unit_test(test_lab_wire_conns_net LIBS lab SOURCES wire_netns.c TIMEOUT 120)
