@@ -67,14 +67,31 @@ static void a_fin_does_not_get_past_a_shortened_packet(void **state)
 static void bytes_count_from_the_rule_on(void **state)
 {
 	struct conn c = conn_at(4, 40000, 80, 1);
+	struct spec early;
 
 	(void)state;
 	assert_true(handshake(&c) && data(&c, 0, "0123456789"));
+	early = segment(&c, 0, ACK, "012");
+	early.seq -= 10;
+	assert_true(goes(&early)); /* which does not put the beginning back */
 	force((struct bo_conn_rule){ .action = BO_CONN_STALL, .after_bytes = 4 });
 	assert_true(again(&c, 0, "0123456789")); /* from before */
 	assert_int_equal(went_on(), 10);
 	assert_true(data(&c, 0, "abcdef"));
 	assert_int_equal(went_on(), 4);
+}
+
+static void bytes_in_a_syn_are_of_the_stream(void **state)
+{
+	struct conn c = conn_at(6, 40000, 80, 1);
+
+	(void)state;
+	assert_true(tcp(&c, 0, SYN, "fast") && tcp(&c, 1, SYN | ACK, NULL));
+	force((struct bo_conn_rule){ .action = BO_CONN_STALL, .after_bytes = 3 });
+	assert_true(again(&c, 0, "fast"));
+	assert_int_equal(went_on(), 4);
+	assert_true(data(&c, 0, "open"));
+	assert_int_equal(went_on(), 3);
 }
 
 static void what_arrived_all_the_same_is_seen(void **state)
@@ -255,42 +272,42 @@ static void a_hundred_thousand_connections(void **state)
 	assert_int_equal(counts().connections, N);
 }
 
+static struct bo_conn_flow *met(struct bo_conns *conns, uint16_t port)
+{
+	struct bo_wire_packet p;
+
+	make_packet(
+		&(struct spec){
+			.protocol = IPPROTO_TCP, .source = port, .target = 80, .flags = ACK },
+		&made);
+	bo_wire_packet_parse(made.data, made.len, &p);
+	return bo_conns_meet(conns, BO_DIR_A_TO_B, &p);
+}
+
 static void beyond_the_bound_the_idle_are_forgotten(void **state)
 {
-	static const struct spec syn = { .protocol = IPPROTO_TCP, .target = 80, .flags = SYN };
 	struct bo_conns conns;
-	struct bo_wire_packet p;
-	uint64_t first;
 
 	(void)state;
 	bo_conns_init(&conns, 1);
 	conns.max = 100;
-	for (int round = 0; round < 3; round++)
-		for (uint16_t i = 0; i < 150; i++) {
-			struct spec s = syn;
+	for (uint16_t i = 0; i < 500; i++) {
+		struct bo_conn_flow *flow = met(&conns, (uint16_t)(2000 + i));
 
-			/* Port 1000 is used all the time, so it is never the idle one. */
-			s.source = i % 2 ? 1000 : (uint16_t)(2000 + i);
-			make_packet(&s, &made);
-			bo_wire_packet_parse(made.data, made.len, &p);
-			assert_non_null(bo_conns_meet(&conns, BO_DIR_A_TO_B, &p));
-			assert_true(conns.nflows <= 100);
-		}
-	make_packet(&(struct spec){ .protocol = IPPROTO_TCP, .source = 1000, .target = 80 }, &made);
-	bo_wire_packet_parse(made.data, made.len, &p);
-	first = bo_conns_meet(&conns, BO_DIR_A_TO_B, &p)->number;
-	for (uint16_t i = 0; i < 300; i++) {
-		struct spec s = syn;
-
-		s.source = (uint16_t)(5000 + i);
-		make_packet(&s, &made);
-		bo_wire_packet_parse(made.data, made.len, &p);
-		(void)bo_conns_meet(&conns, BO_DIR_A_TO_B, &p);
+		assert_non_null(flow);
+		assert_int_equal(flow->port[0], 2000 + i);
+		flow->states = malloc(64); /* goes with it */
+		/* Port 1000 is used all the time, so it is never the idle one. */
+		assert_int_equal(met(&conns, 1000)->number, 1);
+		assert_true(conns.nflows <= 100);
 	}
 	assert_int_equal(conns.nflows, 100);
-	make_packet(&(struct spec){ .protocol = IPPROTO_TCP, .source = 1000, .target = 80 }, &made);
-	bo_wire_packet_parse(made.data, made.len, &p);
-	assert_true(bo_conns_meet(&conns, BO_DIR_A_TO_B, &p)->number > first);
+	assert_int_equal(met(&conns, 2499)->number, 500); /* 0, then 1000's, then the rest */
+	assert_int_equal(met(&conns, 2401)->number, 402);
+	assert_int_equal(met(&conns, 2400)->number, 501); /* forgotten: it is a new one */
+	for (uint16_t i = 0; i < 100; i++)
+		(void)met(&conns, (uint16_t)(5000 + i));
+	assert_true(met(&conns, 1000)->number > 501);
 	bo_conns_done(&conns);
 }
 
@@ -416,6 +433,7 @@ int main(void)
 		RULE_TEST(stalled_at_the_byte),
 		RULE_TEST(a_fin_does_not_get_past_a_shortened_packet),
 		RULE_TEST(bytes_count_from_the_rule_on),
+		RULE_TEST(bytes_in_a_syn_are_of_the_stream),
 		RULE_TEST(what_arrived_all_the_same_is_seen),
 		RULE_TEST(cut_when_the_receiver_has_it),
 		RULE_TEST(closed_as_by_the_peer),

@@ -186,6 +186,18 @@ static void a_text_within_and_across_packets(void **state)
 	assert_int_equal(counts().connections, 2);
 }
 
+static void a_text_that_repeats_itself(void **state)
+{
+	struct conn c = conn_at(4, 40000, 5432, 1);
+
+	(void)state;
+	force((struct bo_conn_rule){
+		.action = BO_CONN_DROP, .contains = "ababc", .contains_len = 5, .occurrence = 2 });
+	assert_true(handshake(&c) && data(&c, 0, "abababab") && data(&c, 0, "c"));
+	assert_true(data(&c, 0, "ab"));
+	assert_false(data(&c, 0, "ababc"));
+}
+
 static void not_across_a_gap(void **state)
 {
 	struct conn c = conn_at(4, 40000, 5432, 1);
@@ -386,6 +398,24 @@ static void a_connection_that_is_coming_about(void **state)
 	assert_int_equal(emitted[0].dir, BO_DIR_B_TO_A);
 }
 
+static void a_new_connection_comes_about_and_is_reset(void **state)
+{
+	struct conn c = conn_at(4, 40000, 5432, 1), d = conn_at(4, 40001, 5432, 1);
+
+	(void)state;
+	force((struct bo_conn_rule){
+		.action = BO_CONN_RESET, .protocol = BO_CONN_TCP, .age = BO_CONN_NEW });
+	assert_true(tcp(&c, 0, SYN, NULL) && tcp(&c, 1, SYN | ACK, NULL));
+	assert_int_equal(nemitted, 0);
+	assert_int_equal(counts().connections, 0);
+	assert_true(tcp(&c, 0, ACK, NULL) && is_rst(c.next[0]));
+	assert_true(was_emitted(BO_DIR_B_TO_A, RST, c.next[1]));
+	/* One that the responder refuses needs no help. */
+	assert_true(tcp(&d, 0, SYN, NULL) && tcp(&d, 1, RST | ACK, NULL));
+	assert_int_equal(arrived.tcp_flags, RST | ACK);
+	assert_int_equal(counts().connections, 1);
+}
+
 static void reset_at_a_packet(void **state)
 {
 	struct conn c = conn_at(4, 40000, 5432, 1), other = conn_at(4, 40001, 5432, 1);
@@ -466,6 +496,7 @@ int main(void)
 		RULE_TEST(only_the_first_connections),
 		RULE_TEST(the_nth_packet),
 		RULE_TEST(a_text_within_and_across_packets),
+		RULE_TEST(a_text_that_repeats_itself),
 		RULE_TEST(not_across_a_gap),
 		RULE_TEST(the_second_statement),
 		RULE_TEST(a_text_in_datagrams),
@@ -477,6 +508,7 @@ int main(void)
 		RULE_TEST(survivors_are_seen),
 		RULE_TEST(one_end_only),
 		RULE_TEST(a_connection_that_is_coming_about),
+		RULE_TEST(a_new_connection_comes_about_and_is_reset),
 		RULE_TEST(reset_at_a_packet),
 		RULE_TEST(what_was_reset_is_not_reset_again),
 		RULE_TEST(the_closed_are_left_alone),
