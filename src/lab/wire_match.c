@@ -7,6 +7,7 @@
 #include "wire_match.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
 {
@@ -87,8 +88,16 @@ static bool finds_text(const struct bo_conn_slot *slot, struct bo_conn_lane *lan
 	if (!s->tcp || s->from > lane->scanned)
 		lane->matched = 0;
 	for (int64_t i = from; i < s->to; i++) {
-		char byte = (char)at[i - s->from];
+		const uint8_t *first = at + (i - s->from);
+		char byte;
 
+		/* Most bytes begin nothing. */
+		if (!lane->matched)
+			first = memchr(first, slot->contains[0], (size_t)(s->to - i));
+		if (!first)
+			break;
+		i = s->from + (first - at);
+		byte = (char)*first;
 		while (lane->matched && byte != slot->contains[lane->matched])
 			lane->matched = slot->fall_back[lane->matched - 1];
 		lane->matched += byte == slot->contains[lane->matched];

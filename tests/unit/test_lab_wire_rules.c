@@ -198,6 +198,21 @@ static void a_text_that_repeats_itself(void **state)
 	assert_false(data(&c, 0, "ababc"));
 }
 
+/* What was sent before comes again with more behind it: only that is new. */
+static void a_text_behind_a_retransmission(void **state)
+{
+	struct conn c = conn_at(4, 40000, 5432, 1);
+
+	(void)state;
+	force((struct bo_conn_rule){
+		.action = BO_CONN_DROP, .contains = "UPDATE", .contains_len = 6, .occurrence = 2 });
+	assert_true(handshake(&c) && data(&c, 0, "UPDATE x"));
+	c.next[0] -= 8;
+	assert_true(data(&c, 0, "UPDATE x UP"));
+	c.next[0] -= 4;
+	assert_false(data(&c, 0, "x UPDATE y"));
+}
+
 static void not_across_a_gap(void **state)
 {
 	struct conn c = conn_at(4, 40000, 5432, 1);
@@ -497,6 +512,7 @@ int main(void)
 		RULE_TEST(the_nth_packet),
 		RULE_TEST(a_text_within_and_across_packets),
 		RULE_TEST(a_text_that_repeats_itself),
+		RULE_TEST(a_text_behind_a_retransmission),
 		RULE_TEST(not_across_a_gap),
 		RULE_TEST(the_second_statement),
 		RULE_TEST(a_text_in_datagrams),
