@@ -155,7 +155,7 @@ static void bad_ones_are_refused(void **state)
 		  { NUM("port", 1), NUM("occurrence", 1) },
 		  2 },
 		{ "drop",
-		  "contains: expected 1 bytes to 64 bytes, found 0 bytes",
+		  "contains: expected 1 byte to 64 bytes, found 0 bytes",
 		  { STR("contains", "") },
 		  1 },
 		{ "drop",
