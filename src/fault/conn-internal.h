@@ -85,6 +85,8 @@ const char *bo_fault_conn_wire_only(const struct bo_plan *plan, const struct bo_
 /** bo_fault_conn_rule() - the rule that a checked fault makes; its text is the spec's */
 void bo_fault_conn_rule(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 			struct bo_conn_rule *ret);
+/** bo_fault_conn_claims() - nothing that a bit could say: bo_fault_conn_clash() tells */
+uint32_t bo_fault_conn_claims(const struct bo_plan *plan, const struct bo_fault_spec *spec);
 /** bo_fault_conn_clash() - are both of one kind, and may both mean the same packets? */
 bool bo_fault_conn_clash(const struct bo_plan *plan, const struct bo_fault_spec *a,
 			 const struct bo_fault_spec *b);
@@ -106,6 +108,7 @@ void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_c
 		.confirm = bo_fault_conn_confirm,                \
 		.revert = bo_fault_conn_revert,                  \
 		.describe = bo_fault_conn_describe,              \
+		.claims = bo_fault_conn_claims,                  \
 		.wire_only = bo_fault_conn_wire_only,            \
 		.conn = &(kind_conn),                            \
 	}

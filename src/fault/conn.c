@@ -119,6 +119,13 @@ const char *bo_fault_conn_wire_only(const struct bo_plan *plan, const struct bo_
 	return "netem knows packets but not the connections that they are of";
 }
 
+uint32_t bo_fault_conn_claims(const struct bo_plan *plan, const struct bo_fault_spec *spec)
+{
+	(void)plan;
+	(void)spec;
+	return 0;
+}
+
 bool bo_fault_conn_clash(const struct bo_plan *plan, const struct bo_fault_spec *a,
 			 const struct bo_fault_spec *b)
 {

@@ -224,7 +224,7 @@ static const char *format_unit(enum bo_arg_unit unit, int64_t value, char buf[BO
 		snprintf(buf, BO_UNIT_BUF, "%.6g%%", (double)value / BO_PPM_ALL * 100);
 		return buf;
 	case BO_UNIT_TEXT:
-		snprintf(buf, BO_UNIT_BUF, "%lld bytes", (long long)value);
+		snprintf(buf, BO_UNIT_BUF, "%lld byte%s", (long long)value, value == 1 ? "" : "s");
 		return buf;
 	default:
 		snprintf(buf, BO_UNIT_BUF, "%lld", (long long)value);

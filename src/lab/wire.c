@@ -484,11 +484,19 @@ static void wire_ring(struct bo_wire *wire)
 	(void)!write(wire->bell, &one, sizeof(one));
 }
 
+/** wire_ask() - wait until the order that has been left, under the lock, is in force */
+static void wire_ask(struct bo_wire *wire)
+{
+	uint64_t ticket = ++wire->asked;
+
+	wire_ring(wire);
+	while (wire->done < ticket && !wire->over)
+		pthread_cond_wait(&wire->obeyed, &wire->lock);
+}
+
 int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair *im,
 		   struct bo_err *err)
 {
-	uint64_t ticket;
-
 	if ((unsigned int)dir >= BO_DIR_COUNT)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "wire: no such direction");
 	if (bo_impair_check(im, err) < 0)
@@ -496,10 +504,7 @@ int bo_wire_impair(struct bo_wire *wire, enum bo_dir dir, const struct bo_impair
 	(void)bo_dist_standard(im->dist); /* the first time takes a while: not on the data path */
 	pthread_mutex_lock(&wire->lock);
 	wire->orders[dir] = (struct wire_order){ .pending = true, .im = *im };
-	ticket = ++wire->asked;
-	wire_ring(wire);
-	while (wire->done < ticket && !wire->over)
-		pthread_cond_wait(&wire->obeyed, &wire->lock);
+	wire_ask(wire);
 	pthread_mutex_unlock(&wire->lock);
 	return bo_wire_check(wire, err);
 }
@@ -524,7 +529,6 @@ int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_rule *rules, si
 		      struct bo_err *err)
 {
 	struct bo_wire_rules *first = NULL;
-	uint64_t ticket;
 
 	if (n > BO_CONN_RULES_MAX)
 		return bo_err_set(err, E2BIG, BO_SUBSYS_LAB,
@@ -545,12 +549,10 @@ int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_rule *rules, si
 	wire->rules_order = (struct wire_rules_order){
 		.first = first, .rules = rules, .n = n, .pending = true
 	};
-	ticket = ++wire->asked;
-	wire_ring(wire);
-	while (wire->done < ticket)
-		pthread_cond_wait(&wire->obeyed, &wire->lock);
+	wire_ask(wire);
+	wire->rules_order = (struct wire_rules_order){ 0 };
 	pthread_mutex_unlock(&wire->lock);
-	return 0;
+	return bo_wire_check(wire, err);
 }
 
 int bo_wire_rules_read(struct bo_wire *wire, uint32_t id, struct bo_conn_counts *ret,

@@ -18,7 +18,6 @@
 #define TCP_ACK 0x10u
 #define TCP_SEQ 4
 #define ICMP_ID 4
-#define ICMP6_PROTOCOL 58
 
 void bo_conns_init(struct bo_conns *conns, uint64_t seed)
 {
@@ -67,7 +66,7 @@ static bool identify(const struct bo_wire_packet *p, enum bo_dir dir, struct bo_
 	memcpy(ret->addr[!dir], p->target, p->addr_len);
 	ret->port[dir] = p->source_port;
 	ret->port[!dir] = p->target_port;
-	if ((p->protocol == IPPROTO_ICMP || p->protocol == ICMP6_PROTOCOL) && is_echo(p)) {
+	if ((p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) && is_echo(p)) {
 		id = get16(p->ip + p->l4 + ICMP_ID);
 		ret->port[0] = ret->port[1] = id;
 	}

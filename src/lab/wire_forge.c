@@ -25,6 +25,7 @@ enum {
 	TCP_ACK_NUMBER = 8,
 	TCP_OFFSET = 12,
 	TCP_FLAGS = 13,
+	TCP_WINDOW = 14,
 	TCP_CHECKSUM = 16,
 	TCP_HEADER = 20,
 	HOPS = 64,
@@ -95,6 +96,7 @@ size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t fl
 	put32(tcp + TCP_ACK_NUMBER, ack);
 	tcp[TCP_OFFSET] = TCP_HEADER / 4 << 4;
 	tcp[TCP_FLAGS] = flags;
+	put16(tcp + TCP_WINDOW, UINT16_MAX); /* with FIN: who gets it may go on sending */
 	finish(ip, v6, l4, l4 + TCP_HEADER);
 	return BO_WIRE_HDR_LEN + l4 + TCP_HEADER;
 }

@@ -7,8 +7,7 @@
 #include "wire_match.h"
 
 #include <netinet/in.h>
-
-#define ICMP6_PROTOCOL 58
+#include <string.h>
 
 bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
 {
@@ -18,7 +17,7 @@ bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
 	case BO_CONN_UDP:
 		return protocol == IPPROTO_UDP;
 	case BO_CONN_ICMP:
-		return protocol == IPPROTO_ICMP || protocol == ICMP6_PROTOCOL;
+		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 	default:
 		return true;
 	}
@@ -89,8 +88,16 @@ static bool finds_text(const struct bo_conn_slot *slot, struct bo_conn_lane *lan
 	if (!s->tcp || s->from > lane->scanned)
 		lane->matched = 0;
 	for (int64_t i = from; i < s->to; i++) {
-		char byte = (char)at[i - s->from];
+		const uint8_t *first = at + (i - s->from);
+		char byte;
 
+		/* Most bytes begin nothing. */
+		if (!lane->matched)
+			first = memchr(first, slot->contains[0], (size_t)(s->to - i));
+		if (!first)
+			break;
+		i = s->from + (first - at);
+		byte = (char)*first;
 		while (lane->matched && byte != slot->contains[lane->matched])
 			lane->matched = slot->fall_back[lane->matched - 1];
 		lane->matched += byte == slot->contains[lane->matched];

@@ -54,7 +54,8 @@ struct bo_conn_slot {
 
 /** struct bo_conn_sight - a packet on its way, as all rules see it
  * @flow: NULL when it belongs to none;  @keep: bytes of payload that may go on
- * @from, @to: of its payload in the stream */
+ * @from, @to: of its payload in the stream
+ * @replace: a RST goes on in its place, which wins over @drop */
 struct bo_conn_sight {
 	enum bo_dir dir;
 	int64_t now_ns;
@@ -65,7 +66,7 @@ struct bo_conn_sight {
 	uint32_t seq, ack_number;
 	size_t payload;
 	int64_t from, to;
-	bool drop;
+	bool drop, replace;
 	size_t keep;
 };
 

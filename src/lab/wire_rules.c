@@ -9,7 +9,8 @@
  * Resets.  A kernel takes a RST only at exactly the sequence number that it expects next (RFC 5961 § 3.2).  The end
  * itself says which that is in each acknowledgement; between two of them it is the end of what went on to it.  For a
  * live connection both are tried.  If neither fits, the kernel answers with a challenge ACK, which comes by here, and
- * every packet of a connection that is to end is answered with a RST at the number that it asks for.
+ * every packet of a connection that is to end is answered with a RST at the number that it asks for, and replaced by
+ * one at its own number.
  *
  * Waiting.  Nothing is held back.  What may not pass is dropped and TCP sends it again, so a stalled or dripping flow
  * goes on when its sender's retransmission timer says so.
@@ -31,6 +32,9 @@
 #define TCP_ACK 0x10u
 #define TCP_SEQ 4
 #define TCP_ACK_NUMBER 8
+#define ICMP6_LISTENER_QUERY 130
+#define ICMP6_REDIRECT 137
+#define ICMP6_LISTENER_REPORT2 143
 /* What an end had sent before the RST reached it has come by after so long. */
 #define SURVIVED_NS (BO_NSEC_PER_SEC / 2)
 
@@ -121,6 +125,8 @@ static void learn(const struct bo_conn_sight *s, bool passed, size_t went_on)
 		side->passed = end;
 	}
 	side->fin = side->fin || fin;
+	if (went_on)
+		flow->closed = false;
 	flow->closed = flow->closed || s->rst || (flow->side[0].fin && flow->side[1].fin);
 }
 
@@ -161,9 +167,19 @@ static void touch(struct bo_conn_slot *slot, struct bo_conn_state *state)
 	state->touched = true;
 }
 
+/** was_reset() - a flow of which both ends were is closed until it carries something again */
+static void was_reset(struct bo_conn_state *state, struct bo_conn_flow *flow, int end,
+		      int64_t now_ns)
+{
+	if (!state->was_reset[end])
+		state->reset_ns[end] = now_ns;
+	state->was_reset[end] = true;
+	flow->closed = state->was_reset[0] && state->was_reset[1];
+}
+
 static void send_to(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
-		    struct bo_conn_state *state, const struct bo_conn_flow *flow, int end,
-		    uint8_t flags, uint32_t seq, uint32_t ack, int64_t now_ns)
+		    struct bo_conn_state *state, struct bo_conn_flow *flow, int end, uint8_t flags,
+		    uint32_t seq, uint32_t ack, int64_t now_ns)
 {
 	enum bo_dir dir = (enum bo_dir) !end; /* the way to it: it comes from the other end */
 	uint8_t frame[BO_FORGED_MAX];
@@ -174,10 +190,8 @@ static void send_to(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 		return;
 	}
 	count(&slot->counts.resets, 1);
-	if (flags & TCP_RST && !state->was_reset[end]) {
-		state->was_reset[end] = true;
-		state->reset_ns[end] = now_ns;
-	}
+	if (flags & TCP_RST)
+		was_reset(state, flow, end, now_ns);
 }
 
 static bool end_is_meant(const struct bo_conn_slot *slot, const struct bo_conn_flow *flow, int end)
@@ -195,7 +209,7 @@ static bool end_is_meant(const struct bo_conn_slot *slot, const struct bo_conn_f
 /** reset_end() - RST where @end may expect its next byte: what it has said, and what has gone on to it since
  * @more: one more such place, when @has_more */
 static void reset_end(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
-		      struct bo_conn_state *state, const struct bo_conn_flow *flow, int end,
+		      struct bo_conn_state *state, struct bo_conn_flow *flow, int end,
 		      int64_t now_ns)
 {
 	const struct bo_conn_side *self = &flow->side[end], *other = &flow->side[!end];
@@ -215,8 +229,7 @@ static void reset_end(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 
 /** end_connection() - reset the ends that are meant, as far as this moment allows */
 static void end_connection(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
-			   struct bo_conn_state *state, const struct bo_conn_flow *flow,
-			   int64_t now_ns)
+			   struct bo_conn_state *state, struct bo_conn_flow *flow, int64_t now_ns)
 {
 	touch(slot, state);
 	state->ending = true;
@@ -227,7 +240,7 @@ static void end_connection(struct bo_wire_rules *rules, struct bo_conn_slot *slo
 
 /** close_connection() - FIN to both ends; the receiver of @dir has all of its stream up to @at */
 static void close_connection(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
-			     struct bo_conn_state *state, const struct bo_conn_flow *flow,
+			     struct bo_conn_state *state, struct bo_conn_flow *flow,
 			     enum bo_dir dir, int64_t now_ns)
 {
 	const struct bo_conn_side *from = &flow->side[dir], *to = &flow->side[!dir];
@@ -259,10 +272,12 @@ static void answer(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 		return;
 	if (s->ack && end_is_meant(slot, s->flow, self))
 		send_to(rules, slot, state, s->flow, self, TCP_RST, s->ack_number, 0, s->now_ns);
-	if (end_is_meant(slot, s->flow, other) && !state->was_reset[other]) {
-		reset_end(rules, slot, state, s->flow, other, s->now_ns);
-		if (s->flow->side[other].acked && s->flow->side[other].ack != s->seq)
-			send_to(rules, slot, state, s->flow, other, TCP_RST, s->seq, 0, s->now_ns);
+	/* In its place, so that what was sent before it arrives before it: the other end then expects just this number.
+	 * One that has had its FIN needs nothing more. */
+	if (end_is_meant(slot, s->flow, other) && !slot->rule.orderly) {
+		s->replace = true;
+		count(&slot->counts.resets, 1);
+		was_reset(state, s->flow, other, s->now_ns);
 	}
 }
 
@@ -338,13 +353,13 @@ static void act_drip(struct bo_conn_slot *slot, struct bo_conn_state *state,
 	ticks = (s->now_ns - lane->tick_ns) / rule->every_ns;
 	lane->tick_ns += ticks * rule->every_ns;
 	lane->credit += ticks * rule->after_bytes;
+	/* A datagram that was dropped does not come again: the next one takes its place. */
+	if (!s->tcp)
+		lane->offered = lane->passed;
 	/* Who had nothing to send saves nothing up. */
 	if (lane->passed >= lane->offered && lane->credit > lane->passed + rule->after_bytes)
 		lane->credit = lane->passed + rule->after_bytes;
 	lane->barrier = lane->credit;
-	/* A datagram that was dropped does not come again: the next one takes its place. */
-	if (!s->tcp)
-		lane->offered = lane->passed;
 	pass_up_to(slot, state, lane, s, s->tcp ? s->from : lane->passed, lane->credit);
 }
 
@@ -451,10 +466,20 @@ static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	act(rules, slot, state, s);
 }
 
-static bool is_probe(const struct bo_wire_packet *p)
+/** is_of_the_link() - a probe, or what the kernels at both ends say about addresses and groups (RFC 4861, RFC 3810) */
+static bool is_of_the_link(const struct bo_wire_packet *p)
 {
-	return p->has_l4 && p->protocol == IPPROTO_UDP &&
-	       (p->source_port == BO_LINKPROBE_PORT || p->target_port == BO_LINKPROBE_PORT);
+	uint8_t type;
+
+	if (!p->has_l4)
+		return false;
+	if (p->protocol == IPPROTO_UDP)
+		return p->source_port == BO_LINKPROBE_PORT || p->target_port == BO_LINKPROBE_PORT;
+	if (p->version != 6 || p->protocol != IPPROTO_ICMPV6)
+		return false;
+	type = p->ip[p->l4];
+	return (type >= ICMP6_LISTENER_QUERY && type <= ICMP6_REDIRECT) ||
+	       type == ICMP6_LISTENER_REPORT2;
 }
 
 bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t now_ns,
@@ -464,10 +489,10 @@ bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t no
 	struct bo_conn_sight s = {
 		.dir = dir, .now_ns = now_ns, .packet = packet, .packets = packets
 	};
-	bool drop = false;
+	bool drop = false, replace = false;
 	size_t keep;
 
-	if (is_probe(packet))
+	if (is_of_the_link(packet))
 		return true;
 	s.flow = bo_conns_meet(&rules->conns, dir, packet);
 	look(&s);
@@ -477,7 +502,7 @@ bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t no
 
 		if (!slot->rule.id)
 			continue;
-		s.drop = false;
+		s.drop = s.replace = false;
 		s.keep = s.payload;
 		rule_see(rules, slot, &s);
 		if (s.drop)
@@ -485,10 +510,16 @@ bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t no
 		else if (s.keep < s.payload)
 			count(&slot->counts.shortened, 1);
 		drop = drop || s.drop;
+		replace = replace || s.replace;
 		keep = s.keep < keep ? s.keep : keep;
 	}
 	if (s.flow)
 		learn(&s, !drop, keep);
+	if (replace) {
+		*len = bo_forge_tcp(s.flow, dir, TCP_RST, s.seq, 0, frame);
+		bo_wire_packet_parse(frame, *len, packet);
+		return true;
+	}
 	if (!drop && keep < s.payload)
 		*len = bo_forge_shorten(frame, packet, keep);
 	return !drop;

@@ -96,7 +96,8 @@ void bo_wire_rules_replace(struct bo_wire_rules *rules, const struct bo_conn_rul
 bool bo_wire_rules_per_packet(const struct bo_wire_rules *rules);
 /**
  * bo_wire_rules_pass() - what becomes of a frame
- * @packet, @frame, @len: corrected when only the beginning goes on;  @packets: how many it is worth
+ * @packet, @frame, @len: corrected when only the beginning goes on, or a RST in its place
+ * @frame: room for BO_FORGED_MAX bytes at least;  @packets: how many it is worth
  * Return: true when it goes on
  */
 bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t now_ns,

@@ -27,6 +27,9 @@ catalogue_test(memory/limit-ramp fixed PASS)
 # Cornered, the service is OOM-killed or stuck at its limit: the kernel decides, and on cgroup v1 it may refuse the limit.
 catalogue_test(memory/limit-ramp defective FAIL "memory.usage")
 catalogue_test(memory/limit-ramp wrongfix FAIL "memory.usage")
+catalogue_test(dependencies/half-open-connection fixed PASS)
+catalogue_test(dependencies/half-open-connection defective FAIL "must errors.ratio <= 10% within 7s of fault")
+catalogue_test(dependencies/half-open-connection wrongfix FAIL "must errors.ratio <= 10% within 7s of fault")
 
 # The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests, longer
 # phases, and more slack beyond the timeout (the defective build is three seconds late).

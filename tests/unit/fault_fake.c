@@ -40,6 +40,35 @@ static int fake_link_impair(void *self, int link, enum bo_dir dir, const struct 
 	return r;
 }
 
+static int fake_link_rules(void *self, int link, const struct bo_conn_rule *rules, size_t n,
+			   struct bo_err *err)
+{
+	struct fake *fake = self;
+	int r = answer(fake, err);
+
+	if (r < 0 || fake->lies)
+		return r;
+	if (n)
+		memcpy(fake->rules[link], rules, n * sizeof(*rules));
+	fake->nrules[link] = n;
+	return 0;
+}
+
+static int fake_link_rule_counts(void *self, int link, uint32_t id, struct bo_conn_counts *ret,
+				 struct bo_err *err)
+{
+	const struct fake *fake = self;
+	int r = answer(fake, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct bo_conn_counts){ 0 };
+	for (size_t i = 0; i < fake->nrules[link]; i++)
+		if (fake->rules[link][i].id == id)
+			*ret = fake->conn_counts;
+	return 0;
+}
+
 static int fake_link_probe(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err)
 {
 	struct fake *fake = self;
@@ -273,6 +302,8 @@ struct fake *fake_new(void)
 		.machine = &fake->machine,
 		.link_driver = "wire",
 		.link_impair = fake_link_impair,
+		.link_rules = fake_link_rules,
+		.link_rule_counts = fake_link_rule_counts,
 		.link_probe = fake_link_probe,
 		.link_measure = fake_link_measure,
 		.node_kill = fake_node_kill,

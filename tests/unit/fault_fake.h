@@ -29,11 +29,12 @@ struct fake {
 	bool lies;      /* says yes, does nothing */
 	int fail_errno; /* every call fails with this */
 	bool ignores_term;
-	bool stays_down;           /* node_start succeeds and nothing runs */
-	int64_t unreclaimable;     /* [memory] limits below this are refused with EBUSY */
-	int64_t base_delay_ns;     /* of every path */
-	int64_t standing_queue_ns; /* added where a rate is in force */
-	double rate_factor;        /* what becomes of an asked rate */
+	bool stays_down;                   /* node_start succeeds and nothing runs */
+	int64_t unreclaimable;             /* [memory] limits below this are refused with EBUSY */
+	int64_t base_delay_ns;             /* of every path */
+	int64_t standing_queue_ns;         /* added where a rate is in force */
+	double rate_factor;                /* what becomes of an asked rate */
+	struct bo_conn_counts conn_counts; /* what every rule on connections has done */
 
 	struct bo_plan *plan;
 	struct bo_hands hands;
@@ -41,6 +42,8 @@ struct fake {
 	struct bo_fault_record records[16];
 	struct fake_change changes[LINKS][BO_DIR_COUNT][FAKE_CHANGES];
 	size_t nchanges[LINKS][BO_DIR_COUNT];
+	struct bo_conn_rule rules[LINKS][BO_CONN_RULES_MAX];
+	size_t nrules[LINKS];
 	bool probing[LINKS][BO_DIR_COUNT];
 	struct bo_node_state nodes[NODES];
 	struct bo_mem_stat memory[NODES];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brownout/model/conn.h — what happens to the packets of chosen connections on a link.
  * A rule is a filter and an action.  Every rule in force sees every packet; where several apply, the harshest wins.
- * Packets of the link probe (UDP port BO_LINKPROBE_PORT) are no rule's business.
+ * Packets of the link probe (UDP port BO_LINKPROBE_PORT) are no rule's business, nor are neighbour and listener
+ * discovery of IPv6.
  * Owns: nothing (plain record; @contains is borrowed).  Threads: copy it.  Privilege: none. */
 #pragma once
 #include <stddef.h>
@@ -78,7 +79,7 @@ struct bo_conn_rule {
 /**
  * struct bo_conn_counts - what a rule did since it came into force
  * @connections: flows that it acted on;  @matched: packets that its filter chose
- * @dropped: packets;  @shortened: packets of which only the beginning went on
+ * @dropped: packets, also those replaced by a RST;  @shortened: packets of which only the beginning went on
  * @resets: RST (with @orderly: FIN) segments that the kernel of an end has taken;  @unsent: that it did not take
  * @passed_bytes: [STALL, CUT, DRIP] payload of the chosen flows that went on, retransmissions not counted
  * @escaped: flows in which the far end acknowledged or answered what cannot have reached it

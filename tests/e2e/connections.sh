@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# connections.sh CASE — faults on connections of a Go service, through the real keeper and the real wire: whether the
+# fault was confirmed, and what the service made of it.
+# Environment: BROWNOUT (the program), SERVICES (folder of the Go services)
+set -eu
+case=$1
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+variant=fixed
+scenario=${case%-defective}
+[ "$scenario" = "$case" ] || variant=defective
+PATH=$SERVICES:$PATH "$BROWNOUT" run --plain --out "$out" --set "case=$scenario" --set "variant=$variant" \
+	"$(dirname "$0")/connections/pool.lua" >"$out/console" 2>&1 || true
+python3 - "$out"/*/run.json "$case" <<'EOF2' || { cat "$out/console"; exit 1; }
+import json
+import re
+import sys
+
+run = json.load(open(sys.argv[1]))
+case = sys.argv[2]
+wrong = []
+
+
+def check(ok, what):
+    if not ok:
+        wrong.append(what)
+
+
+def number(fault, what):
+    m = re.search(r"(\d+) " + what, fault["achieved"])
+    return int(m.group(1)) if m else 0
+
+
+faults = {f["kind"]: f for f in run["faults"]}
+budgets = {b["text"]: b["outcome"] for b in run["budgets"]}
+for f in run["faults"]:
+    want = "unknown" if case == "nothing" else "ok"
+    check(f["confirm"] == want, f"{f['id']} is {f['confirm']}: {f['achieved']} {f.get('reason')}")
+    check(f["driver"] == "wire", f"{f['id']}: driver {f['driver']}")
+loads = {p["name"]: p["loads"][0] for p in run["phases"] if p["loads"]}
+check(loads["heal"]["error_ratio"] <= 0.05 or case.endswith("defective"), f"heal: {loads['heal']}")
+
+if case == "nothing" else "ok"
+    check(f["confirm"] == want, f"{f['id']} is {f['confirm']}: {f['achieved']} {f.get('reason')}")
+    check(f["driver"] == "wire", f"{f['id']}: driver {f['driver']}")
+errors = {p["name"]: sum(l["errors"].values()) if isinstance(l.get("errors"), dict) else l.get("errors", 0)
+          for p in run["phases"] for l in p.get("loads", [])}
+requests = {p["name"]: l.get("requests", 0) for p in run["phases"] for l in p.get("loads", [])}
+
+if case == "nothing":
+    check("no connection to port 5433 on db-orders was there to be reset" in run["faults"][0]["reason"], "reason")
+    check(run["outcome"]["verdict"] == "INCONCLUSIVE", run["outcome"]["verdict"])
+elif case == "reset":
+    check(number(faults["reset"], "connection") >= 1, "connections")
+    check(all(o == "PASS" for o in budgets.values()), budgets)
+elif case == "connect-timeout":
+    check(budgets["latency.max <= 1.25s in fault"] == "PASS", budgets)
+elif case == "connect-timeout-defective":
+    check(budgets["latency.max <= 1.25s in fault"] == "FAIL", budgets)
+elif case == "second-statement":
+    # One statement per connection is answered: each second one ends its connection.
+    check(number([f for f in run["faults"] if "GET" in f["requested"]][0], "connection") >= 50, "connections")
+    check(loads["fault"]["errors"] == 0, "the pool asks once more on another connection")
+elif case == "refuse":
+    # The pool is empty, and every try to fill it fails, at once.
+    check(loads["fault"]["error_ratio"] >= 0.9 and loads["fault"]["p99_ms"] < 500, loads["fault"])
+elif case in ("cut", "close", "stall", "drip"):
+    check(number(run["faults"][0], "shortened") >= 1, run["faults"][0]["achieved"])
+print("\n".join(str(w) for w in wrong))
+sys.exit(bool(wrong))
+EOF2

@@ -1,0 +1,40 @@
+-- Purpose: faults on connections against a service with a pool of them: see ../connections.sh.
+-- Topology: client -> orders -> db.  Expected: per case, in connections.sh.
+local bo = require "brownout"
+
+local case = bo.param("case", "reset")
+local variant = bo.param("variant", "fixed")
+
+local t = bo.scenario "connections" {
+	phases = { warmup = "1s", base = "2s", fault = "5s", heal = "2s", settle = "1s" },
+}
+local db = t:dependency "db" { command = { "backend", "--listen", ":5432" }, ready = bo.tcp(5432) }
+local orders = t:subject "orders" {
+	command = { "orders-" .. variant, "--backend", "db:5432", "--timeout", "1s", "--pool", "32" },
+	ready = bo.http "http://orders:8080/healthz",
+}
+t:load "checkout" { url = "http://orders:8080/checkout", rate = 60, timeout = "4s" }
+
+local link = t:link(orders, db)
+if case == "reset" then
+	t:during("fault", link:reset { port = 5432 })
+	t:budget "must errors.ratio <= 1% within 2s of fault sustained for 2s"
+elseif case == "connect-timeout" then
+	-- The pool is emptied once, and nothing can be dialled afterwards.
+	t:during("fault", link:reset { port = 5432 }, link:syn_drop { port = 5432 })
+	t:budget "latency.max <= 1.25s in fault"
+elseif case == "second-statement" then
+	t:during("fault", link:reset { port = 5432, contains = "GET", occurrence = 2, connections = "new" }, link:reset { port = 5432 })
+elseif case == "refuse" then
+	t:during("fault", link:reset { port = 5432 }, link:refuse { port = 5432, toward = db })
+elseif case == "cut" then
+	t:during("fault", link:data_limit("100B", { port = 5432, toward = orders }))
+elseif case == "close" then
+	t:during("fault", link:data_limit("100B", { port = 5432, toward = orders, how = "close" }))
+elseif case == "stall" then
+	t:during("fault", link:stall("100B", { port = 5432, toward = orders }))
+elseif case == "drip" then
+	t:during("fault", link:drip("4B", { every = "100ms", port = 5432, toward = orders }))
+elseif case == "nothing" then
+	t:during("fault", link:reset { port = 5433 })
+end

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build wrongfix
+
+package watch
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// Variant is the name of this build.
+const Variant = "wrongfix"
+
+// dial is the repair that comes to mind first: timeouts wherever the service does something. A connection that only
+// reads does nothing.
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: -1, Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetWriteDeadline(time.Now().Add(time.Second))
+}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# Faults on connections: packets taken apart, rules, and rules between real sockets.
+brownout_unit_test(test_lab_wire_packet LIBS lab SOURCES wire_packets.c)
+brownout_unit_test(test_lab_wire_rules LIBS lab SOURCES wire_packets.c wire_rules_rig.c)
+brownout_unit_test(test_lab_wire_bytes LIBS lab SOURCES wire_packets.c wire_rules_rig.c)
+foreach(name packet rules bytes)
+	target_include_directories(test_lab_wire_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
+endforeach()
+brownout_unit_test(test_lab_wire_conns_net LIBS lab SOURCES wire_netns.c TIMEOUT 120)
+brownout_unit_test(test_fault_conn LIBS fault SOURCES fault_fake.c)
+target_include_directories(test_fault_conn PRIVATE ${PROJECT_SOURCE_DIR}/src/fault)

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/test_fault_conn.c — faults on connections: which rule each makes, what is refused, and that hands which do
+ * nothing are found out.  Privilege: none. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conn-internal.h"
+#include "fault_fake.h"
+
+#define LINK BO_TARGET_LINK, LINK_BACK
+#define BOTH 3u
+
+static struct fake *fake;
+static struct bo_fault_set set;
+
+static int set_up(void **state)
+{
+	(void)state;
+	fake = fake_new();
+	fake->conn_counts = (struct bo_conn_counts){
+		.connections = 2, .matched = 9, .dropped = 4, .resets = 4
+	};
+	return 0;
+}
+
+static int set_down(void **state)
+{
+	(void)state;
+	bo_fault_set_done(&set);
+	fake_free(fake);
+	return 0;
+}
+
+static void begin(void)
+{
+	struct bo_err err = { 0 };
+
+	for (size_t i = 0; i < fake->plan->faults.len; i++)
+		if (bo_fault_check(fake->plan, &fake->plan->faults.items[i], &err) < 0)
+			fail_msg("%s", err.msg);
+	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
+	set.clock = fake_clock;
+	set.t0_ns = fake_now;
+	assert_int_equal(bo_fault_set_watch(&set, &err), 0);
+}
+
+static void apply(size_t i)
+{
+	struct bo_err err = { 0 };
+
+	if (bo_fault_set_apply(&set, i, fake_now, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void revert(size_t i)
+{
+	struct bo_err err = { 0 };
+
+	assert_int_equal(bo_fault_set_revert(&set, i, &err), 0);
+}
+
+static struct bo_conn_rule rule_of(const char *kind, const struct bo_arg *args, size_t n)
+{
+	const struct bo_fault_spec *spec = fake_fault(fake, kind, LINK, args, n);
+	struct bo_err err = { 0 };
+	struct bo_conn_rule rule;
+
+	if (bo_fault_check(fake->plan, spec, &err) < 0)
+		fail_msg("%s", err.msg);
+	bo_fault_conn_rule(fake->plan, spec, &rule);
+	assert_int_equal(bo_conn_rule_check(&rule, &err), 0);
+	return rule;
+}
+
+static void each_kind_makes_its_rule(void **state)
+{
+	struct bo_conn_rule r;
+
+	(void)state;
+	r = rule_of("drop",
+		    ARGS(STR("protocol", "tcp"), NUM("port", 5432), STR("connections", "new"),
+			 NUM("first", 3), STR("contains", "UPDATE"), NUM("occurrence", 2),
+			 BOOLEAN("handshake", false), STR("toward", "db")));
+	assert_int_equal(r.action, BO_CONN_DROP);
+	assert_int_equal(r.protocol, BO_CONN_TCP);
+	assert_int_equal(r.port, 5432);
+	assert_int_equal(r.age, BO_CONN_NEW);
+	assert_int_equal(r.first, 3);
+	assert_int_equal(r.contains_len, 6);
+	assert_memory_equal(r.contains, "UPDATE", 6);
+	assert_int_equal(r.occurrence, 2);
+	assert_int_equal(r.packets, BO_CONN_NO_HANDSHAKE);
+	assert_int_equal(r.dirs, 1u << BO_DIR_A_TO_B);
+	r = rule_of("drop", ARGS(NUM("packet", 7), STR("toward", "orders")));
+	assert_int_equal(r.packet, 7);
+	assert_int_equal(r.protocol, BO_CONN_ANY_PROTOCOL);
+	assert_int_equal(r.packets, BO_CONN_ALL_PACKETS);
+	assert_int_equal(r.dirs, 1u << BO_DIR_B_TO_A);
+	r = rule_of("syn_drop", NULL, 0);
+	assert_true(r.action == BO_CONN_DROP && r.packets == BO_CONN_SYN_ONLY &&
+		    r.age == BO_CONN_NEW && r.protocol == BO_CONN_TCP && r.dirs == BOTH);
+	r = rule_of("refuse", ARGS(NUM("first", 2)));
+	assert_true(r.action == BO_CONN_REFUSE && r.age == BO_CONN_NEW && r.first == 2 &&
+		    r.protocol == BO_CONN_TCP);
+	r = rule_of("reset", ARGS(STR("to", "responder")));
+	assert_true(r.action == BO_CONN_RESET && r.age == BO_CONN_ESTABLISHED &&
+		    r.ends == BO_CONN_RESPONDER);
+	r = rule_of("reset", ARGS(STR("contains", "x")));
+	assert_true(r.age == BO_CONN_ANY_AGE && r.ends == BO_CONN_BOTH_ENDS);
+	r = rule_of("reset", ARGS(STR("contains", "x"), STR("connections", "established")));
+	assert_int_equal(r.age, BO_CONN_ESTABLISHED);
+	r = rule_of("half_open", NULL, 0);
+	assert_true(r.action == BO_CONN_DROP && r.age == BO_CONN_ESTABLISHED &&
+		    r.packets == BO_CONN_ALL_PACKETS && r.dirs == BOTH);
+	r = rule_of("stall", ARGS(STR("", "4KiB"), STR("protocol", "udp")));
+	assert_true(r.action == BO_CONN_STALL && r.after_bytes == 4096 &&
+		    r.protocol == BO_CONN_UDP);
+	r = rule_of("drip", ARGS(STR("", "10B"), STR("every", "200ms")));
+	assert_true(r.action == BO_CONN_DRIP && r.after_bytes == 10 && r.every_ns == 200 * MS);
+	r = rule_of("data_limit", ARGS(STR("", "1KiB")));
+	assert_true(r.action == BO_CONN_CUT && r.after_bytes == 1024 && !r.orderly &&
+		    r.protocol == BO_CONN_TCP);
+	r = rule_of("data_limit", ARGS(STR("after", "1KiB"), STR("how", "close")));
+	assert_true(r.orderly);
+}
+
+static void bad_ones_are_refused(void **state)
+{
+	static const struct {
+		const char *kind, *says;
+		struct bo_arg args[3];
+		size_t nargs;
+	} bad[] = {
+		{ "drop", "for everything there is blackhole", { { 0 } }, 0 },
+		{ "drop", "port: expected 1 to 65535, found 0", { NUM("port", 0) }, 1 },
+		{ "drop",
+		  "protocol: expected one of any|tcp|udp|icmp, found \"sctp\"",
+		  { STR("protocol", "sctp") },
+		  1 },
+		{ "drop", "ICMP has none", { STR("protocol", "icmp"), NUM("port", 1) }, 2 },
+		{ "drop", "only TCP has one", { NUM("port", 1), BOOLEAN("handshake", false) }, 2 },
+		{ "drop",
+		  "expected one of them, found both",
+		  { NUM("packet", 1), STR("contains", "x") },
+		  2 },
+		{ "drop",
+		  "occurrence: expected contains",
+		  { NUM("port", 1), NUM("occurrence", 1) },
+		  2 },
+		{ "drop",
+		  "contains: expected 1 byte to 64 bytes, found 0 bytes",
+		  { STR("contains", "") },
+		  1 },
+		{ "drop",
+		  "contains: expected a text such as \"UPDATE\", found number 5",
+		  { NUM("contains", 5) },
+		  1 },
+		{ "reset", "toward: expected 'orders' or 'db'", { STR("toward", "client") }, 1 },
+		{ "reset", "no option 'prot'; did you mean 'port'", { NUM("prot", 1) }, 1 },
+		{ "drip", "'every' is missing", { STR("", "1KiB") }, 1 },
+		{ "stall", "after", { STR("", "-1KiB") }, 1 },
+		{ "data_limit", "'after' is missing", { { 0 } }, 0 },
+		{ "half_open", "no option 'toward'", { STR("toward", "db") }, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const struct bo_fault_spec *spec = fake_fault(fake, bad[i].kind, LINK, bad[i].args,
+							      bad[i].nargs);
+		struct bo_err err = { 0 };
+
+		if (bo_fault_check(fake->plan, spec, &err) == 0)
+			fail_msg("%zu was accepted", i);
+		if (!strstr(err.msg, bad[i].says) || !strstr(err.msg, bad[i].kind))
+			fail_msg("expected \"%s\", found \"%s\"", bad[i].says, err.msg);
+	}
+}
+
+static void only_the_wire_can(void **state)
+{
+	static const char *const kinds[] = { "syn_drop", "refuse", "reset", "half_open", "stall" };
+	struct bo_err err = { 0 };
+	size_t index = 9;
+
+	(void)state;
+	assert_null(bo_fault_wire_only(fake->plan, &index));
+	assert_false(bo_fault_link_tracks(fake->plan, LINK_BACK));
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		(void)fake_fault(fake, kinds[i], LINK, NULL, 0);
+	assert_non_null(strstr(bo_fault_wire_only(fake->plan, &index), "netem"));
+	assert_int_equal(index, 0);
+	assert_true(bo_fault_link_tracks(fake->plan, LINK_BACK));
+	assert_false(bo_fault_link_tracks(fake->plan, LINK_FRONT));
+	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
+	assert_int_equal(bo_fault_set_supported(&set, &index, &err), 0);
+	fake->machine.tun = false;
+	fake->machine.netem = true;
+	assert_int_equal(bo_fault_set_supported(&set, &index, &err), -ENOTSUP);
+	assert_non_null(strstr(err.msg, "TUN"));
+}
+
+static void a_link_has_the_rules_of_all_that_are_active(void **state)
+{
+	(void)state;
+	(void)fake_fault(fake, "refuse", LINK, ARGS(NUM("port", 80)));
+	(void)fake_fault(fake, "reset", BO_TARGET_LINK, LINK_FRONT, NULL, 0);
+	(void)fake_fault(fake, "stall", LINK, ARGS(NUM("port", 80)));
+	begin();
+	assert_false(fake->probing[LINK_BACK][0]);
+	apply(0);
+	apply(1);
+	apply(2);
+	assert_int_equal(fake->nrules[LINK_BACK], 2);
+	assert_int_equal(fake->nrules[LINK_FRONT], 1);
+	assert_int_equal(fake->rules[LINK_BACK][0].action, BO_CONN_REFUSE);
+	assert_int_equal(fake->rules[LINK_BACK][1].action, BO_CONN_STALL);
+	assert_int_not_equal(fake->rules[LINK_BACK][0].id, fake->rules[LINK_BACK][1].id);
+	revert(0);
+	assert_int_equal(fake->nrules[LINK_BACK], 1);
+	assert_int_equal(fake->rules[LINK_BACK][0].action, BO_CONN_STALL);
+	revert(2);
+	revert(2);
+	assert_int_equal(fake->nrules[LINK_BACK], 0);
+	assert_int_equal(fake->nrules[LINK_FRONT], 1);
+	revert(1);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(fake->records[i].confirm, BO_CONFIRM_OK);
+	assert_string_equal(fake->records[0].driver, "wire");
+	assert_string_equal(
+		fake->records[0].requested,
+		"refused: new TCP connections to port 80 on orders-db (both directions)");
+	assert_non_null(
+		strstr(fake->records[0].achieved, "2 connections, 4 packets dropped, 4 RST sent"));
+}
+
+static void what_did_not_happen_is_said(void **state)
+{
+	static const struct {
+		const char *kind;
+		struct bo_conn_counts counts;
+		enum bo_confirm confirm;
+		const char *says;
+	} cases[] = {
+		{ "reset",
+		  { 0 },
+		  BO_CONFIRM_UNKNOWN,
+		  "no connection to port 80 on orders-db was there to be reset" },
+		{ "refuse",
+		  { 0 },
+		  BO_CONFIRM_UNKNOWN,
+		  "no connection to port 80 on orders-db was tried" },
+		{ "half_open", { 0 }, BO_CONFIRM_UNKNOWN, "existed when it began" },
+		{ "stall", { .matched = 5 }, BO_CONFIRM_UNKNOWN, "carried that much" },
+		{ "stall", { .connections = 1, .dropped = 1 }, BO_CONFIRM_OK, "" },
+		{ "syn_drop",
+		  { .connections = 3, .escaped = 1 },
+		  BO_CONFIRM_OFF,
+		  "in 1 of 3 connections" },
+		{ "reset",
+		  { .connections = 3, .resets = 6, .survived = 2 },
+		  BO_CONFIRM_OFF,
+		  "2 of 3 connections to port 80 on orders-db went on" },
+		{ "reset",
+		  { .connections = 3, .unsent = 6 },
+		  BO_CONFIRM_OFF,
+		  "its device took no packet" },
+		{ "reset", { .connections = 3, .resets = 6, .unsent = 1 }, BO_CONFIRM_OK, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct bo_fault_record *record = &fake->records[0];
+
+		(void)fake_fault(fake, cases[i].kind, LINK, ARGS(NUM("port", 80)));
+		fake->conn_counts = cases[i].counts;
+		begin();
+		apply(0);
+		revert(0);
+		if (record->confirm != cases[i].confirm || !strstr(record->reason, cases[i].says))
+			fail_msg("%zu: %s \"%s\"", i, bo_confirm_name(record->confirm),
+				 record->reason);
+		set_down(NULL);
+		set_up(NULL);
+	}
+}
+
+static void hands_that_do_nothing_are_found_out(void **state)
+{
+	static const char *const kinds[] = { "syn_drop", "refuse", "reset", "half_open", "stall" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		(void)fake_fault(fake, kinds[i], LINK, NULL, 0);
+		begin();
+		fake->lies = true;
+		apply(0);
+		revert(0);
+		assert_int_equal(fake->records[0].confirm, BO_CONFIRM_UNKNOWN);
+		set_down(NULL);
+		set_up(NULL);
+	}
+}
+
+static void hands_that_fail_are_heard(void **state)
+{
+	struct bo_err err = { 0 };
+
+	(void)state;
+	(void)fake_fault(fake, "reset", LINK, NULL, 0);
+	begin();
+	fake->fail_errno = EIO;
+	assert_int_equal(bo_fault_set_apply(&set, 0, fake_now, &err), -EIO);
+	assert_int_equal(fake->records[0].confirm, BO_CONFIRM_OFF);
+	fake->hands.link_rules = NULL;
+	assert_int_equal(bo_fault_set_apply(&set, 0, fake_now, &err), -ENOTSUP);
+}
+
+static int overlap(const char *a, const struct bo_arg *x, size_t nx, const char *b,
+		   const struct bo_arg *y, size_t ny)
+{
+	struct bo_err err = { 0 };
+	size_t index;
+	int r;
+
+	(void)fake_fault(fake, a, LINK, x, nx);
+	(void)fake_fault(fake, b, LINK, y, ny);
+	r = bo_fault_check_overlap(fake->plan, &index, &err);
+	if (r < 0)
+		assert_non_null(
+			strstr(err.msg, "what becomes of the same connections of orders-db"));
+	fake->plan->faults.len = 0;
+	return r;
+}
+
+static void the_same_twice_is_an_error(void **state)
+{
+	(void)state;
+	assert_int_equal(overlap("stall", NULL, 0, "stall", ARGS(NUM("port", 80))), -EINVAL);
+	assert_int_equal(overlap("reset", ARGS(NUM("port", 80)), "reset", ARGS(NUM("port", 80))),
+			 -EINVAL);
+	assert_int_equal(overlap("reset", ARGS(NUM("port", 81)), "reset", ARGS(NUM("port", 80))),
+			 0);
+	assert_int_equal(overlap("stall", ARGS(STR("toward", "db")), "stall",
+				 ARGS(STR("toward", "orders"))),
+			 0);
+	assert_int_equal(overlap("reset", NULL, 0, "refuse", NULL, 0), 0);
+	assert_int_equal(overlap("reset", NULL, 0, "delay", ARGS(STR("", "5ms"))), 0);
+	assert_int_equal(overlap("drop", ARGS(STR("protocol", "tcp")), "drop",
+				 ARGS(STR("protocol", "udp"))),
+			 0);
+	assert_int_equal(overlap("reset", ARGS(STR("contains", "a")), "reset",
+				 ARGS(STR("contains", "b"))),
+			 0);
+	assert_int_equal(overlap("reset", ARGS(STR("contains", "a")), "reset",
+				 ARGS(STR("contains", "a"))),
+			 -EINVAL);
+}
+
+#define CONN_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, set_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CONN_TEST(each_kind_makes_its_rule),
+		CONN_TEST(bad_ones_are_refused),
+		CONN_TEST(only_the_wire_can),
+		CONN_TEST(a_link_has_the_rules_of_all_that_are_active),
+		CONN_TEST(what_did_not_happen_is_said),
+		CONN_TEST(hands_that_do_nothing_are_found_out),
+		CONN_TEST(hands_that_fail_are_heard),
+		CONN_TEST(the_same_twice_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
