@@ -69,6 +69,14 @@ static int link_measure(void *self, int link, enum bo_dir dir, int64_t from_ns, 
 	return bo_linkprobe_measure(lab->probe, link, dir, from_ns, to_ns, ret, err);
 }
 
+static int link_samples(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			struct bo_link_samples *ret, struct bo_err *err)
+{
+	struct bo_labctl *lab = self;
+
+	return bo_linkprobe_samples(lab->probe, link, dir, from_ns, to_ns, ret, err);
+}
+
 /* the end of a node that we asked for; returns once the keeper has said that it is over */
 static int wait_ended(struct bo_labctl *lab, int node, int64_t timeout_ns, struct bo_err *err)
 {
@@ -405,6 +413,7 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		.link_impair = link_impair,
 		.link_probe = link_probe,
 		.link_measure = link_measure,
+		.link_samples = link_samples,
 		.node_kill = node_kill,
 		.node_term = node_term,
 		.node_start = node_start,

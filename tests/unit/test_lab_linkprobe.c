@@ -25,14 +25,14 @@
 
 static void summary_takes_the_window_only(void **state)
 {
-	struct probe_log log = { .probes = calloc(PROBE_RING, sizeof(struct probe_sent)) };
+	struct probe_log log = { .probes = calloc(PROBE_RING, sizeof(struct bo_link_sample)) };
 	struct bo_link_measure m;
 
 	(void)state;
 	assert_non_null(log.probes);
 	/* More than the ring holds: the oldest are forgotten, the numbers go on. */
 	for (uint64_t n = 0; n < PROBE_RING + 1000; n++)
-		log.probes[n % PROBE_RING] = (struct probe_sent){
+		log.probes[n % PROBE_RING] = (struct bo_link_sample){
 			.sent_ns = (int64_t)n * 10, .delay_ns = n % 4 == 0 ? -1 : (int64_t)(n % 100)
 		};
 	log.next_probe = PROBE_RING + 1000;
@@ -52,18 +52,18 @@ static void summary_takes_the_window_only(void **state)
 
 static void goodput_is_bits_over_time(void **state)
 {
-	struct probe_train train = { .sent = 16,
+	struct bo_link_train train = { .sent = 16,
 				     .received = 16,
 				     .first_ns = 1000 * MS,
 				     .last_ns = 1015 * MS,
 				     .bits = 15 * 1000 * 8 };
 
 	(void)state;
-	assert_int_equal(bo_probe_train_goodput(&train), 8000000);
+	assert_int_equal(bo_link_train_goodput(&train), 8000000);
 	train.received = 2;
-	assert_int_equal(bo_probe_train_goodput(&train), 0);
-	train = (struct probe_train){ .received = 3, .first_ns = 5, .last_ns = 5, .bits = 100 };
-	assert_int_equal(bo_probe_train_goodput(&train), 0);
+	assert_int_equal(bo_link_train_goodput(&train), 0);
+	train = (struct bo_link_train){ .received = 3, .first_ns = 5, .last_ns = 5, .bits = 100 };
+	assert_int_equal(bo_link_train_goodput(&train), 0);
 }
 
 static void slow_links_are_spared(void **state)
@@ -235,8 +235,8 @@ static void forged_packets_do_not_count(void **state)
 	while (m.sent < 50) {
 		assert_true(bo_now_ns() < deadline);
 		for (uint64_t number = 0; number <= m.sent; number++) {
-			/* tag, number, link 0, direction a → b, a probe */
-			uint64_t forged[4] = { 0x1234, number, 0, 0 };
+			/* twice: number; link 0, direction a → b, a probe; a guess */
+			uint64_t forged[6] = { number, 0, 0x1234, number, 0, 0x1234 };
 			size_t bytes = number % 2 ? 24 : sizeof(forged);
 
 			assert_int_equal(sendto(fd, forged, bytes, 0, (struct sockaddr *)&to, len),

@@ -34,4 +34,15 @@ BO_NODISCARD int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir
 BO_NODISCARD int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir,
 				      int64_t from_ns, int64_t to_ns, struct bo_link_measure *ret,
 				      struct bo_err *err);
+/** bo_linkprobe_samples() - see bo_hands.link_samples */
+BO_NODISCARD int bo_linkprobe_samples(struct bo_linkprobe *lp, int link, enum bo_dir dir,
+				      int64_t from_ns, int64_t to_ns, struct bo_link_samples *ret,
+				      struct bo_err *err);
+/** bo_link_samples_done() - NULL-safe in what it holds */
+void bo_link_samples_done(struct bo_link_samples *samples);
+/** bo_link_summarise() - what samples come to; -ENOMEM */
+BO_NODISCARD int bo_link_summarise(const struct bo_link_samples *samples,
+				   struct bo_link_measure *ret);
+/** bo_link_train_goodput() - bits per second seen at the receiving end; 0 when too little arrived to tell */
+int64_t bo_link_train_goodput(const struct bo_link_train *train);
 void bo_linkprobe_free(struct bo_linkprobe *lp);
