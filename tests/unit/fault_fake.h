@@ -12,7 +12,7 @@
 
 #define SEC BO_NSEC_PER_SEC
 #define MS BO_NSEC_PER_MSEC
-#define FAKE_CHANGES 64
+#define FAKE_CHANGES 2048
 
 /* Nodes: client (0), orders (1, 256 MiB), db (2, no limit).  Links: client-orders (0), orders-db
  * (1). */
