@@ -19,7 +19,6 @@
 #include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "brownout/base/clock.h"
@@ -209,23 +208,13 @@ static void fill_uniform(struct bo_dist_table *ret)
 /** put_table() - the quantiles of the delay, which every jitter brings along (see the top) */
 static void put_table(struct options *options, const struct bo_impair *im)
 {
-	/* A quarter of a million erfc(3) are some milliseconds, and a ramp asks many times a second. */
-	static struct bo_dist_table tables[BO_DIST_TABLE];
-	static bool filled[BO_DIST_TABLE];
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	const struct bo_dist_table *table = im->table;
+	const struct bo_dist_table *table = im->dist == BO_DIST_TABLE ? im->table
+								      : bo_dist_standard(im->dist);
+	struct bo_dist_table uniform;
 
-	if (im->dist != BO_DIST_TABLE) {
-		pthread_mutex_lock(&lock);
-		if (!filled[im->dist] && im->dist == BO_DIST_UNIFORM)
-			fill_uniform(&tables[im->dist]);
-		else if (!filled[im->dist])
-			bo_dist_fill(im->dist, &tables[im->dist]);
-		filled[im->dist] = true;
-		pthread_mutex_unlock(&lock);
-		table = &tables[im->dist];
-	}
-	put(options, TCA_NETEM_DELAY_DIST, table, sizeof(*table));
+	if (!table)
+		fill_uniform(&uniform);
+	put(options, TCA_NETEM_DELAY_DIST, table ? table : &uniform, sizeof(uniform));
 }
 
 static void fill(struct options *options, const struct bo_impair *im, int mtu)

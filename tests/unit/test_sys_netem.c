@@ -345,7 +345,8 @@ static void reorder_needs_a_gap(void **state)
 
 static void what_netem_cannot_is_refused(void **state)
 {
-	const struct bo_trace trace = { .name = "t" };
+	const uint32_t at_ms[] = { 1, 2 };
+	const struct bo_trace trace = { .name = "t", .at_ms = at_ms, .count = 2 };
 	const struct {
 		struct bo_impair im;
 		const char *word;
