@@ -253,6 +253,10 @@ void bo_judge_slot(struct bo_trial *t)
 			t->record, BO_CONFIRM_UNKNOWN,
 			"%s: probes 5ms apart cannot tell bursts that are %s apart: 12ms are needed",
 			t->name, bo_format_duration(slot->min_ns, a));
+	else if (bursts.n < BURSTS_MIN && t->total_ns > 2 * slot->max_ns * BURSTS_MIN)
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: the probes came in %zu bursts, expected one every %s",
+				 t->name, bursts.n, bo_format_duration(slot->max_ns, a));
 	else if (bursts.n < BURSTS_MIN)
 		bo_fault_verdict(t->record, BO_CONFIRM_UNKNOWN,
 				 "%s: only %zu bursts, at least %u are needed, which takes %s",

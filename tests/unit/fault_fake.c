@@ -8,6 +8,7 @@
 
 #include "brownout/base/rng.h"
 #include "brownout/lab/linkprobe.h"
+#include "brownout/model/linkfile.h"
 
 #define PROBE_GAP (5 * MS)
 
@@ -34,9 +35,13 @@ static int fake_link_impair(void *self, int link, enum bo_dir dir, const struct 
 
 	/* Even an immediate call takes a moment. */
 	fake_now += MS / 10;
-	if (r == 0 && !fake->lies && fake->nchanges[link][dir] < FAKE_CHANGES)
-		fake->changes[link][dir][fake->nchanges[link][dir]++] =
-			(struct fake_change){ .at_ns = fake_now, .im = *im };
+	if (r == 0 && !fake->lies && fake->nchanges[link][dir] < FAKE_CHANGES) {
+		struct fake_change *change = &fake->changes[link][dir][fake->nchanges[link][dir]++];
+
+		*change = (struct fake_change){ .at_ns = fake_now, .im = *im };
+		if (fake->twist)
+			fake->twist(&change->im);
+	}
 	fake_now += MS / 10;
 	return r;
 }
@@ -81,13 +86,49 @@ static bool lost_now(const struct bo_loss *loss, struct bo_rng *rng, bool *bad)
 
 static int64_t delay_now(const struct fake *fake, const struct bo_impair *im, struct bo_rng *rng)
 {
-	double spread = bo_dist_quantile(im->dist, bo_rng_unit(rng));
+	double u = bo_rng_unit(rng);
+	double spread = im->dist == BO_DIST_TABLE
+				? (double)im->table->at[(int)(u * BO_DIST_TABLE_LEN)] /
+					  BO_DIST_SCALE
+				: bo_dist_quantile(im->dist, u);
 	int64_t delay = im->delay_ns + (int64_t)(spread * (double)im->jitter_ns);
 
 	if (bo_rng_unit(rng) * BO_PPM_ALL < (double)im->reorder.ppm)
 		delay = 0;
 	return fake->base_delay_ns + (delay > 0 ? delay : 0) +
 	       (im->rate_bps ? fake->standing_queue_ns : 0);
+}
+
+static int compare_arrival(const void *a, const void *b)
+{
+	const struct bo_link_sample *x = *(struct bo_link_sample *const *)a;
+	const struct bo_link_sample *y = *(struct bo_link_sample *const *)b;
+	int64_t at = x->sent_ns + x->delay_ns, other = y->sent_ns + y->delay_ns;
+
+	return (at > other) - (at < other);
+}
+
+static void set_order(struct bo_link_samples *s)
+{
+	struct bo_link_sample **by_arrival = calloc(s->nprobes + 1, sizeof(*by_arrival));
+	size_t n = 0;
+
+	for (size_t i = 0; by_arrival && i < s->nprobes; i++)
+		if (s->probes[i].delay_ns >= 0)
+			by_arrival[n++] = &s->probes[i];
+	if (by_arrival)
+		qsort(by_arrival, n, sizeof(*by_arrival), compare_arrival);
+	for (size_t i = 0; by_arrival && i < n; i++)
+		by_arrival[i]->order = (uint32_t)i + 1;
+	free(by_arrival);
+}
+
+/** slotted() - until the next slot, which come every so often */
+static int64_t slotted(const struct bo_impair *im, int64_t t, int64_t delay)
+{
+	int64_t every = (im->slot.min_ns + im->slot.max_ns) / 2;
+
+	return every ? (t + delay + every - 1) / every * every - t : delay;
 }
 
 /* A probe every 5 ms of fake time meets the state of that moment; what has not arrived by now is
@@ -107,14 +148,17 @@ static int fake_link_samples(void *self, int link, enum bo_dir dir, int64_t from
 	bo_rng_init(&rng, 11, 1);
 	s.probes = calloc(room, sizeof(*s.probes));
 	s.trains = calloc(room, sizeof(*s.trains));
-	for (int64_t t = from_ns; t < to_ns; t += PROBE_GAP) {
+	for (int64_t t = from_ns; t < to_ns && s.probes && s.trains; t += PROBE_GAP) {
 		struct bo_impair im = state_at(fake, link, dir, t);
 		bool lost = lost_now(&im.loss, &rng, &bad);
-		int64_t delay = delay_now(fake, &im, &rng);
+		int64_t delay = slotted(&im, t, delay_now(fake, &im, &rng));
 		bool twice = bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.duplicate.ppm;
 		bool damaged = bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.corrupt.ppm;
 		bool here = !im.blackhole && !lost && t + delay <= fake_now;
-		double bps = (double)(im.rate_bps ? im.rate_bps : 5000000000) * fake->rate_factor;
+		double bps = (double)(im.rate_bps ? im.rate_bps
+				      : im.trace  ? bo_trace_mean_bps(im.trace)
+						  : 5000000000) *
+			     fake->rate_factor;
 
 		s.probes[s.nprobes] = (struct bo_link_sample){
 			.sent_ns = t,
@@ -133,6 +177,7 @@ static int fake_link_samples(void *self, int link, enum bo_dir dir, int64_t from
 				.received = 16,
 			};
 	}
+	set_order(&s);
 	*ret = s;
 	return 0;
 }

@@ -29,11 +29,12 @@ struct fake {
 	bool lies;      /* says yes, does nothing */
 	int fail_errno; /* every call fails with this */
 	bool ignores_term;
-	bool stays_down;           /* node_start succeeds and nothing runs */
-	int64_t unreclaimable;     /* [memory] limits below this are refused with EBUSY */
-	int64_t base_delay_ns;     /* of every path */
-	int64_t standing_queue_ns; /* added where a rate is in force */
-	double rate_factor;        /* what becomes of an asked rate */
+	bool stays_down;                     /* node_start succeeds and nothing runs */
+	int64_t unreclaimable;               /* [memory] limits below this are refused with EBUSY */
+	int64_t base_delay_ns;               /* of every path */
+	int64_t standing_queue_ns;           /* added where a rate is in force */
+	double rate_factor;                  /* what becomes of an asked rate */
+	void (*twist)(struct bo_impair *im); /* what becomes of an asked impairment */
 
 	struct bo_plan *plan;
 	struct bo_hands hands;
