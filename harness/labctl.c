@@ -16,6 +16,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
+#include "brownout/model/linkfile.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"
@@ -48,10 +49,13 @@ static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_im
 		       struct bo_err *err)
 {
 	struct bo_labctl *lab = self;
+	int r = lab->wires[link] ? bo_wire_impair(lab->wires[link], dir, im, err)
+				 : bo_keeper_link_impair(lab->keeper, link, dir, im, err);
 
-	if (lab->wires[link])
-		return bo_wire_impair(lab->wires[link], dir, im, err);
-	return bo_keeper_link_impair(lab->keeper, link, dir, im, err);
+	if (r == 0)
+		bo_linkprobe_tell(lab->probe, link, dir,
+				  im->trace ? bo_trace_mean_bps(im->trace) : im->rate_bps);
+	return r;
 }
 
 static int link_probe(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err)

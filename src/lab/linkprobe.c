@@ -21,8 +21,8 @@
  *   when they have arrived and the link looks fast enough, a full train of 16 to 96 follows, long
  *   enough in time to be measured. Goodput is what arrived after a train's first packet over the
  *   time that this took.  The two steps keep a slow link from being filled by its own measurement;
- *   for the same reason probes and trains thin out so that each takes about 2 % of the rate last
- *   seen, but never below 10 probes per second and one scout in 10 s.
+ *   for the same reason probes and trains thin out so that each takes about 2 % of the rate that the
+ *   prober was told, or else of that last seen, but never below 10 probes per second and one scout in 10 s.
  *
  * Owns: both sockets of every link, one thread.  Threads: one; the rings are shared under one lock.
  * Privilege: none. */
@@ -76,6 +76,7 @@ struct packet {
  * struct lane - one direction of one link
  * @from_fd: [borrowed: from the link's end];  @to: where it sends
  * @goodput_bps: of the last train, 0 while not known
+ * @told_bps: what the link is said to do, 0 for anything; negative while nobody said
  * @scout: number of the scout that a full train may follow, UINT64_MAX for none
  * @arrivals: of probes so far, copies not counted
  */
@@ -89,6 +90,7 @@ struct lane {
 	int64_t next_probe_ns;
 	int64_t next_train_ns;
 	int64_t goodput_bps;
+	int64_t told_bps;
 	uint64_t scout;
 	uint32_t arrivals;
 };
@@ -170,12 +172,18 @@ static void lane_send_train(const struct bo_linkprobe *lp, struct lane *lane, ui
 		lane->log.next_train++;
 }
 
+/** lane_rate() - what the lane must not fill; trains that jitter pulls apart would say too little */
+static int64_t lane_rate(const struct lane *lane)
+{
+	return lane->told_bps >= 0 ? lane->told_bps : lane->goodput_bps;
+}
+
 /** lane_tick() - send what is due; returns when the next is */
 static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link,
 			 enum bo_dir dir, int64_t now_ns)
 {
 	if (now_ns >= lane->next_probe_ns) {
-		int64_t gap = bo_probe_gap_ns(lane->goodput_bps,
+		int64_t gap = bo_probe_gap_ns(lane_rate(lane),
 					      packet_bits(lane, sizeof(struct packet)),
 					      PROBE_GAP_NS, PROBE_GAP_MOST_NS);
 
@@ -191,8 +199,8 @@ static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint3
 
 		lane->scout = lane->log.next_train;
 		lane_send_train(lp, lane, link, dir, TRAIN_SCOUT_PACKETS);
-		lane->next_train_ns = now_ns + bo_probe_gap_ns(lane->goodput_bps, bits,
-							       TRAIN_GAP_NS, TRAIN_GAP_MOST_NS);
+		lane->next_train_ns = now_ns + bo_probe_gap_ns(lane_rate(lane), bits, TRAIN_GAP_NS,
+							       TRAIN_GAP_MOST_NS);
 	}
 	return lane->next_probe_ns < lane->next_train_ns ? lane->next_probe_ns
 							 : lane->next_train_ns;
@@ -473,6 +481,7 @@ static void lane_init(struct lane *lane, int from_fd, const struct bo_linkprobe_
 		.to = to->addr,
 		.to_len = to->addr_len,
 		.header_bytes = to->addr.ss_family == AF_INET6 ? 48 : 28, /* IP and UDP */
+		.told_bps = -1,
 		.scout = UINT64_MAX,
 	};
 }
@@ -551,6 +560,17 @@ int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on
 	pthread_mutex_unlock(&lp->lock);
 	prober_ring(lp);
 	return r;
+}
+
+void bo_linkprobe_tell(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t bps)
+{
+	struct lane *lane;
+
+	pthread_mutex_lock(&lp->lock);
+	lane = lane_find(lp, link, dir, NULL);
+	if (lane)
+		lane->told_bps = bps;
+	pthread_mutex_unlock(&lp->lock);
 }
 
 int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns,

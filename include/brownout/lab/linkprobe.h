@@ -30,6 +30,8 @@ BO_NODISCARD int bo_linkprobe_add(struct bo_linkprobe *lp, int link,
 /** bo_linkprobe_run() - start or stop probing one direction of a link */
 BO_NODISCARD int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on,
 				  struct bo_err *err);
+/** bo_linkprobe_tell() - the link is now said to do @bps (0: anything), so that probing takes little of that */
+void bo_linkprobe_tell(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t bps);
 /** bo_linkprobe_measure() - see bo_hands.link_measure; probes sent in the window and not seen by now count as lost */
 BO_NODISCARD int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir,
 				      int64_t from_ns, int64_t to_ns, struct bo_link_measure *ret,
