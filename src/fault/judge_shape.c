@@ -3,7 +3,7 @@
  *
  *   jitter   Kolmogorov–Smirnov with a tolerance: no quantile of the probes is earlier than asked by
  *            more than 100 µs, nor later than asked + base path + max(1 ms, 5 %), but for 1.95 / √n of
- *            them (99.9 %) and 3 % that a busy machine may delay.  From 100 probes.  Where the
+ *            them (99.9 %) and 5 % that a busy machine may delay.  From 100 probes.  Where the
  *            distribution does not come through (a rate, slots, packets kept in order under dense
  *            traffic) only: the probes are spread over half the jitter, or sit near its upper end.
  *            With a correlation either the distribution as it was asked for fits (netem: its modulus
@@ -27,7 +27,7 @@
 
 #define SHAPE_PROBES_MIN 100u
 #define KS_CRITICAL 1.95
-#define KS_LATE_SHARE 0.03
+#define KS_LATE_SHARE 0.05
 #define KS_EARLY_NS (100 * BO_NSEC_PER_USEC)
 #define QUANTILES 512
 #define BURSTS_MIN 10u

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "brownout/model/linkfile.h"
 #include "fault-internal.h"
 #include "fault_fake.h"
 
@@ -180,6 +181,33 @@ static void impair_takes_them_all(void **state)
 		"delay 50ms ±5ms normal correlation 1%, loss 2% (correlation 3%), duplicate 4% (correlation 5%), "
 		"corrupt 6% (correlation 7%), reorder 8% (correlation 9%) gap 3, rate 1Mbit/s overhead 14 cell 48+5, "
 		"limit 50 packets, slot 1ms to 2ms of 3 packets of 4KiB, blackhole on orders-db (both directions)");
+}
+
+static void samples_give_delay_and_jitter(void **state)
+{
+	static char text[BO_SAMPLES_MIN * 16];
+	const struct bo_samples *samples = NULL;
+	struct bo_arg file = STR("samples", "s.txt"), delay = STR("delay", "100ms");
+	struct bo_err err = { 0 };
+	struct bo_impair im;
+
+	(void)state;
+	for (int i = 0; i < BO_SAMPLES_MIN; i++)
+		snprintf(text + strlen(text), 16, "%dms\n", i % 2 ? 20 : 40);
+	assert_int_equal(bo_samples_parse(text, strlen(text), "s.txt", &fake->plan->arena, &samples,
+					  &err),
+			 0);
+	file.samples = samples;
+	im = asked(fake_fault(fake, "delay", BACK, &file, 1), BO_DIR_A_TO_B);
+	assert_int_equal(im.delay_ns, 30 * MS);
+	assert_int_equal(im.jitter_ns, 10 * MS);
+	assert_int_equal(im.dist, BO_DIST_TABLE);
+	assert_ptr_equal(im.table, &samples->table);
+	/* Only its shape, around another delay. */
+	im = asked(fake_fault(fake, "delay", BACK, (struct bo_arg[]){ delay, file }, 2),
+		   BO_DIR_A_TO_B);
+	assert_int_equal(im.delay_ns, 100 * MS);
+	assert_int_equal(im.jitter_ns, 10 * MS);
 }
 
 static void profiles_are_replaced_option_by_option(void **state)
@@ -354,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_option_has_its_field, set_up, set_down),
 		cmocka_unit_test_setup_teardown(models_of_loss, set_up, set_down),
 		cmocka_unit_test_setup_teardown(impair_takes_them_all, set_up, set_down),
+		cmocka_unit_test_setup_teardown(samples_give_delay_and_jitter, set_up, set_down),
 		cmocka_unit_test_setup_teardown(profiles_are_replaced_option_by_option, set_up,
 						set_down),
 		cmocka_unit_test(every_profile_is_sound),
