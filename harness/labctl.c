@@ -17,6 +17,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
 #include "brownout/fault/fault.h"
+#include "brownout/model/linkfile.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"
@@ -59,10 +60,13 @@ static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_im
 		       struct bo_err *err)
 {
 	struct bo_labctl *lab = self;
+	int r = lab->wires[link] ? bo_wire_impair(lab->wires[link], dir, im, err)
+				 : bo_keeper_link_impair(lab->keeper, link, dir, im, err);
 
-	if (lab->wires[link])
-		return bo_wire_impair(lab->wires[link], dir, im, err);
-	return bo_keeper_link_impair(lab->keeper, link, dir, im, err);
+	if (r == 0)
+		bo_linkprobe_tell(lab->probe, link, dir,
+				  im->trace ? bo_trace_mean_bps(im->trace) : im->rate_bps);
+	return r;
 }
 
 static int link_rules(void *self, int link, const struct bo_conn_rule *rules, size_t n,
@@ -101,6 +105,14 @@ static int link_measure(void *self, int link, enum bo_dir dir, int64_t from_ns, 
 	int r = lab->wires[link] ? bo_wire_check(lab->wires[link], err) : 0;
 
 	return r < 0 ? r : bo_linkprobe_measure(lab->probe, link, dir, from_ns, to_ns, ret, err);
+}
+
+static int link_samples(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			struct bo_link_samples *ret, struct bo_err *err)
+{
+	struct bo_labctl *lab = self;
+
+	return bo_linkprobe_samples(lab->probe, link, dir, from_ns, to_ns, ret, err);
 }
 
 /* the end of a node that we asked for; returns once the keeper has said that it is over */
@@ -480,6 +492,7 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		.link_rule_counts = link_rule_counts,
 		.link_probe = link_probe,
 		.link_measure = link_measure,
+		.link_samples = link_samples,
 		.node_kill = node_kill,
 		.node_term = node_term,
 		.node_start = node_start,

@@ -7,6 +7,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/vec.h"
 #include "brownout/fault/fault.h"
+#include "brownout/lab/linkprobe.h"
 
 extern const struct bo_fault_kind bo_fault_kind_delay;
 extern const struct bo_fault_kind bo_fault_kind_loss;
@@ -96,6 +97,10 @@ BO_NODISCARD int bo_link_check_args(const struct bo_plan *plan, const struct bo_
 uint32_t bo_link_groups(const struct bo_impair *im);
 /** bo_link_merge() - put the fields that @own sets into @into */
 void bo_link_merge(const struct bo_impair *own, struct bo_impair *into);
+/** bo_link_keep() - only those groups of @im (and its limit with the rate) */
+void bo_link_keep(const struct bo_impair *im, uint32_t groups, struct bo_impair *ret);
+/** bo_link_reach() - how far beyond its delay a packet may come */
+int64_t bo_link_reach(const struct bo_impair *im);
 /** bo_link_text() - "delay 50ms ±20ms (normal), loss 2%" */
 void bo_link_text(struct bo_text *text, const struct bo_impair *im);
 
@@ -203,25 +208,98 @@ struct bo_fault_window {
 	struct bo_impair im;
 };
 
-/** bo_fault_lane_window() - the longest window since @since_ns in which the direction was not
- * changed, with @own in force and not drowned in somebody else's blackhole; empty (from >= to) when
- * there is none */
-struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane,
-					    const struct bo_impair *own, int64_t since_ns,
-					    int64_t now_ns);
+/** struct bo_fault_windows - all stretches in which a direction had one state, as far as it matters to one fault
+ * @total_ns: their lengths;  @im: the state of the longest */
+#define BO_FAULT_WINDOWS_MAX 512
+struct bo_fault_windows {
+	struct bo_fault_window at[BO_FAULT_WINDOWS_MAX];
+	size_t len;
+	int64_t total_ns;
+	struct bo_impair im;
+};
 
-/* --- judging links (judge.c) ------------------------------------------------------------------ */
+/** bo_fault_lane_windows() - the windows since @since_ns with @own in force and not drowned in somebody else's
+ * blackhole, whose state is that of the longest one; empty when there is none */
+void bo_fault_lane_windows(const struct bo_fault_lane *lane, const struct bo_impair *own,
+			   int64_t since_ns, int64_t now_ns, struct bo_fault_windows *ret);
+/** bo_fault_in_force() - is what @own asks for what @im does? */
+bool bo_fault_in_force(const struct bo_impair *own, const struct bo_impair *im);
+/** bo_fault_windows_pick() - keep of @samples only what was sent in a window */
+void bo_fault_windows_pick(const struct bo_fault_windows *windows, struct bo_link_samples *samples);
+
+/* --- what to expect (expect.c) ---------------------------------------------------------------- */
 
 /**
- * bo_fault_judge() - is what the probes met what was asked for?  Pure
- * @own: what this fault asked for;  @name: of the direction, for the texts
+ * struct bo_expect - of a long sequence of packets
+ * @share: how often it happens;  @inflation: of the variance of that, by correlation; 1 when each is on its own
+ * @run, @run_sigma: mean length of an uninterrupted run, and standard deviation of that
  */
-void bo_fault_judge(struct bo_fault_record *record, struct bo_text *achieved, const char *name,
-		    const struct bo_impair *own, const struct bo_fault_window *window,
-		    const struct bo_link_measure *m, int64_t base_p50_ns);
-/** bo_fault_binomial_fits() - could @k of @n be chance when each has probability @p?  Two-sided,
- * 99.9 % */
+struct bo_expect {
+	double share;
+	double inflation;
+	double run;
+	double run_sigma;
+};
+struct bo_expect bo_expect_loss(const struct bo_loss *loss);
+struct bo_expect bo_expect_chance(const struct bo_chance *chance);
+/** bo_expect_ahead() - share of packets that reordering sends ahead */
+double bo_expect_ahead(const struct bo_impair *im);
+/** bo_expect_delays() - @n quantiles of the delay without the path's own, ascending; with @correlated as the correlation
+ * leaves them */
+void bo_expect_delays(const struct bo_impair *im, bool correlated, int64_t *ret, size_t n);
+/** bo_fault_binomial_fits() - could @k of @n be chance when each has probability @p?  Two-sided, 99.9 % */
 bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p);
+bool bo_fault_too_few(uint64_t k, uint64_t n, double p);
+bool bo_fault_too_many(uint64_t k, uint64_t n, double p);
+/** bo_fault_needed() - so many make none of them a one in a thousand chance */
+double bo_fault_needed(double p);
+
+/* --- judging links (judge.c, judge_loss.c, judge_shape.c, judge_vary.c) ----------------------- */
+
+#define BO_PROBES_MIN 20u
+#define BO_PROBES_PER_S 200.0
+
+/** struct bo_trial - what the judges look at
+ * @own: what this fault asked for;  @im: what the direction did;  @name: of the direction, for the texts
+ * @samples: what was sent in the windows, or NULL: then nothing is judged that needs it
+ * @trace_ns: when the trace began
+ */
+struct bo_trial {
+	struct bo_fault_record *record;
+	struct bo_text *achieved;
+	const char *name;
+	const struct bo_impair *own;
+	const struct bo_impair *im;
+	const struct bo_link_measure *m;
+	const struct bo_link_samples *samples;
+	int64_t total_ns;
+	int64_t base_ns;
+	int64_t trace_ns;
+	bool first;
+};
+/** bo_trial_item() - ", " before all but the first thing achieved */
+void bo_trial_item(struct bo_trial *t);
+/** bo_trial_paced() - may the load keep a queue standing? */
+bool bo_trial_paced(const struct bo_trial *t);
+int64_t bo_trial_tolerance(int64_t delay_ns);
+/** bo_rate_share() - how much of a rate IP gets with packets of a train: the rest is what else is charged */
+double bo_rate_share(const struct bo_impair *im);
+void bo_judge_loss(struct bo_trial *t);
+void bo_judge_duplicate(struct bo_trial *t);
+void bo_judge_corrupt(struct bo_trial *t);
+void bo_judge_spread(struct bo_trial *t);
+void bo_judge_reorder(struct bo_trial *t);
+void bo_judge_slot(struct bo_trial *t);
+void bo_judge_trace(struct bo_trial *t);
+
+/** bo_fault_judge() - is what the probes met what was asked for?  Pure */
+void bo_fault_judge(struct bo_trial *t);
+/** bo_fault_judge_ramp() - the same for a ramp that began at @began_ns, in pieces; @samples: of all its time, but
+ * the last that may be under way */
+void bo_fault_judge_ramp(struct bo_trial *t, const struct bo_link_vary *vary, int64_t began_ns);
+/** bo_fault_judge_flap() - did it come and go as it should?  @own of the trial: what it is while it is there */
+void bo_fault_judge_flap(struct bo_trial *t, const struct bo_link_vary *vary, uint64_t seed,
+			 const struct bo_fault_lane *lane, int64_t began_ns, int64_t now_ns);
 
 /* --- processes (process.c) -------------------------------------------------------------------- */
 

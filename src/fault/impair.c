@@ -6,6 +6,7 @@
  * Owns: the state of those that move.  Threads: the conductor's main thread.  Privilege: none. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "brownout/base/rng.h"
@@ -315,28 +316,70 @@ static int link_apply(struct bo_fault *fault, struct bo_err *err)
 	return r < 0 ? r : link_update(fault, err);
 }
 
+/** link_judge() - of one direction, with what was sent since the fault began */
+static int link_judge(struct bo_fault *fault, enum bo_dir dir, struct bo_trial *t,
+		      struct bo_link_samples *samples, int64_t now_ns, struct bo_err *err)
+{
+	const struct bo_fault_lane *lane = bo_fault_lane_of(fault->set, fault->spec->index, dir);
+	struct bo_link_vary vary = bo_link_vary_of(fault->spec);
+	struct bo_fault_windows *windows = calloc(1, sizeof(*windows));
+	struct bo_link_measure m = { 0 };
+
+	if (!windows)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_FAULT, "out of memory");
+	t->base_ns = lane->base_p50_ns;
+	t->samples = samples;
+	if (vary.ramp) {
+		t->im = &lane->now;
+		t->total_ns = now_ns - fault->applied_mono_ns;
+		bo_fault_judge_ramp(t, &vary, fault->applied_mono_ns);
+		free(windows);
+		return 0;
+	}
+	if (vary.every_ns)
+		bo_fault_judge_flap(t, &vary, seed_of(fault), lane, fault->applied_mono_ns, now_ns);
+	bo_fault_lane_windows(lane, t->own, fault->applied_mono_ns, now_ns, windows);
+	bo_fault_windows_pick(windows, samples);
+	t->im = &windows->im;
+	t->total_ns = windows->total_ns;
+	t->trace_ns = windows->len ? windows->at[0].from_ns : 0;
+	t->m = &m;
+	if (bo_link_summarise(samples, &m) < 0) {
+		free(windows);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_FAULT, "out of memory");
+	}
+	/* A blackhole that comes and goes is judged as a whole. */
+	if (!vary.every_ns || !t->own->blackhole)
+		bo_fault_judge(t);
+	free(windows);
+	return 0;
+}
+
 static int link_confirm_dir(struct bo_fault *fault, enum bo_dir dir, struct bo_text *achieved,
 			    struct bo_err *err)
 {
 	const struct bo_link_spec *link = &fault->plan->links.items[fault->spec->index];
-	const struct bo_fault_lane *lane = bo_fault_lane_of(fault->set, fault->spec->index, dir);
 	struct bo_impair own = bo_link_asked(fault->plan, fault->spec, dir);
-	struct bo_fault_window window = bo_fault_lane_window(lane, &own, fault->applied_mono_ns,
-							     fault->set->clock());
-	struct bo_link_measure m = { 0 };
+	struct bo_link_samples samples = { 0 };
+	int64_t now_ns = fault->set->clock();
 	char name[96];
-	int r = 0;
+	struct bo_trial t = { .record = fault->record,
+			      .achieved = achieved,
+			      .name = name,
+			      .own = &own,
+			      .first = true };
+	int r = fault->hands->link_samples(fault->hands->self, fault->spec->index, dir,
+					   fault->applied_mono_ns, now_ns, &samples, err);
 
+	if (r < 0)
+		return r;
 	snprintf(name, sizeof(name), "%s → %s",
 		 bo_fault_node_name(fault->plan, dir ? link->b : link->a),
 		 bo_fault_node_name(fault->plan, dir ? link->a : link->b));
-	if (window.from_ns < window.to_ns)
-		r = fault->hands->link_measure(fault->hands->self, fault->spec->index, dir,
-					       window.from_ns, window.to_ns, &m, err);
-	if (r < 0)
-		return r;
-	bo_fault_judge(fault->record, achieved, name, &own, &window, &m, lane->base_p50_ns);
-	return 0;
+	bo_text_add(achieved, "%s%s:", achieved->len ? "; " : "", name);
+	r = link_judge(fault, dir, &t, &samples, now_ns, err);
+	bo_link_samples_done(&samples);
+	return r;
 }
 
 static int link_confirm(struct bo_fault *fault, struct bo_err *err)

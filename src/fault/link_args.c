@@ -497,11 +497,20 @@ uint32_t bo_link_groups(const struct bo_impair *im)
 	       (im->slot.max_ns ? BO_CLAIM_SLOT : 0);
 }
 
+int64_t bo_link_reach(const struct bo_impair *im)
+{
+	/* Nothing lies further out than 4 deviations, and little further than 3. */
+	return im->dist == BO_DIST_UNIFORM ? im->jitter_ns : 4 * im->jitter_ns;
+}
+
 void bo_link_merge(const struct bo_impair *own, struct bo_impair *into)
 {
-	uint32_t groups = bo_link_groups(own);
-
 	/* No two active faults have the same field: bo_fault_check_overlap() saw to that. */
+	bo_link_keep(own, bo_link_groups(own), into);
+}
+
+void bo_link_keep(const struct bo_impair *own, uint32_t groups, struct bo_impair *into)
+{
 	if (groups & BO_CLAIM_DELAY) {
 		into->delay_ns = own->delay_ns;
 		into->jitter_ns = own->jitter_ns;
@@ -530,5 +539,6 @@ void bo_link_merge(const struct bo_impair *own, struct bo_impair *into)
 	}
 	if (groups & BO_CLAIM_SLOT)
 		into->slot = own->slot;
-	into->blackhole = into->blackhole || own->blackhole;
+	if (groups & BO_CLAIM_BLACKHOLE)
+		into->blackhole = into->blackhole || own->blackhole;
 }

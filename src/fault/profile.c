@@ -6,7 +6,6 @@
 #include "brownout/base/clock.h"
 #include "fault-internal.h"
 
-#define US BO_NSEC_PER_USEC
 #define MS BO_NSEC_PER_MSEC
 #define KBIT INT64_C(1000)
 #define LINE(delay, down_bps, up_bps)                            \
@@ -16,9 +15,6 @@
 #define WEBPAGETEST "WebPageTest, www/settings/connectivity.ini.sample"
 #define AWS "round trips between AWS regions as measured in 2017, average"
 
-/* A measured round trip with quartiles 20 ms apart: as a normal distribution 14.8 ms of deviation,
- * of which each direction has 1/√2. */
-#define LEO_JITTER (10500 * US)
 /* Bursts of 4 packets on average, 3 % of all. */
 #define WIFI_DIRECTION                                                            \
 	{                                                                         \
@@ -77,16 +73,9 @@ const struct bo_profile bo_profiles[BO_PROFILE_COUNT] = {
 		  "delay: RFC 2488 § 2, station at the edge of the view; rates: Ookla, Q3 2021, HughesNet, median" },
 	{ .name = "satellite-LEO",
 	  .about = "low-orbit satellite",
-	  .down = { .delay_ns = 25 * MS,
-		    .jitter_ns = LEO_JITTER,
-		    .dist = BO_DIST_NORMAL,
-		    .rate_bps = 87250 * KBIT },
-	  .up = { .delay_ns = 25 * MS,
-		  .jitter_ns = LEO_JITTER,
-		  .dist = BO_DIST_NORMAL,
-		  .rate_bps = 13540 * KBIT },
+	  LINE(25 * MS, 87250 * KBIT, 13540 * KBIT),
 	  .source =
-		  "round trip: Michel et al., IMC 2022 (quartiles 40, 50, 60 ms); rates: Ookla, Q3 2021, Starlink, median" },
+		  "round trip: Michel et al., IMC 2022 (median 50 ms, quartiles 40 and 60); rates: Ookla, Q3 2021, Starlink, median" },
 	{ .name = "wifi-lossy",
 	  .about = "Wi-Fi at the edge of its reach",
 	  .down = WIFI_DIRECTION,

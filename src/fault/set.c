@@ -6,9 +6,10 @@
  * time before and after the call.  Between two changes a lane has one known state: such a stretch
  * is what a fault is measured in.
  *
- * Confirmation.  When a fault ends, its window is the longest stretch in which it was in force and
- * the lane did not change, less a tail: the last probes need the delay and 100 ms to arrive, or
- * they would be counted as lost.  Probing starts with bo_fault_set_watch(), so that the path is
+ * Confirmation.  When a fault ends, its windows are the stretches in which it was in force and the
+ * lane did not change in anything that matters to it, all in the state of the longest one; each less
+ * a tail: the last probes need the delay and some time to arrive, or they would be counted as lost.
+ * Probing starts with bo_fault_set_watch(), so that the path is
  * also known as it was before.
  *
  * Owns: faults and lanes.  Threads: the conductor's main thread.  Privilege: none. */
@@ -18,6 +19,8 @@
 #include "fault-internal.h"
 
 #define PROBE_GRACE_NS (100 * BO_NSEC_PER_MSEC)
+/* A probe that is under way at a change still arrives; so late may it be. */
+#define CHANGE_GRACE_NS (20 * BO_NSEC_PER_MSEC)
 /* How much of the time before the first fault is looked at for the unimpaired path. */
 #define BASE_WINDOW_NS (2 * BO_NSEC_PER_SEC)
 
@@ -109,36 +112,142 @@ static void lane_measure_base(struct bo_fault_set *set, int link, enum bo_dir di
 		lane->base_p50_ns = m.delay_p50_ns;
 }
 
-struct bo_fault_window bo_fault_lane_window(const struct bo_fault_lane *lane,
-					    const struct bo_impair *own, int64_t since_ns,
-					    int64_t now_ns)
+bool bo_fault_in_force(const struct bo_impair *own, const struct bo_impair *im)
 {
-	struct bo_fault_window best = { .im = *own };
+	struct bo_impair both = *im;
+
+	bo_link_merge(own, &both);
+	return bo_impair_equal(&both, im);
+}
+
+/** relevant() - the parts of a direction's state that matter to what is measured of @own */
+static struct bo_impair relevant(const struct bo_impair *own, const struct bo_impair *im)
+{
+	static const struct {
+		uint32_t own;
+		uint32_t matters;
+	} rules[] = {
+		{ BO_CLAIM_DELAY, BO_CLAIM_RATE | BO_CLAIM_REORDER | BO_CLAIM_SLOT },
+		{ BO_CLAIM_LOSS, BO_CLAIM_RATE | BO_CLAIM_DUPLICATE | BO_CLAIM_CORRUPT },
+		{ BO_CLAIM_RATE, BO_CLAIM_DELAY | BO_CLAIM_REORDER | BO_CLAIM_SLOT },
+		{ BO_CLAIM_DUPLICATE, BO_CLAIM_LOSS | BO_CLAIM_CORRUPT },
+		{ BO_CLAIM_CORRUPT, BO_CLAIM_LOSS | BO_CLAIM_RATE | BO_CLAIM_DUPLICATE },
+		{ BO_CLAIM_REORDER, BO_CLAIM_DELAY | BO_CLAIM_RATE | BO_CLAIM_SLOT },
+		{ BO_CLAIM_SLOT, BO_CLAIM_DELAY | BO_CLAIM_RATE },
+	};
+	uint32_t groups = bo_link_groups(own), keep = groups | BO_CLAIM_BLACKHOLE;
+	struct bo_impair kept = { 0 };
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (groups & rules[i].own)
+			keep |= rules[i].matters;
+	bo_link_keep(im, keep, &kept);
+	return kept;
+}
+
+/** tail_ns() - so long before the end of a window probes are still under way; one that ends with the next change
+ * needs no time for stragglers */
+static int64_t tail_ns(const struct bo_fault_lane *lane, const struct bo_impair *im, bool last)
+{
+	int64_t tail = lane->base_p50_ns + (last ? PROBE_GRACE_NS : CHANGE_GRACE_NS);
+
+	if (!im->blackhole)
+		tail += im->delay_ns + bo_link_reach(im) + im->slot.max_ns;
+	return tail;
+}
+
+/** next_window() - the window that begins with change @i; returns the first change that it does not cover */
+static size_t next_window(const struct bo_fault_lane *lane, const struct bo_impair *own, size_t i,
+			  int64_t now_ns, struct bo_fault_window *ret)
+{
+	const struct bo_fault_change *first = &lane->changes.items[i];
+	struct bo_impair state = relevant(own, &first->im);
+	int64_t tail = 0;
+
+	*ret = (struct bo_fault_window){ .from_ns = first->after_ns,
+					 .to_ns = now_ns,
+					 .im = first->im };
+	for (; i < lane->changes.len; i++) {
+		const struct bo_fault_change *change = &lane->changes.items[i];
+		struct bo_impair other = relevant(own, &change->im);
+		bool last = i + 1 == lane->changes.len;
+		int64_t needs = tail_ns(lane, &change->im, last);
+
+		if (!bo_impair_equal(&state, &other))
+			break;
+		tail = needs > tail ? needs : tail;
+		ret->to_ns = last ? now_ns : lane->changes.items[i + 1].before_ns;
+	}
+	ret->to_ns -= tail;
+	return i;
+}
+
+static void windows_add(struct bo_fault_windows *windows, const struct bo_fault_window *w)
+{
+	if (windows->len == BO_FAULT_WINDOWS_MAX)
+		return;
+	windows->at[windows->len++] = *w;
+	windows->total_ns += w->to_ns - w->from_ns;
+}
+
+void bo_fault_lane_windows(const struct bo_fault_lane *lane, const struct bo_impair *own,
+			   int64_t since_ns, int64_t now_ns, struct bo_fault_windows *ret)
+{
+	struct bo_fault_window best = { .im = *own }, w;
+	struct bo_impair state;
 	bool best_is_clear = false;
 
-	for (size_t i = 0; i < lane->changes.len; i++) {
-		const struct bo_fault_change *change = &lane->changes.items[i];
-		struct bo_fault_window w = { .from_ns = change->after_ns,
-					     .to_ns = now_ns,
-					     .im = change->im };
-		/* Somebody else's jitter pulls packet trains apart: a rate is better measured
-		 * without. */
-		bool clear = !own->rate_bps || own->jitter_ns || !change->im.jitter_ns;
+	*ret = (struct bo_fault_windows){ .im = *own };
+	for (int round = 0; round < 2; round++) {
+		state = relevant(own, &best.im);
+		for (size_t i = 0; i < lane->changes.len;) {
+			const struct bo_fault_change *change = &lane->changes.items[i];
+			struct bo_impair here = relevant(own, &change->im);
+			/* Somebody else's jitter pulls packet trains apart: a rate is better
+			 * measured without. */
+			bool clear = !own->rate_bps || own->jitter_ns || !change->im.jitter_ns;
 
-		if (change->before_ns < since_ns || (w.im.blackhole && !own->blackhole))
-			continue;
-		if (i + 1 < lane->changes.len)
-			w.to_ns = lane->changes.items[i + 1].before_ns;
-		w.to_ns -= PROBE_GRACE_NS + lane->base_p50_ns;
-		if (!w.im.blackhole)
-			w.to_ns -= w.im.delay_ns + w.im.jitter_ns;
-		if (w.to_ns <= w.from_ns || clear < best_is_clear)
-			continue;
-		if (clear > best_is_clear || w.to_ns - w.from_ns > best.to_ns - best.from_ns)
-			best = w;
-		best_is_clear = clear;
+			if (change->before_ns < since_ns || !bo_fault_in_force(own, &change->im) ||
+			    (change->im.blackhole && !own->blackhole)) {
+				i++;
+				continue;
+			}
+			i = next_window(lane, own, i, now_ns, &w);
+			if (w.to_ns <= w.from_ns)
+				continue;
+			if (round == 1 && bo_impair_equal(&state, &here))
+				windows_add(ret, &w);
+			if (round == 1 || clear < best_is_clear)
+				continue;
+			if (clear > best_is_clear ||
+			    w.to_ns - w.from_ns > best.to_ns - best.from_ns)
+				best = w;
+			best_is_clear = clear;
+		}
+		ret->im = best.im;
 	}
-	return best;
+}
+
+/** in_window() - windows ascend, and so does what is asked of them */
+static bool in_window(const struct bo_fault_windows *windows, size_t *at, int64_t ns)
+{
+	while (*at < windows->len && ns >= windows->at[*at].to_ns)
+		++*at;
+	return *at < windows->len && ns >= windows->at[*at].from_ns;
+}
+
+void bo_fault_windows_pick(const struct bo_fault_windows *windows, struct bo_link_samples *samples)
+{
+	size_t kept = 0, at = 0;
+
+	for (size_t i = 0; i < samples->nprobes; i++)
+		if (in_window(windows, &at, samples->probes[i].sent_ns))
+			samples->probes[kept++] = samples->probes[i];
+	samples->nprobes = kept;
+	for (size_t i = kept = at = 0; i < samples->ntrains; i++)
+		if (in_window(windows, &at, samples->trains[i].sent_ns))
+			samples->trains[kept++] = samples->trains[i];
+	samples->ntrains = kept;
 }
 
 /* --- the set ---------------------------------------------------------------------------------- */

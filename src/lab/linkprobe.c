@@ -7,23 +7,29 @@
  *   arrival is the kernel's own receive stamp (SO_TIMESTAMPNS), so a prober that is scheduled late
  *   does not make the link look slow.
  *
- *   Probes (52 bytes of IPv4) leave 200 times per second and direction, independent of what
+ *   Probes (76 bytes of IPv4) leave 200 times per second and direction, independent of what
  *   arrives.  A probe that could not be sent was not sent: local trouble is never called loss.
- *   What matters of a probe stays here, in a ring; the packet carries only its number and a random
- *   tag, so a service cannot fake an arrival.
+ *   What matters of a probe stays here, in a ring; the packet carries only its number and a hash
+ *   of that with a random tag, so a service cannot fake an arrival.
+ *
+ *   Damage.  A flipped bit fails the UDP checksum, and the kernel drops the packet: that looks like
+ *   loss.  So probes are sent without a checksum (RFC 768: 0; RFC 6935 for IPv6), and carry
+ *   everything twice, each with its hash: one bad copy is a damaged probe, which is still known by
+ *   the other one.  A bit of the IP or UDP header that flips still loses the probe.
  *
  *   Trains estimate the rate.  Once per second four large packets go out back to back (the scout);
  *   when they have arrived and the link looks fast enough, a full train of 16 to 96 follows, long
  *   enough in time to be measured. Goodput is what arrived after a train's first packet over the
  *   time that this took.  The two steps keep a slow link from being filled by its own measurement;
- *   for the same reason probes and trains thin out so that each takes about 2 % of the rate last
- *   seen, but never below 10 probes per second and one scout in 10 s.
+ *   for the same reason probes and trains thin out so that each takes about 2 % of the rate that the
+ *   prober was told, or else of that last seen, but never below 10 probes per second and one scout in 10 s.
  *
  * Owns: both sockets of every link, one thread.  Threads: one; the rings are shared under one lock.
  * Privilege: none. */
 #include "brownout/lab/linkprobe.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -39,6 +45,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/base/rng.h"
 #include "linkprobe-internal.h"
 
 #define PROBE_GAP_NS (BO_NSEC_PER_SEC / BO_LINKPROBE_RATE_PER_S)
@@ -50,21 +57,28 @@
 
 enum packet_kind { PACKET_PROBE, PACKET_TRAIN };
 
-/** struct packet - what travels; host byte order, it never leaves the machine */
-struct packet {
-	uint64_t tag;
+/** struct copy - what a probe says;  @check: of the rest and the tag */
+struct copy {
 	uint64_t number;
 	uint32_t link;
 	uint8_t dir;
 	uint8_t kind;
 	uint8_t zero[2];
+	uint64_t check;
+};
+
+/** struct packet - what travels, twice the same; host byte order, it never leaves the machine */
+struct packet {
+	struct copy copies[2];
 };
 
 /**
  * struct lane - one direction of one link
  * @from_fd: [borrowed: from the link's end];  @to: where it sends
  * @goodput_bps: of the last train, 0 while not known
+ * @told_bps: what the link is said to do, 0 for anything; negative while nobody said
  * @scout: number of the scout that a full train may follow, UINT64_MAX for none
+ * @arrivals: of probes so far, copies not counted
  */
 struct lane {
 	bool on;
@@ -76,7 +90,9 @@ struct lane {
 	int64_t next_probe_ns;
 	int64_t next_train_ns;
 	int64_t goodput_bps;
+	int64_t told_bps;
 	uint64_t scout;
+	uint32_t arrivals;
 };
 
 struct link {
@@ -108,19 +124,28 @@ static int64_t packet_bits(const struct lane *lane, size_t payload)
 	return ((int64_t)payload + lane->header_bytes) * 8;
 }
 
+static uint64_t copy_check(uint64_t tag, const struct copy *copy)
+{
+	uint64_t rest = (uint64_t)copy->link << 32 | (uint64_t)copy->dir << 24 |
+			(uint64_t)copy->kind << 16 | (uint64_t)copy->zero[0] << 8 | copy->zero[1];
+
+	return bo_mix64(tag ^ bo_mix64(copy->number ^ bo_mix64(rest)));
+}
+
 static bool lane_send(const struct bo_linkprobe *lp, const struct lane *lane, uint32_t link,
 		      enum bo_dir dir, enum packet_kind kind, uint64_t number)
 {
+	struct copy copy = {
+		.number = number, .link = link, .dir = (uint8_t)dir, .kind = (uint8_t)kind
+	};
 	union {
 		struct packet packet;
 		uint8_t bytes[TRAIN_PAYLOAD];
-	} u = { .packet = { .tag = lp->tag,
-			    .number = number,
-			    .link = link,
-			    .dir = (uint8_t)dir,
-			    .kind = (uint8_t)kind } };
+	} u = { .bytes = { 0 } };
 	size_t len = kind == PACKET_PROBE ? sizeof(u.packet) : sizeof(u.bytes);
 
+	copy.check = copy_check(lp->tag, &copy);
+	u.packet.copies[0] = u.packet.copies[1] = copy;
 	return sendto(lane->from_fd, u.bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL,
 		      (const struct sockaddr *)&lane->to, lane->to_len) == (ssize_t)len;
 }
@@ -128,9 +153,9 @@ static bool lane_send(const struct bo_linkprobe *lp, const struct lane *lane, ui
 static void lane_send_probe(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link,
 			    enum bo_dir dir)
 {
-	struct probe_sent *probe = &lane->log.probes[lane->log.next_probe % PROBE_RING];
+	struct bo_link_sample *probe = &lane->log.probes[lane->log.next_probe % PROBE_RING];
 
-	*probe = (struct probe_sent){ .sent_ns = bo_now_ns(), .delay_ns = -1 };
+	*probe = (struct bo_link_sample){ .sent_ns = bo_now_ns(), .delay_ns = -1 };
 	if (lane_send(lp, lane, link, dir, PACKET_PROBE, lane->log.next_probe))
 		lane->log.next_probe++;
 }
@@ -138,13 +163,19 @@ static void lane_send_probe(const struct bo_linkprobe *lp, struct lane *lane, ui
 static void lane_send_train(const struct bo_linkprobe *lp, struct lane *lane, uint32_t link,
 			    enum bo_dir dir, uint32_t packets)
 {
-	struct probe_train *train = &lane->log.trains[lane->log.next_train % TRAIN_RING];
+	struct bo_link_train *train = &lane->log.trains[lane->log.next_train % TRAIN_RING];
 
-	*train = (struct probe_train){ .sent_ns = bo_now_ns() };
+	*train = (struct bo_link_train){ .sent_ns = bo_now_ns() };
 	for (uint32_t i = 0; i < packets; i++)
 		train->sent += lane_send(lp, lane, link, dir, PACKET_TRAIN, lane->log.next_train);
 	if (train->sent)
 		lane->log.next_train++;
+}
+
+/** lane_rate() - what the lane must not fill; trains that jitter pulls apart would say too little */
+static int64_t lane_rate(const struct lane *lane)
+{
+	return lane->told_bps >= 0 ? lane->told_bps : lane->goodput_bps;
 }
 
 /** lane_tick() - send what is due; returns when the next is */
@@ -152,7 +183,7 @@ static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint3
 			 enum bo_dir dir, int64_t now_ns)
 {
 	if (now_ns >= lane->next_probe_ns) {
-		int64_t gap = bo_probe_gap_ns(lane->goodput_bps,
+		int64_t gap = bo_probe_gap_ns(lane_rate(lane),
 					      packet_bits(lane, sizeof(struct packet)),
 					      PROBE_GAP_NS, PROBE_GAP_MOST_NS);
 
@@ -168,8 +199,8 @@ static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint3
 
 		lane->scout = lane->log.next_train;
 		lane_send_train(lp, lane, link, dir, TRAIN_SCOUT_PACKETS);
-		lane->next_train_ns = now_ns + bo_probe_gap_ns(lane->goodput_bps, bits,
-							       TRAIN_GAP_NS, TRAIN_GAP_MOST_NS);
+		lane->next_train_ns = now_ns + bo_probe_gap_ns(lane_rate(lane), bits, TRAIN_GAP_NS,
+							       TRAIN_GAP_MOST_NS);
 	}
 	return lane->next_probe_ns < lane->next_train_ns ? lane->next_probe_ns
 							 : lane->next_train_ns;
@@ -178,9 +209,9 @@ static int64_t lane_tick(const struct bo_linkprobe *lp, struct lane *lane, uint3
 /* --- receive ---------------------------------------------------------------------------------- */
 
 static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane,
-			       const struct packet *packet, int64_t at_ns)
+			       const struct copy *packet, int64_t at_ns)
 {
-	struct probe_train *train = &lane->log.trains[packet->number % TRAIN_RING];
+	struct bo_link_train *train = &lane->log.trains[packet->number % TRAIN_RING];
 	uint32_t more;
 
 	if (packet->number >= lane->log.next_train ||
@@ -194,7 +225,7 @@ static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane,
 	}
 	if (train->received < train->sent)
 		return;
-	lane->goodput_bps = bo_probe_train_goodput(train);
+	lane->goodput_bps = bo_link_train_goodput(train);
 	if (packet->number != lane->scout)
 		return;
 	lane->scout = UINT64_MAX;
@@ -203,25 +234,16 @@ static void lane_train_arrived(const struct bo_linkprobe *lp, struct lane *lane,
 		lane_send_train(lp, lane, packet->link, (enum bo_dir)packet->dir, more);
 }
 
-static void packet_arrived(const struct bo_linkprobe *lp, uint32_t link, int end,
-			   const struct packet *packet, int64_t at_ns, int64_t now_ns)
+static void lane_probe_arrived(struct lane *lane, const struct copy *copy, bool damaged,
+			       int64_t at_ns, int64_t now_ns)
 {
-	/* End 0 is a, so it receives what travels b → a. */
-	enum bo_dir dir = end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B;
-	struct lane *lane = &lp->links[link].lanes[dir];
-	struct probe_sent *probe;
+	struct bo_link_sample *probe = &lane->log.probes[copy->number % PROBE_RING];
 
-	if (packet->tag != lp->tag || packet->link != link || packet->dir != dir ||
-	    !lane->log.probes)
+	if (copy->number >= lane->log.next_probe ||
+	    copy->number + PROBE_RING < lane->log.next_probe)
 		return;
-	if (packet->kind == PACKET_TRAIN) {
-		lane_train_arrived(lp, lane, packet, at_ns);
-		return;
-	}
-	if (packet->number >= lane->log.next_probe ||
-	    packet->number + PROBE_RING < lane->log.next_probe)
-		return;
-	probe = &lane->log.probes[packet->number % PROBE_RING];
+	probe->arrivals += probe->arrivals < UINT16_MAX;
+	probe->damaged += damaged && probe->damaged < UINT16_MAX;
 	if (probe->delay_ns >= 0)
 		return;
 	/* The stamp is of CLOCK_REALTIME: after a step of that clock it may lie before the
@@ -229,6 +251,36 @@ static void packet_arrived(const struct bo_linkprobe *lp, uint32_t link, int end
 	if (at_ns < probe->sent_ns || at_ns > now_ns)
 		at_ns = now_ns;
 	probe->delay_ns = at_ns - probe->sent_ns;
+	probe->order = ++lane->arrivals;
+}
+
+/** packet_copy() - the first copy that is whole, or NULL */
+static const struct copy *packet_copy(const struct bo_linkprobe *lp, const struct packet *packet,
+				      bool *ret_damaged)
+{
+	bool good[2];
+
+	for (int i = 0; i < 2; i++)
+		good[i] = packet->copies[i].check == copy_check(lp->tag, &packet->copies[i]);
+	*ret_damaged = good[0] != good[1];
+	return good[0] ? &packet->copies[0] : good[1] ? &packet->copies[1] : NULL;
+}
+
+static void packet_arrived(const struct bo_linkprobe *lp, uint32_t link, int end,
+			   const struct packet *packet, int64_t at_ns, int64_t now_ns)
+{
+	/* End 0 is a, so it receives what travels b → a. */
+	enum bo_dir dir = end == 0 ? BO_DIR_B_TO_A : BO_DIR_A_TO_B;
+	struct lane *lane = &lp->links[link].lanes[dir];
+	bool damaged;
+	const struct copy *copy = packet_copy(lp, packet, &damaged);
+
+	if (!copy || copy->link != link || copy->dir != dir || !lane->log.probes)
+		return;
+	if (copy->kind == PACKET_TRAIN)
+		lane_train_arrived(lp, lane, copy, at_ns);
+	else
+		lane_probe_arrived(lane, copy, damaged, at_ns, now_ns);
 }
 
 static int64_t realtime_ns(void)
@@ -341,6 +393,27 @@ static void prober_ring(struct bo_linkprobe *lp)
 
 /* --- the outside ------------------------------------------------------------------------------ */
 
+/** socket_prepare() - stamps of arrivals, room for trains, and no checksum that would hide damage */
+static int socket_prepare(int fd, struct bo_err *err)
+{
+	int on = 1, bytes = RECEIVE_BUFFER;
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: SO_TIMESTAMPNS");
+	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: getsockname");
+	if (at.ss_family == AF_INET6 &&
+	    (setsockopt(fd, IPPROTO_UDP, UDP_NO_CHECK6_TX, &on, sizeof(on)) < 0 ||
+	     setsockopt(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, &on, sizeof(on)) < 0))
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: UDP_NO_CHECK6");
+	if (at.ss_family == AF_INET && setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)) < 0)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: SO_NO_CHECK");
+	return 0;
+}
+
 static int prober_watch(struct bo_linkprobe *lp, int fd, uint64_t id, struct bo_err *err)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = id };
@@ -408,6 +481,7 @@ static void lane_init(struct lane *lane, int from_fd, const struct bo_linkprobe_
 		.to = to->addr,
 		.to_len = to->addr_len,
 		.header_bytes = to->addr.ss_family == AF_INET6 ? 48 : 28, /* IP and UDP */
+		.told_bps = -1,
 		.scout = UINT64_MAX,
 	};
 }
@@ -425,13 +499,10 @@ int bo_linkprobe_add(struct bo_linkprobe *lp, int link, const struct bo_linkprob
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
 				  "link probe: no link %d, or added twice", link);
 	l = &lp->links[link];
-	for (int end = 0; end < 2; end++) {
-		int on = 1, bytes = RECEIVE_BUFFER;
-
-		(void)setsockopt(ends[end]->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-		if (setsockopt(ends[end]->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) < 0)
-			return bo_err_errno(err, BO_SUBSYS_LAB, "link probe: SO_TIMESTAMPNS");
-	}
+	for (int end = 0; end < 2 && r == 0; end++)
+		r = socket_prepare(ends[end]->fd, err);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&lp->lock);
 	l->added = true;
 	l->fd[0] = bo_steal_fd(&fd_a);
@@ -491,6 +562,17 @@ int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on
 	return r;
 }
 
+void bo_linkprobe_tell(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t bps)
+{
+	struct lane *lane;
+
+	pthread_mutex_lock(&lp->lock);
+	lane = lane_find(lp, link, dir, NULL);
+	if (lane)
+		lane->told_bps = bps;
+	pthread_mutex_unlock(&lp->lock);
+}
+
 int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns,
 			 int64_t to_ns, struct bo_link_measure *ret, struct bo_err *err)
 {
@@ -501,6 +583,22 @@ int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir, int
 	lane = lane_find(lp, link, dir, err);
 	if (lane)
 		r = bo_probe_summarise(&lane->log, from_ns, to_ns, ret);
+	pthread_mutex_unlock(&lp->lock);
+	if (r == -ENOMEM)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "link probe: out of memory");
+	return r;
+}
+
+int bo_linkprobe_samples(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t from_ns,
+			 int64_t to_ns, struct bo_link_samples *ret, struct bo_err *err)
+{
+	struct lane *lane;
+	int r = -EINVAL;
+
+	pthread_mutex_lock(&lp->lock);
+	lane = lane_find(lp, link, dir, err);
+	if (lane)
+		r = bo_probe_copy(&lane->log, from_ns, to_ns, ret);
 	pthread_mutex_unlock(&lp->lock);
 	if (r == -ENOMEM)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "link probe: out of memory");

@@ -41,3 +41,5 @@ foreach(case "fixed PASS" "defective FAIL latency.max")
 			CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios "ARGS=--driver netem --set slow=true --set rate=15 --set latest=2.5s"
 			${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh smoke/demo ${case})
 endforeach()
+catalogue_test(network/slow-ramp fixed PASS)
+catalogue_test(network/flapping-link fixed PASS)

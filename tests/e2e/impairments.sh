@@ -6,7 +6,8 @@ set -eu
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 status=0
-"$BROWNOUT" run --plain --driver "$1" --out "$out" "$(dirname "$0")/weather/impairments.lua" || status=$?
+[ "$1" = wire ] && wire=true || wire=false
+"$BROWNOUT" run --plain --driver "$1" --set wire=$wire --out "$out" "$(dirname "$0")/weather/impairments.lua" || status=$?
 [ "$status" = 3 ] || { echo "exit status $status, expected 3: there is no budget"; exit 1; }
 python3 - "$out"/*/run.json "$1" <<'EOF2'
 import json

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "brownout/base/rng.h"
+#include "brownout/lab/linkprobe.h"
+#include "brownout/model/linkfile.h"
 
 #define PROBE_GAP (5 * MS)
 
@@ -33,9 +35,13 @@ static int fake_link_impair(void *self, int link, enum bo_dir dir, const struct 
 
 	/* Even an immediate call takes a moment. */
 	fake_now += MS / 10;
-	if (r == 0 && !fake->lies && fake->nchanges[link][dir] < FAKE_CHANGES)
-		fake->changes[link][dir][fake->nchanges[link][dir]++] =
-			(struct fake_change){ .at_ns = fake_now, .im = *im };
+	if (r == 0 && !fake->lies && fake->nchanges[link][dir] < FAKE_CHANGES) {
+		struct fake_change *change = &fake->changes[link][dir][fake->nchanges[link][dir]++];
+
+		*change = (struct fake_change){ .at_ns = fake_now, .im = *im };
+		if (fake->twist)
+			fake->twist(&change->im);
+	}
 	fake_now += MS / 10;
 	return r;
 }
@@ -94,51 +100,127 @@ struct bo_impair fake_impair(const struct fake *fake, int link, enum bo_dir dir)
 	return state_at(fake, link, dir, fake_now);
 }
 
-static int compare64(const void *a, const void *b)
+/** lost_now() - one step of the loss that is in force */
+static bool lost_now(const struct bo_loss *loss, struct bo_rng *rng, bool *bad)
 {
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	double u = bo_rng_unit(rng) * BO_PPM_ALL;
 
-	return (x > y) - (x < y);
+	if (loss->model != BO_LOSS_GE)
+		return u < (double)loss->random.ppm;
+	if (u < (double)(*bad ? loss->r_ppm : loss->p_ppm))
+		*bad = !*bad;
+	return bo_rng_unit(rng) * BO_PPM_ALL <
+	       (double)(*bad ? loss->bad_loss_ppm : loss->good_loss_ppm);
+}
+
+static int64_t delay_now(const struct fake *fake, const struct bo_impair *im, struct bo_rng *rng)
+{
+	double u = bo_rng_unit(rng);
+	double spread = im->dist == BO_DIST_TABLE
+				? (double)im->table->at[(int)(u * BO_DIST_TABLE_LEN)] /
+					  BO_DIST_SCALE
+				: bo_dist_quantile(im->dist, u);
+	int64_t delay = im->delay_ns + (int64_t)(spread * (double)im->jitter_ns);
+
+	if (bo_rng_unit(rng) * BO_PPM_ALL < (double)im->reorder.ppm)
+		delay = 0;
+	return fake->base_delay_ns + (delay > 0 ? delay : 0) +
+	       (im->rate_bps ? fake->standing_queue_ns : 0);
+}
+
+static int compare_arrival(const void *a, const void *b)
+{
+	const struct bo_link_sample *x = *(struct bo_link_sample *const *)a;
+	const struct bo_link_sample *y = *(struct bo_link_sample *const *)b;
+	int64_t at = x->sent_ns + x->delay_ns, other = y->sent_ns + y->delay_ns;
+
+	return (at > other) - (at < other);
+}
+
+static void set_order(struct bo_link_samples *s)
+{
+	struct bo_link_sample **by_arrival = calloc(s->nprobes + 1, sizeof(*by_arrival));
+	size_t n = 0;
+
+	for (size_t i = 0; by_arrival && i < s->nprobes; i++)
+		if (s->probes[i].delay_ns >= 0)
+			by_arrival[n++] = &s->probes[i];
+	if (by_arrival)
+		qsort(by_arrival, n, sizeof(*by_arrival), compare_arrival);
+	for (size_t i = 0; by_arrival && i < n; i++)
+		by_arrival[i]->order = (uint32_t)i + 1;
+	free(by_arrival);
+}
+
+/** slotted() - until the next slot, which come every so often */
+static int64_t slotted(const struct bo_impair *im, int64_t t, int64_t delay)
+{
+	int64_t every = (im->slot.min_ns + im->slot.max_ns) / 2;
+
+	return every ? (t + delay + every - 1) / every * every - t : delay;
 }
 
 /* A probe every 5 ms of fake time meets the state of that moment; what has not arrived by now is
- * lost. */
-static int fake_link_measure(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
-			     struct bo_link_measure *ret, struct bo_err *err)
+ * lost.  A train of 16 once per second. */
+static int fake_link_samples(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			     struct bo_link_samples *ret, struct bo_err *err)
 {
-	static int64_t delays[1 << 16];
 	const struct fake *fake = self;
-	struct bo_link_measure m = { 0 };
+	struct bo_link_samples s = { 0 };
+	size_t room = to_ns > from_ns ? (size_t)((to_ns - from_ns) / PROBE_GAP) + 2 : 1;
 	struct bo_rng rng;
+	bool bad = false;
 	int r = answer(fake, err);
 
 	if (r < 0)
 		return r;
 	bo_rng_init(&rng, 11, 1);
-	for (int64_t t = from_ns; t < to_ns && m.sent < sizeof(delays) / sizeof(delays[0]);
-	     t += PROBE_GAP) {
+	s.probes = calloc(room, sizeof(*s.probes));
+	s.trains = calloc(room, sizeof(*s.trains));
+	for (int64_t t = from_ns; t < to_ns && s.probes && s.trains; t += PROBE_GAP) {
 		struct bo_impair im = state_at(fake, link, dir, t);
-		int64_t delay = fake->base_delay_ns + im.delay_ns +
-				(im.rate_bps ? fake->standing_queue_ns : 0) +
-				(int64_t)((bo_rng_unit(&rng) * 2 - 1) * (double)im.jitter_ns);
+		bool lost = lost_now(&im.loss, &rng, &bad);
+		int64_t delay = slotted(&im, t, delay_now(fake, &im, &rng));
+		bool twice = bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.duplicate.ppm;
+		bool damaged = bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.corrupt.ppm;
+		bool here = !im.blackhole && !lost && t + delay <= fake_now;
+		double bps = (double)(im.rate_bps ? im.rate_bps
+				      : im.trace  ? bo_trace_mean_bps(im.trace)
+						  : 5000000000) *
+			     fake->rate_factor;
 
-		m.sent++;
-		if (im.blackhole || bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.loss.random.ppm ||
-		    t + delay > fake_now)
-			continue;
-		delays[m.received++] = delay;
-		m.goodput_bps = (int64_t)((double)(im.rate_bps ? im.rate_bps : 5000000000) *
-					  fake->rate_factor);
+		s.probes[s.nprobes] = (struct bo_link_sample){
+			.sent_ns = t,
+			.delay_ns = here ? delay : -1,
+			.order = (uint32_t)s.nprobes + 1,
+			.arrivals = here ? 1 + twice : 0,
+			.damaged = here && damaged,
+		};
+		if (s.nprobes++ % 200 == 0 && here)
+			s.trains[s.ntrains++] = (struct bo_link_train){
+				.sent_ns = t,
+				.first_ns = t + delay,
+				.last_ns = t + delay + (int64_t)(15 * 9824 / bps * 1e9),
+				.bits = 15 * 9824,
+				.sent = 16,
+				.received = 16,
+			};
 	}
-	if (m.received) {
-		qsort(delays, m.received, sizeof(delays[0]), compare64);
-		m.delay_min_ns = delays[0];
-		m.delay_p50_ns = delays[(m.received - 1) / 2];
-		m.delay_p99_ns = delays[(m.received - 1) * 99 / 100];
-		m.delay_max_ns = delays[m.received - 1];
-	}
-	*ret = m;
+	set_order(&s);
+	*ret = s;
 	return 0;
+}
+
+static int fake_link_measure(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			     struct bo_link_measure *ret, struct bo_err *err)
+{
+	struct bo_link_samples s = { 0 };
+	int r = fake_link_samples(self, link, dir, from_ns, to_ns, &s, err);
+
+	if (r == 0)
+		r = bo_link_summarise(&s, ret);
+	bo_link_samples_done(&s);
+	return r;
 }
 
 static void end_process(struct bo_node_state *node, int status)
@@ -306,6 +388,7 @@ struct fake *fake_new(void)
 		.link_rule_counts = fake_link_rule_counts,
 		.link_probe = fake_link_probe,
 		.link_measure = fake_link_measure,
+		.link_samples = fake_link_samples,
 		.node_kill = fake_node_kill,
 		.node_term = fake_node_term,
 		.node_start = fake_node_start,

@@ -12,7 +12,7 @@
 
 #define SEC BO_NSEC_PER_SEC
 #define MS BO_NSEC_PER_MSEC
-#define FAKE_CHANGES 64
+#define FAKE_CHANGES 2048
 
 /* Nodes: client (0), orders (1, 256 MiB), db (2, no limit).  Links: client-orders (0), orders-db
  * (1). */
@@ -29,12 +29,13 @@ struct fake {
 	bool lies;      /* says yes, does nothing */
 	int fail_errno; /* every call fails with this */
 	bool ignores_term;
-	bool stays_down;                   /* node_start succeeds and nothing runs */
-	int64_t unreclaimable;             /* [memory] limits below this are refused with EBUSY */
-	int64_t base_delay_ns;             /* of every path */
-	int64_t standing_queue_ns;         /* added where a rate is in force */
-	double rate_factor;                /* what becomes of an asked rate */
-	struct bo_conn_counts conn_counts; /* what every rule on connections has done */
+	bool stays_down;                     /* node_start succeeds and nothing runs */
+	int64_t unreclaimable;               /* [memory] limits below this are refused with EBUSY */
+	int64_t base_delay_ns;               /* of every path */
+	int64_t standing_queue_ns;           /* added where a rate is in force */
+	double rate_factor;                  /* what becomes of an asked rate */
+	void (*twist)(struct bo_impair *im); /* what becomes of an asked impairment */
+	struct bo_conn_counts conn_counts;   /* what every rule on connections has done */
 
 	struct bo_plan *plan;
 	struct bo_hands hands;

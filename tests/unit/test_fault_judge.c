@@ -281,15 +281,24 @@ static void measurements_get_their_verdicts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct judged *c = &cases[i];
-		struct bo_fault_window window = { .from_ns = 0, .to_ns = 5 * SEC, .im = c->own };
 		struct bo_fault_record record = { 0 };
 		struct bo_text achieved = bo_text_of(record.achieved, sizeof(record.achieved));
+		struct bo_impair im = c->own;
+		struct bo_trial t = { .record = &record,
+				      .achieved = &achieved,
+				      .name = "a → b",
+				      .own = &c->own,
+				      .im = &im,
+				      .m = &c->m,
+				      .total_ns = 5 * SEC,
+				      .base_ns = c->base_ns,
+				      .first = true };
 
 		if (c->also.rate_bps)
-			window.im.rate_bps = c->also.rate_bps;
+			im.rate_bps = c->also.rate_bps;
 		if (c->also.jitter_ns)
-			window.im.jitter_ns = c->also.jitter_ns;
-		bo_fault_judge(&record, &achieved, "a → b", &c->own, &window, &c->m, c->base_ns);
+			im.jitter_ns = c->also.jitter_ns;
+		bo_fault_judge(&t);
 		if (record.confirm != c->confirm || !strstr(record.reason, c->reason)) {
 			print_error("%s: expected %d \"%s\", found %d \"%s\" (%s)\n", c->what,
 				    c->confirm, c->reason, record.confirm, record.reason,
@@ -303,16 +312,22 @@ static void measurements_get_their_verdicts(void **state)
 static void an_empty_window_says_how_long_it_takes(void **state)
 {
 	const struct bo_impair own = { .delay_ns = 1500 * MS };
-	struct bo_fault_window window = { .im = own };
 	struct bo_link_measure none = { 0 };
 	struct bo_fault_record record = { 0 };
 	struct bo_text achieved = bo_text_of(record.achieved, sizeof(record.achieved));
+	struct bo_trial t = { .record = &record,
+			      .achieved = &achieved,
+			      .name = "a → b",
+			      .own = &own,
+			      .im = &own,
+			      .m = &none,
+			      .first = true };
 
 	(void)state;
-	bo_fault_judge(&record, &achieved, "a → b", &own, &window, &none, 0);
+	bo_fault_judge(&t);
 	assert_int_equal(record.confirm, BO_CONFIRM_UNKNOWN);
 	assert_non_null(strstr(record.reason, "that takes 1.70s"));
-	assert_string_equal(record.achieved, "a → b: not measured");
+	assert_string_equal(record.achieved, " not measured");
 }
 
 static void a_verdict_never_improves(void **state)

@@ -25,14 +25,14 @@
 
 static void summary_takes_the_window_only(void **state)
 {
-	struct probe_log log = { .probes = calloc(PROBE_RING, sizeof(struct probe_sent)) };
+	struct probe_log log = { .probes = calloc(PROBE_RING, sizeof(struct bo_link_sample)) };
 	struct bo_link_measure m;
 
 	(void)state;
 	assert_non_null(log.probes);
 	/* More than the ring holds: the oldest are forgotten, the numbers go on. */
 	for (uint64_t n = 0; n < PROBE_RING + 1000; n++)
-		log.probes[n % PROBE_RING] = (struct probe_sent){
+		log.probes[n % PROBE_RING] = (struct bo_link_sample){
 			.sent_ns = (int64_t)n * 10, .delay_ns = n % 4 == 0 ? -1 : (int64_t)(n % 100)
 		};
 	log.next_probe = PROBE_RING + 1000;
@@ -52,18 +52,18 @@ static void summary_takes_the_window_only(void **state)
 
 static void goodput_is_bits_over_time(void **state)
 {
-	struct probe_train train = { .sent = 16,
-				     .received = 16,
-				     .first_ns = 1000 * MS,
-				     .last_ns = 1015 * MS,
-				     .bits = 15 * 1000 * 8 };
+	struct bo_link_train train = { .sent = 16,
+				       .received = 16,
+				       .first_ns = 1000 * MS,
+				       .last_ns = 1015 * MS,
+				       .bits = 15 * 1000 * 8 };
 
 	(void)state;
-	assert_int_equal(bo_probe_train_goodput(&train), 8000000);
+	assert_int_equal(bo_link_train_goodput(&train), 8000000);
 	train.received = 2;
-	assert_int_equal(bo_probe_train_goodput(&train), 0);
-	train = (struct probe_train){ .received = 3, .first_ns = 5, .last_ns = 5, .bits = 100 };
-	assert_int_equal(bo_probe_train_goodput(&train), 0);
+	assert_int_equal(bo_link_train_goodput(&train), 0);
+	train = (struct bo_link_train){ .received = 3, .first_ns = 5, .last_ns = 5, .bits = 100 };
+	assert_int_equal(bo_link_train_goodput(&train), 0);
 }
 
 static void slow_links_are_spared(void **state)
@@ -141,6 +141,9 @@ static struct bo_link_measure measure(const struct rig *rig, int link, struct bo
 	struct bo_err err = { 0 };
 
 	assert_int_equal(bo_wire_impair(rig->wire, BO_DIR_A_TO_B, &im, &err), 0);
+	/* Where jitter does not pull trains apart the prober finds out by itself. */
+	if (im.jitter_ns || im.reorder.ppm)
+		bo_linkprobe_tell(rig->probe, link, BO_DIR_A_TO_B, im.rate_bps);
 	from = bo_now_ns();
 	assert_int_equal(bo_linkprobe_run(rig->probe, link, BO_DIR_A_TO_B, true, &err), 0);
 	do {
@@ -181,11 +184,75 @@ static void sees_delay_of_one_direction(void **state)
 static void sees_loss(void **state)
 {
 	const struct rig *rig = *state;
-	struct bo_link_measure m = measure(rig, 0, (struct bo_impair){ .loss.random.ppm = 200000 }, 400,
-					   false);
+	struct bo_link_measure m = measure(rig, 0, (struct bo_impair){ .loss.random.ppm = 200000 },
+					   400, false);
 	double n = (double)m.sent, lost = n - (double)m.received, sigma = sqrt(n * 0.2 * 0.8);
 
 	assert_true(fabs(lost - 0.2 * n) <= 3.29 * sigma);
+}
+
+static void sees_copies_damage_and_order(void **state)
+{
+	const struct rig *rig = *state;
+	const struct bo_impair im = { .delay_ns = 60 * MS,
+				      .duplicate.ppm = 200000,
+				      .corrupt.ppm = 300000,
+				      .reorder.ppm = 250000 };
+
+	for (int link = 0; link < 2; link++) {
+		struct bo_link_measure m = measure(rig, link, im, 150, false);
+		double n = (double)m.sent, sigma = sqrt(n * 0.2 * 0.8);
+
+		/* A copy or an original that lost its header to a flipped bit is not seen. */
+		assert_true((double)m.duplicated <= 0.2 * n + 3.29 * sigma);
+		assert_true((double)m.duplicated >= 0.2 * n * 0.8 - 3.29 * sigma);
+		assert_true((double)m.damaged >= 0.3 * n * 0.7 - 3.29 * sqrt(n * 0.3 * 0.7));
+		assert_true((double)m.damaged <= 0.3 * n * 1.2 + 3.29 * sqrt(n * 0.3 * 0.7));
+		assert_true(m.reordered > m.received / 4);
+		assert_true(m.reorder_extent >= 1 && m.reorder_extent < 50);
+	}
+}
+
+static void sees_bursts(void **state)
+{
+	const struct rig *rig = *state;
+	const struct bo_impair im = { .loss = { .model = BO_LOSS_GE,
+						.p_ppm = 50000,
+						.r_ppm = 125000,
+						.bad_loss_ppm = BO_PPM_ALL } };
+	struct bo_link_measure m = measure(rig, 0, im, 400, false);
+
+	/* Runs of 8 on average; each on its own would give 1.4. */
+	assert_true(m.loss_runs >= 3);
+	assert_true(m.sent - m.received > 3 * m.loss_runs);
+	assert_int_equal(m.duplicated + m.damaged + m.reordered, 0);
+}
+
+/* RFC 4737: the second and the third were overtaken by the fourth, the second by two arrivals. */
+static void order_is_of_arrivals(void **state)
+{
+	struct bo_link_sample probes[] = {
+		{ .sent_ns = 1, .delay_ns = 5, .order = 1, .arrivals = 1 },
+		{ .sent_ns = 2, .delay_ns = 9, .order = 4, .arrivals = 2, .damaged = 1 },
+		{ .sent_ns = 3, .delay_ns = 5, .order = 3, .arrivals = 1 },
+		{ .sent_ns = 4, .delay_ns = 1, .order = 2, .arrivals = 3 },
+		{ .sent_ns = 5, .delay_ns = -1 },
+		{ .sent_ns = 6, .delay_ns = -1 },
+		{ .sent_ns = 7, .delay_ns = 5, .order = 5, .arrivals = 1 },
+		{ .sent_ns = 8, .delay_ns = -1 },
+	};
+	const struct bo_link_samples samples = { .probes = probes, .nprobes = 8 };
+	struct bo_link_measure m;
+
+	(void)state;
+	assert_int_equal(bo_link_summarise(&samples, &m), 0);
+	assert_int_equal(m.sent, 8);
+	assert_int_equal(m.received, 5);
+	assert_int_equal(m.duplicated, 2);
+	assert_int_equal(m.damaged, 1);
+	assert_int_equal(m.loss_runs, 2);
+	assert_int_equal(m.reordered, 2);
+	assert_int_equal(m.reorder_extent, 2);
 }
 
 static void sees_rate(void **state)
@@ -235,8 +302,8 @@ static void forged_packets_do_not_count(void **state)
 	while (m.sent < 50) {
 		assert_true(bo_now_ns() < deadline);
 		for (uint64_t number = 0; number <= m.sent; number++) {
-			/* tag, number, link 0, direction a → b, a probe */
-			uint64_t forged[4] = { 0x1234, number, 0, 0 };
+			/* twice: number; link 0, direction a → b, a probe; a guess */
+			uint64_t forged[6] = { number, 0, 0x1234, number, 0, 0x1234 };
 			size_t bytes = number % 2 ? 24 : sizeof(forged);
 
 			assert_int_equal(sendto(fd, forged, bytes, 0, (struct sockaddr *)&to, len),
@@ -269,9 +336,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(summary_takes_the_window_only),
 		cmocka_unit_test(goodput_is_bits_over_time),
+		cmocka_unit_test(order_is_of_arrivals),
 		cmocka_unit_test(slow_links_are_spared),
 		NET_TEST(sees_delay_of_one_direction),
 		NET_TEST(sees_loss),
+		NET_TEST(sees_copies_damage_and_order),
+		NET_TEST(sees_bursts),
 		NET_TEST(sees_rate),
 		NET_TEST(sees_blackhole_and_unimpaired_again),
 		NET_TEST(forged_packets_do_not_count),

@@ -24,10 +24,44 @@ struct bo_machine {
 	char why_not_cgroup[160];
 };
 
+/** struct bo_link_sample - one probe, CLOCK_MONOTONIC
+ * @delay_ns: one-way, of its first arrival;  negative when it did not arrive
+ * @order: the how manieth probe of its direction it was to arrive
+ * @arrivals: how often it arrived;  @damaged: how many of these with a bit flipped */
+struct bo_link_sample {
+	int64_t sent_ns;
+	int64_t delay_ns;
+	uint32_t order;
+	uint16_t arrivals;
+	uint16_t damaged;
+};
+
+/** struct bo_link_train - packets sent back to back
+ * @bits: what arrived after the first one, IP header included */
+struct bo_link_train {
+	int64_t sent_ns;
+	int64_t first_ns;
+	int64_t last_ns;
+	int64_t bits;
+	uint32_t sent;
+	uint32_t received;
+};
+
+/** struct bo_link_samples - [owned] both in the order of sending; free with bo_link_samples_done() */
+struct bo_link_samples {
+	struct bo_link_sample *probes;
+	size_t nprobes;
+	struct bo_link_train *trains;
+	size_t ntrains;
+};
+
 /** struct bo_link_measure - one-way measurement of one direction by probe packets inside the impaired path
  * @sent, @received: probes sent in the window and those of them that arrived
  * @delay_*_ns: one-way delay of those that arrived
- * @goodput_bps: bits per second of a short train at the receiving end, 0 if none was sent */
+ * @goodput_bps: bits per second of a short train at the receiving end, 0 if none was sent
+ * @duplicated: probes that arrived more than once;  @damaged: that arrived with a bit flipped
+ * @reordered: that arrived after one sent later;  @reorder_extent: how many arrivals too late, at most (RFC 4737 § 3, 4.2)
+ * @loss_runs: uninterrupted runs of lost probes */
 struct bo_link_measure {
 	uint64_t sent;
 	uint64_t received;
@@ -36,6 +70,11 @@ struct bo_link_measure {
 	int64_t delay_p99_ns;
 	int64_t delay_max_ns;
 	int64_t goodput_bps;
+	uint64_t duplicated;
+	uint64_t damaged;
+	uint64_t reordered;
+	uint64_t reorder_extent;
+	uint64_t loss_runs;
 };
 
 /** struct bo_mem_stat - counters of a node's memory cgroup; -1 where the kernel has none */
@@ -67,6 +106,7 @@ enum bo_mem_knob { BO_MEM_MAX, BO_MEM_HIGH };
  * @link_measure: what probes sent in [from_ns, to_ns) (CLOCK_MONOTONIC) met; call after they had time to arrive
  * @link_rules: replace the rules on connections of a link, between two packets; -ENOTSUP where it is no wire
  * @link_rule_counts: what a rule in force has done so far
+ * @link_samples: the same, probe by probe; @ret: [out, owned]
  * @node_kill: SIGKILL to the whole process tree at once
  * @node_term: SIGTERM to the main process
  * @node_start: start again after its end; with @wait_ready, only return once it is ready
@@ -86,6 +126,8 @@ struct bo_hands {
 			  struct bo_err *err);
 	int (*link_rule_counts)(void *self, int link, uint32_t id, struct bo_conn_counts *ret,
 				struct bo_err *err);
+	int (*link_samples)(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			    struct bo_link_samples *ret, struct bo_err *err);
 	int (*node_kill)(void *self, int node, struct bo_err *err);
 	int (*node_term)(void *self, int node, struct bo_err *err);
 	int (*node_start)(void *self, int node, bool wait_ready, struct bo_err *err);

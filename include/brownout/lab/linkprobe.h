@@ -30,8 +30,21 @@ BO_NODISCARD int bo_linkprobe_add(struct bo_linkprobe *lp, int link,
 /** bo_linkprobe_run() - start or stop probing one direction of a link */
 BO_NODISCARD int bo_linkprobe_run(struct bo_linkprobe *lp, int link, enum bo_dir dir, bool on,
 				  struct bo_err *err);
+/** bo_linkprobe_tell() - the link is now said to do @bps (0: anything), so that probing takes little of that */
+void bo_linkprobe_tell(struct bo_linkprobe *lp, int link, enum bo_dir dir, int64_t bps);
 /** bo_linkprobe_measure() - see bo_hands.link_measure; probes sent in the window and not seen by now count as lost */
 BO_NODISCARD int bo_linkprobe_measure(struct bo_linkprobe *lp, int link, enum bo_dir dir,
 				      int64_t from_ns, int64_t to_ns, struct bo_link_measure *ret,
 				      struct bo_err *err);
+/** bo_linkprobe_samples() - see bo_hands.link_samples */
+BO_NODISCARD int bo_linkprobe_samples(struct bo_linkprobe *lp, int link, enum bo_dir dir,
+				      int64_t from_ns, int64_t to_ns, struct bo_link_samples *ret,
+				      struct bo_err *err);
+/** bo_link_samples_done() - NULL-safe in what it holds */
+void bo_link_samples_done(struct bo_link_samples *samples);
+/** bo_link_summarise() - what samples come to; -ENOMEM */
+BO_NODISCARD int bo_link_summarise(const struct bo_link_samples *samples,
+				   struct bo_link_measure *ret);
+/** bo_link_train_goodput() - bits per second seen at the receiving end; 0 when too little arrived to tell */
+int64_t bo_link_train_goodput(const struct bo_link_train *train);
 void bo_linkprobe_free(struct bo_linkprobe *lp);

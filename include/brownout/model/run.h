@@ -187,7 +187,7 @@ const char *bo_confirm_name(enum bo_confirm c);
 struct bo_fault_record {
 	char driver[32];
 	char requested[256];
-	char achieved[256];
+	char achieved[512];
 	char reason[256];
 	enum bo_confirm confirm;
 	int64_t applied_ns;

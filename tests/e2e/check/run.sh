@@ -70,6 +70,30 @@ expect 'NUL byte' 2 'nul.lua:2: a NUL byte; a scenario must be Lua text' -- "$br
 chmod 600 huge.lua
 expect '10 MB' 2 'huge.lua:1: expected at most 4194304 bytes, found 10000000' -- "$brownout" check huge.lua
 
+# Files that a fault reads: relative to the scenario, regular, and of a size that can be read.
+mkdir faults
+reads() { # NAME FAULT
+	printf '%s\n' 'local bo = require "brownout"' 'local t = bo.scenario "f" { phases = { base = "5s", fault = "10s" } }' \
+		'local orders = t:subject "orders" { command = { "sh" }, ready = bo.tcp(8080) }' \
+		"t:during(\"fault\", t:link(t.client, orders):$2)" 't:budget "goroutines.count < 100"' >"faults/$1.lua"
+}
+truncate -s 1G faults/huge
+mkfifo faults/fifo
+reads trace 'trace "huge"'
+reads samples 'delay { samples = "huge" }'
+reads fifo 'trace "fifo"'
+expect 'a trace of 1 GB' 2 'faults/trace.lua:4: trace: trace: huge: expected at most 8388608 bytes, found 1073741824' -- \
+	"$brownout" check faults/trace.lua
+expect 'samples of 1 GB' 2 'faults/samples.lua:4: delay: samples: huge: expected at most 8388608 bytes, found 1073741824' -- \
+	"$brownout" check faults/samples.lua
+expect 'a trace that is a FIFO' 2 'faults/fifo.lua:4: trace: trace: fifo: expected a regular file' -- \
+	"$brownout" check faults/fifo.lua
+# A delay that is longer than its fault is allowed, and hardly meant.
+reads long 'delay "10m"'
+expect 'a delay of 10 minutes' 0 \
+	"faults/long.lua:4: warning: delay: a delay of 10.0min in a fault of 10.0s: nothing that is sent in it arrives before its end, so it cannot be confirmed" -- \
+	"$brownout" check faults/long.lua
+
 # A module that a link leads out of the folder.
 echo 'return 1' >outside.lua
 mkdir inside && ln -s ../outside.lua inside/link.lua && echo 'require "link"' >inside/a.lua

@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:during("fault", t:link(orders, db):flap { every = "1s", down = "990ms" })
