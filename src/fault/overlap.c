@@ -22,6 +22,8 @@ static const char *claim_phrase(uint32_t claims)
 		return "the process";
 	if (claims & BO_CLAIM_MEMORY)
 		return "the memory limit";
+	if (claims & BO_CLAIM_DNS)
+		return "the name server";
 	if (link & BO_CLAIM_BLACKHOLE)
 		return "a blackhole";
 	if (link & BO_CLAIM_DELAY)

@@ -21,6 +21,7 @@ static const struct bo_fault_kind *const kinds[] = {
 	&bo_fault_kind_restart,
 	&bo_fault_kind_pause,
 	&bo_fault_kind_memory,
+	&bo_fault_kind_dns,
 	NULL,
 };
 

@@ -22,8 +22,9 @@ static const char *const unit_expected[] = {
 	[BO_UNIT_NODE] = "the name of a node",
 	[BO_UNIT_CHOICE] = "a word",
 	[BO_UNIT_SIZE_OR_RATIO] = "a size such as \"64MiB\" or a ratio such as \"60%\"",
+	[BO_UNIT_TEXT] = "a text such as \"UPDATE\"",
 };
-_Static_assert(sizeof(unit_expected) / sizeof(unit_expected[0]) == BO_UNIT_SIZE_OR_RATIO + 1,
+_Static_assert(sizeof(unit_expected) / sizeof(unit_expected[0]) == BO_UNIT_TEXT + 1,
 	       "every unit says what it expects");
 
 /** wrong_type() - "delay: expected a duration such as "250ms", found number 5" */
@@ -40,7 +41,7 @@ static int wrong_type(const struct bo_arg_schema *schema, const struct bo_arg *a
 		snprintf(found, sizeof(found), "number %g without a unit", arg->num);
 		if (schema->unit == BO_UNIT_COUNT || schema->unit == BO_UNIT_BOOL ||
 		    schema->unit == BO_UNIT_NODE || schema->unit == BO_UNIT_CHOICE ||
-		    schema->unit == BO_UNIT_RATIO)
+		    schema->unit == BO_UNIT_RATIO || schema->unit == BO_UNIT_TEXT)
 			snprintf(found, sizeof(found), "number %g", arg->num);
 		break;
 	case BO_ARG_BOOL:
@@ -178,6 +179,9 @@ static int read_arg(const struct bo_plan *plan, const struct bo_arg_schema *sche
 		return read_node(plan, schema, arg, ret, err);
 	case BO_UNIT_CHOICE:
 		return read_choice(schema, arg, ret, err);
+	case BO_UNIT_TEXT:
+		*ret = text ? (int64_t)strlen(arg->str) : 0;
+		return text ? 0 : wrong_type(schema, arg, err);
 	}
 	return r < 0 ? bo_err_wrap(err, "%s", schema->key) : 0;
 }
@@ -196,6 +200,9 @@ static const char *format_unit(enum bo_arg_unit unit, int64_t value, char buf[BO
 		/* bo_format_ratio() rounds for reading; a bound of 0.0001 % must not read as 0 %.
 		 */
 		snprintf(buf, BO_UNIT_BUF, "%.6g%%", (double)value / BO_PPM_ALL * 100);
+		return buf;
+	case BO_UNIT_TEXT:
+		snprintf(buf, BO_UNIT_BUF, "%lld bytes", (long long)value);
 		return buf;
 	default:
 		snprintf(buf, BO_UNIT_BUF, "%lld", (long long)value);

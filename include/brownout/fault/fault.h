@@ -19,6 +19,7 @@ enum bo_arg_unit {
 	BO_UNIT_NODE,   /* a node's name */
 	BO_UNIT_CHOICE, /* one of the words in choices, separated by '|' */
 	BO_UNIT_SIZE_OR_RATIO, /* "64MiB" → bytes, "60%" → minus ppm: -600000 (the range is that of the bytes) */
+	BO_UNIT_TEXT, /* any text; the range is that of its length in bytes */
 };
 
 /**
@@ -66,6 +67,7 @@ struct bo_fault {
 #define BO_CLAIM_DIR_BITS 4
 #define BO_CLAIM_PROCESS 0x100u
 #define BO_CLAIM_MEMORY 0x200u
+#define BO_CLAIM_DNS 0x4000000u
 
 /**
  * struct bo_fault_kind -

@@ -107,6 +107,7 @@ struct bo_probe_spec {
  * @env: NULL-terminated "K=V", added to a minimal environment (PATH, HOME=/tmp, LANG=C.UTF-8, HOSTNAME)
  * @cwd: absolute, or NULL for the scenario's folder
  * @memory_bytes: memory limit, 0 none;  @cpus_milli: CPU quota in 1/1000 CPU, 0 none;  @pids: 0 none
+ * @dns: finds its peers by asking a name server instead of in /etc/hosts
  * @after: names of nodes that must be ready first; NULL-terminated or NULL (dependencies come before subjects anyway)
  */
 struct bo_node_spec {
@@ -119,6 +120,7 @@ struct bo_node_spec {
 	int64_t memory_bytes;
 	int64_t cpus_milli;
 	int64_t pids;
+	bool dns;
 	const char *const *after;
 	struct bo_ready_spec ready;
 	struct bo_stub_spec stub;
