@@ -160,14 +160,15 @@ static void send_now(struct pending *p)
 		stats->delay_max_ns = delay_ns;
 }
 
-static void send_later(struct bo_dns *dns, const struct pending *answer)
+/** send_later() - false when too many wait already */
+static bool send_later(struct bo_dns *dns, const struct pending *answer)
 {
 	struct pending *p = dns->npending < PENDING_MAX ? malloc(sizeof(*p)) : NULL;
 	struct pending **at = &dns->pending;
 
 	if (!p) {
 		answer->server->stats.dropped++;
-		return;
+		return false;
 	}
 	*p = *answer;
 	while (*at && (*at)->due_ns <= p->due_ns)
@@ -175,6 +176,7 @@ static void send_later(struct bo_dns *dns, const struct pending *answer)
 	p->next = *at;
 	*at = p;
 	dns->npending++;
+	return true;
 }
 
 /** truth() - what is so: the code, and the addresses of those names that have some */
@@ -251,10 +253,10 @@ static void answer(struct bo_dns *dns, struct server *server, const uint8_t *dat
 	bo_dns_query_done(&q);
 	if (!p->len)
 		return;
+	if (p->due_ns > p->asked_ns && !send_later(dns, p))
+		return;
 	server->stats.hit += meant;
-	if (p->due_ns > p->asked_ns)
-		send_later(dns, p);
-	else
+	if (p->due_ns <= p->asked_ns)
 		send_now(p);
 }
 

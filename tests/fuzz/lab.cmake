@@ -17,3 +17,6 @@ lab_fuzzer(fuzz_impair ${wire_sources} ${model_sources} ${netem_sources} ${PROJE
 	${PROJECT_SOURCE_DIR}/src/lab/pcapng.c)
 target_link_libraries(fuzz_impair PRIVATE bo_sys)
 lab_fuzzer(fuzz_linkfile ${PROJECT_SOURCE_DIR}/src/model/linkfile.c ${PROJECT_SOURCE_DIR}/src/base/units.c)
+lab_fuzzer(fuzz_dns ${PROJECT_SOURCE_DIR}/src/lab/dns_message.c)
+pkg_check_modules(ldns REQUIRED IMPORTED_TARGET GLOBAL ldns)
+target_link_libraries(fuzz_dns PRIVATE PkgConfig::ldns resolv)
