@@ -373,6 +373,7 @@ const char *bo_driver_name(enum bo_driver driver);
  * @slo_target: share of good requests that the service level objective asks for, above 0 and below 1; 0 none
  * @slo_period_ns: over which it does; 0 none (30 days are taken)
  * @limit_ns: a run that takes longer than this, set-up included, is ended; 0 none
+ * @replay_dir: folder of the run whose recorded fates are fed back, NULL for none; [borrowed: the command line]
  * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
  * @scenario_text: the file's content, so that a run can be repeated
  * @params, @nparams: in the arena, as given; filled by whoever takes the command line
@@ -394,6 +395,7 @@ struct bo_plan {
 	size_t noverrides;
 	struct bo_src src;
 	uint64_t seed;
+	const char *replay_dir;
 	enum bo_driver driver;
 	int64_t timeout_ns;
 	double slo_target;
