@@ -31,7 +31,7 @@ case_answers() {
 	run answers
 	confirmed
 	for by in go libc; do
-		lookups "^$by db: $both[0-9]+\$" 10
+		lookups "^$by db: ${both}[0-9]+\$" 10
 		lookups "^$by db: 10\.77\.0\.3 " 3 # the cache's
 		lookups "^$by db: 10\.9\.9\.9 [0-9]+\$" 3 # and no IPv6 address beside it
 	done
@@ -44,7 +44,7 @@ case_slow() {
 	confirmed
 	for by in go libc; do
 		# not before the fault, all the while, and not after it
-		lookups "^$by db: $both[0-9]{1,2}\$" 5
+		lookups "^$by db: ${both}[0-9]{1,2}\$" 5
 		lookups "^$by db: $both(3|4|5)[0-9]{2}\$" 10
 	done
 }
@@ -72,8 +72,8 @@ case_never() {
 # without dns = true: names are in /etc/hosts, and nobody is asked
 case_hosts() {
 	run hosts
-	lookups "^go db: $both[0-9]+\$" 10
-	lookups "^libc db: $both[0-9]+\$" 10
+	lookups "^go db: ${both}[0-9]+\$" 10
+	lookups "^libc db: ${both}[0-9]+\$" 10
 	none 'error'
 }
 "case_$1" && echo "ok: $1"
