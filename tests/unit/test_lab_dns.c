@@ -217,6 +217,11 @@ static void it_lies(void **state)
 	expect(rig, "db", ns_t_a, "0 192.0.2.7");
 	expect(rig, "db", ns_t_aaaa, "0"); /* and nobody gets through over the other family */
 	expect(rig, "old", ns_t_a, "0 10.77.0.3");
+	f.lie4.s_addr = 0;
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::7", &f.lie6), 1);
+	fault(rig, f);
+	expect(rig, "db", ns_t_any, "0 2001:db8::7");
+	expect(rig, "db", ns_t_a, "0");
 	fault(rig, (struct bo_dns_fault){ .lie = true, .name = "db", .lie_of = "client" });
 	expect(rig, "db", ns_t_any, "0 10.77.0.1 fd77::1");
 	fault(rig, (struct bo_dns_fault){ .lie = true, .lie_of = "old" });
@@ -263,6 +268,25 @@ static void it_dawdles(void **state)
 	start = bo_now_ns();
 	expect(rig, "db", ns_t_a, "3");
 	assert_true(bo_now_ns() - start >= 50 * MS);
+}
+
+static void who_is_due_first_goes_first(void **state)
+{
+	const struct rig *rig = *state;
+	uint8_t ask[512], got[4096];
+	size_t n = question("db", ns_t_a, 1, ask);
+
+	for (int i = 3; i > 0; i--) {
+		fault(rig, (struct bo_dns_fault){ .delay_ns = i * 500 * MS });
+		ask[1] = (uint8_t)i;
+		assert_int_equal(send(rig->udp, ask, n, 0), n);
+		while (!stats(rig).asked)
+			usleep(1000);
+	}
+	for (int i = 1; i <= 3; i++) {
+		assert_true(receive(rig, got, SOON_MS) > 12);
+		assert_int_equal(got[1], i);
+	}
 }
 
 static void answers_of_an_old_fault_are_not_the_new_ones(void **state)
@@ -447,7 +471,7 @@ static void tcp_is_bounded(void **state)
 	uint8_t ask[512];
 	size_t n = framed("db", 1, ask);
 
-	assert_int_equal(send(fd, "\0\0xx", 4, 0), 4);
+	assert_int_equal(send(fd, "\0\0", 2, 0), 2);
 	assert_true(is_closed(fd));
 	close(fd);
 	fd = tcp(rig);
@@ -513,6 +537,7 @@ int main(void)
 		T(it_lies),
 		T(it_keeps_silent),
 		T(it_dawdles),
+		T(who_is_due_first_goes_first),
 		T(answers_of_an_old_fault_are_not_the_new_ones),
 		T(it_speaks_tcp),
 		T(nonsense_is_refused_by_its_header),
