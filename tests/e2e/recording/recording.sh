@@ -33,7 +33,7 @@ bad = []
 fates = collections.Counter()
 seen = set()
 for way, cap, size, comment in lines:
-    m = re.fullmatch(r"flow ([0-9a-f]{16}) packet (\d+)(?: to \d+)?: (?:delay (\d+\.\d{6}) ms|(lost|blackholed|overflow)).*", comment)
+    m = re.fullmatch(r"flow ([0-9a-f]{16}) packet (\d+)(?: to \d+)?: (?:delay (\d+\.\d{6}) ms|(lost|blackholed|overflow))", comment)
     if not m:
         bad.append("comment: " + comment)
         continue
