@@ -12,7 +12,7 @@ goal=${1:-demo}
 # To build and run.
 packages='build-essential cmake ninja-build pkg-config
 	libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libcap-dev liblua5.4-dev libcmocka-dev
-	libelf-dev libdw-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libjansson-dev zlib1g-dev libjs-dygraphs'
+	libelf-dev libdw-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libldns-dev libjansson-dev zlib1g-dev libjs-dygraphs'
 # To test: the user-mode Linux tier, schema checks, a second compiler with its sanitizers and fuzzer, linters.
 tests='qemu-user-static user-mode-linux busybox-static kmod iproute2 iputils-ping python3-jsonschema openssl
 	clang libclang-rt-14-dev shellcheck mandoc git procps libhdrhistogram-java tshark openjdk-17-jre-headless'

@@ -227,6 +227,8 @@ static void describe_node(struct bo_strbuf *sb, const struct bo_node_spec *node)
 		bo_strbuf_printf(sb, ", %.10g CPUs", (double)node->cpus_milli / 1000);
 	if (node->pids)
 		bo_strbuf_printf(sb, ", %" PRId64 " processes", node->pids);
+	if (node->dns)
+		bo_strbuf_puts(sb, ", its own name server");
 	for (const char *const *after = node->after; after && *after; after++)
 		bo_strbuf_printf(sb, "%s%s", after == node->after ? "; after " : ", ", *after);
 	describe_ready(sb, &node->ready);

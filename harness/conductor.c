@@ -687,7 +687,7 @@ static void note_recordings(struct conductor *c)
 	char text[320];
 
 	bo_recordings_finish(c->recordings);
-	for (size_t i = 0; i < c->plan->links.len; i++)
+	for (size_t i = 0; i < c->plan->links.len * 2; i++)
 		if (bo_recordings_text(c->recordings, i, text, sizeof(text)))
 			note(c, BO_EVENT_NOTE, -1, "%s", text);
 	bo_recordings_free(c->recordings);

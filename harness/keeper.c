@@ -228,7 +228,7 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 	for (uint32_t i = 0; i < head->nnodes; i++) {
 		struct kp_rep rep = { .kind = KP_NODE, .seq = seq, .index = (int32_t)i };
 		struct bo_cgroup_memory_files m = { 0, -1, -1, -1, -1, -1 };
-		int fd[7];
+		int fd[9];
 
 		if (i != BO_NODE_CLIENT)
 			bo_lab_open_memory(k->lab, (int)i, &m);
@@ -238,9 +238,10 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 		fd[3] = m.failcnt;
 		fd[4] = m.high;
 		bo_lab_take_management(k->lab, (int)i, &fd[5], &fd[6]);
+		bo_lab_take_dns(k->lab, (int)i, &fd[7], &fd[8]);
 		bo_lab_address(k->lab, (int)i, &rep.address);
 		rep.version = m.version;
-		answer_fds(k, &rep, fd, 7);
+		answer_fds(k, &rep, fd, 9);
 	}
 	for (uint32_t i = 0; i < head->nlinks; i++) {
 		struct kp_rep rep = { .kind = KP_LINK, .seq = seq, .index = (int32_t)i };
@@ -281,7 +282,8 @@ static int build_lab(struct keeper *k, struct request *r, const struct kp_lab *h
 		nodes[i] = (struct bo_lab_node_conf){ .name = names[i].name,
 						      .memory_bytes = names[i].memory_bytes,
 						      .cpus_milli = names[i].cpus_milli,
-						      .pids = names[i].pids };
+						      .pids = names[i].pids,
+						      .dns = names[i].dns != 0 };
 	}
 	for (uint32_t i = 0; rc == 0 && i < head->nlinks; i++) {
 		struct kp_lab_link link = { 0 };

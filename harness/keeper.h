@@ -50,6 +50,8 @@ struct bo_lab_node {
 	/* Without veth the management link is an unimpaired wire, too: both its ends [owned by the caller], else -1 */
 	int management_tun_client;
 	int management_tun_node;
+	int dns_udp; /* of its name server, [owned by the caller], else -1 */
+	int dns_tcp;
 };
 
 /** struct bo_lab_view - parallel to plan->nodes and plan->links; free with bo_lab_view_done() */

@@ -271,6 +271,7 @@ static void put_lab(struct bo_strbuf *msg, const struct bo_plan *plan)
 		node.memory_bytes = n->memory_bytes;
 		node.cpus_milli = n->cpus_milli;
 		node.pids = n->pids;
+		node.dns = n->dns;
 		bo_strbuf_add(msg, (const char *)&node, sizeof(node));
 	}
 	bo_vec_foreach(l, &plan->links) {
@@ -303,6 +304,7 @@ static int empty_view(struct bo_lab_view *view, const struct bo_plan *plan, stru
 	for (size_t i = 0; i < view->nnodes; i++) {
 		view->nodes[i].cgroup = BO_CGROUP_FILES_NONE;
 		view->nodes[i].management_tun_client = view->nodes[i].management_tun_node = -1;
+		view->nodes[i].dns_udp = view->nodes[i].dns_tcp = -1;
 	}
 	for (size_t i = 0; i < view->nlinks; i++) {
 		view->links[i].tun_a = view->links[i].tun_b = -1;
@@ -331,6 +333,8 @@ static void take_node(struct bo_lab_view *view, const struct kp_rep *rep, struct
 					      .high = fd_of(fds, rep->fdmask, 4) };
 	n->management_tun_client = fd_of(fds, rep->fdmask, 5);
 	n->management_tun_node = fd_of(fds, rep->fdmask, 6);
+	n->dns_udp = fd_of(fds, rep->fdmask, 7);
+	n->dns_tcp = fd_of(fds, rep->fdmask, 8);
 	memcpy(n->address4, rep->address.primary4, sizeof(n->address4));
 	memcpy(n->address6, rep->address.primary6, sizeof(n->address6));
 	memcpy(n->management4, rep->address.management4, sizeof(n->management4));
@@ -410,6 +414,8 @@ void bo_lab_view_done(struct bo_lab_view *view)
 		bo_cgroup_files_close(&n->cgroup);
 		bo_close(&n->management_tun_client);
 		bo_close(&n->management_tun_node);
+		bo_close(&n->dns_udp);
+		bo_close(&n->dns_tcp);
 	}
 	for (size_t i = 0; view->links && i < view->nlinks; i++) {
 		struct bo_lab_link *l = &view->links[i];

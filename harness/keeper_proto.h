@@ -50,6 +50,7 @@ struct kp_lab_node {
 	int64_t memory_bytes;
 	int64_t cpus_milli;
 	int64_t pids;
+	int32_t dns;
 };
 struct kp_lab_link {
 	int32_t a, b;
@@ -66,7 +67,8 @@ struct kp_start {
 
 enum kp_rep_kind {
 	KP_REPLY, /* the answer to request @seq */
-	KP_NODE, /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, TUN of client and node */
+	KP_NODE, /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, high,
+		  * TUN of client and node, name server over UDP and TCP */
 	KP_LINK, /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b */
 	KP_EVENT, /* a node's main process has ended: @index, @pid, @status, @t_ns */
 };

@@ -18,6 +18,7 @@
 #include "brownout/base/units.h"
 #include "brownout/fault/fault.h"
 #include "brownout/model/linkfile.h"
+#include "brownout/lab/dns.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"
@@ -45,6 +46,7 @@ struct bo_labctl {
 	struct bo_wire **wires;
 	struct bo_linkprobe *probe;
 	struct bo_logpump *pump;
+	struct bo_dns *dns; /* NULL when no node has a name server */
 	struct node_rt *nodes;
 };
 
@@ -349,6 +351,26 @@ static int memory_stat(void *self, int node, struct bo_mem_stat *ret, struct bo_
 	return bo_memstat_read(&lab->nodes[node].files, ret, err);
 }
 
+static int no_dns(const struct bo_labctl *lab, int node, struct bo_err *err)
+{
+	return bo_err_set(err, ENOENT, BO_SUBSYS_LAB, "node %s has no name server",
+			  lab->plan->nodes.items[node].name);
+}
+
+static int node_dns(void *self, int node, const struct bo_dns_fault *fault, struct bo_err *err)
+{
+	struct bo_labctl *lab = self;
+
+	return lab->dns ? bo_dns_fault(lab->dns, node, fault, err) : no_dns(lab, node, err);
+}
+
+static int node_dns_stats(void *self, int node, struct bo_dns_stats *ret, struct bo_err *err)
+{
+	struct bo_labctl *lab = self;
+
+	return lab->dns ? bo_dns_stats(lab->dns, node, ret, err) : no_dns(lab, node, err);
+}
+
 int bo_labctl_poll(struct bo_labctl *lab, struct bo_err *err)
 {
 	struct bo_keeper_event ev;
@@ -412,6 +434,37 @@ static int adopt_management(struct bo_labctl *lab, struct bo_err *err)
 			return r;
 	}
 	return 0;
+}
+
+static int dns_up(struct bo_labctl *lab, struct bo_err *err)
+{
+	bo_auto_free struct bo_dns_host *hosts = calloc(lab->view.nnodes, sizeof(*hosts));
+
+	if (!hosts)
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	for (size_t i = 0; i < lab->view.nnodes; i++)
+		hosts[i] = (struct bo_dns_host){ .name = lab->plan->nodes.items[i].name,
+						 .address4 = lab->view.nodes[i].address4,
+						 .address6 = lab->view.nodes[i].address6 };
+	return bo_dns_new(&lab->dns, hosts, lab->view.nnodes, err);
+}
+
+static int adopt_dns(struct bo_labctl *lab, struct bo_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 1; r == 0 && i < lab->view.nnodes; i++) {
+		struct bo_lab_node *n = &lab->view.nodes[i];
+
+		if (n->dns_udp < 0)
+			continue;
+		if (!lab->dns)
+			r = dns_up(lab, err);
+		if (r == 0)
+			r = bo_dns_add(lab->dns, (int)i, bo_steal_fd(&n->dns_udp),
+				       bo_steal_fd(&n->dns_tcp), err);
+	}
+	return r;
 }
 
 static struct bo_cgroup_files dup_files(const struct bo_cgroup_files *f)
@@ -479,6 +532,7 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
 	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 ||
 	    (r = adopt_links(lab, err)) < 0 || (r = adopt_management(lab, err)) < 0 ||
+	    (r = adopt_dns(lab, err)) < 0 ||
 	    (r = bo_logpump_new(&lab->pump, plan->nodes.len, err)) < 0 ||
 	    (r = adopt_nodes(lab, nodes_dir, err)) < 0 ||
 	    (r = bo_logpump_start(lab->pump, err)) < 0)
@@ -499,6 +553,8 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		.node_pause = node_pause,
 		.node_resume = node_resume,
 		.node_state = node_state,
+		.node_dns = node_dns,
+		.node_dns_stats = node_dns_stats,
 		.memory_limit = memory_limit,
 		.memory_stat = memory_stat,
 	};
@@ -602,6 +658,7 @@ void bo_labctl_free(struct bo_labctl *lab)
 	for (size_t i = 0; lab->wires && i < lab->plan->links.len; i++)
 		bo_wire_free(lab->wires[i]);
 	bo_logpump_free(lab->pump);
+	bo_dns_free(lab->dns);
 	for (size_t i = 0; lab->nodes && i < lab->plan->nodes.len; i++) {
 		struct node_rt *rt = &lab->nodes[i];
 

@@ -176,6 +176,13 @@ static int take_record(struct bo_options *o, char *arg, struct bo_err *err)
 	return 0;
 }
 
+static int take_replay(struct bo_options *o, char *arg, struct bo_err *err)
+{
+	int r = take_path(&o->replay, arg, "the folder of a run", err);
+
+	return r ? r : bo_scenario_args_keep(&o->args, "replay", arg, err);
+}
+
 static const struct option_spec specs[] = {
 	{ "set", 0, ALL, "KEY=VALUE", "give the scenario a parameter (bo.param); may be repeated",
 	  take_set },
@@ -205,6 +212,8 @@ static const struct option_spec specs[] = {
 	{ "stop-early", 0, BO_VERB_RUN, NULL,
 	  "end a run as soon as its verdict is certain, whatever else would come",
 	  take_stop_early },
+	{ "replay", 0, BO_VERB_RUN, "RUN_DIR",
+	  "give packets the fates that a run with --record has kept", take_replay },
 	{ "out", 0, BO_VERB_RUN, "DIR",
 	  "where the folders of the runs are made (default: reports/out)", take_out },
 	{ "junit", 0, BO_VERB_RUN, "FILE", "one JUnit file with all runs", take_junit },

@@ -18,7 +18,7 @@ enum bo_verb { BO_VERB_RUN = 1, BO_VERB_CHECK = 2, BO_VERB_PLAN = 4 };
  * @driver: AUTO when not given
  * @timeout_ns: of one run, set-up included; 0 none
  * @repeat, @jobs: at least 1
- * @record: every link, as link:record() does
+ * @record: every link, as link:record() does;  @replay: folder of a run with recordings, NULL for none
  */
 struct bo_options {
 	enum bo_verb verb;
@@ -38,6 +38,7 @@ struct bo_options {
 	bool plain;
 	bool quiet;
 	bool record;
+	const char *replay;
 };
 
 /**

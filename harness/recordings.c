@@ -13,11 +13,13 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/units.h"
 #include "brownout/lab/record.h"
+#include "brownout/lab/replay.h"
 #include "brownout/lab/wire.h"
 
 struct bo_recordings {
 	const struct bo_plan *plan;
 	struct bo_record **records; /* parallel to plan->links */
+	struct bo_replay **replays; /* likewise */
 };
 
 static void file_name(const struct bo_plan *plan, const struct bo_link_spec *link, char *buf,
@@ -53,6 +55,60 @@ static int open_one(struct bo_recordings *r, size_t i, struct bo_labctl *lab, in
 	return rc;
 }
 
+/** load_one() - the recording of link @i; NULL in @ret when there is none */
+static int load_one(const struct bo_plan *plan, size_t i, struct bo_replay **ret,
+		    struct bo_err *err)
+{
+	char name[128], path[4096];
+	bo_auto_fd int fd = -1;
+	int rc;
+
+	file_name(plan, &plan->links.items[i], name, sizeof(name));
+	if (snprintf(path, sizeof(path), "%s/links/%s", plan->replay_dir, name) >=
+	    (int)sizeof(path))
+		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_HARNESS,
+				  "--replay: a path too long");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return bo_err_errno(err, BO_SUBSYS_HARNESS, "--replay: %s", path);
+	rc = bo_replay_load(ret, fd, path, err);
+	return rc < 0 ? bo_err_wrap(err, "--replay") : 0;
+}
+
+int bo_recordings_check(const struct bo_plan *plan, struct bo_err *err)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; plan->replay_dir && i < plan->links.len; i++) {
+		struct bo_replay *replay = NULL;
+		int rc = load_one(plan, i, &replay, err);
+
+		if (rc < 0)
+			return rc;
+		found += replay != NULL;
+		bo_replay_free(replay);
+	}
+	if (!plan->replay_dir || found)
+		return 0;
+	return bo_err_set(
+		err, ENOENT, BO_SUBSYS_HARNESS,
+		"--replay: expected the folder of a run with recordings of these links, found none in "
+		"%s/links; a run with --record makes them",
+		plan->replay_dir);
+}
+
+static int replay_one(struct bo_recordings *r, size_t i, struct bo_labctl *lab, struct bo_err *err)
+{
+	struct bo_wire *wire = bo_labctl_wire(lab, (int)i);
+	int rc = r->plan->replay_dir && wire ? load_one(r->plan, i, &r->replays[i], err) : 0;
+
+	if (rc == 0 && r->replays[i])
+		bo_wire_replay(wire, r->replays[i]);
+	return rc;
+}
+
 int bo_recordings_new(struct bo_recordings **ret, const struct bo_plan *plan, struct bo_labctl *lab,
 		      int run_dir, struct bo_err *err)
 {
@@ -60,13 +116,21 @@ int bo_recordings_new(struct bo_recordings **ret, const struct bo_plan *plan, st
 	bo_auto_fd int dir = -1;
 	int rc = 0;
 
-	if (r)
+	if (r) {
 		r->records = calloc(plan->links.len + 1, sizeof(struct bo_record *));
-	if (!r || !r->records) {
+		r->replays = calloc(plan->links.len + 1, sizeof(struct bo_replay *));
+	}
+	if (!r || !r->records || !r->replays) {
+		if (r)
+			free(r->records);
+		if (r)
+			free(r->replays);
 		free(r);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
 	r->plan = plan;
+	for (size_t i = 0; rc == 0 && i < plan->links.len; i++)
+		rc = replay_one(r, i, lab, err);
 	for (size_t i = 0; rc == 0 && i < plan->links.len; i++) {
 		if (!plan->links.items[i].record || !bo_labctl_wire(lab, (int)i))
 			continue;
@@ -89,12 +153,35 @@ void bo_recordings_finish(struct bo_recordings *r)
 			bo_record_finish(r->records[i]);
 }
 
+static bool replay_text(const struct bo_recordings *r, size_t i, char *buf, size_t size)
+{
+	struct bo_replay_stats st;
+	char name[128];
+
+	if (i >= r->plan->links.len || !r->plan->replay_dir)
+		return false;
+	file_name(r->plan, &r->plan->links.items[i], name, sizeof(name));
+	if (!r->replays[i]) {
+		snprintf(buf, size, "%s/links/%s is not there: fates were drawn from the seed",
+			 r->plan->replay_dir, name);
+		return true;
+	}
+	bo_replay_stats(r->replays[i], &st);
+	snprintf(buf, size,
+		 "%s: %" PRIu64 " packets had the fates of the record%s, %" PRIu64
+		 " are not in it and had theirs drawn from the seed",
+		 name, st.hits, st.cut ? " (which is cut short)" : "", st.misses);
+	return true;
+}
+
 bool bo_recordings_text(const struct bo_recordings *r, size_t i, char *buf, size_t size)
 {
 	struct bo_record_stats st;
 	char name[128], bytes[BO_UNIT_BUF];
 
-	if (!r || i >= r->plan->links.len || !r->records[i])
+	if (r && i >= r->plan->links.len)
+		return replay_text(r, i - r->plan->links.len, buf, size);
+	if (!r || !r->records[i])
 		return false;
 	bo_record_stats(r->records[i], &st);
 	file_name(r->plan, &r->plan->links.items[i], name, sizeof(name));
@@ -125,6 +212,9 @@ void bo_recordings_free(struct bo_recordings *r)
 		return;
 	for (size_t i = 0; i < r->plan->links.len; i++)
 		bo_record_free(r->records[i]);
+	for (size_t i = 0; i < r->plan->links.len; i++)
+		bo_replay_free(r->replays[i]);
+	free(r->replays);
 	free(r->records);
 	free(r);
 }

@@ -27,6 +27,7 @@
 #include "harness/batch.h"
 #include "harness/conductor.h"
 #include "harness/console_table.h"
+#include "harness/recordings.h"
 #include "harness/scenario.h"
 #include "harness/status.h"
 #include "harness/supported.h"
@@ -62,7 +63,11 @@ static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, str
 	if (!r && req->o->record)
 		bo_scenario_record_all(plan);
 	if (!r)
+		plan->replay_dir = req->o->replay;
+	if (!r)
 		r = bo_scenario_choose_driver(plan, req->o->driver, err);
+	if (!r)
+		r = bo_recordings_check(plan, err);
 	if (r < 0) {
 		bo_plan_free(plan);
 		return r;

@@ -276,6 +276,13 @@ void bo_scenario_record_all(struct bo_plan *plan)
 /* netem says of no packet what it did to it. */
 static int choose_recorded(struct bo_plan *plan, struct bo_err *err)
 {
+	if (plan->replay_dir && plan->driver == BO_DRIVER_NETEM)
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_HARNESS,
+			"brownout run: --replay: netem cannot be told what to do to a packet; "
+			"use driver \"wire\" or \"auto\"");
+	if (plan->replay_dir)
+		plan->driver = BO_DRIVER_WIRE;
 	bo_vec_foreach(link, &plan->links) {
 		char where[300] = "brownout run: --record";
 

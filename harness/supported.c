@@ -44,6 +44,14 @@ int bo_supported(const struct bo_plan *plan, const struct bo_machine *machine, s
 			", and this machine has none to put "
 			"theirs over; as root: echo 127.0.0.1 localhost > " BO_HOSTS_FILE);
 	bo_vec_foreach(n, &plan->nodes) {
+		if (n->dns && access(BO_RESOLV_FILE, F_OK) < 0)
+			return bo_err_set(
+				err, ENOTSUP, BO_SUBSYS_HARNESS,
+				"%s:%d: node %s: dns = true: this machine has no " BO_RESOLV_FILE
+				" to put another over; as root: touch " BO_RESOLV_FILE,
+				n->src.file, n->src.line, n->name);
+	}
+	bo_vec_foreach(n, &plan->nodes) {
 		const char *what = n->memory_bytes && !machine->cgroup_memory ? "memory"
 				   : n->cpus_milli && !machine->cgroup_cpu    ? "cpus"
 				   : n->pids && !machine->cgroup_pids         ? "pids"

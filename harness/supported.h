@@ -7,6 +7,7 @@
 
 /** What a node's /etc/hosts is mounted over; without it on the host there is no place to put the lab's names */
 #define BO_HOSTS_FILE "/etc/hosts"
+#define BO_RESOLV_FILE "/etc/resolv.conf"
 
 /**
  * bo_supported() - links, limits, faults and descriptors, before anything is started

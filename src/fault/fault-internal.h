@@ -34,6 +34,7 @@ extern const struct bo_fault_kind bo_fault_kind_term;
 extern const struct bo_fault_kind bo_fault_kind_restart;
 extern const struct bo_fault_kind bo_fault_kind_pause;
 extern const struct bo_fault_kind bo_fault_kind_memory;
+extern const struct bo_fault_kind bo_fault_kind_dns;
 
 /* --- arguments (schema.c) --------------------------------------------------------------------- */
 

@@ -38,6 +38,8 @@ static const char *claim_phrase(uint32_t claims)
 		return "the process";
 	if (claims & BO_CLAIM_MEMORY)
 		return "the memory limit";
+	if (claims & BO_CLAIM_DNS)
+		return "the name server";
 	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
 		if (link & phrases[i].claim)
 			return phrases[i].phrase;

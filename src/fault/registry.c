@@ -23,7 +23,8 @@ static const struct bo_fault_kind *const kinds[] = {
 	&bo_fault_kind_drip,      &bo_fault_kind_data_limit,
 	&bo_fault_kind_kill,      &bo_fault_kind_term,
 	&bo_fault_kind_restart,   &bo_fault_kind_pause,
-	&bo_fault_kind_memory,    NULL,
+	&bo_fault_kind_memory,    &bo_fault_kind_dns,
+	NULL,
 };
 
 const struct bo_fault_kind *const *bo_fault_kinds(void)

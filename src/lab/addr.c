@@ -60,7 +60,7 @@ void bo_lab_address(const struct bo_lab *lab, int node, struct bo_lab_address *r
 	address_text(management, AF_INET6, node, ret->management6, sizeof(ret->management6));
 }
 
-char *lab_hosts_text(const struct bo_lab *lab)
+char *lab_hosts_text(const struct bo_lab *lab, const struct lab_node *only)
 {
 	struct bo_strbuf sb = { 0 };
 
@@ -70,6 +70,8 @@ char *lab_hosts_text(const struct bo_lab *lab)
 	for (size_t i = 0; i < lab->nnodes; i++) {
 		struct bo_lab_address at;
 
+		if (only && only != &lab->nodes[i])
+			continue;
 		bo_lab_address(lab, (int)i, &at);
 		bo_strbuf_printf(&sb, "%s %s\n", at.primary4, lab->nodes[i].name);
 		if (lab->ipv6)

@@ -381,7 +381,7 @@ static int set_up(struct init *in, struct bo_err *err)
 	in->env = make_env(args->node->name, args->start->env);
 	if (!in->env)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
-	return lab_init_mounts(args->lab, args->start, &in->paths, err);
+	return lab_init_mounts(args->lab, args->node, args->start, &in->paths, err);
 }
 
 static int block_signals(int *ret_fd, struct bo_err *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lab/init_mounts.c — what a node sees of the file system.
  * The host's files, but: a /proc of its own, an empty /tmp and /dev/shm, /etc/hosts naming every node, and an empty
- * /etc/resolv.conf.  The two files live unlinked in the node's own tmpfs, so no file of the host is made or changed,
+ * /etc/resolv.conf; with a name server of its own /etc/hosts names the node alone, and resolv.conf and nsswitch.conf
+ * lead to that server.  The two files live unlinked in the node's own tmpfs, so no file of the host is made or changed,
  * and everything goes away with the mount namespace.
  * Owns: nothing that outlives the namespace.  Threads: single-threaded, PID 1 of the node.
  * Privilege: CAP_SYS_ADMIN in the namespace's user namespace. */
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/lab/dns.h"
 #include "lab-internal.h"
 
 #define NKEEP 3
@@ -111,6 +113,24 @@ static int mount_own(const char *type, const char *target, unsigned long flags, 
 	return 0;
 }
 
+/* Whatever the host asks besides (mdns4_minimal, resolve, myhostname) is not there in a lab, or would answer first. */
+static int cover_files_dns(const struct bo_lab *lab, const struct lab_node *node,
+			   struct bo_err *err)
+{
+	bo_auto_free char *hosts = lab_hosts_text(lab, node);
+	int rc = hosts ? cover_file("/etc/hosts", hosts, err)
+		       : bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
+
+	if (rc == 0)
+		rc = cover_file("/etc/resolv.conf", "nameserver " BO_DNS_ADDRESS "\n", err);
+	if (rc == 0 && access("/etc/nsswitch.conf", F_OK) == 0)
+		rc = cover_file("/etc/nsswitch.conf",
+				"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
+				"networks: files\nprotocols: files\nservices: files\n",
+				err);
+	return rc;
+}
+
 static int cover_files(const struct bo_lab *lab, struct bo_err *err)
 {
 	int rc = cover_file("/etc/hosts", lab->hosts, err);
@@ -133,13 +153,14 @@ static int mount_proc(struct bo_err *err)
 	return bo_err_errno(err, BO_SUBSYS_LAB, "mounting /proc");
 }
 
-static int mount_tmp(const struct bo_lab *lab, struct keep *keeps, struct bo_err *err)
+static int mount_tmp(const struct bo_lab *lab, const struct lab_node *node, struct keep *keeps,
+		     struct bo_err *err)
 {
 	bool keep_all = false;
 	int rc = mount_own("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777", err);
 
 	if (rc == 0)
-		rc = cover_files(lab, err);
+		rc = node->dns ? cover_files_dns(lab, node, err) : cover_files(lab, err);
 	/* A scenario that lies in /tmp itself asks for all of /tmp: then it is the host's. */
 	for (int i = 0; i < NKEEP; i++)
 		keep_all |= keeps[i].fd >= 0 && strcmp(keeps[i].path, "/tmp") == 0;
@@ -182,8 +203,8 @@ static int open_keeps(const struct bo_node_start *start, struct init_paths *path
 	return rc;
 }
 
-int lab_init_mounts(const struct bo_lab *lab, const struct bo_node_start *start,
-		    struct init_paths *ret, struct bo_err *err)
+int lab_init_mounts(const struct bo_lab *lab, const struct lab_node *node,
+		    const struct bo_node_start *start, struct init_paths *ret, struct bo_err *err)
 {
 	static struct keep keeps[NKEEP];
 	int rc;
@@ -196,7 +217,7 @@ int lab_init_mounts(const struct bo_lab *lab, const struct bo_node_start *start,
 		return bo_err_errno(err, BO_SUBSYS_LAB, "making the mounts private");
 	rc = open_keeps(start, ret, keeps, err);
 	if (rc == 0)
-		rc = mount_tmp(lab, keeps, err);
+		rc = mount_tmp(lab, node, keeps, err);
 	for (int i = 0; i < NKEEP; i++)
 		bo_close(&keeps[i].fd);
 	/* What a service leaves in POSIX shared memory must not stay on the host. */

@@ -18,6 +18,8 @@ struct lab_node {
 	struct nl_sock *rtnl;  /* opened inside, so that impairing needs no setns(2) */
 	int management_client; /* TUN only */
 	int management_node;
+	bool dns;
+	int dns_udp, dns_tcp;
 	struct bo_cgroup cgroup;
 
 	/* One life of the process tree; init_pidfd < 0 while the node is down. */
@@ -69,8 +71,8 @@ enum lab_addr { LAB_PRIMARY, LAB_MANAGEMENT_CLIENT, LAB_MANAGEMENT_NODE };
 void lab_addr(enum lab_addr which, int family, int index, struct bo_rtnl_addr *ret);
 /** lab_addr_text() - @buf of INET6_ADDRSTRLEN */
 const char *lab_addr_text(const struct bo_rtnl_addr *addr, char *buf);
-/** lab_hosts_text() - /etc/hosts naming every node; [owned], NULL when memory is out */
-char *lab_hosts_text(const struct bo_lab *lab);
+/** lab_hosts_text() - /etc/hosts naming every node, or @only one;  [owned], NULL when memory is out */
+char *lab_hosts_text(const struct bo_lab *lab, const struct lab_node *only);
 void lab_mac(int node, int peer, bool management, uint8_t ret[BO_RTNL_MAC_LEN]);
 
 /* lab_net.c */
@@ -120,5 +122,6 @@ struct init_paths {
 	char cwd[4096];
 };
 /** lab_init_mounts() - /proc, /tmp, /etc/hosts of a node; @ret holds @start's paths with symbolic links resolved */
-BO_NODISCARD int lab_init_mounts(const struct bo_lab *lab, const struct bo_node_start *start,
-				 struct init_paths *ret, struct bo_err *err);
+BO_NODISCARD int lab_init_mounts(const struct bo_lab *lab, const struct lab_node *node,
+				 const struct bo_node_start *start, struct init_paths *ret,
+				 struct bo_err *err);

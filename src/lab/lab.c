@@ -89,7 +89,9 @@ static void fill(struct bo_lab *lab, const struct bo_lab_conf *conf)
 		n->memory_bytes = from->memory_bytes;
 		n->cpus_milli = from->cpus_milli;
 		n->pids = from->pids;
+		n->dns = from->dns;
 		n->netns = n->management_client = n->management_node = -1;
+		n->dns_udp = n->dns_tcp = -1;
 		lab_node_reset(n);
 	}
 	for (size_t i = 0; i < conf->nlinks; i++)
@@ -129,7 +131,7 @@ int bo_lab_new(struct bo_lab **ret, const struct bo_lab_conf *conf, struct bo_er
 		lab->nnodes = conf->nnodes;
 		lab->nlinks = conf->nlinks;
 		fill(lab, conf);
-		lab->hosts = lab_hosts_text(lab);
+		lab->hosts = lab_hosts_text(lab, NULL);
 	}
 	if (!lab->hosts || lab->epoll < 0 || lab->wake < 0 ||
 	    epoll_ctl(lab->epoll, EPOLL_CTL_ADD, lab->wake, &wake) < 0) {
@@ -230,6 +232,8 @@ static void close_net(struct bo_lab *lab)
 
 		bo_close(&n->management_client);
 		bo_close(&n->management_node);
+		bo_close(&n->dns_udp);
+		bo_close(&n->dns_tcp);
 		bo_rtnl_close(&n->rtnl);
 		bo_close(&n->netns);
 	}
@@ -277,6 +281,12 @@ void bo_lab_take_management(struct bo_lab *lab, int node, int *ret_client, int *
 {
 	*ret_client = bo_steal_fd(&lab->nodes[node].management_client);
 	*ret_node = bo_steal_fd(&lab->nodes[node].management_node);
+}
+
+void bo_lab_take_dns(struct bo_lab *lab, int node, int *ret_udp, int *ret_tcp)
+{
+	*ret_udp = bo_steal_fd(&lab->nodes[node].dns_udp);
+	*ret_tcp = bo_steal_fd(&lab->nodes[node].dns_tcp);
 }
 
 void bo_lab_open_memory(const struct bo_lab *lab, int node, struct bo_cgroup_memory_files *ret)

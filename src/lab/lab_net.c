@@ -7,6 +7,7 @@
  * Two passes: first every namespace with its socket, then every namespace once more for its devices, addresses,
  * routes and probe sockets, with one batch of rtnetlink requests each.
  * Owns: nothing beyond struct bo_lab.  Threads: single-threaded.  Privilege: CAP_SYS_ADMIN, CAP_NET_ADMIN. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/lab/dns.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/sys/netem.h"
 #include "brownout/sys/netns.h"
@@ -243,8 +245,29 @@ static int open_probe(int self, int peer, int *ret_fd, struct bo_err *err)
 	return 0;
 }
 
+/* Where the node's resolver will ask; who answers is not known here. */
+static int open_dns(int type, int *ret_fd, struct bo_err *err)
+{
+	bo_auto_fd int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(BO_DNS_PORT) };
+
+	inet_pton(AF_INET, BO_DNS_ADDRESS, &at.sin_addr);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0))
+		return bo_err_errno(err, BO_SUBSYS_LAB, "opening the name server's sockets");
+	*ret_fd = bo_steal_fd(&fd);
+	return 0;
+}
+
 static int after_batch(struct bo_lab *lab, int i, struct bo_err *err)
 {
+	struct lab_node *n = &lab->nodes[i];
+	int rc_dns = n->dns ? open_dns(SOCK_DGRAM, &n->dns_udp, err) : 0;
+
+	if (rc_dns == 0 && n->dns)
+		rc_dns = open_dns(SOCK_STREAM, &n->dns_tcp, err);
+	if (rc_dns < 0)
+		return rc_dns;
 	for (size_t j = 0; j < lab->nlinks; j++) {
 		struct lab_link *l = &lab->links[j];
 		bool is_a = l->a == i;

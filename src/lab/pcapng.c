@@ -144,3 +144,87 @@ void pcapng_put_statistics(struct pcapng_out *out, uint32_t interface, int64_t u
 	option(&o, ISB_IFDROP, &missed, sizeof(missed));
 	put_block(out, BLOCK_STATISTICS, body, sizeof(body), NULL, 0, &o);
 }
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+#define BLOCK_MIN 12 /* type, length, length */
+
+static uint32_t get32(const uint8_t *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/** comment_of() - the first comment among options of @len bytes; false when there is none */
+static bool comment_of(const uint8_t *at, size_t len, char buf[PCAPNG_COMMENT_MAX + 1])
+{
+	while (len >= 4) {
+		uint16_t head[2];
+		size_t room;
+
+		memcpy(head, at, sizeof(head));
+		room = ((size_t)head[1] + 3) & ~(size_t)3;
+		if (head[0] == OPT_END || room > len - 4)
+			return false;
+		if (head[0] == OPT_COMMENT && head[1] <= PCAPNG_COMMENT_MAX) {
+			memcpy(buf, at + 4, head[1]);
+			buf[head[1]] = '\0';
+			return true;
+		}
+		at += 4 + room;
+		len -= 4 + room;
+	}
+	return false;
+}
+
+/** read_packet() - @body: of @len bytes, without type and lengths */
+static bool read_packet(const uint8_t *body, size_t len, pcapng_packet_fn fn, void *arg)
+{
+	char comment[PCAPNG_COMMENT_MAX + 1];
+	const size_t fixed = 20;
+	size_t data;
+
+	if (len < fixed)
+		return false;
+	data = ((size_t)get32(body + 12) + 3) & ~(size_t)3;
+	if (data > len - fixed)
+		return false;
+	if (comment_of(body + fixed + data, len - fixed - data, comment))
+		fn(arg, get32(body), comment);
+	return true;
+}
+
+bool pcapng_read(const uint8_t *data, size_t len, pcapng_packet_fn fn, void *arg, bool *ret_cut,
+		 const char **ret_why)
+{
+	*ret_cut = false;
+	if (len < BLOCK_MIN + 16 || get32(data) != BLOCK_SECTION || get32(data + 8) != MAGIC) {
+		*ret_why = len >= BLOCK_MIN && get32(data) == BLOCK_SECTION &&
+					   get32(data + 8) == __builtin_bswap32(MAGIC)
+				   ? "written on a machine of another byte order"
+				   : "it does not begin as pcapng does";
+		return false;
+	}
+	while (len) {
+		uint32_t size = len >= BLOCK_MIN ? get32(data + 4) : 0;
+
+		if (len < BLOCK_MIN || (size > len && size >= BLOCK_MIN)) {
+			*ret_cut = true;
+			return true;
+		}
+		if (size < BLOCK_MIN || size % 4 || get32(data + size - 4) != size) {
+			*ret_why = "a block whose length cannot be";
+			return false;
+		}
+		if (get32(data) == BLOCK_PACKET &&
+		    !read_packet(data + 8, size - BLOCK_MIN, fn, arg)) {
+			*ret_why = "a packet that is longer than its block";
+			return false;
+		}
+		data += size;
+		len -= size;
+	}
+	return true;
+}

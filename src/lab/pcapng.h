@@ -46,3 +46,14 @@ void pcapng_put_packet(struct pcapng_out *out, const struct pcapng_packet *packe
 /** pcapng_put_statistics() - @received: packets seen;  @missed: of those, not in the file */
 void pcapng_put_statistics(struct pcapng_out *out, uint32_t interface, int64_t unix_ns,
 			   uint64_t received, uint64_t missed);
+
+/** pcapng_packet_fn - a packet with a comment;  @comment: NUL-terminated, at most PCAPNG_COMMENT_MAX bytes */
+typedef void (*pcapng_packet_fn)(void *arg, uint32_t interface, const char *comment);
+/**
+ * pcapng_read() - every packet of a file in this machine's byte order, oldest first
+ * @ret_cut: the file ends within a block
+ * @ret_why: what is wrong with it
+ * Return: false when it is no such file, or damaged
+ */
+bool pcapng_read(const uint8_t *data, size_t len, pcapng_packet_fn fn, void *arg, bool *ret_cut,
+		 const char **ret_why);

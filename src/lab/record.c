@@ -201,6 +201,10 @@ void bo_record_text(int64_t at_ns, uint32_t packets, const struct bo_wire_outcom
 		snprintf(buf, size, "overflow of the wire's own memory");
 		return;
 	}
+	if (out->number == BO_RECORD_RULED) {
+		snprintf(buf, size, "taken by a rule on connections");
+		return;
+	}
 	n = add(buf, size, 0, "flow %016" PRIx64 " packet %" PRIu64, out->flow, out->number);
 	if (packets > 1)
 		n = add(buf, size, n, " to %" PRIu64, out->number + packets - 1);

@@ -297,10 +297,11 @@ static inline void bo_wire_count(_Atomic uint64_t *counter, uint64_t n)
 }
 
 struct bo_record;
+struct bo_replay;
 
 /**
- * struct bo_wire_half - one direction; all but @counters and @record belongs to the thread
- * @record: who is told of each packet, or NULL
+ * struct bo_wire_half - one direction; all but @counters, @record and @replay belongs to the thread
+ * @record: who is told of each packet, or NULL;  @replay: where its fate is looked up, or NULL
  * @merges_udp: the receiving device takes super-packets of UDP
  * @hold: queue even what could be written at once, for a flush is near and may merge it
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
@@ -320,6 +321,7 @@ struct bo_wire_half {
 	bool dead;
 	struct bo_wire_counters counters;
 	_Atomic(struct bo_record *) record;
+	_Atomic(struct bo_replay *) replay;
 };
 
 /** bo_wire_pass() - a frame that has been read into @room of the queue, or into a scratch buffer

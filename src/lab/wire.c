@@ -574,6 +574,12 @@ void bo_wire_record(struct bo_wire *wire, struct bo_record *record)
 		atomic_store_explicit(&wire->half[dir].record, record, memory_order_release);
 }
 
+void bo_wire_replay(struct bo_wire *wire, struct bo_replay *replay)
+{
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+		atomic_store_explicit(&wire->half[dir].replay, replay, memory_order_release);
+}
+
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret)
 {
 	const struct bo_wire_counters *c = &wire->half[dir].counters;

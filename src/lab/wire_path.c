@@ -18,6 +18,7 @@
 
 #include "brownout/base/clock.h"
 #include "record-internal.h"
+#include "replay-internal.h"
 #include "wire-internal.h"
 #include "wire_rules.h"
 
@@ -129,6 +130,15 @@ static void half_record(struct bo_wire_half *half, int64_t now_ns,
 			      out->copied ? &half->line.copy : NULL);
 }
 
+static void half_replay(struct bo_wire_half *half, int64_t now_ns, struct bo_wire_outcome *out)
+{
+	struct bo_replay *replay = atomic_load_explicit(&half->replay, memory_order_acquire);
+
+	if (replay)
+		bo_replay_fate(replay, &half->line.im, half->line.dir, now_ns, out,
+			       &half->line.copy);
+}
+
 /** half_judge() - decide and count; true when the frame goes on, as @out says
  * @len: what a rule leaves of it;  @room: there is some in the queue */
 static bool half_judge(struct bo_wire_half *half, int64_t now_ns, uint8_t *data, size_t *len,
@@ -141,10 +151,12 @@ static bool half_judge(struct bo_wire_half *half, int64_t now_ns, uint8_t *data,
 	bo_wire_count(&c->packets_in, packets);
 	bo_wire_count(&c->bytes_in, packet.len);
 	if (half->rules &&
-	    !bo_wire_rules_pass(half->rules, half->dir, now_ns, &packet, packets, data, len))
+	    !bo_wire_rules_pass(half->rules, half->dir, now_ns, &packet, packets, data, len)) {
 		*out = (struct bo_wire_outcome){ .fate = BO_WIRE_RULED };
-	else
+	} else {
 		bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);
+		half_replay(half, now_ns, out);
+	}
 	if (!room && out->fate == BO_WIRE_PASS && (half->queue.frames || out->due_ns > now_ns))
 		out->fate = BO_WIRE_OVERFLOWED;
 	half_record(half, now_ns, &packet, packets, out);

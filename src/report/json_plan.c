@@ -98,6 +98,8 @@ static json_t *node_json(struct bo_build *b, const struct bo_node_spec *node)
 	bo_build_put(b, o, "memory_bytes", unless_zero(node->memory_bytes, integer));
 	bo_build_put(b, o, "cpus_milli", unless_zero(node->cpus_milli, integer));
 	bo_build_put(b, o, "pids", unless_zero(node->pids, integer));
+	if (node->dns)
+		bo_build_put(b, o, "dns", json_true());
 	bo_build_put(b, o, "after", strings(b, node->after));
 	bo_build_put(b, o, "ready", ready_json(b, &node->ready));
 	bo_build_put(b, o, "probe", probe_json(b, &node->probe));

@@ -319,6 +319,7 @@ static void lx_read_common(const struct lx_table *t, struct bo_node_spec *node)
 	if (lx_read_number(t, "cpus", 0.01, 4096, &cpus))
 		node->cpus_milli = (int64_t)(cpus * 1000 + 0.5);
 	(void)lx_read_count(t, "pids", 1, 4194304, &node->pids);
+	(void)lx_read_bool(t, "dns", &node->dns);
 	if (lx_table_get(t, "after")) {
 		snprintf(what, sizeof(what), "%s: after", t->what);
 		node->after = lx_strings(t->L, -1, what, "after = { \"cache\" }", &n);
@@ -330,8 +331,8 @@ static void lx_read_common(const struct lx_table *t, struct bo_node_spec *node)
 
 static void lx_read_command_node(lua_State *L, int at, struct bo_node_spec *node)
 {
-	static const char *const keys[] = { "command", "env",  "cwd",   "ready",  "memory",
-					    "cpus",    "pids", "after", "probes", NULL };
+	static const char *const keys[] = { "command", "env",   "cwd",    "ready", "memory", "cpus",
+					    "pids",    "after", "probes", "dns",   NULL };
 	char what[160];
 	struct lx_table t;
 	size_t n;

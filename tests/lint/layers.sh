@@ -28,6 +28,7 @@ only='
 ^sys/capability\.h$: sys
 ^sys/syscall\.h$: sys
 ^curl/: probe harness
+^ldns/: lab
 ^jansson\.h$: report probe harness
 ^(libelf|gelf|dwarf|elfutils/.*)\.h$: census
 '
@@ -124,6 +125,7 @@ self_test() {
 	try 1 src/probe/census/a.c '"brownout/probe/probe.h"'
 	try 1 src/slo/a.c '"brownout/census.h"'
 	try 1 src/probe/a.c '<gelf.h>'
+	try 1 src/load/a.c '<ldns/ldns.h>'
 	try 1 src/news/a.c '<stdio.h>'
 	[ "$failed" = 0 ] && echo "self-test: each rule catches what it is there for"
 	return "$failed"

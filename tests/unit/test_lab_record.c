@@ -187,6 +187,25 @@ static void fates_are_read_back(void **state)
 	unlink(f.path);
 }
 
+static void every_length_is_padded(void **state)
+{
+	(void)state;
+	for (uint32_t snaplen = 97; snaplen <= 100; snaplen++) {
+		struct file f = file_new();
+		struct bo_record *r = record_new(f.fd, snaplen, 1 << 20);
+		bo_auto_free char *text = NULL;
+		char expected[32];
+
+		put(r, BO_DIR_A_TO_B, bo_now_ns(), 0, 1, BO_WIRE_PASS, 0);
+		put(r, BO_DIR_B_TO_A, bo_now_ns(), 1, 1, BO_WIRE_PASS, 0);
+		bo_record_free(r);
+		text = shark(f.path, "-T fields -e frame.cap_len");
+		snprintf(expected, sizeof(expected), "%u\n%u\n", snaplen, snaplen);
+		assert_string_equal(text, expected);
+		unlink(f.path);
+	}
+}
+
 static void every_fate_has_its_words(void **state)
 {
 	const struct bo_wire_outcome lost = { .fate = BO_WIRE_LOST };
@@ -348,6 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fates_are_read_back),
+		cmocka_unit_test(every_length_is_padded),
 		cmocka_unit_test(every_fate_has_its_words),
 		cmocka_unit_test(the_head_says_what_it_is),
 		cmocka_unit_test(a_full_ring_is_counted_and_nobody_waits),

@@ -72,6 +72,7 @@ struct bo_fault {
 #define BO_CLAIM_DIR_BITS 12
 #define BO_CLAIM_PROCESS 0x1000000u
 #define BO_CLAIM_MEMORY 0x2000000u
+#define BO_CLAIM_DNS 0x4000000u
 
 /**
  * struct bo_fault_kind -

@@ -8,6 +8,7 @@
 
 #include "brownout/base/err.h"
 #include "brownout/model/conn.h"
+#include "brownout/model/dns.h"
 #include "brownout/model/impair.h"
 #include "brownout/model/plan.h"
 
@@ -111,6 +112,8 @@ enum bo_mem_knob { BO_MEM_MAX, BO_MEM_HIGH };
  * @node_term: SIGTERM to the main process
  * @node_start: start again after its end; with @wait_ready, only return once it is ready
  * @node_pause, @node_resume: freeze and thaw the whole tree
+ * @node_dns: what the node's name server does from now on, NULL: the truth;  counters begin anew
+ * @node_dns_stats: what it was asked since
  * @memory_limit: set one knob; INT64_MAX lifts it.  -EBUSY: v1 refuses a limit below usage it cannot reclaim
  */
 struct bo_hands {
@@ -134,6 +137,8 @@ struct bo_hands {
 	int (*node_pause)(void *self, int node, struct bo_err *err);
 	int (*node_resume)(void *self, int node, struct bo_err *err);
 	int (*node_state)(void *self, int node, struct bo_node_state *ret, struct bo_err *err);
+	int (*node_dns)(void *self, int node, const struct bo_dns_fault *fault, struct bo_err *err);
+	int (*node_dns_stats)(void *self, int node, struct bo_dns_stats *ret, struct bo_err *err);
 	int (*memory_limit)(void *self, int node, enum bo_mem_knob knob, int64_t bytes,
 			    struct bo_err *err);
 	int (*memory_stat)(void *self, int node, struct bo_mem_stat *ret, struct bo_err *err);

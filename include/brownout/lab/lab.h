@@ -31,6 +31,7 @@ struct bo_lab_node_conf {
 	int64_t memory_bytes;
 	int64_t cpus_milli;
 	int64_t pids;
+	bool dns; /* has a name server at BO_DNS_ADDRESS */
 };
 
 /**
@@ -77,6 +78,8 @@ struct bo_lab_link_fds {
 void bo_lab_take_link(struct bo_lab *lab, int link, struct bo_lab_link_fds *ret);
 /** bo_lab_take_management() - hand over both TUN ends of a node's management link, -1 when it is a veth pair */
 void bo_lab_take_management(struct bo_lab *lab, int node, int *ret_client, int *ret_node);
+/** bo_lab_take_dns() - hand over the sockets of a node's name server, -1 when it has none */
+void bo_lab_take_dns(struct bo_lab *lab, int node, int *ret_udp, int *ret_tcp);
 void bo_lab_open_memory(const struct bo_lab *lab, int node, struct bo_cgroup_memory_files *ret);
 
 /** struct bo_lab_address - where node N is reached, as text; IPv6 is "" where the kernel has none */

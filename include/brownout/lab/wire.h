@@ -38,6 +38,9 @@ BO_NODISCARD int bo_wire_rules_read(struct bo_wire *wire, uint32_t id, struct bo
 struct bo_record;
 /** bo_wire_record() - from now on tell @record of every packet; [borrowed: until the wire is freed] */
 void bo_wire_record(struct bo_wire *wire, struct bo_record *record);
+struct bo_replay;
+/** bo_wire_replay() - from now on packets have the fates of @replay, where it has one; [borrowed: likewise] */
+void bo_wire_replay(struct bo_wire *wire, struct bo_replay *replay);
 
 /**
  * struct bo_wire_stats - a super-packet counts as the packets that it stands for; bytes are those of IP

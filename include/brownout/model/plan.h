@@ -116,6 +116,7 @@ struct bo_probe_spec {
  * @env: NULL-terminated "K=V", added to a minimal environment (PATH, HOME=/tmp, LANG=C.UTF-8, HOSTNAME)
  * @cwd: absolute, or NULL for the scenario's folder
  * @memory_bytes: memory limit, 0 none;  @cpus_milli: CPU quota in 1/1000 CPU, 0 none;  @pids: 0 none
+ * @dns: finds its peers by asking a name server instead of in /etc/hosts
  * @after: names of nodes that must be ready first; NULL-terminated or NULL (dependencies come before subjects anyway)
  */
 struct bo_node_spec {
@@ -128,6 +129,7 @@ struct bo_node_spec {
 	int64_t memory_bytes;
 	int64_t cpus_milli;
 	int64_t pids;
+	bool dns;
 	const char *const *after;
 	struct bo_ready_spec ready;
 	struct bo_stub_spec stub;
@@ -390,6 +392,7 @@ const char *bo_driver_name(enum bo_driver driver);
  * @slo_period_ns: over which it does; 0 none (30 days are taken)
  * @stop_early: a run ends as soon as its verdict is certain
  * @limit_ns: a run that takes longer than this, set-up included, is ended; 0 none
+ * @replay_dir: folder of the run whose recorded fates are fed back, NULL for none; [borrowed: the command line]
  * @scenario_path: as given by the user;  @scenario_dir: absolute folder of the scenario
  * @scenario_text: the file's content, so that a run can be repeated
  * @params, @nparams: in the arena, as given; filled by whoever takes the command line
@@ -411,6 +414,7 @@ struct bo_plan {
 	size_t noverrides;
 	struct bo_src src;
 	uint64_t seed;
+	const char *replay_dir;
 	enum bo_driver driver;
 	int64_t timeout_ns;
 	double slo_target;

@@ -6,7 +6,7 @@
 
 #include "brownout/base/err.h"
 
-#define BO_FDPASS_MAX 8
+#define BO_FDPASS_MAX 10
 
 /** struct bo_fds - descriptors travelling with a message; the receiver owns them, CLOEXEC is set */
 struct bo_fds {

@@ -33,7 +33,7 @@ bad = []
 fates = collections.Counter()
 seen = set()
 for way, cap, size, comment in lines:
-    m = re.fullmatch(r"flow ([0-9a-f]{16}) packet (\d+)(?: to \d+)?: (?:delay (\d+\.\d{6}) ms|(lost|blackholed|overflow)).*", comment)
+    m = re.fullmatch(r"flow ([0-9a-f]{16}) packet (\d+)(?: to \d+)?: (?:delay (\d+\.\d{6}) ms|(lost|blackholed|overflow))", comment)
     if not m:
         bad.append("comment: " + comment)
         continue
@@ -85,6 +85,51 @@ case_netem() {
 		die "not refused by its line"
 	driver=netem run --record --set record=false "$here/lossy.lua"
 	[ "$rc" = 2 ] && grep -q 'brownout run: --record: netem does not tell' "$work/stderr" || die "--record is not refused"
+	[ ! -e "$work/out" ] || die "something was started"
+}
+# fates OUT: what was drawn for each packet of each flow, one per line
+fates() {
+	packets "$(echo "$1"/*/links/client-web.pcapng)" | sed -nE 's/^([a-z ]*)\t[0-9]*\t[0-9]*\tflow ([0-9a-f]*) packet ([0-9]*): (lost|delay 3[0-9]\.).*/\1 \2 \3 \4/p' | sort
+}
+# same A B: of the packets that both have, how many in a hundred have one fate, and how many there are
+same() {
+	join -t% <(sed 's/ \([^ ]*\( [0-9.]*\)\?\)$/%\1/' "$work/$1.fates") <(sed 's/ \([^ ]*\( [0-9.]*\)\?\)$/%\1/' "$work/$2.fates") |
+		awk -F% '{ n++; same += substr($2, 1, 4) == substr($3, 1, 4) } END { print n ? int(100 * same / n) : 0, n + 0 }'
+}
+case_replay() {
+	run "$here/lossy.lua"
+	mv "$work/out" "$work/first"
+	fates "$work/first" >"$work/first.fates"
+	run --seed 99 "$here/lossy.lua"
+	mv "$work/out" "$work/other"
+	fates "$work/other" >"$work/other.fates"
+	run --seed 99 --replay "$work"/first/* "$here/lossy.lua"
+	[ "$rc" = 3 ] || die "exit code $rc"
+	events | grep -E 'client-web.pcapng: [0-9]+ packets had the fates of the record, [0-9]+ are not in it' >"$work/said" ||
+		die "the report does not say what came from the record: $(events)"
+	grep -q 'brownout run --replay .*/first/' "$work"/out/*/run.json || die "the command that repeats it lacks --replay"
+	fates "$work/out" >"$work/again.fates"
+	# four in five packets of a link that loses 20 % pass under any seed; 68 of 100 fates agree by chance
+	read -r percent n <<<"$(same first again)"
+	[ "$percent" -ge 99 ] && [ "$n" -gt 400 ] || die "$percent % of $n packets had the fate of the record"
+	read -r percent n <<<"$(same first other)"
+	[ "$percent" -le 80 ] && [ "$n" -gt 400 ] || die "$percent % of $n packets had the same fate with another seed"
+	rm -r "$work/out"
+	# and without a record, the same seed does so, too
+	run "$here/lossy.lua"
+	fates "$work/out" >"$work/seed.fates"
+	read -r percent n <<<"$(same first seed)"
+	[ "$percent" -ge 99 ] && [ "$n" -gt 400 ] || die "$percent % of $n packets had the same fate with the same seed"
+}
+case_replay_refused() {
+	run --replay "$here" "$here/lossy.lua"
+	[ "$rc" = 2 ] && grep -q -- '--replay: expected the folder of a run with recordings of these links' "$work/stderr" || die "a folder without"
+	mkdir -p "$work/bad/links"
+	echo no >"$work/bad/links/client-web.pcapng"
+	run --replay "$work/bad" "$here/lossy.lua"
+	[ "$rc" = 2 ] && grep -q 'client-web.pcapng is no recording of a link: it does not begin as pcapng does' "$work/stderr" || die "no recording"
+	driver=netem run --set record=false --replay "$work/bad" "$here/lossy.lua"
+	[ "$rc" = 2 ] && grep -q -- '--replay: netem cannot be told' "$work/stderr" || die "netem"
 	[ ! -e "$work/out" ] || die "something was started"
 }
 "case_$1" && echo "ok: $1"
