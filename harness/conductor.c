@@ -239,7 +239,9 @@ static void pid_changed(void *self, int node, pid_t pid)
 
 static void describe_end(int status, char how[128])
 {
-	if (WIFSIGNALED(status))
+	if (status < 0) /* only a parent is told */
+		snprintf(how, 128, "has ended");
+	else if (WIFSIGNALED(status))
 		snprintf(how, 128, "was killed by signal %d (%s)", WTERMSIG(status),
 			 sigdescr_np(WTERMSIG(status)));
 	else

@@ -16,6 +16,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
+#include "harness/attachctl.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"
@@ -42,6 +43,7 @@ struct bo_labctl {
 	struct bo_linkprobe *probe;
 	struct bo_logpump *pump;
 	struct node_rt *nodes;
+	struct bo_attachctl *attached; /* instead of all this, but for the view and the hands */
 };
 
 static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
@@ -275,6 +277,8 @@ int bo_labctl_poll(struct bo_labctl *lab, struct bo_err *err)
 	struct bo_keeper_event ev;
 	int r;
 
+	if (lab->attached)
+		bo_attachctl_poll(lab->attached, &lab->hooks);
 	while ((r = bo_keeper_next_event(lab->keeper, &ev, err)) > 0) {
 		struct node_rt *rt = &lab->nodes[ev.node];
 
@@ -391,6 +395,14 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 	}
 	for (size_t i = 0; i < plan->nodes.len; i++)
 		lab->nodes[i].files = BO_CGROUP_FILES_NONE;
+	if (bo_plan_attached(plan)) {
+		r = bo_attachctl_new(&lab->attached, keeper, plan, machine, &lab->view, err);
+		if (r < 0)
+			goto fail;
+		lab->hands = *bo_attachctl_hands(lab->attached);
+		*ret = lab;
+		return 0;
+	}
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
 	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 ||
 	    (r = adopt_links(lab, err)) < 0 || (r = adopt_management(lab, err)) < 0 ||
@@ -447,7 +459,7 @@ int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err)
 {
 	const struct bo_plan *plan = lab->plan;
 	bo_auto_free bool *started = calloc(plan->nodes.len, sizeof(*started));
-	size_t left = plan->nodes.len - 1;
+	size_t left = lab->attached ? 0 : plan->nodes.len - 1;
 
 	if (!started)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
@@ -493,7 +505,9 @@ struct bo_cgroup_files bo_labctl_take_cgroup(struct bo_labctl *lab, int node)
 
 void bo_labctl_log_stats(struct bo_labctl *lab, int node, struct bo_logpump_stats *ret)
 {
-	bo_logpump_stats(lab->pump, node, ret);
+	*ret = (struct bo_logpump_stats){ 0 };
+	if (lab->pump)
+		bo_logpump_stats(lab->pump, node, ret);
 }
 
 void bo_labctl_free(struct bo_labctl *lab)
@@ -511,6 +525,7 @@ void bo_labctl_free(struct bo_labctl *lab)
 		bo_wire_free(rt->management);
 		free(rt->exe);
 	}
+	bo_attachctl_free(lab->attached);
 	bo_lab_view_done(&lab->view);
 	free(lab->nodes);
 	free(lab->wires);

@@ -338,19 +338,27 @@ void bo_attach_queue_done(struct bo_attach_queue *q)
 
 int bo_attach_queue_supported(struct bo_err *err)
 {
-	struct bo_attach_conf conf = { .npeers = 1 };
-	struct bo_attach_queue *q = calloc(1, sizeof(*q));
+	static const char table[] = "brownout-probe";
+	struct bo_nft_flow flow = { .queue = FIRST_NUMBER };
+	struct nl_sock *nft = NULL;
+	struct bo_nfq *nfq = NULL;
 	int rc;
 
-	if (!q)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
-	conf.peers[0] = (struct bo_attach_peer){ .family = AF_INET, .prefix = 32, .address = { 192, 0, 2, 1 } };
-	rc = bo_attach_queue_init(q, &conf, "brownout-probe", err);
+	flow.peer = (struct bo_attach_peer){ .family = AF_INET, .prefix = 32, .address = { 192, 0, 2, 1 } };
+	rc = bo_nft_open(&nft, err);
 	if (rc == 0)
-		rc = bo_attach_queue_impair(q, 0, &(struct bo_impair){ .blackhole = true }, err);
+		rc = bo_nfq_open(&nfq, err);
 	if (rc == 0)
-		rc = bo_attach_queue_impair(q, 0, &(struct bo_impair){ 0 }, err);
-	bo_attach_queue_done(q);
-	free(q);
+		rc = bo_nfq_bind(nfq, FIRST_NUMBER, HELD_MAX, err);
+	if (rc == 0)
+		rc = bo_nft_make(nft, table, err);
+	if (rc == 0) {
+		struct bo_err removing = { 0 };
+
+		rc = bo_nft_fill(nft, table, &flow, 1, err);
+		(void)!bo_nft_remove(nft, table, &removing);
+	}
+	bo_nfq_close(nfq);
+	bo_nft_close(&nft);
 	return rc;
 }

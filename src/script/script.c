@@ -310,6 +310,7 @@ static const luaL_Reg *const bindings[] = {
 	bo_script_node_funcs,
 	bo_script_load_funcs,
 	bo_script_fault_funcs,
+	bo_script_attach_funcs,
 };
 
 /* Everything in protected mode: library, prelude, scenario. */
