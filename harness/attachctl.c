@@ -287,6 +287,22 @@ const struct bo_hands *bo_attachctl_hands(const struct bo_attachctl *ctl)
 	return &ctl->hands;
 }
 
+/** replace() - every @from in @text by the shorter @to */
+static void replace(char *text, const char *from, const char *to)
+{
+	for (char *at = text; (at = strstr(at, from)); at += strlen(to)) {
+		memcpy(at, to, strlen(to));
+		memmove(at + strlen(to), at + strlen(from), strlen(at + strlen(from)) + 1);
+	}
+}
+
+void bo_attachctl_words(struct bo_fault_record *record)
+{
+	/* In place, as the word is longer. */
+	replace(record->achieved, "probes", "pkts");
+	replace(record->reason, "probes", "pkts");
+}
+
 void bo_attachctl_free(struct bo_attachctl *ctl)
 {
 	if (!ctl)

@@ -164,13 +164,7 @@ static int loopback_up(struct bo_err *err)
 /* root may have been given without the capability (a container); an ordinary user never has it. */
 static bool can_make_namespaces(void)
 {
-	cap_t now = cap_get_proc();
-	cap_flag_value_t set = CAP_CLEAR;
-
-	if (now)
-		cap_get_flag(now, CAP_SYS_ADMIN, CAP_EFFECTIVE, &set);
-	cap_free(now);
-	return set == CAP_SET;
+	return bo_caps_is_effective(CAP_SYS_ADMIN);
 }
 
 static int fork_keeper(struct bo_keeper *k, const struct bo_user *user, struct bo_err *err)

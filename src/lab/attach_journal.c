@@ -197,9 +197,13 @@ static int sweep_one(const char *name, bool dry_run, struct bo_sweep_report *ret
 	/* One that was never written is about nothing. */
 	if (!dry_run && bo_attach_journal_read(fd, &j)) {
 		/* For the namespaces of other users' processes; without it, undo() says that it cannot tell. */
-		(void)!bo_caps_effective(CAP_SYS_PTRACE, true, &ignored);
+		bool asleep = !bo_caps_is_effective(CAP_SYS_PTRACE);
+
+		if (asleep)
+			(void)!bo_caps_effective(CAP_SYS_PTRACE, true, &ignored);
 		found.code = -undo(&j);
-		(void)!bo_caps_effective(CAP_SYS_PTRACE, false, &ignored);
+		if (asleep)
+			(void)!bo_caps_effective(CAP_SYS_PTRACE, false, &ignored);
 	}
 	if (!dry_run && !found.code && unlink(found.path) < 0 && errno != ENOENT)
 		found.code = errno;
