@@ -195,7 +195,7 @@ ttl)
 	until_true 20 same || fail "something is left"
 	kill -s CONT "$conductor"
 	wait
-	grep -q "ended by themselves, 4s after the last instruction" "$out/run.txt" || fail "the run does not say so"
+	grep -q "ended by themselves, 4.00s after the last instruction" "$out/run.txt" || fail "the run does not say so"
 	;;
 *)
 	echo "attach.sh: there is no case $case" >&2
