@@ -47,7 +47,8 @@ static int peer_number(const struct bo_plan *plan, int link)
 	int n = 0;
 
 	for (int i = 1; i < l->b; i++)
-		n += plan->nodes.items[i].kind == BO_NODE_PEER && plan->nodes.items[i].peer_of == l->a;
+		n += plan->nodes.items[i].kind == BO_NODE_PEER &&
+		     plan->nodes.items[i].peer_of == l->a;
 	return n;
 }
 
@@ -240,9 +241,9 @@ static int take_services(struct bo_attachctl *ctl, struct bo_keeper *keeper, str
 	return 0;
 }
 
-int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper, const struct bo_plan *plan,
-		     const struct bo_machine *machine, struct bo_lab_view *ret_view,
-		     struct bo_err *err)
+int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper,
+		     const struct bo_plan *plan, const struct bo_machine *machine,
+		     struct bo_lab_view *ret_view, struct bo_err *err)
 {
 	struct bo_attachctl *ctl = calloc(1, sizeof(*ctl));
 	int r = 0;
@@ -255,7 +256,8 @@ int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper, const 
 	}
 	ctl->plan = plan;
 	ctl->machine = *machine;
-	ctl->machine.cgroup_freezer = false; /* the group is not ours, others may be in it: SIGSTOP it is */
+	ctl->machine.cgroup_freezer =
+		false; /* the group is not ours, others may be in it: SIGSTOP it is */
 	ctl->hands = (struct bo_hands){
 		.self = ctl,
 		.machine = &ctl->machine,

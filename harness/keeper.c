@@ -441,8 +441,8 @@ static int process_open(struct keeper *k, struct request *r, struct bo_err *err)
 	if (r->head.value <= 0 || r->head.value > INT32_MAX)
 		return bad(err, "pid");
 	rc = k->lab ? bo_lab_open_process(k->lab, r->head.index, (pid_t)r->head.value, &files, err)
-		    : bo_keeper_attachments_open(&k->attached, r->head.index,
-						 (pid_t)r->head.value, &files, err);
+		    : bo_keeper_attachments_open(&k->attached, r->head.index, (pid_t)r->head.value,
+						 &files, err);
 	if (rc < 0)
 		return rc;
 	answer_fds(k, &rep, (const int[]){ files.mem, files.exe, files.auxv }, 3);

@@ -60,6 +60,7 @@ int bo_keeper_attachments_open(const struct bo_keeper_attachments *all, int inde
 			       struct bo_process_files *ret, struct bo_err *err)
 {
 	if (index < 0 || (size_t)index >= all->n)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "there is no attachment %d", index);
+		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "there is no attachment %d",
+				  index);
 	return bo_attach_open_process(&all->list[index], pid, ret, err);
 }

@@ -639,11 +639,11 @@ int bo_keeper_open_process(struct bo_keeper *k, int node, pid_t pid, struct bo_p
 	KEEPER_LOCK(k);
 	struct bo_fds fds = { 0 };
 	struct kp_rep rep;
-	int rc = ask(k, (struct kp_req){ .op = KP_PROCESS_OPEN,
-					    .index = attachment_number(k, node),
-					    .value = pid },
-		     NULL,
-		     0, -1, err);
+	int rc = ask(k,
+		     (struct kp_req){ .op = KP_PROCESS_OPEN,
+				      .index = attachment_number(k, node),
+				      .value = pid },
+		     NULL, 0, -1, err);
 
 	if (rc == 0)
 		rc = await_fds(k, &rep, &fds, err);

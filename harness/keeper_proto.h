@@ -27,7 +27,7 @@ enum kp_op {
 	KP_LINK_IMPAIR,  /* arg: enum bo_dir; payload: struct bo_impair [, struct bo_dist_table] */
 	KP_MEMORY_LIMIT, /* arg: enum bo_mem_knob; value: bytes */
 	KP_PROCESS_OPEN, /* value: pid, of a process of the node; answer's fds: mem, exe, auxv */
-	KP_ATTACH,       /* payload: struct bo_attach_conf; answer: pid of the service, fd: its attachment's socket */
+	KP_ATTACH, /* payload: struct bo_attach_conf; answer: pid of the service, fd: its attachment's socket */
 	KP_STOP,
 	KP_OP_COUNT,
 };

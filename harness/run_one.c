@@ -58,14 +58,16 @@ static int check_attach(const struct bo_plan *plan, bool said, struct bo_err *er
 	if (bo_plan_attached(plan) == said)
 		return 0;
 	if (said)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
-				  "%s:%d: --attach is for scenarios that attach to running services; "
-				  "this one has no t:attach",
-				  plan->src.file, plan->src.line);
-	return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
-			  "%s:%d: the scenario puts faults on services that run already; if that is "
-			  "meant, run it with --attach",
-			  plan->src.file, plan->src.line);
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_HARNESS,
+			"%s:%d: --attach is for scenarios that attach to running services; "
+			"this one has no t:attach",
+			plan->src.file, plan->src.line);
+	return bo_err_set(
+		err, EINVAL, BO_SUBSYS_HARNESS,
+		"%s:%d: the scenario puts faults on services that run already; if that is "
+		"meant, run it with --attach",
+		plan->src.file, plan->src.line);
 }
 
 static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, struct bo_err *err)

@@ -12,7 +12,8 @@ static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spe
 		     size_t size)
 {
 	if (plan->nodes.items[spec->index].kind == BO_NODE_ATTACHED) {
-		snprintf(buf, size, "SIGKILL to the main process of %s, which its supervisor starts again",
+		snprintf(buf, size,
+			 "SIGKILL to the main process of %s, which its supervisor starts again",
 			 bo_fault_node_name(plan, spec->index));
 		return;
 	}

@@ -59,8 +59,8 @@ int bo_attach_journal_write(const struct bo_attach_journal *j, struct bo_err *er
 			 HEADER "\nnetns %" PRIu64 " %" PRIu64 "\nprocess %" PRIu64 " %d %" PRIu64
 				"\ntable %s\nifindex %d\nstopped %d\npath %s\nend\n",
 			 j->netns_dev, j->netns_ino, j->process.pidns, j->process.pid,
-			 j->process.start_ticks, j->table[0] ? j->table : "-", j->ifindex, j->stopped,
-			 j->netns[0] ? j->netns : "-");
+			 j->process.start_ticks, j->table[0] ? j->table : "-", j->ifindex,
+			 j->stopped, j->netns[0] ? j->netns : "-");
 
 	/* What follows "end" is not read, so there is no moment at which the file says nothing. */
 	if (n < 0 || (size_t)n >= sizeof(text) || pwrite(j->fd, text, (size_t)n, 0) != n ||

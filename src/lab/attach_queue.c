@@ -179,7 +179,8 @@ static int bind_all(struct bo_attach_queue *q, struct bo_err *err)
 	}
 	for (size_t i = 0; rc == 0 && i < q->nlanes; i++) {
 		q->lanes[i].flow.queue = (uint16_t)(q->first + i);
-		q->lanes[i].next_id = 1; /* the kernel counts from here, for each queue that is bound */
+		q->lanes[i].next_id =
+			1; /* the kernel counts from here, for each queue that is bound */
 	}
 	return rc;
 }
@@ -344,7 +345,9 @@ int bo_attach_queue_supported(struct bo_err *err)
 	struct bo_nfq *nfq = NULL;
 	int rc;
 
-	flow.peer = (struct bo_attach_peer){ .family = AF_INET, .prefix = 32, .address = { 192, 0, 2, 1 } };
+	flow.peer = (struct bo_attach_peer){ .family = AF_INET,
+					     .prefix = 32,
+					     .address = { 192, 0, 2, 1 } };
 	rc = bo_nft_open(&nft, err);
 	if (rc == 0)
 		rc = bo_nfq_open(&nfq, err);

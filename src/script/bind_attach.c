@@ -21,7 +21,8 @@ static void lx_copy(const struct lx_table *t, const char *key, char *to, size_t 
 	if (!lx_read_string(t, key, &text))
 		return;
 	if (!*text || strlen(text) >= size || text[strcspn(text, " \t\r\n")])
-		lx_fail(t->L, "%s: %s: expected 1 to %zu characters without blanks, found \"%.60s\"",
+		lx_fail(t->L,
+			"%s: %s: expected 1 to %zu characters without blanks, found \"%.60s\"",
 			t->what, key, size - 1, text);
 	memcpy(to, text, strlen(text) + 1);
 }
@@ -49,7 +50,8 @@ static void lx_read_allow(const struct lx_table *t, struct bo_attach_spec *a)
 			lx_fail(t->L,
 				"%s: expected host, ssh, gateway, loopback, wide or kill, found "
 				"\"%.60s\"%s",
-				what, given[i], bo_nearest_hint(given[i], words, hint, sizeof(hint)));
+				what, given[i],
+				bo_nearest_hint(given[i], words, hint, sizeof(hint)));
 		a->allow |= 1u << bit;
 	}
 }
@@ -77,8 +79,8 @@ static void lx_check_attach(const struct lx_table *t, const struct bo_attach_spe
 /* core.attach(name, table): declares a service that runs already and returns its handle */
 static int lx_core_attach(lua_State *L)
 {
-	static const char *const keys[] = { "pid",     "netns", "container", "interface", "address",
-					    "allow",   "ttl",   "probes",    NULL };
+	static const char *const keys[] = { "pid",   "netns", "container", "interface", "address",
+					    "allow", "ttl",   "probes",    NULL };
 	struct bo_plan *plan = lx_script(L)->plan;
 	struct bo_node_spec node = { .src = lx_src(L),
 				     .role = BO_ROLE_SUBJECT,
@@ -178,9 +180,11 @@ int lx_peer(lua_State *L)
 	if (!h || h->kind != HANDLE_NODE)
 		lx_fail(L, "peer: call it with a colon, as in svc:peer \"db\" { … }");
 	if (script->plan->nodes.items[h->index].kind != BO_NODE_ATTACHED)
-		lx_fail(L, "peer: only a service that t:attach names has peers; in a lab, use t:dependency");
+		lx_fail(L,
+			"peer: only a service that t:attach names has peers; in a lab, use t:dependency");
 	if (lua_type(L, 2) != LUA_TSTRING || strlen(lua_tolstring(L, 2, &len)) != len || len > 63)
-		lx_fail(L, "peer: expected a name and then a table, as in svc:peer \"db\" { … }, found %s",
+		lx_fail(L,
+			"peer: expected a name and then a table, as in svc:peer \"db\" { … }, found %s",
 			lx_found(L, 2, found, sizeof(found)));
 	word.name = lx_strdup(L, lua_tostring(L, 2));
 	if (!bo_vec_push(&script->open, word))
@@ -276,10 +280,11 @@ static int fix_ttl(const struct bo_plan *plan, int index, struct bo_err *err)
 	if (!a->ttl_ns)
 		a->ttl_ns = longest + BO_ATTACH_TTL_SLACK_NS;
 	if (a->ttl_ns <= longest || a->ttl_ns > BO_ATTACH_TTL_MAX_NS)
-		return fail(err, node->src,
-			    "t:attach '%s': ttl: expected more than the longest of its faults (%s) and at most 1h, found %s",
-			    node->name, bo_format_duration(longest, needs),
-			    bo_format_duration(a->ttl_ns, ttl));
+		return fail(
+			err, node->src,
+			"t:attach '%s': ttl: expected more than the longest of its faults (%s) and at most 1h, found %s",
+			node->name, bo_format_duration(longest, needs),
+			bo_format_duration(a->ttl_ns, ttl));
 	return 0;
 }
 

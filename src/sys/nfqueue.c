@@ -248,10 +248,9 @@ static int verdict(struct bo_nfq *q, uint16_t number, uint32_t id, uint32_t code
 	struct iovec iov[] = { { &m, data ? sizeof(m) : offsetof(__typeof__(m), payload) },
 			       { (void *)(uintptr_t)data, data ? len : 0 } };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct msghdr msg = { .msg_name = &kernel,
-			      .msg_namelen = sizeof(kernel),
-			      .msg_iov = iov,
-			      .msg_iovlen = 2 };
+	struct msghdr msg = {
+		.msg_name = &kernel, .msg_namelen = sizeof(kernel), .msg_iov = iov, .msg_iovlen = 2
+	};
 	ssize_t n;
 
 	if (len > UINT16_MAX - NLA_HDRLEN)

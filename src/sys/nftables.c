@@ -323,7 +323,8 @@ static void put_named(struct transaction *t, int type, int flags, const char *ta
 {
 	struct nl_msg *msg = request(t, type, flags);
 
-	_Static_assert(NFTA_TABLE_NAME == 1 && NFTA_RULE_TABLE == 1, "the table's name comes first");
+	_Static_assert(NFTA_TABLE_NAME == 1 && NFTA_RULE_TABLE == 1,
+		       "the table's name comes first");
 	put_text(t, msg, NFTA_TABLE_NAME, table);
 	finish(t, msg);
 }
@@ -370,7 +371,8 @@ static int transact(struct transaction *t, struct nl_sock *sock)
 	expected = t->n - 2; /* begin and end are not acknowledged */
 	rc = t->failed ? t->failed : rc;
 	if (rc == 0) {
-		(void)!read_answers(sock, &acks); /* nothing of an earlier one may be taken for ours */
+		(void)!read_answers(sock,
+				    &acks); /* nothing of an earlier one may be taken for ours */
 		do
 			n = sendto(nl_socket_get_fd(sock), t->buf.items, t->buf.len, 0,
 				   (struct sockaddr *)&kernel, sizeof(kernel));
@@ -389,10 +391,11 @@ static int said(int rc, const char *what, const char *table, struct bo_err *err)
 	if (rc == 0)
 		return 0;
 	if (rc == -EOPNOTSUPP || rc == -EPROTONOSUPPORT || rc == -EINVAL)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
-				  "nftables: cannot %s %s: the kernel has no nf_tables for it (%s); "
-				  "'modprobe nf_tables' may help",
-				  what, table, strerrordesc_np(-rc));
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_SYS,
+			"nftables: cannot %s %s: the kernel has no nf_tables for it (%s); "
+			"'modprobe nf_tables' may help",
+			what, table, strerrordesc_np(-rc));
 	return bo_err_set(err, -rc, BO_SUBSYS_SYS, "nftables: cannot %s %s: %s", what, table,
 			  strerrordesc_np(-rc));
 }

@@ -29,11 +29,11 @@
 
 static struct bo_err err;
 
-#define MUST(call)                                                   \
-	do {                                                         \
-		err = (struct bo_err){ 0 };                          \
-		if ((call) < 0)                                      \
-			fail_msg("%s: %s", #call, err.msg);          \
+#define MUST(call)                                          \
+	do {                                                \
+		err = (struct bo_err){ 0 };                 \
+		if ((call) < 0)                             \
+			fail_msg("%s: %s", #call, err.msg); \
 	} while (0)
 
 /** struct shared - what test and service tell each other, in shared memory */
@@ -41,7 +41,8 @@ struct shared {
 	volatile uint64_t echoed;  /* blocks that came back as they were sent */
 	volatile uint64_t damaged; /* and as they were not */
 	volatile uint64_t longest_ns;
-	volatile uint64_t retransmitted, needlessly; /* segments of both ends; those that the other had */
+	volatile uint64_t retransmitted,
+		needlessly; /* segments of both ends; those that the other had */
 	volatile int stop;
 	volatile uint64_t datagrams; /* that the peer received */
 };
@@ -176,7 +177,8 @@ static void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
 	conf = attach_world_conf(s->service);
 	conf.spec.ttl_ns = ttl_ns ? ttl_ns : conf.spec.ttl_ns;
 	/* kit_spawn()'s child moves after the fork */
-	for (int i = 0; bo_attach_start(&conf, &none, &s->att, &s->sock, &err) == -EPERM && i < 2000; i++)
+	for (int i = 0;
+	     bo_attach_start(&conf, &none, &s->att, &s->sock, &err) == -EPERM && i < 2000; i++)
 		usleep(1000);
 	assert_true(s->sock >= 0);
 }
@@ -245,7 +247,8 @@ static void test_cycles_lose_nothing(void **state)
 		off(&s, BO_DIR_B_TO_A);
 		assert_true(same_lists(&s));
 		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-			MUST(bo_attach_measure(s.sock, 0, (enum bo_dir)dir, from, bo_now_ns(), &m, &err));
+			MUST(bo_attach_measure(s.sock, 0, (enum bo_dir)dir, from, bo_now_ns(), &m,
+					       &err));
 			assert_true(m.sent > 0);
 			assert_int_equal(m.sent, m.received);
 		}
@@ -384,7 +387,8 @@ static void test_time_to_live(void **state)
 	/* nobody says anything more */
 	assert_true(same_lists(&s));
 	assert_true(wait_blocks(10));
-	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err), -ETIME);
+	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err),
+			 -ETIME);
 	assert_non_null(strstr(err.msg, "ended by themselves, 300ms after"));
 	assert_int_equal(bo_attach_impair(s.sock, 0, BO_DIR_A_TO_B, &late, &err), -ETIME);
 	finish(&s);
@@ -537,7 +541,8 @@ int main(void)
 	int rc;
 
 	attach_world_make(&world);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	attach_world_done(&world);
 	return rc;

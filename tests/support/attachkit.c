@@ -135,7 +135,8 @@ static void dump(FILE *out, int protocol, int type, const void *head, size_t len
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 				return;
 			fprintf(out, "%d:", type);
-			for (uint32_t i = (uint32_t)(NLMSG_HDRLEN + skip_len); i < h->nlmsg_len; i++)
+			for (uint32_t i = (uint32_t)(NLMSG_HDRLEN + skip_len); i < h->nlmsg_len;
+			     i++)
 				fprintf(out, "%02x", ((unsigned char *)h)[i]);
 			fputc('\n', out);
 		}
@@ -183,8 +184,8 @@ char *attach_world_lists(const struct attach_world *w, int netns)
 	must(out != NULL, "memory");
 	attach_world_enter(netns);
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-		dump(out, NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | types[i], &head, sizeof(head),
-		     sizeof(head));
+		dump(out, NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | types[i], &head,
+		     sizeof(head), sizeof(head));
 	queues = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
 	while (queues && fgets(line, sizeof(line), queues))
 		fprintf(out, "queue %s", line);

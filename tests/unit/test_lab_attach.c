@@ -47,8 +47,9 @@ static void test_peers_as_text(void **state)
 		{ "0.0.0.0/0", "0.0.0.0/0", 0, 0 },
 		{ "fd00::/16", "fd00::/16", 0, 0 },
 	};
-	static const char *const bad[] = { "db", "",	      "10.0.0.5/",  "10.0.0.5/33", "10.0.0.5/24",
-					   "::1/129", "10.0.0", "10.0.0.0/8x", "fd00::1/64" };
+	static const char *const bad[] = { "db",          "",        "10.0.0.5/", "10.0.0.5/33",
+					   "10.0.0.5/24", "::1/129", "10.0.0",    "10.0.0.0/8x",
+					   "fd00::1/64" };
 	struct bo_attach_peer peer;
 	char buf[96];
 
@@ -116,9 +117,10 @@ static void test_guard(void **state)
 	assert_true(bo_attach_session_parse("192.0.2.7 50022 10.0.0.1 22", &s));
 	/* the session */
 	assert_int_equal(guard("192.0.2.7", 0, 0, 0, &s), -EPERM);
-	assert_string_equal(err.msg,
-			    "refused: 192.0.2.7 holds the other end of the SSH session that runs this; if "
-			    "that is meant, say allow = { \"ssh\" }");
+	assert_string_equal(
+		err.msg,
+		"refused: 192.0.2.7 holds the other end of the SSH session that runs this; if "
+		"that is meant, say allow = { \"ssh\" }");
 	assert_int_equal(guard("192.0.2.7", 50022, IPPROTO_TCP, 0, &s), -EPERM);
 	assert_int_equal(guard("192.0.2.0/24", 0, 0, BO_ATTACH_ALLOW_WIDE, &s), -EPERM);
 	assert_int_equal(guard("192.0.2.7", 0, 0, BO_ATTACH_ALLOW_SSH, &s), 0);
@@ -314,7 +316,9 @@ static void test_what_no_attachment_can_do(void **state)
 	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
 	im = (struct bo_impair){ .corrupt.ppm = 1 };
 	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
-	im = (struct bo_impair){ .delay_ns = 2, .jitter_ns = 1, .loss.random.ppm = 5, .rate_bps = 8000 };
+	im = (struct bo_impair){
+		.delay_ns = 2, .jitter_ns = 1, .loss.random.ppm = 5, .rate_bps = 8000
+	};
 	assert_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
 }
 

@@ -14,20 +14,21 @@
 #include "test_script_support.h"
 
 #define S INT64_C(1000000000)
-#define HEAD                                                                                   \
-	"local bo = require 'brownout'\n"                                                      \
+#define HEAD                              \
+	"local bo = require 'brownout'\n" \
 	"local t = bo.scenario 'x' { phases = { base = '5s', fault = '10s', hold = '4s' } }\n"
 
 static void test_everything(void **state)
 {
 	struct bo_plan *plan = script_load(
-		HEAD "local svc = t:attach 'orders' { netns = '/run/netns/orders', interface = 'eth0',\n"
-		     "  address = '10.0.0.7', allow = { 'gateway', 'kill' }, ttl = '1m', probes = false }\n"
-		     "local db = svc:peer 'db' { address = '10.0.0.5', port = 5432 }\n"
-		     "local dns = svc:peer 'dns' { address = 'fd00::53', port = 53, protocol = 'udp' }\n"
-		     "local any = svc:peer 'any' { address = '10.0.0.9' }\n"
-		     "t:during('fault', t:link(svc, db):delay '200ms', svc:pause())\n"
-		     "t:load 'get' { url = 'http://orders:8080/', rate = 5 }\n");
+		HEAD
+		"local svc = t:attach 'orders' { netns = '/run/netns/orders', interface = 'eth0',\n"
+		"  address = '10.0.0.7', allow = { 'gateway', 'kill' }, ttl = '1m', probes = false }\n"
+		"local db = svc:peer 'db' { address = '10.0.0.5', port = 5432 }\n"
+		"local dns = svc:peer 'dns' { address = 'fd00::53', port = 53, protocol = 'udp' }\n"
+		"local any = svc:peer 'any' { address = '10.0.0.9' }\n"
+		"t:during('fault', t:link(svc, db):delay '200ms', svc:pause())\n"
+		"t:load 'get' { url = 'http://orders:8080/', rate = 5 }\n");
 	const struct bo_node_spec *svc = &plan->nodes.items[1], *db = &plan->nodes.items[2],
 				  *dns = &plan->nodes.items[3], *any = &plan->nodes.items[4];
 
@@ -58,10 +59,11 @@ static void test_everything(void **state)
 static void test_ttl_follows_the_longest_fault(void **state)
 {
 	struct bo_plan *plan = script_load(
-		HEAD "local a = t:attach 'a' { pid = 7 }\n"
-		     "local b = t:attach 'b' { pid = 8 }\n"
-		     "t:during('fault', 'hold', t:link(a, a:peer 'db' { address = '10.0.0.5' }):blackhole())\n"
-		     "t:during('fault', t:link(b, b:peer 'db2' { address = '10.0.0.5' }):blackhole())\n");
+		HEAD
+		"local a = t:attach 'a' { pid = 7 }\n"
+		"local b = t:attach 'b' { pid = 8 }\n"
+		"t:during('fault', 'hold', t:link(a, a:peer 'db' { address = '10.0.0.5' }):blackhole())\n"
+		"t:during('fault', t:link(b, b:peer 'db2' { address = '10.0.0.5' }):blackhole())\n");
 
 	(void)state;
 	assert_int_equal(plan->nodes.items[1].attach->ttl_ns, 24 * S);
