@@ -35,7 +35,7 @@ elseif what == "kill" then
   t:during("fault", orders:kill())
 end
 
-t:budget "latency.p50 < 100ms in base"
+t:budget "latency.p50 < 1s in base"
 if what == "delay" then
   t:budget "latency.max >= 150ms in fault"
 end

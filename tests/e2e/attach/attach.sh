@@ -84,7 +84,8 @@ same() {
 run() { # arguments of brownout run
 	"$BROWNOUT" run --attach --plain --out "$out/runs" "$@" "$here/attach.lua" >"$out/run.txt" 2>&1
 }
-expect() { # status, text that must have been said
+expect() { # status, text that must have been said; on a busy machine the load may say that it was late, which is no matter here
+	[ "$1$status" != 03 ] || ! grep -q "was late itself" "$out/run.txt" || status=0
 	[ "$status" = "$1" ] || fail "exit status $status, expected $1"
 	grep -qF -- "$2" "$out/run.txt" || fail "not said: $2"
 }
@@ -181,20 +182,22 @@ kill-all)
 	same || fail "sweep left something"
 	in_fault
 	kill -s KILL "$conductor" "$keeper" "$attachment"
-	run --set pid="$service" || fail "the next run: $?"
+	run --set pid="$service"
+	status=$?
+	expect 0 "detached in"
 	same || fail "the next run left something"
 	;;
 ttl)
 	# A conductor that hangs: the attachment ends its faults by itself.
 	run --set pid="$service" --set what=blackhole --set fault=3s --set ttl=4s &
-	conductor=$!
+	running=$!
 	until_true 20 grep -q "fault on" "$out/run.txt" || fail "no fault came"
-	conductor=$(pgrep -P "$conductor" -x brownout || echo "$conductor")
+	conductor=$(pgrep -P "$running" -x brownout || echo "$running")
 	kill -s STOP "$conductor"
 	until_true 20 ask 1 || fail "the fault does not end"
 	until_true 20 same || fail "something is left"
 	kill -s CONT "$conductor"
-	wait
+	wait "$running"
 	grep -q "ended by themselves, 4.00s after the last instruction" "$out/run.txt" || fail "the run does not say so"
 	;;
 *)
