@@ -549,7 +549,9 @@ static void act(struct conductor *c, const struct bo_action *a)
 
 static void keeper_gone(struct conductor *c, const struct bo_err *err)
 {
-	note(c, BO_EVENT_PROBLEM, -1, "%s; its nodes died with it", err->msg);
+	note(c, BO_EVENT_PROBLEM, -1, "%s; %s", err->msg,
+	     bo_plan_attached(c->plan) ? "what was changed in services is taken back without it"
+				       : "its nodes died with it");
 	c->over = true;
 }
 

@@ -170,6 +170,10 @@ static int measure(struct attachment *a, size_t lane, const struct question *q,
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "%" PRIu64 " packets went by: more came than could be queued",
 				  l->bypassed);
+	if (a->queue.up && !bo_nft_exists(a->queue.nft, a->queue.table))
+		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
+				  "somebody removed the rules of this fault from the service's "
+				  "namespace meanwhile");
 	if (bo_nfq_missed(a->queue.nfq))
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "the kernel dropped %" PRIu64 " packets that were held: somebody "

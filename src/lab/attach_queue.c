@@ -25,7 +25,7 @@
 
 /* Queue numbers are a namespace's own; these are far from what people write into rules. */
 #define FIRST_NUMBER 47000
-#define LAST_NUMBER 65000
+#define LAST_NUMBER 48000
 /* More than this is never held: 64 Ki packets of Ethernet are a hundred megabytes. */
 #define HELD_MAX 65536u
 /* A drain that never ends would be somebody who sends without pause; the rules are gone by then. */
@@ -253,7 +253,7 @@ static void lane_change(struct bo_attach_lane *lane, const struct bo_impair *im)
 	if (im->blackhole)
 		bo_wire_queue_each(&lane->held, drop_frame, lane);
 	(void)bo_wire_line_change(&lane->line, im, now_ns, &lane->held);
-	flush(lane, bo_impair_is_none(im) ? INT64_MAX : now_ns);
+	flush(lane, now_ns); /* of a lane without impairment, all */
 	lane->on = !bo_impair_is_none(im);
 }
 

@@ -428,6 +428,8 @@ int bo_nft_fill(struct nl_sock *sock, const char *table, const struct bo_nft_flo
 {
 	int rc = fill(sock, table, flows, n, false);
 
+	if (rc == -ENOENT && !n) /* somebody has removed the table: then there is no rule either */
+		return 0;
 	/* ENOENT is how the kernel says that it has no such expression (and could not load one). */
 	if (rc == -ENOENT && n) {
 		rc = fill(sock, table, flows, n, true);
@@ -448,4 +450,21 @@ int bo_nft_remove(struct nl_sock *sock, const char *table, struct bo_err *err)
 	put_named(&t, NFT_MSG_DELTABLE, 0, table);
 	rc = transact(&t, sock);
 	return said(rc == -ENOENT ? 0 : rc, "remove table", table, err);
+}
+
+bool bo_nft_exists(struct nl_sock *sock, const char *table)
+{
+	struct transaction t = { 0 };
+	uint32_t acks = 0;
+	int rc;
+
+	put_named(&t, NFT_MSG_GETTABLE, 0, table);
+	(void)!read_answers(sock, &acks);
+	rc = t.failed;
+	if (rc == 0 && send(nl_socket_get_fd(sock), t.buf.items, t.buf.len, 0) < 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = read_answers(sock, &acks);
+	bo_vec_done(&t.buf);
+	return rc != -ENOENT;
 }

@@ -10,6 +10,8 @@
 
 #define KIT_SERVICE "10.9.0.1"
 #define KIT_PEER "10.9.0.2"
+#define KIT_SERVICE6 "fd09::1"
+#define KIT_PEER6 "fd09::2"
 #define KIT_PORT 5432
 #define KIT_DEVICE "svc0"
 
