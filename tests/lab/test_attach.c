@@ -406,6 +406,8 @@ static void test_rules_match_the_peer_and_nobody_else(void **state)
 		struct bo_attach_conf conf = attach_world_conf(s.service);
 		struct bo_link_measure m;
 
+		if (strchr(cases[i].address, ':') && !world.v6)
+			continue;
 		bo_close(&s.sock);
 		MUST(bo_attach_end(&s.att, &err));
 		conf.spec.allow = BO_ATTACH_ALLOW_WIDE;

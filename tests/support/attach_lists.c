@@ -9,7 +9,7 @@
 
 int main(void)
 {
-	struct attach_world world = { -1, -1, -1 };
+	struct attach_world world = { -1, -1, -1, false };
 	struct bo_err err = { 0 };
 	char *text;
 

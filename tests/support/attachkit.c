@@ -53,19 +53,29 @@ static void rtnl_must(struct bo_rtnl_batch *b)
 	bo_rtnl_batch_done(b);
 }
 
-static void configure(int ifindex, const char *address, const char *address6)
+/* Return: false where the kernel has no IPv6 */
+static bool configure(int ifindex, const char *address, const char *address6)
 {
 	struct bo_rtnl_addr a = { .family = AF_INET, .prefix = 24 };
 	struct bo_rtnl_addr a6 = { .family = AF_INET6, .prefix = 64 };
 	struct bo_rtnl_batch b = { 0 };
+	struct nl_sock *sock = NULL;
+	struct bo_err err = { 0 };
+	int rc;
 
 	inet_pton(AF_INET, address, a.bytes);
 	inet_pton(AF_INET6, address6, a6.bytes);
 	bo_rtnl_addr_add(&b, ifindex, &a);
-	bo_rtnl_addr_add(&b, ifindex, &a6);
 	bo_rtnl_link_up(&b, ifindex, 0, 0);
 	bo_rtnl_link_up(&b, 1, 0, 0); /* lo */
 	rtnl_must(&b);
+	bo_rtnl_addr_add(&b, ifindex, &a6);
+	if (bo_rtnl_open(&sock, &err) < 0)
+		skip(err.msg);
+	rc = bo_rtnl_batch_send(&b, sock, &err);
+	bo_rtnl_close(&sock);
+	bo_rtnl_batch_done(&b);
+	return rc == 0;
 }
 
 void attach_world_enter(int netns)
@@ -96,9 +106,9 @@ void attach_world_make(struct attach_world *w)
 	veth.peer_netns = w->peer;
 	bo_rtnl_veth_add(&b, &veth);
 	rtnl_must(&b);
-	configure(11, KIT_SERVICE, KIT_SERVICE6);
+	w->v6 = configure(11, KIT_SERVICE, KIT_SERVICE6);
 	attach_world_enter(w->peer);
-	configure(12, KIT_PEER, KIT_PEER6);
+	w->v6 = configure(12, KIT_PEER, KIT_PEER6);
 	attach_world_enter(w->service);
 	if (bo_attach_queue_supported(&err) < 0)
 		skip(err.msg);

@@ -20,6 +20,7 @@ struct attach_world {
 	int home;
 	int service;
 	int peer;
+	bool v6;
 };
 
 /** attach_world_make() - also gives this process a /run of its own; exits 77 where it cannot */
