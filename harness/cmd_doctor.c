@@ -82,6 +82,19 @@ static void cgroups(const struct bo_machine *m)
 		fix("run as root (sudo brownout ...), or delegate: systemd-run --user --scope -p Delegate=yes brownout ...");
 }
 
+static void attaching(const struct bo_machine *m, bool root)
+{
+	printf("\nservices that run already (t:attach)\n");
+	row(m->queue ? HAVE : DEGRADED, "driver queue",
+	    m->queue ? "nf_tables and nfnetlink_queue answer" : m->why_not_queue);
+	if (!m->queue)
+		fix("modprobe nf_tables nft_queue nfnetlink_queue");
+	row(root ? HAVE : DEGRADED, "other namespaces",
+	    root ? "may be entered" : "only root may enter those of others");
+	if (!root)
+		fix("sudo brownout run --attach ...");
+}
+
 static void host(void)
 {
 	struct rlimit rl = { 0 };
@@ -133,6 +146,7 @@ int cmd_doctor(int argc, char **argv)
 		 : "as an ordinary user, in a user namespace");
 	links(&m);
 	cgroups(&m);
+	attaching(&m, root);
 	host();
 	printf("\nnames of nodes\n");
 	if (access(BO_HOSTS_FILE, F_OK)) {

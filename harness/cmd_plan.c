@@ -198,6 +198,30 @@ static void describe_ready(struct bo_strbuf *sb, const struct bo_ready_spec *rea
 	bo_strbuf_printf(sb, " within %s", bo_format_duration(ready->deadline_ns, deadline));
 }
 
+/** describe_attached() - false when the node is one of a lab */
+static bool describe_attached(struct bo_strbuf *sb, const struct bo_node_spec *node)
+{
+	const struct bo_attach_spec *a = node->attach;
+	char text[96], ttl[BO_UNIT_BUF];
+
+	if (node->kind == BO_NODE_PEER) {
+		bo_strbuf_printf(sb, "peer at %s\n",
+				 bo_attach_peer_text(node->peer, text, sizeof(text)));
+		return true;
+	}
+	if (node->kind != BO_NODE_ATTACHED)
+		return false;
+	bo_strbuf_puts(sb, "runs already: ");
+	if (a->pid)
+		bo_strbuf_printf(sb, "process %d", a->pid);
+	bo_strbuf_puts(sb, a->netns[0] ? "namespace " : a->container[0] ? "container " : "");
+	bo_text_plain(sb, a->netns[0] ? a->netns : a->container);
+	bo_strbuf_printf(sb, "%s%s; its faults end by themselves after %s without a word\n",
+			 a->interface[0] ? ", interface " : "", a->interface,
+			 bo_format_duration(a->ttl_ns, ttl));
+	return true;
+}
+
 static void describe_node(struct bo_strbuf *sb, const struct bo_node_spec *node)
 {
 	static const char *const modes[] = { "answers", "answers with errors", "resets",
@@ -213,6 +237,8 @@ static void describe_node(struct bo_strbuf *sb, const struct bo_node_spec *node)
 			bo_strbuf_printf(sb, " after %s",
 					 bo_format_duration(node->stub.delay_ns, buf));
 	}
+	if (describe_attached(sb, node))
+		return;
 	for (const char *const *arg = node->kind == BO_NODE_COMMAND ? node->argv : NULL;
 	     arg && *arg; arg++) {
 		bo_strbuf_puts(sb, arg == node->argv ? "" : " ");
@@ -330,6 +356,11 @@ static void needs(struct bo_strbuf *sb, const struct bo_plan *plan)
 		by_node[0] = by_node[0] || node->memory_bytes;
 		by_node[1] = by_node[1] || node->cpus_milli;
 		by_node[2] = by_node[2] || node->pids;
+	}
+	if (bo_plan_attached(plan)) {
+		bo_strbuf_puts(sb, "\nNeeds\n  root, --attach on the command line, nf_tables and "
+				   "nfnetlink_queue\n");
+		return;
 	}
 	bo_strbuf_puts(sb, "\nNeeds\n  namespaces (root, or user namespaces)\n");
 	bo_strbuf_puts(sb, plan->driver == BO_DRIVER_NETEM ? "  links: veth and sch_netem\n"

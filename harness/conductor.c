@@ -31,6 +31,7 @@
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
 #include "harness/early.h"
+#include "harness/attachctl.h"
 #include "harness/evidence.h"
 #include "harness/guards.h"
 #include "harness/labctl.h"
@@ -252,7 +253,9 @@ static void pid_changed(void *self, int node, pid_t pid)
 
 static void describe_end(int status, char how[128])
 {
-	if (WIFSIGNALED(status))
+	if (status < 0) /* only a parent is told */
+		snprintf(how, 128, "has ended");
+	else if (WIFSIGNALED(status))
 		snprintf(how, 128, "was killed by signal %d (%s)", WTERMSIG(status),
 			 sigdescr_np(WTERMSIG(status)));
 	else
@@ -430,15 +433,23 @@ static int set_up(struct conductor *c, int run_dir, int nodes_dir, struct bo_err
 	if (r < 0)
 		return r;
 	snprintf(c->run->driver, sizeof(c->run->driver), "%s", bo_labctl_view(c->lab)->link_driver);
-	bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
-		       bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len,
-		       c->plan->links.len, c->run->driver);
-	began = bo_now_ns();
-	r = bo_labctl_start_nodes(c->lab, err);
-	if (r < 0)
-		return r;
-	bo_status_note(INT64_MIN, "every node is ready after %s",
-		       bo_format_duration(bo_now_ns() - began, took));
+	if (bo_plan_attached(c->plan)) {
+		note(c, BO_EVENT_NOTE, -1,
+		     "attached to running services (driver %s): faults on links are confirmed by the "
+		     "services' own packets, how long each was held here and whether it was let go; "
+		     "nothing was measured at their peers",
+		     c->run->driver);
+	} else {
+		bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
+			       bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len,
+			       c->plan->links.len, c->run->driver);
+		began = bo_now_ns();
+		r = bo_labctl_start_nodes(c->lab, err);
+		if (r < 0)
+			return r;
+		bo_status_note(INT64_MIN, "every node is ready after %s",
+			       bo_format_duration(bo_now_ns() - began, took));
+	}
 	r = bo_fault_set_init(&c->faults, c->plan, bo_labctl_hands(c->lab), c->run->faults.items,
 			      err);
 	if (r < 0)
@@ -520,6 +531,8 @@ static void revert_fault(struct conductor *c, int i)
 	if (!c->faults.faults[i].active)
 		return;
 	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
+	if (bo_plan_attached(c->plan))
+		bo_attachctl_words(&c->run->faults.items[i]);
 	c->reverted_ns = since_t0(c);
 	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
 	if (r < 0 && !(c->over && err.code == EINTR)) {
@@ -555,7 +568,9 @@ static void act(struct conductor *c, const struct bo_action *a)
 
 static void keeper_gone(struct conductor *c, const struct bo_err *err)
 {
-	note(c, BO_EVENT_PROBLEM, -1, "%s; its nodes died with it", err->msg);
+	note(c, BO_EVENT_PROBLEM, -1, "%s; %s", err->msg,
+	     bo_plan_attached(c->plan) ? "what was changed in services is taken back without it"
+				       : "its nodes died with it");
 	c->over = true;
 }
 
@@ -732,7 +747,8 @@ static void tear_down(struct conductor *c)
 		note(c, BO_EVENT_NOTE, -1, "clean-up: %s; `brownout sweep` takes back what is left",
 		     err.msg);
 	else
-		bo_status_note(INT64_MIN, "lab down in %s, nothing left behind",
+		bo_status_note(INT64_MIN, "%s in %s, nothing left behind",
+			       bo_plan_attached(c->plan) ? "detached" : "lab down",
 			       bo_format_duration(bo_now_ns() - began, took));
 	if (c->lab)
 		note_logs(c);

@@ -32,6 +32,7 @@
 #include "brownout/sys/fdpass.h"
 #include "brownout/sys/netns.h"
 #include "brownout/sys/process.h"
+#include "harness/keeper_attach.h"
 #include "harness/keeper_proto.h"
 
 #define EXEC_TIMEOUT_MAX_NS (INT64_C(600) * 1000 * 1000 * 1000)
@@ -64,6 +65,7 @@ struct keeper {
 	size_t nnodes;
 	uint32_t *exec_seq; /* per node: the EXEC request that is still to be answered */
 	bool stopping;
+	struct bo_keeper_attachments attached; /* instead of a lab */
 };
 
 /* A request as it came, with a cursor over its payload. */
@@ -308,7 +310,7 @@ static int lab_up(struct keeper *k, struct request *r, struct bo_err *err)
 		rc = know_machine(k, err);
 	if (rc < 0)
 		return rc;
-	if (k->lab)
+	if (k->lab || k->attached.n)
 		return bo_err_set(err, EBUSY, BO_SUBSYS_HARNESS, "there is a lab already");
 	if (head.nnodes < 1 || head.nnodes > BO_LAB_MAX_NODES || head.nlinks > BO_LAB_MAX_LINKS)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
@@ -457,7 +459,9 @@ static int process_open(struct keeper *k, struct request *r, struct bo_err *err)
 
 	if (r->head.value <= 0 || r->head.value > INT32_MAX)
 		return bad(err, "pid");
-	rc = bo_lab_open_process(k->lab, r->head.index, (pid_t)r->head.value, &files, err);
+	rc = k->lab ? bo_lab_open_process(k->lab, r->head.index, (pid_t)r->head.value, &files, err)
+		    : bo_keeper_attachments_open(&k->attached, r->head.index, (pid_t)r->head.value,
+						 &files, err);
 	if (rc < 0)
 		return rc;
 	answer_fds(k, &rep, (const int[]){ files.mem, files.exe, files.auxv }, 3);
@@ -477,11 +481,32 @@ static int root_open(struct keeper *k, struct request *r, struct bo_err *err)
 	return 1;
 }
 
+static int attach(struct keeper *k, struct request *r, struct bo_err *err)
+{
+	struct kp_rep rep = { .kind = KP_REPLY, .seq = r->head.seq };
+	struct bo_attach_conf conf;
+	int sock = -1, rc = take(r, &conf, sizeof(conf), err);
+
+	if (rc == 0 && k->client_netns < 0)
+		rc = bad(err, "no hello");
+	if (rc == 0 && k->lab)
+		rc = bo_err_set(err, EBUSY, BO_SUBSYS_HARNESS, "there is a lab already");
+	if (rc == 0)
+		rc = bo_keeper_attachments_add(&k->attached, &conf, &sock, err);
+	if (rc < 0)
+		return rc;
+	rep.pid = k->attached.list[k->attached.n - 1].process.pid;
+	answer_fds(k, &rep, (const int[]){ sock }, 1);
+	return 1;
+}
+
 /* What needs a lab.  Return: 0, 1 when answered, -errno */
 static int on_lab(struct keeper *k, struct request *r, struct bo_err *err)
 {
 	int index = r->head.index;
 
+	if (k->attached.n && r->head.op == KP_PROCESS_OPEN)
+		return process_open(k, r, err);
 	if (!k->lab)
 		return bo_err_set(err, ENOTCONN, BO_SUBSYS_HARNESS, "there is no lab");
 	switch (r->head.op) {
@@ -520,6 +545,7 @@ static int take_back(struct keeper *k, struct bo_err *err)
 	/* Even if this failed there would be no reason to leave the lab standing. */
 	if (KEEP(stage_undo, &caps) < 0)
 		bo_log(BO_LOG_WARN, "%s", caps.msg);
+	rc = bo_keeper_attachments_end(&k->attached, err);
 	if (k->lab)
 		rc = bo_lab_down(k->lab, err);
 	return rc;
@@ -545,6 +571,9 @@ static void dispatch(struct keeper *k, struct request *r)
 		break;
 	case KP_LAB_UP:
 		rc = lab_up(k, r, &err);
+		break;
+	case KP_ATTACH:
+		rc = attach(k, r, &err);
 		break;
 	case KP_STOP:
 		rc = take_back(k, &err);

@@ -27,6 +27,19 @@ struct bo_keeper;
  * Return: 0; -ENOTSUP when neither root nor user namespaces are to be had: one line that says what to do (exit code 5)
  */
 BO_NODISCARD int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err);
+/**
+ * bo_keeper_start_attached() - the same for services that run already: the caller stays in the network namespace that it
+ * is in, from which it reaches them, and no user namespace will do
+ */
+BO_NODISCARD int bo_keeper_start_attached(struct bo_keeper **ret, struct bo_err *err);
+/**
+ * bo_keeper_attach_all() - find, guard and attach to every service of @plan; nothing is changed in any yet
+ * Return: 0; -EPERM, -ESRCH, -ENOENT: the scenario is about something that is not so; -ENOTSUP; all with the line
+ */
+BO_NODISCARD int bo_keeper_attach_all(struct bo_keeper *keeper, const struct bo_plan *plan,
+				      struct bo_err *err);
+/** bo_keeper_take_attachment() - [owned] the socket for node @node, -1 when it is none;  @ret_pid: 0 for none */
+int bo_keeper_take_attachment(struct bo_keeper *keeper, int node, pid_t *ret_pid);
 /** bo_keeper_machine() - what the machine can do, found out once by the keeper */
 BO_NODISCARD int bo_keeper_machine(struct bo_keeper *keeper, struct bo_machine *ret,
 				   struct bo_err *err);

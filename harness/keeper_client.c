@@ -33,6 +33,12 @@
 
 #define GONE_TIMEOUT_NS (30 * BO_NSEC_PER_SEC)
 
+struct attached {
+	int node;
+	int sock; /* [owned] until it is taken */
+	pid_t pid;
+};
+
 struct bo_keeper {
 	int sock;
 	int pidfd;
@@ -41,6 +47,7 @@ struct bo_keeper {
 	pthread_mutex_t lock;
 	uint32_t seq;
 	BO_VEC(struct bo_keeper_event) events;
+	BO_VEC(struct attached) attached; /* in the keeper's order */
 };
 
 static void unlock(pthread_mutex_t **lock)
@@ -158,13 +165,7 @@ static int loopback_up(struct bo_err *err)
 /* root may have been given without the capability (a container); an ordinary user never has it. */
 static bool can_make_namespaces(void)
 {
-	cap_t now = cap_get_proc();
-	cap_flag_value_t set = CAP_CLEAR;
-
-	if (now)
-		cap_get_flag(now, CAP_SYS_ADMIN, CAP_EFFECTIVE, &set);
-	cap_free(now);
-	return set == CAP_SET;
+	return bo_caps_is_effective(CAP_SYS_ADMIN);
 }
 
 static int fork_keeper(struct bo_keeper *k, const struct bo_user *user, struct bo_err *err)
@@ -186,13 +187,14 @@ static int fork_keeper(struct bo_keeper *k, const struct bo_user *user, struct b
 }
 
 /* The conductor's stage: a network namespace of its own, then nothing any more. */
-static int become_conductor(struct bo_keeper *k, const struct bo_user *user, struct bo_err *err)
+static int become_conductor(struct bo_keeper *k, const struct bo_user *user, bool attached,
+			    struct bo_err *err)
 {
 	bo_auto_fd int netns = -1;
 	struct kp_rep rep;
-	int rc = bo_netns_new(&netns, err);
+	int rc = attached ? bo_netns_current(&netns, err) : bo_netns_new(&netns, err);
 
-	if (rc == 0)
+	if (rc == 0 && !attached)
 		rc = loopback_up(err);
 	if (rc == 0)
 		rc = ask(k, (struct kp_req){ .op = KP_HELLO }, NULL, 0, netns, err);
@@ -206,13 +208,17 @@ static int become_conductor(struct bo_keeper *k, const struct bo_user *user, str
 	return rc < 0 ? rc : await(k, &rep, err);
 }
 
-int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err)
+static int start(struct bo_keeper **ret, bool attached, struct bo_err *err)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct bo_user user = { 0 };
 	struct bo_keeper *k;
 	int rc = bo_user_from_sudo(&user, err);
 
+	if (rc == 0 && attached && !can_make_namespaces())
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
+				  "services that run already can only be attached to as root; try "
+				  "sudo brownout run --attach");
 	if (rc == 0 && !can_make_namespaces())
 		rc = bo_userns_enter(err);
 	if (rc < 0)
@@ -231,13 +237,96 @@ int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err)
 			epoll_ctl(k->epoll, EPOLL_CTL_ADD, k->queued, &ev) < 0))
 		rc = bo_err_errno(err, BO_SUBSYS_HARNESS, "epoll");
 	if (rc == 0)
-		rc = become_conductor(k, &user, err);
+		rc = become_conductor(k, &user, attached, err);
 	if (rc < 0) {
 		bo_keeper_free(k);
 		return rc;
 	}
 	*ret = k;
 	return 0;
+}
+
+int bo_keeper_start(struct bo_keeper **ret, struct bo_err *err)
+{
+	return start(ret, false, err);
+}
+
+int bo_keeper_start_attached(struct bo_keeper **ret, struct bo_err *err)
+{
+	return start(ret, true, err);
+}
+
+/* ---- attachments ------------------------------------------------------------------------------------------- */
+
+static void describe_attachment(const struct bo_plan *plan, int node, struct bo_attach_conf *ret)
+{
+	const struct bo_node_spec *spec = &plan->nodes.items[node];
+
+	memset(ret, 0, sizeof(*ret)); /* the padding travels, too */
+	snprintf(ret->name, sizeof(ret->name), "%s", spec->name);
+	ret->spec = *spec->attach;
+	ret->driver = plan->driver;
+	ret->seed = plan->seed;
+	ret->stream = (uint32_t)node;
+	bo_vec_foreach(peer, &plan->nodes)
+		if (peer->kind == BO_NODE_PEER && peer->peer_of == node &&
+		    ret->npeers < BO_ATTACH_PEERS_MAX)
+			ret->peers[ret->npeers++] = *peer->peer;
+}
+
+static int attach_one(struct bo_keeper *k, const struct bo_plan *plan, int node, struct bo_err *err)
+{
+	KEEPER_LOCK(k);
+	struct attached attached = { .node = node, .sock = -1 };
+	struct bo_attach_conf conf;
+	struct bo_fds fds = { 0 };
+	struct kp_rep rep;
+	int rc;
+
+	describe_attachment(plan, node, &conf);
+	rc = ask(k, (struct kp_req){ .op = KP_ATTACH }, &conf, sizeof(conf), -1, err);
+	if (rc == 0)
+		rc = await_fds(k, &rep, &fds, err);
+	if (rc == 0) {
+		attached.sock = bo_fds_take(&fds, 0);
+		attached.pid = rep.pid;
+		if (attached.sock < 0 || !bo_vec_push(&k->attached, attached))
+			rc = bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
+	}
+	bo_fds_close(&fds);
+	return rc;
+}
+
+int bo_keeper_attach_all(struct bo_keeper *k, const struct bo_plan *plan, struct bo_err *err)
+{
+	for (size_t i = 1; i < plan->nodes.len; i++) {
+		const struct bo_node_spec *node = &plan->nodes.items[i];
+
+		if (node->kind == BO_NODE_ATTACHED && attach_one(k, plan, (int)i, err) < 0)
+			return bo_err_wrap(err, "%s:%d: t:attach '%s'", node->src.file,
+					   node->src.line, node->name);
+	}
+	return 0;
+}
+
+int bo_keeper_take_attachment(struct bo_keeper *k, int node, pid_t *ret_pid)
+{
+	bo_vec_foreach(a, &k->attached) {
+		if (a->node != node)
+			continue;
+		*ret_pid = a->pid;
+		return bo_steal_fd(&a->sock);
+	}
+	return -1;
+}
+
+/** attachment_number() - as the keeper counts them; the node itself in a lab */
+static int attachment_number(const struct bo_keeper *k, int node)
+{
+	for (size_t i = 0; i < k->attached.len; i++)
+		if (k->attached.items[i].node == node)
+			return (int)i;
+	return node;
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------- */
@@ -573,7 +662,10 @@ int bo_keeper_open_process(struct bo_keeper *k, int node, pid_t pid, struct bo_p
 {
 	KEEPER_LOCK(k);
 	struct bo_fds fds = { 0 };
-	int rc = ask_fds(k, (struct kp_req){ .op = KP_PROCESS_OPEN, .index = node, .value = pid },
+	int rc = ask_fds(k,
+			 (struct kp_req){ .op = KP_PROCESS_OPEN,
+					  .index = attachment_number(k, node),
+					  .value = pid },
 			 3, &fds, err);
 
 	if (rc == 0)
@@ -630,6 +722,8 @@ static int wait_end(struct bo_keeper *k, struct bo_err *err)
 {
 	int rc = 0;
 
+	bo_vec_foreach(a, &k->attached)
+		bo_close(&a->sock);
 	bo_close(&k->sock);
 	if (k->pidfd >= 0)
 		rc = bo_pidfd_wait_exit(k->pidfd, GONE_TIMEOUT_NS, err);
@@ -665,6 +759,7 @@ void bo_keeper_free(struct bo_keeper *k)
 	bo_close(&k->epoll);
 	bo_close(&k->queued);
 	bo_vec_done(&k->events);
+	bo_vec_done(&k->attached);
 	pthread_mutex_destroy(&k->lock);
 	free(k);
 }

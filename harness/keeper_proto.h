@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "brownout/lab/attach.h"
 #include "brownout/lab/hands.h"
 #include "brownout/lab/lab.h"
 
@@ -27,6 +28,7 @@ enum kp_op {
 	KP_MEMORY_LIMIT, /* arg: enum bo_mem_knob; value: bytes */
 	KP_PROCESS_OPEN, /* value: pid, of a process of the node; answer's fds: mem, exe, auxv */
 	KP_ROOT_OPEN,    /* answer's fds: the node's root directory, its mount namespace */
+	KP_ATTACH, /* payload: struct bo_attach_conf; answer: pid of the service, fd: its attachment's socket */
 	KP_STOP,
 	KP_OP_COUNT,
 };

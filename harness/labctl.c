@@ -19,6 +19,7 @@
 #include "brownout/fault/fault.h"
 #include "brownout/model/linkfile.h"
 #include "brownout/lab/dns.h"
+#include "harness/attachctl.h"
 #include "harness/memstat.h"
 #include "harness/ready.h"
 #include "harness/scenario.h"
@@ -48,6 +49,7 @@ struct bo_labctl {
 	struct bo_logpump *pump;
 	struct bo_dns *dns; /* NULL when no node has a name server */
 	struct node_rt *nodes;
+	struct bo_attachctl *attached; /* instead of all this, but for the view and the hands */
 };
 
 static const struct bo_root_files no_root = { -1, -1 };
@@ -376,6 +378,8 @@ int bo_labctl_poll(struct bo_labctl *lab, struct bo_err *err)
 	struct bo_keeper_event ev;
 	int r;
 
+	if (lab->attached)
+		bo_attachctl_poll(lab->attached, &lab->hooks);
 	while ((r = bo_keeper_next_event(lab->keeper, &ev, err)) > 0) {
 		struct node_rt *rt = &lab->nodes[ev.node];
 
@@ -529,6 +533,14 @@ int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper, const struct
 		lab->nodes[i].files = BO_CGROUP_FILES_NONE;
 		lab->nodes[i].root = lab->nodes[i].old_root = no_root;
 	}
+	if (bo_plan_attached(plan)) {
+		r = bo_attachctl_new(&lab->attached, keeper, plan, machine, &lab->view, err);
+		if (r < 0)
+			goto fail;
+		lab->hands = *bo_attachctl_hands(lab->attached);
+		*ret = lab;
+		return 0;
+	}
 	if ((r = bo_keeper_lab_up(keeper, plan, &lab->view, err)) < 0 ||
 	    (r = bo_linkprobe_new(&lab->probe, plan->links.len, err)) < 0 ||
 	    (r = adopt_links(lab, err)) < 0 || (r = adopt_management(lab, err)) < 0 ||
@@ -591,7 +603,7 @@ int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err)
 {
 	const struct bo_plan *plan = lab->plan;
 	bo_auto_free bool *started = calloc(plan->nodes.len, sizeof(*started));
-	size_t left = plan->nodes.len - 1;
+	size_t left = lab->attached ? 0 : plan->nodes.len - 1;
 
 	if (!started)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
@@ -647,7 +659,9 @@ int bo_labctl_root(const struct bo_labctl *lab, int node)
 
 void bo_labctl_log_stats(struct bo_labctl *lab, int node, struct bo_logpump_stats *ret)
 {
-	bo_logpump_stats(lab->pump, node, ret);
+	*ret = (struct bo_logpump_stats){ 0 };
+	if (lab->pump)
+		bo_logpump_stats(lab->pump, node, ret);
 }
 
 void bo_labctl_free(struct bo_labctl *lab)
@@ -668,6 +682,7 @@ void bo_labctl_free(struct bo_labctl *lab)
 		root_close(&rt->old_root);
 		free(rt->exe);
 	}
+	bo_attachctl_free(lab->attached);
 	bo_lab_view_done(&lab->view);
 	free(lab->nodes);
 	free(lab->wires);

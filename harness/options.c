@@ -63,13 +63,21 @@ static int take_tag(struct bo_options *o, char *arg, struct bo_err *err)
 
 static int take_driver(struct bo_options *o, char *arg, struct bo_err *err)
 {
-	for (int d = BO_DRIVER_AUTO; d <= BO_DRIVER_WIRE; d++) {
+	for (int d = BO_DRIVER_AUTO; d <= BO_DRIVER_QUEUE; d++) {
 		if (!strcmp(arg, bo_driver_name((enum bo_driver)d))) {
 			o->driver = (enum bo_driver)d;
 			return 0;
 		}
 	}
-	return expected(err, "auto, netem or wire", arg);
+	return expected(err, "auto, netem, wire or queue", arg);
+}
+
+static int take_attach(struct bo_options *o, char *arg, struct bo_err *err)
+{
+	(void)arg;
+	(void)err;
+	o->attach = true;
+	return 0;
 }
 
 static int take_timeout(struct bo_options *o, char *arg, struct bo_err *err)
@@ -199,7 +207,10 @@ static const struct option_spec specs[] = {
 	{ "tag", 0, ALL, "KEY=VALUE", "call the run something in its reports; may be repeated",
 	  take_tag },
 	{ "driver", 0, BO_VERB_RUN | BO_VERB_PLAN, "NAME",
-	  "auto, netem or wire (default: the scenario's, else auto)", take_driver },
+	  "auto, netem, wire or queue (default: the scenario's, else auto)", take_driver },
+	{ "attach", 0, BO_VERB_RUN, NULL,
+	  "the scenario may put faults on services that run already (t:attach); needs root",
+	  take_attach },
 	{ "only", 0, BO_VERB_RUN | BO_VERB_CHECK, "PATTERN",
 	  "of the files in folders only these ('timeouts/*'); may be repeated", take_only },
 	{ "repeat", 0, BO_VERB_RUN, "N", "run each scenario N times, seeds SEED, SEED+1 ...",

@@ -16,6 +16,7 @@ enum bo_verb { BO_VERB_RUN = 1, BO_VERB_CHECK = 2, BO_VERB_PLAN = 4 };
  * struct bo_options - zero-initialise, free with bo_options_done(); strings are [borrowed: argv]
  * @paths, @npaths: what is no option: scenario files and folders
  * @driver: AUTO when not given
+ * @attach: services that run already may be touched
  * @timeout_ns: of one run, set-up included; 0 none
  * @repeat, @jobs: at least 1
  * @record: every link, as link:record() does;  @replay: folder of a run with recordings, NULL for none
@@ -32,6 +33,7 @@ struct bo_options {
 	int64_t timeout_ns;
 	long jobs;
 	long repeat;
+	bool attach;
 	bool json;
 	bool stop_early;
 	bool strict;

@@ -53,6 +53,24 @@ static int load_seeded(struct bo_plan **ret, const struct bo_run_request *req, s
 	return r;
 }
 
+/* Whether services that run already may be touched is for the person at the command line to say, not for a file. */
+static int check_attach(const struct bo_plan *plan, bool said, struct bo_err *err)
+{
+	if (bo_plan_attached(plan) == said)
+		return 0;
+	if (said)
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_HARNESS,
+			"%s:%d: --attach is for scenarios that attach to running services; "
+			"this one has no t:attach",
+			plan->src.file, plan->src.line);
+	return bo_err_set(
+		err, EINVAL, BO_SUBSYS_HARNESS,
+		"%s:%d: the scenario puts faults on services that run already; if that is "
+		"meant, run it with --attach",
+		plan->src.file, plan->src.line);
+}
+
 static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, struct bo_err *err)
 {
 	struct bo_plan *plan = NULL;
@@ -68,6 +86,8 @@ static int load_plan(struct bo_plan **ret, const struct bo_run_request *req, str
 		r = bo_scenario_choose_driver(plan, req->o->driver, err);
 	if (!r)
 		r = bo_recordings_check(plan, err);
+	if (!r)
+		r = check_attach(plan, req->o->attach, err);
 	if (r < 0) {
 		bo_plan_free(plan);
 		return r;
@@ -268,7 +288,8 @@ int bo_run_one(const struct bo_run_request *req, char *path, size_t size)
 						     : BO_STATUS_TTY,
 		       req->label);
 	/* a machine that cannot still tells what is wrong with the scenario first */
-	(void)!bo_keeper_start(&keeper, &no_keeper);
+	(void)!(req->o->attach ? bo_keeper_start_attached(&keeper, &no_keeper)
+			       : bo_keeper_start(&keeper, &no_keeper));
 	if (load_plan(&plan, req, &err) < 0)
 		r = usage_error(req, &err);
 	else if (!keeper)
@@ -276,6 +297,8 @@ int bo_run_one(const struct bo_run_request *req, char *path, size_t size)
 	else if (bo_keeper_machine(keeper, &machine, &err) < 0 ||
 		 bo_supported(plan, &machine, &err) < 0)
 		r = cannot(req, &err);
+	else if (bo_plan_attached(plan) && bo_keeper_attach_all(keeper, plan, &err) < 0)
+		r = err.code == ENOTSUP ? cannot(req, &err) : usage_error(req, &err);
 	else if (req->check_only || follow_parent(req) < 0)
 		r = BO_EXIT_OK;
 	else

@@ -17,6 +17,7 @@
 #include "brownout/load/load.h"
 #include "brownout/slo/budget.h"
 #include "brownout/slo/guard.h"
+#include "harness/attach_check.h"
 
 /* harness/prelude.lua, made part of the program at build time */
 extern const char bo_prelude_lua[];
@@ -119,6 +120,8 @@ int bo_scenario_load(struct bo_plan **ret, const char *path, const struct bo_sce
 	r = bo_script_load(&plan, path, &o, err);
 	if (!r)
 		r = check_faults(plan, err);
+	if (!r)
+		r = bo_attach_check_plan(plan, err);
 	if (!r)
 		r = check_budgets(plan, err);
 	if (!r)
@@ -311,6 +314,8 @@ int bo_scenario_choose_driver(struct bo_plan *plan, enum bo_driver asked, struct
 
 	if (asked != BO_DRIVER_AUTO)
 		plan->driver = asked;
+	if (bo_plan_attached(plan) || plan->driver == BO_DRIVER_QUEUE)
+		return bo_attach_check_driver(plan, err);
 	if (!why)
 		return choose_recorded(plan, err);
 	if (plan->driver == BO_DRIVER_NETEM)

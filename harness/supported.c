@@ -7,6 +7,7 @@
 
 #include "brownout/fault/fault.h"
 #include "brownout/load/load.h"
+#include "harness/attach_check.h"
 #include "harness/timeline.h"
 
 /* Descriptors of the lab in this process, at most: a link has two TUN queues, two probe sockets with their timers and a recording, a
@@ -28,6 +29,8 @@ static int check_fds(const struct bo_plan *plan, struct bo_err *err)
 
 int bo_supported(const struct bo_plan *plan, const struct bo_machine *machine, struct bo_err *err)
 {
+	if (bo_plan_attached(plan))
+		return bo_attach_supported(plan, machine, err);
 	if (plan->driver == BO_DRIVER_NETEM && !machine->netem)
 		return bo_err_set(
 			err, ENOTSUP, BO_SUBSYS_HARNESS,

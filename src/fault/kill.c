@@ -11,6 +11,12 @@ static const struct bo_arg_schema args[] = { { 0 } };
 static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 		     size_t size)
 {
+	if (plan->nodes.items[spec->index].kind == BO_NODE_ATTACHED) {
+		snprintf(buf, size,
+			 "SIGKILL to the main process of %s, which its supervisor starts again",
+			 bo_fault_node_name(plan, spec->index));
+		return;
+	}
 	snprintf(buf, size, "SIGKILL to all processes of %s, started again at the end",
 		 bo_fault_node_name(plan, spec->index));
 }

@@ -13,7 +13,11 @@ static const struct bo_arg_schema args[] = { { 0 } };
 static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 		     size_t size)
 {
-	snprintf(buf, size, "all processes of %s frozen", bo_fault_node_name(plan, spec->index));
+	snprintf(buf, size,
+		 plan->nodes.items[spec->index].kind == BO_NODE_ATTACHED
+			 ? "the main process of %s stopped"
+			 : "all processes of %s frozen",
+		 bo_fault_node_name(plan, spec->index));
 }
 
 static int apply(struct bo_fault *fault, struct bo_err *err)

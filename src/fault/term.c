@@ -12,6 +12,11 @@ static const struct bo_arg_schema args[] = { { 0 } };
 static void describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 		     size_t size)
 {
+	if (plan->nodes.items[spec->index].kind == BO_NODE_ATTACHED) {
+		snprintf(buf, size, "SIGTERM to %s, which its supervisor starts again",
+			 bo_fault_node_name(plan, spec->index));
+		return;
+	}
 	snprintf(buf, size, "SIGTERM to %s, started again at the end",
 		 bo_fault_node_name(plan, spec->index));
 }

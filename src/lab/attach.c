@@ -170,6 +170,10 @@ static int measure(struct attachment *a, size_t lane, const struct question *q,
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "%" PRIu64 " packets went by: more came than could be queued",
 				  l->bypassed);
+	if (a->queue.up && !bo_nft_exists(a->queue.nft, a->queue.table))
+		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
+				  "somebody removed the rules of this fault from the service's "
+				  "namespace meanwhile");
 	if (bo_nfq_missed(a->queue.nfq))
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "the kernel dropped %" PRIu64 " packets that were held: somebody "
@@ -387,7 +391,8 @@ static int guard(const struct bo_attach_conf *conf, const struct bo_attach_targe
 
 	if (conf->npeers > BO_ATTACH_PEERS_MAX || conf->spec.ttl_ns <= 0 ||
 	    conf->spec.ttl_ns > BO_ATTACH_TTL_MAX_NS)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "attachment: peers or ttl out of range");
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+				  "attachment: peers or ttl out of range");
 	for (uint32_t i = 0; rc == 0 && i < conf->npeers; i++)
 		rc = bo_attach_guard_peer(&conf->peers[i], conf->spec.allow, session, err);
 	if (rc < 0 || (conf->spec.allow & BO_ATTACH_ALLOW_HOST))
@@ -503,8 +508,9 @@ int bo_attach_end(struct bo_attachment *attachment, struct bo_err *err)
 		rc = bo_pidfd_reap(attachment->pidfd, &status, err);
 	bo_close(&attachment->pidfd);
 	if (rc == 0 && status)
-		rc = bo_err_set(err, WIFEXITED(status) ? WEXITSTATUS(status) : EIO, BO_SUBSYS_LAB,
-				"an attachment could not take everything back; see " BO_ATTACH_RUN_DIR);
+		rc = bo_err_set(
+			err, WIFEXITED(status) ? WEXITSTATUS(status) : EIO, BO_SUBSYS_LAB,
+			"an attachment could not take everything back; see " BO_ATTACH_RUN_DIR);
 	return rc;
 }
 
@@ -532,7 +538,8 @@ static int ask(int sock, const struct question *q, struct reply *rep, struct bo_
 	if (n < 0)
 		return (int)n;
 	if (n != (ssize_t)sizeof(*rep))
-		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB, "the attachment's answer is cut short");
+		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
+				  "the attachment's answer is cut short");
 	rep->msg[sizeof(rep->msg) - 1] = '\0';
 	return rep->code ? bo_err_set(err, rep->code, BO_SUBSYS_LAB, "%s", rep->msg) : 0;
 }

@@ -119,7 +119,8 @@ int bo_attach_guard_peer(const struct bo_attach_peer *peer, uint32_t allow,
 			 const struct bo_attach_session *session, struct bo_err *err)
 {
 	if (is_session(peer, session) && !(allow & BO_ATTACH_ALLOW_SSH))
-		return refuse(peer, "holds the other end of the SSH session that runs this", 1, err);
+		return refuse(peer, "holds the other end of the SSH session that runs this", 1,
+			      err);
 	if (bo_attach_peer_is_loopback(peer) && !peer->port && !(allow & BO_ATTACH_ALLOW_LOOPBACK))
 		return refuse(peer, "is loopback without a port, which is everything on this host",
 			      3, err);
@@ -160,7 +161,8 @@ static bool gateway6(const char *line, uint8_t ret[16])
 
 int bo_attach_guard_routes(const struct bo_attach_peer *peer, uint32_t allow, struct bo_err *err)
 {
-	const char *path = peer->family == AF_INET ? "/proc/self/net/route" : "/proc/self/net/ipv6_route";
+	const char *path = peer->family == AF_INET ? "/proc/self/net/route"
+						   : "/proc/self/net/ipv6_route";
 	bo_auto_file FILE *file = fopen(path, "re");
 	char line[512];
 
@@ -168,7 +170,8 @@ int bo_attach_guard_routes(const struct bo_attach_peer *peer, uint32_t allow, st
 		return 0;
 	while (file && fgets(line, sizeof(line), file)) {
 		uint8_t gateway[16] = { 0 };
-		bool is = peer->family == AF_INET ? gateway4(line, gateway) : gateway6(line, gateway);
+		bool is = peer->family == AF_INET ? gateway4(line, gateway)
+						  : gateway6(line, gateway);
 
 		if (is && bo_attach_peer_has(peer, peer->family, gateway))
 			return refuse(peer, "is a gateway of the service's routes", 2, err);

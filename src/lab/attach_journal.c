@@ -59,8 +59,8 @@ int bo_attach_journal_write(const struct bo_attach_journal *j, struct bo_err *er
 			 HEADER "\nnetns %" PRIu64 " %" PRIu64 "\nprocess %" PRIu64 " %d %" PRIu64
 				"\ntable %s\nifindex %d\nstopped %d\npath %s\nend\n",
 			 j->netns_dev, j->netns_ino, j->process.pidns, j->process.pid,
-			 j->process.start_ticks, j->table[0] ? j->table : "-", j->ifindex, j->stopped,
-			 j->netns[0] ? j->netns : "-");
+			 j->process.start_ticks, j->table[0] ? j->table : "-", j->ifindex,
+			 j->stopped, j->netns[0] ? j->netns : "-");
 
 	/* What follows "end" is not read, so there is no moment at which the file says nothing. */
 	if (n < 0 || (size_t)n >= sizeof(text) || pwrite(j->fd, text, (size_t)n, 0) != n ||
@@ -108,16 +108,18 @@ static int open_if_same(const struct bo_attach_journal *j, const char *path)
 	bo_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != j->netns_dev || st.st_ino != j->netns_ino)
-		return -1;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || st.st_dev != j->netns_dev || st.st_ino != j->netns_ino)
+		return -ENOENT;
 	return bo_steal_fd(&fd);
 }
 
-/** find_netns() - [owned] by its path, by its process, by anybody who is in it;  -1: it is gone */
+/** find_netns() - [owned] by its path or by anybody who is in it;  -ENOENT: it is gone;  -EACCES: cannot tell */
 static int find_netns(const struct bo_attach_journal *j)
 {
 	char path[64];
-	int fd = j->netns[0] ? open_if_same(j, j->netns) : -1;
+	int fd = j->netns[0] ? open_if_same(j, j->netns) : -ENOENT, missing = -ENOENT;
 	DIR *proc = fd < 0 ? opendir("/proc") : NULL;
 	const struct dirent *e;
 
@@ -126,10 +128,11 @@ static int find_netns(const struct bo_attach_journal *j)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", e->d_name);
 		fd = open_if_same(j, path);
+		missing = fd == -EACCES || fd == -EPERM ? -EACCES : missing;
 	}
 	if (proc)
 		closedir(proc);
-	return fd;
+	return fd < 0 ? missing : fd;
 }
 
 static int undo_inside(const struct bo_attach_journal *j, struct bo_err *err)
@@ -163,7 +166,7 @@ static int undo(const struct bo_attach_journal *j)
 	if (j->stopped && bo_process_id_alive(&j->process))
 		(void)!kill(j->process.pid, SIGCONT);
 	if (netns < 0)
-		return 0;
+		return netns == -ENOENT ? 0 : netns;
 	pid = bo_process_clone(0, &pidfd, &err);
 	if (pid == 0) {
 		int rc = bo_netns_enter(netns, &err);
@@ -182,6 +185,7 @@ static int sweep_one(const char *name, bool dry_run, struct bo_sweep_report *ret
 {
 	struct bo_swept found = { 0 };
 	struct bo_attach_journal j;
+	struct bo_err ignored = { 0 };
 	bo_auto_fd int fd = -1;
 
 	snprintf(found.path, sizeof(found.path), BO_ATTACH_RUN_DIR "/%.100s", name);
@@ -191,8 +195,16 @@ static int sweep_one(const char *name, bool dry_run, struct bo_sweep_report *ret
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return 0; /* its owner lives */
 	/* One that was never written is about nothing. */
-	if (!dry_run && bo_attach_journal_read(fd, &j))
+	if (!dry_run && bo_attach_journal_read(fd, &j)) {
+		/* For the namespaces of other users' processes; without it, undo() says that it cannot tell. */
+		bool asleep = !bo_caps_is_effective(CAP_SYS_PTRACE);
+
+		if (asleep)
+			(void)!bo_caps_effective(CAP_SYS_PTRACE, true, &ignored);
 		found.code = -undo(&j);
+		if (asleep)
+			(void)!bo_caps_effective(CAP_SYS_PTRACE, false, &ignored);
+	}
 	if (!dry_run && !found.code && unlink(found.path) < 0 && errno != ENOENT)
 		found.code = errno;
 	return bo_vec_push(&ret->found, found) ? 0 : -ENOMEM;

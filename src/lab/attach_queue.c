@@ -25,7 +25,7 @@
 
 /* Queue numbers are a namespace's own; these are far from what people write into rules. */
 #define FIRST_NUMBER 47000
-#define LAST_NUMBER 65000
+#define LAST_NUMBER 48000
 /* More than this is never held: 64 Ki packets of Ethernet are a hundred megabytes. */
 #define HELD_MAX 65536u
 /* A drain that never ends would be somebody who sends without pause; the rules are gone by then. */
@@ -179,7 +179,8 @@ static int bind_all(struct bo_attach_queue *q, struct bo_err *err)
 	}
 	for (size_t i = 0; rc == 0 && i < q->nlanes; i++) {
 		q->lanes[i].flow.queue = (uint16_t)(q->first + i);
-		q->lanes[i].next_id = 1; /* the kernel counts from here, for each queue that is bound */
+		q->lanes[i].next_id =
+			1; /* the kernel counts from here, for each queue that is bound */
 	}
 	return rc;
 }
@@ -252,7 +253,7 @@ static void lane_change(struct bo_attach_lane *lane, const struct bo_impair *im)
 	if (im->blackhole)
 		bo_wire_queue_each(&lane->held, drop_frame, lane);
 	(void)bo_wire_line_change(&lane->line, im, now_ns, &lane->held);
-	flush(lane, bo_impair_is_none(im) ? INT64_MAX : now_ns);
+	flush(lane, now_ns); /* of a lane without impairment, all */
 	lane->on = !bo_impair_is_none(im);
 }
 
@@ -338,19 +339,29 @@ void bo_attach_queue_done(struct bo_attach_queue *q)
 
 int bo_attach_queue_supported(struct bo_err *err)
 {
-	struct bo_attach_conf conf = { .npeers = 1 };
-	struct bo_attach_queue *q = calloc(1, sizeof(*q));
+	static const char table[] = "brownout-probe";
+	struct bo_nft_flow flow = { .queue = FIRST_NUMBER };
+	struct nl_sock *nft = NULL;
+	struct bo_nfq *nfq = NULL;
 	int rc;
 
-	if (!q)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
-	conf.peers[0] = (struct bo_attach_peer){ .family = AF_INET, .prefix = 32, .address = { 192, 0, 2, 1 } };
-	rc = bo_attach_queue_init(q, &conf, "brownout-probe", err);
+	flow.peer = (struct bo_attach_peer){ .family = AF_INET,
+					     .prefix = 32,
+					     .address = { 192, 0, 2, 1 } };
+	rc = bo_nft_open(&nft, err);
 	if (rc == 0)
-		rc = bo_attach_queue_impair(q, 0, &(struct bo_impair){ .blackhole = true }, err);
+		rc = bo_nfq_open(&nfq, err);
 	if (rc == 0)
-		rc = bo_attach_queue_impair(q, 0, &(struct bo_impair){ 0 }, err);
-	bo_attach_queue_done(q);
-	free(q);
+		rc = bo_nfq_bind(nfq, FIRST_NUMBER, HELD_MAX, err);
+	if (rc == 0)
+		rc = bo_nft_make(nft, table, err);
+	if (rc == 0) {
+		struct bo_err removing = { 0 };
+
+		rc = bo_nft_fill(nft, table, &flow, 1, err);
+		(void)!bo_nft_remove(nft, table, &removing);
+	}
+	bo_nfq_close(nfq);
+	bo_nft_close(&nft);
 	return rc;
 }

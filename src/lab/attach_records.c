@@ -72,8 +72,8 @@ static void summarise(struct bo_link_measure *m, int64_t *held, const struct tra
 	size_t n = m->received;
 
 	if (t->packets >= TRAIN_MIN && t->ns > 0)
-		m->goodput_bps = (int64_t)((double)t->bits * (double)BO_NSEC_PER_SEC /
-					   (double)t->ns);
+		m->goodput_bps =
+			(int64_t)((double)t->bits * (double)BO_NSEC_PER_SEC / (double)t->ns);
 	if (!n)
 		return;
 	qsort(held, n, sizeof(*held), by_size);

@@ -102,7 +102,8 @@ int bo_attach_container_pid(const char *proc, const char *id, pid_t *ret, struct
 	closedir(dir);
 	if (!best)
 		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB,
-				  "container: no process is in a cgroup of container \"%.60s\"", id);
+				  "container: no process is in a cgroup of container \"%.60s\"",
+				  id);
 	*ret = best;
 	return 0;
 }
@@ -115,11 +116,13 @@ static int open_netns(const char *path, struct bo_attach_target *t, struct bo_er
 	t->netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (t->netns < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "network namespace %s", path);
-	if (fstatfs(t->netns, &fs) < 0 || fs.f_type != NSFS_MAGIC_NUMBER || fstat(t->netns, &st) < 0)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_LAB,
-				  "%s: expected a network namespace, as in /run/netns/orders, found "
-				  "another kind of file",
-				  path);
+	if (fstatfs(t->netns, &fs) < 0 || fs.f_type != NSFS_MAGIC_NUMBER ||
+	    fstat(t->netns, &st) < 0)
+		return bo_err_set(
+			err, ENOENT, BO_SUBSYS_LAB,
+			"%s: expected a network namespace, as in /run/netns/orders, found "
+			"another kind of file",
+			path);
 	t->netns_dev = st.st_dev;
 	t->netns_ino = st.st_ino;
 	return 0;

@@ -12,7 +12,15 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/lab/attach.h"
 #include "lab-internal.h"
+
+static void close_files(struct bo_process_files *files)
+{
+	bo_close(&files->mem);
+	bo_close(&files->exe);
+	bo_close(&files->auxv);
+}
 
 static int open_proc(pid_t pid, struct bo_err *err)
 {
@@ -51,14 +59,10 @@ static int is_of(const struct lab_node *n, pid_t pid, int proc, struct bo_err *e
 	return rc;
 }
 
-static int open_files(const struct lab_node *n, pid_t pid, struct bo_process_files *ret,
-		      struct bo_err *err)
+static int open_files(int proc, pid_t pid, struct bo_process_files *ret, struct bo_err *err)
 {
-	bo_auto_fd int proc = open_proc(pid, err), mem = -1, exe = -1, auxv = -1;
-	int rc = proc < 0 ? proc : is_of(n, pid, proc, err);
+	bo_auto_fd int mem = -1, exe = -1, auxv = -1;
 
-	if (rc < 0)
-		return rc;
 	if ((mem = openat(proc, "mem", O_RDONLY | O_CLOEXEC)) < 0 ||
 	    (exe = openat(proc, "exe", O_RDONLY | O_CLOEXEC)) < 0 ||
 	    (auxv = openat(proc, "auxv", O_RDONLY | O_CLOEXEC)) < 0)
@@ -66,6 +70,53 @@ static int open_files(const struct lab_node *n, pid_t pid, struct bo_process_fil
 	*ret = (struct bo_process_files){ bo_steal_fd(&mem), bo_steal_fd(&exe),
 					  bo_steal_fd(&auxv) };
 	return 0;
+}
+
+static int open_of_node(const struct lab_node *n, pid_t pid, struct bo_process_files *ret,
+			struct bo_err *err)
+{
+	bo_auto_fd int proc = open_proc(pid, err);
+	int rc = proc < 0 ? proc : is_of(n, pid, proc, err);
+
+	return rc < 0 ? rc : open_files(proc, pid, ret, err);
+}
+
+static int open_attached(const struct bo_attachment *a, pid_t pid, struct bo_process_files *ret,
+			 struct bo_err *err)
+{
+	bo_auto_fd int proc = open_proc(pid, err);
+	int rc = proc < 0 ? proc : open_files(proc, pid, ret, err);
+
+	/* Asked after the files are open: their process is the one that was attached to if it still is there now. */
+	if (rc == 0 && !bo_process_id_alive(&a->process)) {
+		close_files(ret);
+		rc = bo_err_set(err, ESRCH, BO_SUBSYS_LAB, "process %d has ended", (int)pid);
+	}
+	return rc;
+}
+
+/** lower() - CAP_SYS_PTRACE sleeps again; what was opened is closed where that fails */
+static int lower(int rc, struct bo_process_files *ret, struct bo_err *err)
+{
+	struct bo_err lowering = { 0 };
+
+	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0) {
+		close_files(ret);
+		rc = bo_err_set(err, lowering.code, BO_SUBSYS_LAB, "%s", lowering.msg);
+	}
+	return rc;
+}
+
+int bo_attach_open_process(const struct bo_attachment *attachment, pid_t pid,
+			   struct bo_process_files *ret, struct bo_err *err)
+{
+	int rc;
+
+	if (pid <= 1 || pid != attachment->process.pid)
+		return bo_err_set(err, EPERM, BO_SUBSYS_LAB, "process %d is not attached to",
+				  (int)pid);
+	rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
+	return rc < 0 ? rc : lower(open_attached(attachment, pid, ret, err), ret, err);
 }
 
 static int running_node(struct bo_lab *lab, int node, struct lab_node **ret, struct bo_err *err)
@@ -84,7 +135,6 @@ int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_proce
 			struct bo_err *err)
 {
 	struct lab_node *n = NULL;
-	struct bo_err lowering = { 0 };
 	int rc = running_node(lab, node, &n, err);
 
 	if (rc < 0)
@@ -95,14 +145,7 @@ int bo_lab_open_process(struct bo_lab *lab, int node, pid_t pid, struct bo_proce
 	rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
 	if (rc < 0)
 		return rc;
-	rc = open_files(n, pid, ret, err);
-	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0) {
-		bo_close(&ret->mem);
-		bo_close(&ret->exe);
-		bo_close(&ret->auxv);
-		rc = bo_err_set(err, lowering.code, BO_SUBSYS_LAB, "%s", lowering.msg);
-	}
-	return rc;
+	return lower(open_of_node(n, pid, ret, err), ret, err);
 }
 
 /* Its init's root is the node's, and a node's processes have no right to change it (chroot(2), mount(2)).  The namespace

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/lab/attach.h"
 #include "brownout/sys/netem.h"
 #include "brownout/sys/netns.h"
 #include "brownout/sys/rtnl.h"
@@ -52,6 +53,10 @@ static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 		if (!m->netem)
 			snprintf(m->why_not_netem, sizeof(m->why_not_netem), "%.159s", err.msg);
 	}
+	err = (struct bo_err){ 0 };
+	m->queue = bo_attach_queue_supported(&err) == 0;
+	if (!m->queue)
+		snprintf(m->why_not_queue, sizeof(m->why_not_queue), "%.159s", err.msg);
 	err = (struct bo_err){ 0 };
 	m->tun = bo_tun_supported(&err) == 0;
 	if (!m->tun)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "brownout/lab/attach.h"
 #include "brownout/sys/cgroup.h"
 
 #define PREFIX "brownout-"
@@ -93,7 +94,10 @@ int bo_sweep(bool dry_run, struct bo_sweep_report *ret, struct bo_err *err)
 			s->code = -bo_cgroup_rmtree(s->path, NULL, NULL);
 	}
 	*ret = sweep.report;
-	return 0;
+	rc = bo_attach_sweep(dry_run, ret, err);
+	if (rc < 0)
+		bo_sweep_report_done(ret);
+	return rc;
 }
 
 void bo_sweep_report_done(struct bo_sweep_report *report)

@@ -45,7 +45,8 @@ int bo_attach_peer_parse(const char *text, struct bo_attach_peer *ret, struct bo
 			"\"fd00::5\", found \"%.60s\"",
 			text);
 	prefix = slash ? strtoul(slash + 1, &end, 10) : full_prefix(peer.family);
-	if (slash && (slash[1] < '0' || slash[1] > '9' || *end || prefix > full_prefix(peer.family)))
+	if (slash &&
+	    (slash[1] < '0' || slash[1] > '9' || *end || prefix > full_prefix(peer.family)))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_PLAN,
 				  "expected a prefix length of 0 to %d, found \"%.60s\"",
 				  full_prefix(peer.family), text);
@@ -72,7 +73,7 @@ const char *bo_attach_peer_text(const struct bo_attach_peer *peer, char *buf, si
 		snprintf(port, sizeof(port), ":%u", peer->port);
 	snprintf(buf, size, "%s%s%s%s%s%s", v6 && peer->port ? "[" : "", host,
 		 v6 && peer->port ? "]" : "", prefix, port,
-		 peer->protocol == IPPROTO_TCP	 ? "/tcp"
+		 peer->protocol == IPPROTO_TCP   ? "/tcp"
 		 : peer->protocol == IPPROTO_UDP ? "/udp"
 						 : "");
 	return buf;

@@ -96,6 +96,14 @@ int bo_plan_node(const struct bo_plan *plan, const char *name)
 	return -1;
 }
 
+bool bo_plan_attached(const struct bo_plan *plan)
+{
+	bo_vec_foreach(node, &plan->nodes)
+		if (node->kind == BO_NODE_ATTACHED)
+			return true;
+	return false;
+}
+
 int bo_plan_link(const struct bo_plan *plan, int node, int peer)
 {
 	int a = node < peer ? node : peer, b = node < peer ? peer : node;

@@ -84,9 +84,28 @@ static json_t *probe_json(struct bo_build *b, const struct bo_probe_spec *probe)
 	return o;
 }
 
+static void attach_json(struct bo_build *b, json_t *o, const struct bo_node_spec *node)
+{
+	const struct bo_attach_spec *a = node->attach;
+	char peer[96];
+
+	if (node->kind == BO_NODE_PEER) {
+		bo_build_put(b, o, "peer",
+			     json_string(bo_attach_peer_text(node->peer, peer, sizeof(peer))));
+		return;
+	}
+	bo_build_put(b, o, "pid", unless_zero(a->pid, integer));
+	bo_build_put(b, o, "netns", bo_build_str(a->netns[0] ? a->netns : NULL));
+	bo_build_put(b, o, "container", bo_build_str(a->container[0] ? a->container : NULL));
+	bo_build_put(b, o, "interface", bo_build_str(a->interface[0] ? a->interface : NULL));
+	bo_build_put(b, o, "address", bo_build_str(a->address[0] ? a->address : NULL));
+	bo_build_put(b, o, "ttl_ns", json_integer(a->ttl_ns));
+	bo_build_put(b, o, "probe", probe_json(b, &node->probe));
+}
+
 static json_t *node_json(struct bo_build *b, const struct bo_node_spec *node)
 {
-	static const char *const kinds[] = { "client", "command", "stub" };
+	static const char *const kinds[] = { "client", "command", "stub", "attached", "peer" };
 	json_t *o = json_object();
 
 	bo_build_put(b, o, "name", bo_build_str(node->name));
@@ -95,6 +114,10 @@ static json_t *node_json(struct bo_build *b, const struct bo_node_spec *node)
 	bo_build_put(b, o, "source", bo_build_source(b, node->src));
 	if (node->kind == BO_NODE_NONE)
 		return o;
+	if (node->kind == BO_NODE_ATTACHED || node->kind == BO_NODE_PEER) {
+		attach_json(b, o, node);
+		return o;
+	}
 	bo_build_put(b, o, "memory_bytes", unless_zero(node->memory_bytes, integer));
 	bo_build_put(b, o, "cpus_milli", unless_zero(node->cpus_milli, integer));
 	bo_build_put(b, o, "pids", unless_zero(node->pids, integer));

@@ -60,7 +60,7 @@ static json_t *rerun_json(const struct bo_run *run)
 	const struct bo_plan *plan = run->plan;
 	struct bo_strbuf cmd = { 0 };
 
-	bo_strbuf_puts(&cmd, "brownout run");
+	bo_strbuf_puts(&cmd, bo_plan_attached(plan) ? "brownout run --attach" : "brownout run");
 	for (size_t i = 0; i < plan->nparams; i++)
 		add_pair(&cmd, "set", &plan->params[i]);
 	for (size_t i = 0; i < plan->ntags; i++)
@@ -134,7 +134,7 @@ static json_t *environment_json(struct bo_build *b, const struct bo_run *run)
 
 static json_t *topology_json(struct bo_build *b, const struct bo_plan *plan)
 {
-	static const char *const kinds[] = { "client", "command", "stub" };
+	static const char *const kinds[] = { "client", "command", "stub", "attached", "peer" };
 	json_t *o = json_object(), *nodes = json_array(), *links = json_array();
 
 	bo_vec_foreach(node, &plan->nodes) {

@@ -227,6 +227,10 @@ static int lx_handle_index(lua_State *L)
 		lua_pushcfunction(L, lx_link_record);
 		return 1;
 	}
+	if (h->kind == HANDLE_NODE && !strcmp(lua_tostring(L, 2), "peer")) {
+		lua_pushcfunction(L, lx_peer);
+		return 1;
+	}
 	lua_pushvalue(L, 2);
 	lua_pushcclosure(L, lx_fault_new, 1);
 	return 1;

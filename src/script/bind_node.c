@@ -249,7 +249,7 @@ static const char *lx_probe_url(const struct lx_table *t, const char *key)
 }
 
 /* probes = false | true | { … }.  Without it subjects are probed and dependencies are not. */
-static void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node)
+void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node)
 {
 	static const char *const keys[] = { "pprof",   "expvar",   "expvar_goroutines",
 					    "metrics", "interval", NULL };

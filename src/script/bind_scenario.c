@@ -154,7 +154,7 @@ static int lx_core_scenario(lua_State *L)
 {
 	static const char *const keys[] = { "about",  "phases", "timeout", "slo",
 					    "driver", "seed",   NULL };
-	static const char *const drivers[] = { "auto", "netem", "wire", NULL };
+	static const char *const drivers[] = { "auto", "netem", "wire", "queue", NULL };
 	struct script *script = lx_script(L);
 	struct bo_plan *plan = script->plan;
 	const char *name = luaL_checkstring(L, 1);

@@ -282,6 +282,8 @@ int bo_script_finish(struct script *script, struct bo_err *err)
 		r = check_faults(script, err);
 	if (!r)
 		r = check_phases(script, err);
+	if (!r && bo_plan_attached(script->plan))
+		return bo_script_finish_attached(script, err);
 	if (!r)
 		r = add_links(script->plan, err);
 	return r;

@@ -200,6 +200,11 @@ extern const luaL_Reg bo_script_scenario_funcs[];
 extern const luaL_Reg bo_script_node_funcs[];
 extern const luaL_Reg bo_script_load_funcs[];
 extern const luaL_Reg bo_script_fault_funcs[];
+extern const luaL_Reg bo_script_attach_funcs[];
+/** lx_peer() - svc:peer "name" { … } */
+int lx_peer(lua_State *L);
+/** lx_read_probes() - probes = false | true | { … } */
+void lx_read_probes(const struct lx_table *t, struct bo_node_spec *node);
 
 /** lx_handles_setup() - make the metatables of the handles */
 void lx_handles_setup(lua_State *L);
@@ -213,5 +218,7 @@ const char *bo_script_node_hint(const struct bo_plan *plan, const char *name, ch
 				size_t size);
 
 /* finish.c */
+/** bo_script_finish_attached() - the same for services that run already: nothing mixed, ttl, links of peers */
+BO_NODISCARD int bo_script_finish_attached(struct script *script, struct bo_err *err);
 /** bo_script_finish() - what can only be checked once the whole scenario has spoken; adds the implied links */
 BO_NODISCARD int bo_script_finish(struct script *script, struct bo_err *err);

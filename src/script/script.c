@@ -306,10 +306,8 @@ void lx_load_text(lua_State *L, const char *text, size_t len, const char *shown)
 }
 
 static const luaL_Reg *const bindings[] = {
-	bo_script_scenario_funcs,
-	bo_script_node_funcs,
-	bo_script_load_funcs,
-	bo_script_fault_funcs,
+	bo_script_scenario_funcs, bo_script_node_funcs,   bo_script_load_funcs,
+	bo_script_fault_funcs,    bo_script_attach_funcs,
 };
 
 /* Everything in protected mode: library, prelude, scenario. */

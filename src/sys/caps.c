@@ -96,6 +96,17 @@ int bo_caps_keep(const cap_value_t *keep, size_t n, struct bo_err *err)
 	return seal(err);
 }
 
+bool bo_caps_is_effective(cap_value_t cap)
+{
+	cap_t now = cap_get_proc();
+	cap_flag_value_t set = CAP_CLEAR;
+
+	if (now)
+		cap_get_flag(now, cap, CAP_EFFECTIVE, &set);
+	cap_free(now);
+	return set == CAP_SET;
+}
+
 int bo_caps_effective(cap_value_t cap, bool on, struct bo_err *err)
 {
 	cap_t caps = cap_get_proc();

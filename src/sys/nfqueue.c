@@ -163,13 +163,16 @@ int bo_nfq_bind(struct bo_nfq *q, uint16_t number, uint32_t max_packets, struct 
 						  .copy_mode = NFQNL_COPY_PACKET };
 	uint32_t length = htonl(max_packets), flags = htonl(NFQA_CFG_F_FAIL_OPEN);
 	uint32_t mask = htonl(NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_GSO);
+	int rc;
 
 	if (!msg || nla_put(msg, NFQA_CFG_PARAMS, sizeof(params), &params) < 0 ||
 	    nla_put(msg, NFQA_CFG_QUEUE_MAXLEN, sizeof(length), &length) < 0 ||
 	    nla_put(msg, NFQA_CFG_MASK, sizeof(mask), &mask) < 0 ||
 	    nla_put(msg, NFQA_CFG_FLAGS, sizeof(flags), &flags) < 0)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SYS, "out of memory");
-	return configure(q, msg, "binding", number, err);
+	rc = configure(q, msg, "binding", number, err);
+	/* EPERM: the queue is another socket's */
+	return rc == -EPERM ? -EBUSY : rc;
 }
 
 int bo_nfq_unbind(struct bo_nfq *q, uint16_t number, struct bo_err *err)
@@ -248,10 +251,9 @@ static int verdict(struct bo_nfq *q, uint16_t number, uint32_t id, uint32_t code
 	struct iovec iov[] = { { &m, data ? sizeof(m) : offsetof(__typeof__(m), payload) },
 			       { (void *)(uintptr_t)data, data ? len : 0 } };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct msghdr msg = { .msg_name = &kernel,
-			      .msg_namelen = sizeof(kernel),
-			      .msg_iov = iov,
-			      .msg_iovlen = 2 };
+	struct msghdr msg = {
+		.msg_name = &kernel, .msg_namelen = sizeof(kernel), .msg_iov = iov, .msg_iovlen = 2
+	};
 	ssize_t n;
 
 	if (len > UINT16_MAX - NLA_HDRLEN)

@@ -323,7 +323,8 @@ static void put_named(struct transaction *t, int type, int flags, const char *ta
 {
 	struct nl_msg *msg = request(t, type, flags);
 
-	_Static_assert(NFTA_TABLE_NAME == 1 && NFTA_RULE_TABLE == 1, "the table's name comes first");
+	_Static_assert(NFTA_TABLE_NAME == 1 && NFTA_RULE_TABLE == 1,
+		       "the table's name comes first");
 	put_text(t, msg, NFTA_TABLE_NAME, table);
 	finish(t, msg);
 }
@@ -370,7 +371,8 @@ static int transact(struct transaction *t, struct nl_sock *sock)
 	expected = t->n - 2; /* begin and end are not acknowledged */
 	rc = t->failed ? t->failed : rc;
 	if (rc == 0) {
-		(void)!read_answers(sock, &acks); /* nothing of an earlier one may be taken for ours */
+		(void)!read_answers(sock,
+				    &acks); /* nothing of an earlier one may be taken for ours */
 		do
 			n = sendto(nl_socket_get_fd(sock), t->buf.items, t->buf.len, 0,
 				   (struct sockaddr *)&kernel, sizeof(kernel));
@@ -389,10 +391,11 @@ static int said(int rc, const char *what, const char *table, struct bo_err *err)
 	if (rc == 0)
 		return 0;
 	if (rc == -EOPNOTSUPP || rc == -EPROTONOSUPPORT || rc == -EINVAL)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_SYS,
-				  "nftables: cannot %s %s: the kernel has no nf_tables for it (%s); "
-				  "'modprobe nf_tables' may help",
-				  what, table, strerrordesc_np(-rc));
+		return bo_err_set(
+			err, ENOTSUP, BO_SUBSYS_SYS,
+			"nftables: cannot %s %s: the kernel has no nf_tables for it (%s); "
+			"'modprobe nf_tables' may help",
+			what, table, strerrordesc_np(-rc));
 	return bo_err_set(err, -rc, BO_SUBSYS_SYS, "nftables: cannot %s %s: %s", what, table,
 			  strerrordesc_np(-rc));
 }
@@ -425,6 +428,8 @@ int bo_nft_fill(struct nl_sock *sock, const char *table, const struct bo_nft_flo
 {
 	int rc = fill(sock, table, flows, n, false);
 
+	if (rc == -ENOENT && !n) /* somebody has removed the table: then there is no rule either */
+		return 0;
 	/* ENOENT is how the kernel says that it has no such expression (and could not load one). */
 	if (rc == -ENOENT && n) {
 		rc = fill(sock, table, flows, n, true);
@@ -445,4 +450,21 @@ int bo_nft_remove(struct nl_sock *sock, const char *table, struct bo_err *err)
 	put_named(&t, NFT_MSG_DELTABLE, 0, table);
 	rc = transact(&t, sock);
 	return said(rc == -ENOENT ? 0 : rc, "remove table", table, err);
+}
+
+bool bo_nft_exists(struct nl_sock *sock, const char *table)
+{
+	struct transaction t = { 0 };
+	uint32_t acks = 0;
+	int rc;
+
+	put_named(&t, NFT_MSG_GETTABLE, 0, table);
+	(void)!read_answers(sock, &acks);
+	rc = t.failed;
+	if (rc == 0 && send(nl_socket_get_fd(sock), t.buf.items, t.buf.len, 0) < 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = read_answers(sock, &acks);
+	bo_vec_done(&t.buf);
+	return rc != -ENOENT;
 }

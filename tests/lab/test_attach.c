@@ -23,17 +23,18 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/sys/nftables.h"
 #include "support/attachkit.h"
 
 #define LONG_MS 20000
 
 static struct bo_err err;
 
-#define MUST(call)                                                   \
-	do {                                                         \
-		err = (struct bo_err){ 0 };                          \
-		if ((call) < 0)                                      \
-			fail_msg("%s: %s", #call, err.msg);          \
+#define MUST(call)                                          \
+	do {                                                \
+		err = (struct bo_err){ 0 };                 \
+		if ((call) < 0)                             \
+			fail_msg("%s: %s", #call, err.msg); \
 	} while (0)
 
 /** struct shared - what test and service tell each other, in shared memory */
@@ -41,8 +42,10 @@ struct shared {
 	volatile uint64_t echoed;  /* blocks that came back as they were sent */
 	volatile uint64_t damaged; /* and as they were not */
 	volatile uint64_t longest_ns;
-	volatile uint64_t retransmitted, needlessly; /* segments of both ends; those that the other had */
+	volatile uint64_t retransmitted,
+		needlessly; /* segments of both ends; those that the other had */
 	volatile int stop;
+	volatile int asked, answered;
 	volatile uint64_t datagrams; /* that the peer received */
 };
 
@@ -176,7 +179,8 @@ static void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
 	conf = attach_world_conf(s->service);
 	conf.spec.ttl_ns = ttl_ns ? ttl_ns : conf.spec.ttl_ns;
 	/* kit_spawn()'s child moves after the fork */
-	for (int i = 0; bo_attach_start(&conf, &none, &s->att, &s->sock, &err) == -EPERM && i < 2000; i++)
+	for (int i = 0;
+	     bo_attach_start(&conf, &none, &s->att, &s->sock, &err) == -EPERM && i < 2000; i++)
 		usleep(1000);
 	assert_true(s->sock >= 0);
 }
@@ -245,7 +249,8 @@ static void test_cycles_lose_nothing(void **state)
 		off(&s, BO_DIR_B_TO_A);
 		assert_true(same_lists(&s));
 		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-			MUST(bo_attach_measure(s.sock, 0, (enum bo_dir)dir, from, bo_now_ns(), &m, &err));
+			MUST(bo_attach_measure(s.sock, 0, (enum bo_dir)dir, from, bo_now_ns(), &m,
+					       &err));
 			assert_true(m.sent > 0);
 			assert_int_equal(m.sent, m.received);
 		}
@@ -346,6 +351,85 @@ static void test_loss_takes_its_share_and_no_more(void **state)
 	finish(&s);
 }
 
+/* Each time it is asked: so many datagrams to the peer's port, by IPv4 and by IPv6. */
+static int ping(void *arg)
+{
+	struct sockaddr_in sa = peer_address(KIT_PORT);
+	struct sockaddr_in6 sa6 = { .sin6_family = AF_INET6, .sin6_port = htons(KIT_PORT) };
+	int s = socket(AF_INET, SOCK_DGRAM, 0), s6 = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	(void)arg;
+	inet_pton(AF_INET6, KIT_PEER6, &sa6.sin6_addr);
+	for (;;) {
+		while (shared->asked == shared->answered)
+			usleep(200);
+		for (int i = 0; i < 20; i++) {
+			sendto(s, "x", 1, 0, (struct sockaddr *)&sa, sizeof(sa));
+			if (i < 7)
+				sendto(s6, "x", 1, 0, (struct sockaddr *)&sa6, sizeof(sa6));
+		}
+		shared->answered = shared->asked;
+	}
+	return 0;
+}
+
+static void test_rules_match_the_peer_and_nobody_else(void **state)
+{
+	static const struct {
+		const char *address, *interface;
+		int port, protocol;
+		uint64_t packets;
+	} cases[] = {
+		{ KIT_PEER, "", KIT_PORT, IPPROTO_UDP, 20 },
+		{ KIT_PEER, "", KIT_PORT, IPPROTO_TCP, 0 },
+		{ KIT_PEER, "", KIT_PORT + 1, IPPROTO_UDP, 0 },
+		{ KIT_PEER, "", 0, IPPROTO_UDP, 20 },
+		{ KIT_PEER, "", 0, 0, 20 },
+		{ KIT_PEER, KIT_DEVICE, 0, 0, 20 },
+		{ KIT_PEER, "svc", 0, 0, 0 },
+		{ KIT_SERVICE, "", 0, 0, 0 },
+		{ "10.9.0.3", "", 0, 0, 0 },
+		{ "10.9.0.2/31", "", 0, 0, 20 },
+		{ "10.9.0.4/30", "", 0, 0, 0 },
+		{ "0.0.0.0/0", "", KIT_PORT, IPPROTO_UDP, 20 },
+		{ KIT_PEER6, "", KIT_PORT, IPPROTO_UDP, 7 },
+		{ KIT_PEER6, "", KIT_PORT + 1, IPPROTO_UDP, 0 },
+		{ "fd09::/32", KIT_DEVICE, 0, IPPROTO_UDP, 7 },
+		{ "fd0a::/32", "", 0, IPPROTO_UDP, 0 },
+	};
+	struct bo_attach_session none = { 0 };
+	struct session s;
+
+	(void)state;
+	begin(&s, ping, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct bo_attach_conf conf = attach_world_conf(s.service);
+		struct bo_link_measure m;
+
+		if (strchr(cases[i].address, ':') && !world.v6)
+			continue;
+		bo_close(&s.sock);
+		MUST(bo_attach_end(&s.att, &err));
+		conf.spec.allow = BO_ATTACH_ALLOW_WIDE;
+		MUST(bo_attach_peer_parse(cases[i].address, &conf.peers[0], &err));
+		conf.peers[0].port = (uint16_t)cases[i].port;
+		conf.peers[0].protocol = (uint8_t)cases[i].protocol;
+		strcpy(conf.spec.interface, cases[i].interface);
+		MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+		on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .blackhole = true });
+		shared->asked++;
+		for (int n = 0; n < LONG_MS && shared->answered != shared->asked; n++)
+			usleep(1000);
+		off(&s, BO_DIR_A_TO_B);
+		MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err));
+		if (m.sent != cases[i].packets)
+			fail_msg("case %zu: %llu packets, expected %llu", i,
+				 (unsigned long long)m.sent, (unsigned long long)cases[i].packets);
+	}
+	assert_true(same_lists(&s));
+	finish(&s);
+}
+
 static void test_blackhole_and_back(void **state)
 {
 	struct bo_link_measure m;
@@ -372,6 +456,76 @@ static void test_blackhole_and_back(void **state)
 	finish(&s);
 }
 
+static void test_two_at_a_time(void **state)
+{
+	struct bo_impair im = { .delay_ns = 20 * BO_NSEC_PER_MSEC };
+	struct bo_attach_session none = { 0 };
+	struct bo_attach_conf conf;
+	struct bo_attachment second;
+	struct bo_link_measure m;
+	struct session s;
+	int sock = -1;
+
+	(void)state;
+	begin(&s, talk, 0);
+	conf = attach_world_conf(s.service);
+	MUST(bo_attach_start(&conf, &none, &second, &sock, &err));
+	on(&s, BO_DIR_A_TO_B, im);
+	MUST(bo_attach_impair(sock, 0, BO_DIR_A_TO_B, &im, &err));
+	shared->longest_ns = 0;
+	assert_true(wait_blocks(5));
+	assert_true(shared->longest_ns >= 2 * (uint64_t)im.delay_ns);
+	off(&s, BO_DIR_A_TO_B);
+	/* the kernel drops what anybody holds when one of them goes: the other knows, or nothing was held */
+	assert_true(wait_blocks(5));
+	if (bo_attach_measure(sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err) < 0)
+		assert_non_null(strstr(err.msg, "somebody changed the firewall"));
+	bo_close(&sock);
+	MUST(bo_attach_end(&second, &err));
+	assert_true(same_lists(&s));
+	finish(&s);
+}
+
+static void test_rules_taken_away(void **state)
+{
+	struct bo_link_measure m;
+	struct nl_sock *nft = NULL;
+	char table[64], line[256];
+	struct session s;
+	FILE *journal;
+	DIR *dir;
+
+	(void)state;
+	begin(&s, talk, 0);
+	on(&s, BO_DIR_A_TO_B, late);
+	assert_true(wait_blocks(10));
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err));
+	/* as `nft flush ruleset` would */
+	dir = opendir(BO_ATTACH_RUN_DIR);
+	for (struct dirent *e; (e = readdir(dir));) {
+		snprintf(line, sizeof(line), BO_ATTACH_RUN_DIR "/%.100s", e->d_name);
+		journal = e->d_name[0] == '.' ? NULL : fopen(line, "re");
+		while (journal && fgets(line, sizeof(line), journal))
+			if (sscanf(line, "table %63s", table) == 1)
+				break;
+		if (journal)
+			fclose(journal);
+	}
+	closedir(dir);
+	attach_world_enter(world.service);
+	MUST(bo_nft_open(&nft, &err));
+	MUST(bo_nft_remove(nft, table, &err));
+	bo_nft_close(&nft);
+	attach_world_enter(world.home);
+	assert_true(wait_blocks(10));
+	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err),
+			 -ENODATA);
+	assert_non_null(strstr(err.msg, "somebody removed"));
+	off(&s, BO_DIR_A_TO_B);
+	assert_true(same_lists(&s));
+	finish(&s);
+}
+
 static void test_time_to_live(void **state)
 {
 	struct bo_link_measure m;
@@ -384,7 +538,8 @@ static void test_time_to_live(void **state)
 	/* nobody says anything more */
 	assert_true(same_lists(&s));
 	assert_true(wait_blocks(10));
-	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err), -ETIME);
+	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err),
+			 -ETIME);
 	assert_non_null(strstr(err.msg, "ended by themselves, 300ms after"));
 	assert_int_equal(bo_attach_impair(s.sock, 0, BO_DIR_A_TO_B, &late, &err), -ETIME);
 	finish(&s);
@@ -525,7 +680,10 @@ int main(void)
 		cmocka_unit_test(test_cycles_lose_nothing),
 		cmocka_unit_test(test_delay_is_what_was_asked),
 		cmocka_unit_test(test_loss_takes_its_share_and_no_more),
+		cmocka_unit_test(test_rules_match_the_peer_and_nobody_else),
 		cmocka_unit_test(test_blackhole_and_back),
+		cmocka_unit_test(test_two_at_a_time),
+		cmocka_unit_test(test_rules_taken_away),
 		cmocka_unit_test(test_time_to_live),
 		cmocka_unit_test(test_conductor_gone),
 		cmocka_unit_test(test_keeper_gone),
@@ -537,7 +695,8 @@ int main(void)
 	int rc;
 
 	attach_world_make(&world);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	attach_world_done(&world);
 	return rc;

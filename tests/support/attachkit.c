@@ -53,16 +53,29 @@ static void rtnl_must(struct bo_rtnl_batch *b)
 	bo_rtnl_batch_done(b);
 }
 
-static void configure(int ifindex, const char *address)
+/* Return: false where the kernel has no IPv6 */
+static bool configure(int ifindex, const char *address, const char *address6)
 {
 	struct bo_rtnl_addr a = { .family = AF_INET, .prefix = 24 };
+	struct bo_rtnl_addr a6 = { .family = AF_INET6, .prefix = 64 };
 	struct bo_rtnl_batch b = { 0 };
+	struct nl_sock *sock = NULL;
+	struct bo_err err = { 0 };
+	int rc;
 
 	inet_pton(AF_INET, address, a.bytes);
+	inet_pton(AF_INET6, address6, a6.bytes);
 	bo_rtnl_addr_add(&b, ifindex, &a);
 	bo_rtnl_link_up(&b, ifindex, 0, 0);
 	bo_rtnl_link_up(&b, 1, 0, 0); /* lo */
 	rtnl_must(&b);
+	bo_rtnl_addr_add(&b, ifindex, &a6);
+	if (bo_rtnl_open(&sock, &err) < 0)
+		skip(err.msg);
+	rc = bo_rtnl_batch_send(&b, sock, &err);
+	bo_rtnl_close(&sock);
+	bo_rtnl_batch_done(&b);
+	return rc == 0;
 }
 
 void attach_world_enter(int netns)
@@ -93,9 +106,9 @@ void attach_world_make(struct attach_world *w)
 	veth.peer_netns = w->peer;
 	bo_rtnl_veth_add(&b, &veth);
 	rtnl_must(&b);
-	configure(11, KIT_SERVICE);
+	w->v6 = configure(11, KIT_SERVICE, KIT_SERVICE6);
 	attach_world_enter(w->peer);
-	configure(12, KIT_PEER);
+	w->v6 = configure(12, KIT_PEER, KIT_PEER6);
 	attach_world_enter(w->service);
 	if (bo_attach_queue_supported(&err) < 0)
 		skip(err.msg);
@@ -135,7 +148,8 @@ static void dump(FILE *out, int protocol, int type, const void *head, size_t len
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 				return;
 			fprintf(out, "%d:", type);
-			for (uint32_t i = (uint32_t)(NLMSG_HDRLEN + skip_len); i < h->nlmsg_len; i++)
+			for (uint32_t i = (uint32_t)(NLMSG_HDRLEN + skip_len); i < h->nlmsg_len;
+			     i++)
 				fprintf(out, "%02x", ((unsigned char *)h)[i]);
 			fputc('\n', out);
 		}
@@ -183,8 +197,8 @@ char *attach_world_lists(const struct attach_world *w, int netns)
 	must(out != NULL, "memory");
 	attach_world_enter(netns);
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-		dump(out, NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | types[i], &head, sizeof(head),
-		     sizeof(head));
+		dump(out, NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | types[i], &head,
+		     sizeof(head), sizeof(head));
 	queues = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
 	while (queues && fgets(line, sizeof(line), queues))
 		fprintf(out, "queue %s", line);

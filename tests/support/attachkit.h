@@ -10,6 +10,8 @@
 
 #define KIT_SERVICE "10.9.0.1"
 #define KIT_PEER "10.9.0.2"
+#define KIT_SERVICE6 "fd09::1"
+#define KIT_PEER6 "fd09::2"
 #define KIT_PORT 5432
 #define KIT_DEVICE "svc0"
 
@@ -18,6 +20,7 @@ struct attach_world {
 	int home;
 	int service;
 	int peer;
+	bool v6;
 };
 
 /** attach_world_make() - also gives this process a /run of its own; exits 77 where it cannot */

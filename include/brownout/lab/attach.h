@@ -97,6 +97,10 @@ BO_NODISCARD int bo_attach_start(const struct bo_attach_conf *conf,
 /** bo_attach_end() - end it and wait until everything is taken back;  Return: 0, or what could not be */
 BO_NODISCARD int bo_attach_end(struct bo_attachment *attachment, struct bo_err *err);
 
+/** bo_attach_open_process() - for a census: as bo_lab_open_process(), of the service's main process and no other */
+BO_NODISCARD int bo_attach_open_process(const struct bo_attachment *attachment, pid_t pid,
+					struct bo_process_files *ret, struct bo_err *err);
+
 /* --- what the conductor asks of an attachment: each sends one message over @sock and waits for its answer --- */
 
 BO_NODISCARD int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair *im,

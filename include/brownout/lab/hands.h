@@ -23,6 +23,8 @@ struct bo_machine {
 	char why_not_netem[160];
 	char why_not_tun[160];
 	char why_not_cgroup[160];
+	bool queue; /* nf_tables and nfnetlink_queue, for services that run already */
+	char why_not_queue[160];
 };
 
 /** struct bo_link_sample - one probe, CLOCK_MONOTONIC

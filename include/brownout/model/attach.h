@@ -13,8 +13,8 @@
 #define BO_ATTACH_PEERS_MAX 16
 
 /** What must be allowed by name (allow = { "…" }), because it may cut off more than was meant; bits of @allow */
-#define BO_ATTACH_ALLOW_HOST 1u     /* the service lives in the network namespace of brownout itself */
-#define BO_ATTACH_ALLOW_SSH 2u      /* the peer is the other end of the session that runs brownout */
+#define BO_ATTACH_ALLOW_HOST 1u /* the service lives in the network namespace of brownout itself */
+#define BO_ATTACH_ALLOW_SSH 2u  /* the peer is the other end of the session that runs brownout */
 #define BO_ATTACH_ALLOW_GATEWAY 4u  /* the peer is a gateway of the service's routes */
 #define BO_ATTACH_ALLOW_LOOPBACK 8u /* loopback without a port */
 #define BO_ATTACH_ALLOW_WIDE 16u    /* a network instead of an address: 10.0.0.0/8, 0.0.0.0/0 */

@@ -9,6 +9,7 @@
 #include "brownout/base/arena.h"
 #include "brownout/base/err.h"
 #include "brownout/base/vec.h"
+#include "brownout/model/attach.h"
 
 /** struct bo_src - where in a scenario something was said; file is NULL when it came from the command line */
 struct bo_src {
@@ -40,7 +41,8 @@ const char *bo_role_name(enum bo_role role);
 /** The client is always node 0; it is the conductor itself and is never spawned. */
 #define BO_NODE_CLIENT 0
 
-enum bo_node_kind { BO_NODE_NONE, BO_NODE_COMMAND, BO_NODE_STUB };
+/** enum bo_node_kind - ATTACHED: a service that runs already;  PEER: somebody out there whom it talks to */
+enum bo_node_kind { BO_NODE_NONE, BO_NODE_COMMAND, BO_NODE_STUB, BO_NODE_ATTACHED, BO_NODE_PEER };
 
 enum bo_ready_kind {
 	BO_READY_NONE,
@@ -117,6 +119,8 @@ struct bo_probe_spec {
  * @cwd: absolute, or NULL for the scenario's folder
  * @memory_bytes: memory limit, 0 none;  @cpus_milli: CPU quota in 1/1000 CPU, 0 none;  @pids: 0 none
  * @dns: finds its peers by asking a name server instead of in /etc/hosts
+ * @attach: [ATTACHED] of it only name, role and @probe are set besides
+ * @peer, @peer_of: [PEER] of which service
  * @after: names of nodes that must be ready first; NULL-terminated or NULL (dependencies come before subjects anyway)
  */
 struct bo_node_spec {
@@ -134,6 +138,9 @@ struct bo_node_spec {
 	struct bo_ready_spec ready;
 	struct bo_stub_spec stub;
 	struct bo_probe_spec probe;
+	const struct bo_attach_spec *attach;
+	const struct bo_attach_peer *peer;
+	int peer_of;
 	struct bo_src src;
 };
 
@@ -435,6 +442,8 @@ struct bo_plan *bo_plan_new(void);
 void bo_plan_free(struct bo_plan *plan);
 /** bo_plan_node() - index of the node of that name, or -1 */
 int bo_plan_node(const struct bo_plan *plan, const char *name);
+/** bo_plan_attached() - is it about services that run already?  Then there is no lab: such nodes and others are not mixed */
+bool bo_plan_attached(const struct bo_plan *plan);
 /** bo_plan_link() - index of the link between two nodes in either order, or -1 */
 int bo_plan_link(const struct bo_plan *plan, int node, int peer);
 /** bo_plan_link_add() - index of the link between two nodes, added if there was none; -ENOMEM */

@@ -25,6 +25,9 @@ BO_NODISCARD int bo_caps_keep(const cap_value_t *keep, size_t n, struct bo_err *
  */
 BO_NODISCARD int bo_caps_effective(cap_value_t cap, bool on, struct bo_err *err);
 
+/** bo_caps_is_effective() - is it in use now? */
+bool bo_caps_is_effective(cap_value_t cap);
+
 /** struct bo_user - who a process should become; have is false for "stay who you are" */
 struct bo_user {
 	bool have;

@@ -39,6 +39,8 @@ BO_NODISCARD int bo_nft_make(struct nl_sock *sock, const char *table, struct bo_
  * -ENOTSUP: the kernel has neither nft_queue nor xt_NFQUEUE */
 BO_NODISCARD int bo_nft_fill(struct nl_sock *sock, const char *table,
 			     const struct bo_nft_flow *flows, size_t n, struct bo_err *err);
+/** bo_nft_exists() - false when it is known not to */
+bool bo_nft_exists(struct nl_sock *sock, const char *table);
 /**
  * bo_nft_remove() - the table with all that is in it; one that is gone is fine
  * The kernel then drops what is held in *every* queue of the namespace (nf_unregister_net_hook(), nfqnl_nf_hook_drop()):

@@ -298,7 +298,7 @@ case_bad_values() {
 --timeout|10|a length above 0 such as 10m
 --timeout|0|a length above 0 such as 10m
 --timeout|-1s|a length above 0 such as 10m
---driver|veth|auto, netem or wire
+--driver|veth|auto, netem, wire or queue
 --out||a folder
 --junit||a file
 --junit|no/such/folder.xml|a file in a folder that exists
