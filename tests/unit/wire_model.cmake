@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the wire does with packets: chance, stations, flows, damage; and the impairment that says so.
-foreach(name chance fate)
-	brownout_unit_test(test_lab_wire_${name} LIBS lab)
+foreach(name chance fate flow damage)
+	brownout_unit_test(test_lab_wire_${name} LIBS lab SOURCES wire_packets.c)
 	target_include_directories(test_lab_wire_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
 endforeach()
