@@ -3,7 +3,7 @@
  * kernel, row by row of the model.  Each row says what was asked, what each driver did, and whether they agree.
  *
  * A figure is right when it is within the stated tolerance of what arithmetic says (where it says something), and of
- * the other driver's.  Tolerances of shares are at least four standard errors of the sample; those of times are what
+ * the other driver's.  Tolerances of shares are at least four standard errors of one sample; those of times are what
  * a busy machine adds.  A row that is not right is measured again, three times at most: a machine that was busy
  * elsewhere only ever makes it worse, and a driver that is wrong stays wrong.  What correlated chances come to was found
  * by iterating draw = new × (1 - corr) + last × corr.
@@ -251,6 +251,9 @@ struct row {
 /* Two delays and nothing between them, which no formula makes. */
 static struct bo_dist_table two_delays;
 
+static const uint32_t each_8ms_at[] = { 8 };
+static const struct bo_trace each_8ms = { .name = "8ms", .at_ms = each_8ms_at, .count = 1 };
+
 #define LOSS_GE                                                                               \
 	{                                                                                     \
 		.model = BO_LOSS_GE, .p_ppm = 40000, .r_ppm = 250000, .bad_loss_ppm = 900000, \
@@ -279,6 +282,10 @@ static const struct row rows[] = {
 		       { "p90 ms", delay_ms, .9, 92, 7 } } },
 	{ "  … who overtakes whom", DELAYS(60, 40, BO_DIST_UNIFORM),
 	  .figures = { { "overtaken", overtaken, 0, NAN, .08 } } },
+	{ "delay 60ms ±40ms, in order",
+	  { .delay_ns = 60 * MS, .jitter_ns = 40 * MS, .in_order = true },
+	  500,
+	  .figures = { { "overtaken", overtaken, 0, 0, 0 }, { "p90 ms", delay_ms, .9, NAN, 0 } } },
 	{ "normal 80ms 20ms", DELAYS(80, 20, BO_DIST_NORMAL),
 	  .figures = { { "p10 ms", delay_ms, .1, 80 - 1.2816 * 20, 7 },
 		       { "p50 ms", delay_ms, .5, 80, 6 },
@@ -302,7 +309,7 @@ static const struct row rows[] = {
 		       { "below 60 ms", ahead, 60, .5, .1 } } },
 	{ "delay 60ms ±40ms, 90%",
 	  .im = { .delay_ns = 60 * MS, .jitter_ns = 40 * MS, .delay_corr_ppm = 900000 },
-	  .probes = 500, .figures = { { "correlation", correlation, 0, .9, .1 } } },
+	  .probes = 500, .figures = { { "correlation", correlation, 0, .9, .15 } } },
 	{ "loss 10%",
 	  { .loss.random.ppm = 100000 },
 	  4000,
@@ -315,12 +322,12 @@ static const struct row rows[] = {
 		       { "behind a loss", lost_again, 0, .364, .1 } } },
 	{ "loss gemodel",
 	  { .loss = LOSS_GE },
-	  6000,
+	  8000,
 	  .figures = { { "lost", lost, 0, (.04 * .9 + .25 * .01) / .29, .035 },
 		       { "behind a loss", lost_again, 0, .636, .08 } } },
 	{ "loss state",
 	  { .loss = LOSS_STATE },
-	  6000,
+	  8000,
 	  .figures = { { "lost", lost, 0, 1.1 / 6.5, .045 },
 		       { "behind a loss", lost_again, 0, .6 / 1.1, .08 } } },
 	{ "loss 100%",
@@ -377,7 +384,7 @@ static const struct row rows[] = {
 	  .figures = { { "ahead", ahead, 70, .25, .02 } } },
 	{ "reorder 40%, 60%",
 	  { .delay_ns = 120 * MS, .reorder = { 400000, 600000 } },
-	  1500,
+	  4000,
 	  .figures = { { "ahead", ahead, 70, .260, .07 },
 		       { "behind one", ahead_again, 70, .520, .13 } } },
 	{ "rate 1mbit",
@@ -407,6 +414,10 @@ static const struct row rows[] = {
 	  { .rate_bps = RATE, .rate_cell_bytes = 48, .rate_cell_overhead = 5 },
 	  40,
 	  .figures = { { "bytes", charged, RATE_BYTES_PER_MS, 22 * 53, 30 } } },
+	{ "trace, 1504 bytes each 8ms",
+	  { .trace = &each_8ms },
+	  60,
+	  .figures = { { "bytes", charged, 1504 / 8.0, BYTES, 40 } } },
 	{ "slot 40ms, 5 packets",
 	  { .slot = { 40 * MS, 40 * MS, 5, 0 } },
 	  40,
