@@ -443,6 +443,9 @@ static const struct row rows[] = {
 	  100,
 	  .quiet_ms = 800,
 	  .figures = { { "came", count, 0, 25, 0 } } },
+	/* netem cannot forget a table. */
+	{ "delay 60ms ±40ms again", DELAYS(60, 40, BO_DIST_UNIFORM),
+	  .figures = { { "p10 ms", delay_ms, .1, 28, 7 }, { "p90 ms", delay_ms, .9, 92, 7 } } },
 	{ "none again",
 	  { 0 },
 	  500,
