@@ -17,7 +17,7 @@
  *   is not subject to timer slack, and being absolute it does not add up the time that the thread
  *   spends elsewhere.
  *
- *   Order and bounds.  Only jitter and reordering change the order.  A queue holds at most BO_WIRE_QUEUE_BYTES
+ *   Order and bounds.  A direction never reorders.  Its queue holds at most BO_WIRE_QUEUE_BYTES
  *   (256 MiB) and, while impaired, the packets of bo_netem_limit(); beyond either, packets are
  *   dropped on arrival and counted in `overflowed`.  Memory comes in chunks of 1 MiB and only as
  *   the queue grows.

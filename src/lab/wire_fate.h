@@ -144,10 +144,12 @@ uint64_t bo_wire_charge(const struct bo_impair *im, size_t len);
  * Return: when its last bit is out */
 int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t at_ns,
 			 size_t len);
+/** bo_wire_follow() - a packet that the transmitter has not sent goes at @due_ns: nothing before that */
+void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t due_ns);
 /** bo_wire_slot() - the slot that takes a packet that could go at @at_ns */
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
 		     int64_t at_ns, size_t len);
-/** bo_wire_pace_change() - transmitter and slots begin anew; a trace that is the same goes on */
+/** bo_wire_pace_change() - the transmitter begins anew; a trace, or slots, that are the same go on */
 void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
 			 const struct bo_impair *after, int64_t now_ns);
 

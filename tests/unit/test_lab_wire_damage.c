@@ -14,7 +14,7 @@
 
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
-#include "wire_packets.h"
+#include "wire_build.h"
 
 static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
 static const size_t payloads[] = { 0, 1, 7, 100, 1400, 8900 };

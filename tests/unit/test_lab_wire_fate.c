@@ -357,6 +357,23 @@ static void trace_fits_a_full_packet_and_spares_none(void **state)
 	assert_int_equal(due(&line, 35 * MS, 100), 44 * MS);
 }
 
+/* A trace that is lent at the same place need not be the one that was there. */
+static void trace_may_be_another_one_in_the_same_place(void **state)
+{
+	static const uint32_t many[] = { 10, 20, 30, 40 }, one[] = { 10 };
+	struct bo_trace trace = { "many", many, 4 };
+	struct bo_impair im = { .trace = &trace };
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	struct bo_wire_line line = line_with(&im);
+
+	(void)state;
+	assert_int_equal(due(&line, 25 * MS, 1500), 30 * MS);
+	trace = (struct bo_trace){ "one", one, 1 };
+	assert_int_equal(bo_wire_line_change(&line, &im, 31 * MS, &queue), 0);
+	assert_int_equal(due(&line, 32 * MS, 1500), 40 * MS);
+	assert_int_equal(due(&line, 32 * MS, 1500), 50 * MS);
+}
+
 /* --- slots ------------------------------------------------------------------------------------ */
 
 static void slots_bundle_what_comes_in_between(void **state)
@@ -563,6 +580,25 @@ static void change_to_a_slower_rate_follows_what_is_queued(void **state)
 	bo_wire_queue_done(&queue);
 }
 
+/* A jitter of three deviations is no queue. */
+static void change_tells_what_is_late_from_what_waits(void **state)
+{
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	const struct bo_impair was = {
+		.delay_ns = 10 * MS, .jitter_ns = MS, .dist = BO_DIST_NORMAL, .rate_bps = 8000000
+	};
+	const struct bo_impair is = { .rate_bps = 8000 };
+	struct bo_wire_line line = line_with(&was);
+
+	(void)state;
+	put(&queue, 13 * MS, 1000);
+	put(&queue, 15 * MS, 1000);
+	assert_int_equal(bo_wire_line_change(&line, &is, 0, &queue), 0);
+	pops(&queue, 0, 0);
+	pops(&queue, 15 * MS, 1);
+	bo_wire_queue_done(&queue);
+}
+
 static void change_to_a_trace_and_to_slots(void **state)
 {
 	static const uint32_t at[] = { 10 };
@@ -585,6 +621,85 @@ static void change_to_a_trace_and_to_slots(void **state)
 	pops(&queue, 20 * MS, 2); /* two in the slot that goes at once, as with netem */
 	pops(&queue, 20 * MS, 3);
 	pops(&queue, 25 * MS, 4);
+	bo_wire_queue_done(&queue);
+}
+
+static void change_leaves_a_trace_alone(void **state)
+{
+	static const uint32_t at[] = { 10, 20, 25 };
+	static const struct bo_trace trace = { "t", at, 3 };
+	struct bo_impair im = { .delay_ns = MS, .trace = &trace };
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	struct bo_wire_line line = line_with(&im);
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		put(&queue, due(&line, 0, 1500), 1500); /* 10, 20, 25 */
+	im.loss.random.ppm = 1;
+	for (int i = 1; i < 5; i++)
+		assert_int_equal(bo_wire_line_change(&line, &im, i * MS, &queue), 0);
+	assert_int_equal(due(&line, 5 * MS, 1500), 35 * MS);
+	pops(&queue, 10 * MS, 0);
+	pops(&queue, 20 * MS, 1);
+	pops(&queue, 25 * MS, 2);
+	/* It does not stay where a long delay had taken it. */
+	im.delay_ns = 3600000 * MS;
+	assert_int_equal(bo_wire_line_change(&line, &im, 40 * MS, &queue), 0);
+	assert_int_equal(due(&line, 50 * MS, 1500), 3600060 * MS);
+	put(&queue, 3600060 * MS, 1500);
+	im.delay_ns = 0;
+	assert_int_equal(bo_wire_line_change(&line, &im, 51 * MS, &queue), 0);
+	pops(&queue, 60 * MS, 0);
+	assert_int_equal(due(&line, 52 * MS, 1500), 70 * MS);
+	/* A slower one: what is queued keeps its time, the next come after it. */
+	put(&queue, 75 * MS, 1500);
+	put(&queue, 85 * MS, 1500);
+	im.trace = &(const struct bo_trace){ "slow", (const uint32_t[]){ 1000 }, 1 };
+	assert_int_equal(bo_wire_line_change(&line, &im, 70 * MS, &queue), 0);
+	assert_int_equal(due(&line, 70 * MS, 1500), 1070 * MS);
+	pops(&queue, 75 * MS, 0);
+	pops(&queue, 85 * MS, 1);
+	/* The first would need the chances at 78 and 86 ms: it goes before, and nothing before it. */
+	put(&queue, 80 * MS, 3000);
+	put(&queue, 85 * MS, 1500);
+	im.trace = &(const struct bo_trace){ "eight", (const uint32_t[]){ 8 }, 1 };
+	assert_int_equal(bo_wire_line_change(&line, &im, 70 * MS, &queue), 0);
+	assert_int_equal(due(&line, 70 * MS, 100), 86 * MS);
+	pops(&queue, 80 * MS, 0);
+	pops(&queue, 85 * MS, 1);
+	/* What is left of a chance is not forgotten either. */
+	im.trace = &trace;
+	assert_int_equal(bo_wire_line_change(&line, &im, 90 * MS, &queue), 0);
+	for (int i = 0; i < 2; i++)
+		put(&queue, due(&line, 90 * MS, 500), 500);
+	im.loss.random.ppm = 2;
+	assert_int_equal(bo_wire_line_change(&line, &im, 91 * MS, &queue), 0);
+	assert_int_equal(due(&line, 91 * MS, 100), 100 * MS);
+	bo_wire_queue_done(&queue);
+}
+
+static void change_leaves_slots_alone(void **state)
+{
+	struct bo_impair im = { .delay_ns = 20 * MS,
+				.slot = { .min_ns = 50 * MS, .max_ns = 50 * MS, .packets = 2 } };
+	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
+	struct bo_wire_line line = line_with(&im);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) /* the first two at 71 ms, the third at 121 ms */
+		put(&queue, due(&line, MS, 100), 100);
+	im.delay_ns = 19 * MS; /* as a ramp does, step by step */
+	assert_int_equal(bo_wire_line_change(&line, &im, 10 * MS, &queue), 0);
+	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 71 * MS);
+	assert_int_equal(due(&line, 10 * MS, 100), 121 * MS);
+	assert_int_equal(due(&line, 10 * MS, 100), 171 * MS);
+	/* Far off, because of a delay that is lifted. */
+	im.delay_ns = 3600000 * MS;
+	assert_int_equal(bo_wire_line_change(&line, &im, 11 * MS, &queue), 0);
+	assert_int_equal(due(&line, 200 * MS, 100), 3600250 * MS);
+	im.delay_ns = 0;
+	assert_int_equal(bo_wire_line_change(&line, &im, 300 * MS, &queue), 0);
+	assert_int_equal(due(&line, 301 * MS, 100), 351 * MS);
 	bo_wire_queue_done(&queue);
 }
 
@@ -625,13 +740,17 @@ int main(void)
 		cmocka_unit_test(rate_loses_nothing_to_rounding),
 		cmocka_unit_test(trace_gives_the_chances_of_mahimahi),
 		cmocka_unit_test(trace_fits_a_full_packet_and_spares_none),
+		cmocka_unit_test(trace_may_be_another_one_in_the_same_place),
 		cmocka_unit_test(slots_bundle_what_comes_in_between),
 		cmocka_unit_test(slots_are_min_to_max_apart),
 		cmocka_unit_test(extremes_are_sane),
 		cmocka_unit_test(same_seed_same_fates),
 		cmocka_unit_test(change_keeps_the_order_of_a_jitter),
 		cmocka_unit_test(change_to_a_slower_rate_follows_what_is_queued),
+		cmocka_unit_test(change_tells_what_is_late_from_what_waits),
 		cmocka_unit_test(change_to_a_trace_and_to_slots),
+		cmocka_unit_test(change_leaves_a_trace_alone),
+		cmocka_unit_test(change_leaves_slots_alone),
 		cmocka_unit_test(change_restarts_chains_that_change),
 	};
 

@@ -14,7 +14,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
-#include "wire_packets.h"
+#include "wire_build.h"
 
 #define SYN 0x02
 #define RST 0x04
@@ -118,6 +118,11 @@ static void a_connection_is_known_by_its_syn(void **state)
 	id = find(flows, tcp(1, 5001, 2, 80, SYN, 1))->id;
 	bo_wire_flows_free(flows);
 	flows = bo_wire_flows_new();
+	for (uint16_t i = 0; i < 2; i++)
+		(void)find(flows, tcp(2, 80, 1, (uint16_t)(6000 + i), SYN | ACK, 1));
+	assert_true(find(flows, tcp(2, 80, 1, 6002, SYN | ACK, 1))->id == id);
+	bo_wire_flows_free(flows);
+	flows = bo_wire_flows_new();
 	(void)find(flows, tcp(1, 6000, 2, 80, SYN, 1));
 	(void)find(flows, tcp(1, 6001, 2, 80, SYN, 1));
 	assert_true(find(flows, tcp(2, 80, 1, 6002, SYN | ACK, 1))->id == id);
@@ -129,6 +134,45 @@ static void a_connection_is_known_by_its_syn(void **state)
 	/* An old one whose ports a SYN takes over. */
 	assert_true(find(flows, tcp(1, 6002, 2, 80, SYN, 0))->id != id);
 	bo_wire_flows_free(flows);
+
+	/* Both ends are known as responders: the first to speak is the initiator. */
+	flows = bo_wire_flows_new();
+	(void)find(flows, udp(1, 1, 2, 53));
+	id = find(flows, udp(1, 2, 2, 53))->id;
+	bo_wire_flows_free(flows);
+	flows = bo_wire_flows_new();
+	(void)find(flows, udp(1, 1, 2, 53));
+	(void)find(flows, udp(2, 9000, 1, 5001));
+	assert_true(find(flows, udp(1, 5001, 2, 53))->id == id);
+	bo_wire_flows_free(flows);
+}
+
+/* Twenty thousand services, two connections to each, in two orders: nobody counts for another. */
+static void services_do_not_count_for_each_other(void **state)
+{
+	enum { SERVICES = 20000 };
+	struct bo_wire_flows *one = bo_wire_flows_new(), *two = bo_wire_flows_new();
+	uint64_t *ids = calloc(2 * SERVICES, sizeof(*ids));
+
+	(void)state;
+	assert_true(one && two && ids);
+	for (uint16_t k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < SERVICES; i++)
+			ids[2 * i + k] = find(one, tcp(1, (uint16_t)(50000 + k), 2,
+						       (uint16_t)(1 + i), SYN, 1))
+						 ->id;
+	for (uint32_t i = SERVICES; i-- > 0;)
+		for (uint16_t k = 0; k < 2; k++)
+			assert_true(find(two, tcp(1, (uint16_t)(40000 + k), 2, (uint16_t)(1 + i),
+						  SYN, 2))
+					    ->id == ids[2 * i + k]);
+	/* More than can be counted for; each is another one all the same. */
+	for (uint32_t i = 0; i < 80000; i++)
+		(void)find(one, udp(1, 9, (uint8_t)(3 + i / 60000), (uint16_t)(i % 60000 + 1)));
+	assert_int_equal(bo_wire_flows_count(one, NULL), 2 * SERVICES + 80000);
+	free(ids);
+	bo_wire_flows_free(one);
+	bo_wire_flows_free(two);
 }
 
 static void packets_without_ports_are_of_their_addresses(void **state)
@@ -313,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_have_no_ephemeral_port),
 		cmocka_unit_test(a_connection_is_known_by_its_syn),
+		cmocka_unit_test(services_do_not_count_for_each_other),
 		cmocka_unit_test(packets_without_ports_are_of_their_addresses),
 		cmocka_unit_test(a_hundred_thousand_flows_are_remembered),
 		cmocka_unit_test(beyond_the_bound_idle_flows_make_room),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/wire_packets.h — frames as a TUN device would hand them over, byte by byte.
+/* tests/unit/wire_build.h — frames as a TUN device would hand them over, byte by byte.
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #pragma once
 #include <stdbool.h>

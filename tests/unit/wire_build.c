@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/wire_packets.c — see the header. */
-#include "wire_packets.h"
+/* tests/unit/wire_build.c — see the header. */
+#include "wire_build.h"
 
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
