@@ -147,7 +147,7 @@ void bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns,
 	if (bo_impair_is_none(im))
 		return;
 	if (dice.memory->epoch != line->epoch)
-		bo_wire_restart(&dice, line->epoch);
+		bo_wire_restart(&dice, line->epoch, &im->loss);
 
 	twice = bo_wire_happens(&dice, BO_WIRE_CHANCE_DUPLICATE, &im->duplicate);
 	lost = bo_wire_lost(&dice, &im->loss);

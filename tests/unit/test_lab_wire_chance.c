@@ -148,7 +148,7 @@ static void correlation_is_netems_recursion(void **state)
 		struct bo_wire_dice dice = { .key = 12345, .memory = &memory };
 		double rho = (double)shares[s] / BO_PPM_ALL, last, wrong = 0;
 
-		bo_wire_restart(&dice, 1);
+		bo_wire_restart(&dice, 1, &(const struct bo_loss){ 0 });
 		last = memory.last[BO_WIRE_CHANCE_LOSS];
 		for (dice.number = 0; dice.number < 10000; dice.number++) {
 			double fresh = bo_wire_roll(&dice, BO_WIRE_CHANCE_LOSS);
@@ -409,6 +409,49 @@ static void expected_loss_is_what_comes_out(void **state)
 				 bo_loss_expected(&losses[i]), simulated(&losses[i]));
 }
 
+/* Flows of five packets meet the losses of flows of a million. */
+static void short_flows_lose_as_much_as_long_ones(void **state)
+{
+	/* clang-format off */
+	static const struct bo_loss losses[] = {
+		{ .model = BO_LOSS_GE, .p_ppm = 10000, .r_ppm = 90000, .bad_loss_ppm = BO_PPM_ALL },
+		{ .model = BO_LOSS_GE, .p_ppm = 2000, .r_ppm = 8000, .bad_loss_ppm = 500000, .good_loss_ppm = 10000 },
+		{ .model = BO_LOSS_STATE, .p13_ppm = 10000, .p31_ppm = 100000, .p32_ppm = 50000, .p23_ppm = 25000, .p14_ppm = 20000 },
+		{ .model = BO_LOSS_STATE, .p13_ppm = 5000, .p31_ppm = 20000 },
+		{ .model = BO_LOSS_STATE, .p14_ppm = 100000 },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+		double lost = 0, from[4] = { 0 };
+		struct walk w;
+
+		for (uint64_t flow = 0; flow < N; flow++) {
+			struct bo_wire_memory memory = { 0 };
+			struct bo_wire_dice dice = { .key = flow * 7919, .memory = &memory };
+
+			bo_wire_restart(&dice, 1, &losses[i]);
+			from[memory.state]++;
+			for (; dice.number < 5; dice.number++)
+				lost += bo_wire_lost(&dice, &losses[i]);
+		}
+		assert_true(near(lost / (5.0 * N), bo_loss_expected(&losses[i])));
+		walk(&losses[i], 40 * N, &w);
+		for (int k = 0; k < 4; k++)
+			assert_true(fabs(from[k] / N - w.from[k] / (40 * N)) < 0.01);
+	}
+	/* No way back: from the good state on. */
+	for (uint32_t draw = 0; draw < UINT32_MAX - 100000000; draw += 100000000) {
+		const struct bo_loss ge = { .model = BO_LOSS_GE, .p_ppm = 1 }, st = {
+			.model = BO_LOSS_STATE, .p13_ppm = 1, .p32_ppm = 9, .p23_ppm = 9
+		};
+
+		assert_int_equal(bo_wire_chain_start(&ge, draw), 0);
+		assert_int_equal(bo_wire_chain_start(&st, draw), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +464,7 @@ int main(void)
 		cmocka_unit_test(ge_has_its_parameters),
 		cmocka_unit_test(gilbert_has_its_bursts),
 		cmocka_unit_test(four_states_have_their_parameters),
+		cmocka_unit_test(short_flows_lose_as_much_as_long_ones),
 		cmocka_unit_test(expected_loss_is_what_comes_out),
 	};
 
