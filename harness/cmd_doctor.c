@@ -48,7 +48,10 @@ static void links(const struct bo_machine *m)
 		snprintf(why, sizeof(why), "none: %s; %s", m->why_not_netem, m->why_not_tun);
 	row(m->driver == BO_DRIVER_NETEM || m->tun ? HAVE : MISSING, "driver in use", why);
 	row(m->netem ? HAVE : DEGRADED, "netem",
-	    m->netem ? "qdisc can be installed" : m->why_not_netem);
+	    !m->netem ? m->why_not_netem
+	    : m->netem_seeded
+		    ? "every impairment was tried; fates take a seed"
+		    : "every impairment was tried; fates take no seed (Linux 6.6 and later do)");
 	if (!m->netem)
 		fix("modprobe sch_netem (Debian: in the kernel package; cloud kernels may lack it; the wire does the same)");
 	row(m->tun     ? HAVE

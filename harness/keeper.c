@@ -269,6 +269,7 @@ static int build_lab(struct keeper *k, struct request *r, const struct kp_lab *h
 		.hangup_fd = k->sock,
 		.user = k->user,
 		.cgroups = k->cgroups,
+		.seed = head->seed,
 	};
 	int rc = 0;
 
@@ -404,6 +405,18 @@ static int node_exec(struct keeper *k, struct request *r, struct bo_err *err)
 	return 1;
 }
 
+/* A bool that is neither 0 nor 1 must not even be read as a bool. */
+static bool are_bools(const struct bo_impair *im)
+{
+	static const size_t at[] = { offsetof(struct bo_impair, in_order),
+				     offsetof(struct bo_impair, blackhole) };
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+		if (((const unsigned char *)im)[at[i]] > 1)
+			return false;
+	return true;
+}
+
 static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 {
 	struct bo_dist_table table;
@@ -414,7 +427,9 @@ static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 		return rc;
 	if (r->head.arg < 0 || r->head.arg >= BO_DIR_COUNT)
 		return bad(err, "direction");
-	/* Pointers of another process mean nothing here. */
+	if (!are_bools(&im))
+		return bad(err, "impairment");
+	/* Pointers of another process mean nothing here: the table travels behind, a trace not at all. */
 	im.table = NULL;
 	if (im.trace)
 		return bad(err, "trace");
@@ -424,6 +439,8 @@ static int link_impair(struct keeper *k, struct request *r, struct bo_err *err)
 			return rc;
 		im.table = &table;
 	}
+	if (r->left)
+		return bad(err, "too long");
 	if (bo_impair_check(&im, err) < 0)
 		return bad(err, "impairment");
 	return bo_lab_link_impair(k->lab, r->head.index, (enum bo_dir)r->head.arg, &im, err);

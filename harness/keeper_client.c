@@ -257,7 +257,8 @@ static void put_lab(struct bo_strbuf *msg, const struct bo_plan *plan)
 {
 	struct kp_lab head = { .nnodes = (uint32_t)plan->nodes.len,
 			       .nlinks = (uint32_t)plan->links.len,
-			       .driver = plan->driver };
+			       .driver = plan->driver,
+			       .seed = plan->seed };
 
 	bo_strbuf_add(msg, (const char *)&head, sizeof(head));
 	bo_vec_foreach(n, &plan->nodes) {
@@ -524,7 +525,7 @@ int bo_keeper_link_impair(struct bo_keeper *k, int link, enum bo_dir dir,
 		struct bo_impair im;
 		struct bo_dist_table table;
 	} payload = { .im = *im };
-	bool table = im->dist == BO_DIST_TABLE;
+	bool table = im->dist == BO_DIST_TABLE && im->table;
 	struct kp_rep rep;
 	int rc;
 

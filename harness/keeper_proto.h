@@ -22,8 +22,8 @@ enum kp_op {
 	KP_NODE_EXEC,  /* value: timeout in ns; payload: strings */
 	KP_NODE_KILL,
 	KP_NODE_TERM,
-	KP_NODE_PAUSE,   /* arg: 1 freeze, 0 thaw */
-	KP_LINK_IMPAIR,  /* arg: enum bo_dir; payload: struct bo_impair [, struct bo_dist_table] */
+	KP_NODE_PAUSE, /* arg: 1 freeze, 0 thaw */
+	KP_LINK_IMPAIR, /* arg: enum bo_dir; payload: struct bo_impair, with BO_DIST_TABLE struct bo_dist_table */
 	KP_MEMORY_LIMIT, /* arg: enum bo_mem_knob; value: bytes */
 	KP_PROCESS_OPEN, /* value: pid, of a process of the node; answer's fds: mem, exe, auxv */
 	KP_STOP,
@@ -42,6 +42,7 @@ struct kp_lab {
 	uint32_t nnodes;
 	uint32_t nlinks;
 	int32_t driver; /* enum bo_driver */
+	uint64_t seed;
 };
 struct kp_lab_node {
 	char name[BO_LAB_NAME_MAX + 1];

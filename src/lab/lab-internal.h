@@ -37,6 +37,7 @@ struct lab_link {
 	int a, b;
 	int ifindex_a, ifindex_b;
 	struct bo_lab_link_fds fds;
+	uint64_t changes; /* of either direction, so far */
 };
 
 struct bo_lab {
@@ -45,6 +46,7 @@ struct bo_lab {
 	struct lab_link *links;
 	size_t nlinks;
 	enum bo_driver driver;
+	uint64_t seed;
 	bool management_wire;
 	bool ipv6;
 	int client_netns;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/base/rng.h"
 #include "brownout/lab/sweep.h"
 #include "brownout/sys/netem.h"
 #include "brownout/sys/netns.h"
@@ -118,6 +119,7 @@ int bo_lab_new(struct bo_lab **ret, const struct bo_lab_conf *conf, struct bo_er
 	lab->hangup_fd = conf->hangup_fd;
 	lab->user = conf->user;
 	lab->cgroups = conf->cgroups;
+	lab->seed = conf->seed;
 	lab->ipv6 = access("/proc/sys/net/ipv6", F_OK) == 0;
 	lab->epoll = epoll_create1(EPOLL_CLOEXEC);
 	lab->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -305,10 +307,24 @@ int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob, int
 	return rc;
 }
 
+/* Each change of each direction has a stream of its own: a ramp that began anew from the same number at each of its
+ * steps would let the same few draws decide over and over. */
+static uint64_t change_seed(const struct bo_lab *lab, int link, enum bo_dir dir, uint64_t change)
+{
+	struct bo_rng rng;
+
+	if (!lab->seed)
+		return 0;
+	bo_rng_init(&rng, lab->seed, (uint64_t)link * BO_DIR_COUNT + (uint64_t)dir);
+	bo_rng_init(&rng, bo_rng_u64(&rng), change);
+	return bo_rng_u64(&rng);
+}
+
 int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const struct bo_impair *im,
 		       struct bo_err *err)
 {
-	const struct lab_link *l;
+	struct lab_link *l;
+	int from, ifindex;
 	int rc = check_index(lab->nlinks, link, "link", err);
 
 	if (rc < 0)
@@ -317,9 +333,10 @@ int bo_lab_link_impair(struct bo_lab *lab, int link, enum bo_dir dir, const stru
 		return bo_err_set(err, EOPNOTSUPP, BO_SUBSYS_LAB, "this lab's links are wires");
 	l = &lab->links[link];
 	/* A qdisc holds back what leaves, so a direction is impaired at its start. */
-	rc = dir == BO_DIR_A_TO_B
-		     ? bo_netem_change(lab->nodes[l->a].rtnl, l->ifindex_a, BO_LAB_MTU, im, err)
-		     : bo_netem_change(lab->nodes[l->b].rtnl, l->ifindex_b, BO_LAB_MTU, im, err);
+	from = dir == BO_DIR_A_TO_B ? l->a : l->b;
+	ifindex = dir == BO_DIR_A_TO_B ? l->ifindex_a : l->ifindex_b;
+	rc = bo_netem_change_seeded(lab->nodes[from].rtnl, ifindex, BO_LAB_MTU, im,
+				    change_seed(lab, link, dir, l->changes++), err);
 	if (rc < 0)
 		bo_err_wrap(err, "link %s-%s", lab->nodes[l->a].name, lab->nodes[l->b].name);
 	return rc;

@@ -8,6 +8,12 @@
  * chain comes to (or stays in) a state of loss.  An isolated loss is always followed by a packet that
  * arrives.
  *
+ * Where a chain begins.  netem's begins in its good state, once for all that a device sends.  Here
+ * each flow has a chain, and most flows are short: were they all to begin in the good state they
+ * would hardly ever see the other.  So a chain begins in a state that is drawn with the shares of
+ * the long run, and short flows have the same losses as long ones.  A chain that has no way back to
+ * the good state begins there, or it would never have been in it.
+ *
  * Owns: nothing.  Threads: one per line.  Privilege: none. */
 #include "wire_fate.h"
 
@@ -61,5 +67,51 @@ bool bo_wire_lost(struct bo_wire_dice *dice, const struct bo_loss *loss)
 		return lost_state(dice, loss);
 	default:
 		return bo_wire_happens(dice, BO_WIRE_CHANCE_LOSS, &loss->random);
+	}
+}
+
+/* --- where it begins -------------------------------------------------------------------------- */
+
+static uint8_t start_ge(const struct bo_loss *loss, double u)
+{
+	double p = (double)loss->p_ppm, r = (double)loss->r_ppm;
+
+	return loss->r_ppm && u * (p + r) < p ? GE_BAD : GE_GOOD;
+}
+
+static uint8_t start_state(const struct bo_loss *loss, double u)
+{
+	double share[4] = { 0 };
+
+	if (loss->p13_ppm && !loss->p31_ppm)
+		return GAP_RECEIVED;
+	/* As often as the chain leaves a state it comes back, which gives one share from another. */
+	share[GAP_RECEIVED] = 1;
+	if (loss->p13_ppm)
+		share[BURST_LOST] = (double)loss->p13_ppm / (double)loss->p31_ppm;
+	if (loss->p32_ppm)
+		share[BURST_RECEIVED] = share[BURST_LOST] * (double)loss->p32_ppm /
+					(double)loss->p23_ppm;
+	share[GAP_LOST] = share[GAP_RECEIVED] * (double)loss->p14_ppm / BO_PPM_ALL;
+	u *= share[GAP_RECEIVED] + share[BURST_RECEIVED] + share[BURST_LOST] + share[GAP_LOST];
+	for (uint8_t state = GAP_RECEIVED; state < GAP_LOST; state++) {
+		if (u < share[state])
+			return state;
+		u -= share[state];
+	}
+	return GAP_LOST;
+}
+
+uint8_t bo_wire_chain_start(const struct bo_loss *loss, uint32_t draw)
+{
+	double u = draw * 0x1p-32;
+
+	switch (loss->model) {
+	case BO_LOSS_GE:
+		return start_ge(loss, u);
+	case BO_LOSS_STATE:
+		return start_state(loss, u);
+	default:
+		return 0;
 	}
 }

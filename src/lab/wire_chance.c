@@ -14,11 +14,12 @@
 #include "brownout/base/rng.h"
 #include "wire_fate.h"
 
-/* Purposes per packet number: draws of the packet, of its copy, and of the start of correlations. */
+/* Purposes per packet number: draws of the packet, of its copy, and of where
+ * chains and correlations begin. */
 #define PURPOSES 32
 #define PURPOSE_COPY BO_WIRE_CHANCE_COUNT
 #define PURPOSE_START (2 * BO_WIRE_CHANCE_COUNT)
-_Static_assert(PURPOSE_START + BO_WIRE_CORRELATED <= PURPOSES, "purposes overlap");
+_Static_assert(PURPOSE_START + BO_WIRE_CHANCE_COUNT <= PURPOSES, "purposes overlap");
 
 static uint32_t draw(const struct bo_wire_dice *dice, unsigned int purpose)
 {
@@ -51,13 +52,13 @@ bool bo_wire_happens(struct bo_wire_dice *dice, enum bo_wire_chance chance,
 	       bo_wire_hit(bo_wire_roll_correlated(dice, chance, what->corr_ppm), what->ppm);
 }
 
-void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch)
+void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch, const struct bo_loss *loss)
 {
 	struct bo_wire_memory *memory = dice->memory;
 
 	memory->epoch = epoch;
 	memory->since = 0;
-	memory->state = 0;
+	memory->state = bo_wire_chain_start(loss, draw(dice, PURPOSE_START + BO_WIRE_CHANCE_MOVE));
 	for (unsigned int i = 0; i < BO_WIRE_CORRELATED; i++)
 		memory->last[i] = draw(dice, PURPOSE_START + i);
 }

@@ -147,7 +147,7 @@ void bo_wire_line_next(struct bo_wire_line *line, int64_t now_ns,
 	if (bo_impair_is_none(im))
 		return;
 	if (dice.memory->epoch != line->epoch)
-		bo_wire_restart(&dice, line->epoch);
+		bo_wire_restart(&dice, line->epoch, &im->loss);
 
 	twice = bo_wire_happens(&dice, BO_WIRE_CHANCE_DUPLICATE, &im->duplicate);
 	lost = bo_wire_lost(&dice, &im->loss);
@@ -189,6 +189,16 @@ struct retime {
 	int64_t sent_until_ns;
 };
 
+/** sent_until() - see struct retime */
+static int64_t sent_until(const struct bo_impair *im, int64_t now_ns)
+{
+	int64_t jitters = im->dist == BO_DIST_UNIFORM ? 1 : JITTERS_MAX;
+
+	if (!im->rate_bps && !im->trace)
+		return INT64_MAX;
+	return now_ns + im->delay_ns + jitters * im->jitter_ns;
+}
+
 static void retime_one(struct bo_wire_frame *frame, void *arg)
 {
 	struct retime *re = arg;
@@ -196,18 +206,19 @@ static void retime_one(struct bo_wire_frame *frame, void *arg)
 	const struct bo_impair *im = &line->im;
 	struct bo_wire_pace before = line->pace;
 	size_t len = frame->len - BO_WIRE_HDR_LEN;
+	bool waits = frame->due_ns > re->sent_until_ns;
 	int64_t due_ns = re->now_ns + im->delay_ns;
 
-	if (frame->due_ns > re->sent_until_ns)
+	if (waits)
 		due_ns = bo_wire_transmit(&line->pace, im, due_ns, len);
 	due_ns = bo_wire_slot(&line->pace, im, line->key, due_ns, len);
 	if (due_ns < frame->due_ns) {
 		frame->due_ns = due_ns;
-	} else {
+	} else if (!waits || due_ns > frame->due_ns) {
 		/* It goes as it was to: the new transmitter has no part in it but to follow. */
 		line->pace = before;
-		if (frame->due_ns > re->sent_until_ns)
-			line->pace.free_ns = max64(line->pace.free_ns, frame->due_ns);
+		if (waits)
+			bo_wire_follow(&line->pace, im, frame->due_ns);
 	}
 	line->last_due_ns = max64(line->last_due_ns, frame->due_ns);
 }
@@ -224,16 +235,9 @@ uint64_t bo_wire_line_change(struct bo_wire_line *line, const struct bo_impair *
 			     struct bo_wire_queue *queue)
 {
 	const struct bo_impair was = remembered(&line->im), is = remembered(im);
-	bool paced = line->im.rate_bps || line->im.trace;
-	struct retime re = {
-		.line = line,
-		.now_ns = now_ns,
-		.sent_until_ns = paced ? now_ns + line->im.delay_ns +
-						 (line->im.dist == BO_DIST_UNIFORM ? 1
-										   : JITTERS_MAX) *
-							 line->im.jitter_ns
-				       : INT64_MAX,
-	};
+	struct retime re = { .line = line,
+			     .now_ns = now_ns,
+			     .sent_until_ns = sent_until(&line->im, now_ns) };
 	uint64_t dropped = 0;
 
 	bo_wire_pace_change(&line->pace, &line->im, im, now_ns);

@@ -35,7 +35,7 @@ enum bo_wire_chance {
  * @epoch: of the line, when the rest was valid
  * @since: delayed packets since the last that was sent ahead of them
  * @last: the draw before, of what is correlated
- * @state: of the chain of losses; 0 is where it begins
+ * @state: of the chain of losses
  */
 struct bo_wire_memory {
 	uint64_t number;
@@ -69,9 +69,9 @@ static inline bool bo_wire_hit(uint32_t draw, int64_t ppm)
 /** bo_wire_happens() - does @what happen to this packet?  Nothing is drawn for a share of 0 */
 bool bo_wire_happens(struct bo_wire_dice *dice, enum bo_wire_chance chance,
 		     const struct bo_chance *what);
-/** bo_wire_restart() - forget what was before this packet: chains begin in their first state,
- * correlations at a random draw of their own */
-void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch);
+/** bo_wire_restart() - forget what was before this packet: the chain of @loss and the correlations begin
+ * at random draws of their own */
+void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch, const struct bo_loss *loss);
 /** bo_wire_delay() - delay and jitter of this packet, ns, 0 or more
  * @table: of the distribution; unused for UNIFORM */
 int64_t bo_wire_delay(struct bo_wire_dice *dice, const struct bo_impair *im,
@@ -79,6 +79,8 @@ int64_t bo_wire_delay(struct bo_wire_dice *dice, const struct bo_impair *im,
 
 /** bo_wire_lost() - ask the model of losses, and move its chain on (wire_chain.c) */
 bool bo_wire_lost(struct bo_wire_dice *dice, const struct bo_loss *loss);
+/** bo_wire_chain_start() - the state in which a chain begins: drawn with the shares of the long run */
+uint8_t bo_wire_chain_start(const struct bo_loss *loss, uint32_t draw);
 
 /* --- flows ------------------------------------------------------------------------------------ */
 
@@ -144,10 +146,12 @@ uint64_t bo_wire_charge(const struct bo_impair *im, size_t len);
  * Return: when its last bit is out */
 int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t at_ns,
 			 size_t len);
+/** bo_wire_follow() - a packet that the transmitter has not sent goes at @due_ns: nothing before that */
+void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t due_ns);
 /** bo_wire_slot() - the slot that takes a packet that could go at @at_ns */
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
 		     int64_t at_ns, size_t len);
-/** bo_wire_pace_change() - transmitter and slots begin anew; a trace that is the same goes on */
+/** bo_wire_pace_change() - the transmitter begins anew; a trace, or slots, that are the same go on */
 void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
 			 const struct bo_impair *after, int64_t now_ns);
 

@@ -17,8 +17,8 @@
  * retransmitted FIN belongs to it too.
  *
  * A flow is found by a 64-bit hash of addresses and ports: two of 100,000 share one with a
- * probability of 3e-10, and then they share their memory.  Ordinals are counted in 2^16 counters
- * found by a hash of their names; names that share one have gaps in their ordinals.
+ * probability of 3e-10, and then they share their memory.  Ordinals are counted per name in a table
+ * of ORDINALS; names beyond some ten thousand share counters, and have gaps in their ordinals.
  *
  * Owns: the table.  Threads: one (both directions of a wire are one thread's).  Privilege: none. */
 #include <netinet/in.h>
@@ -29,16 +29,23 @@
 #include "wire-internal.h"
 
 #define ORDINALS (UINT32_C(1) << 16)
+#define PROBES 16
 #define SWEEP 64
 
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 #define TCP_SEQ 4
 
+/** struct ordinal - how many connections there were of a name */
+struct ordinal {
+	uint64_t name; /* 0: free */
+	uint32_t count;
+};
+
 struct bo_wire_flows {
 	struct bo_wire_flow *flows;
 	uint32_t *buckets; /* first flow of each, plus one */
-	uint32_t *ordinals;
+	struct ordinal *ordinals;
 	uint32_t count;
 	uint32_t hand; /* of the clock that looks for room */
 	uint64_t begun;
@@ -101,10 +108,8 @@ static struct ends ends_of(const struct bo_wire_packet *packet)
 		return e;
 	e.source = address(packet->source, packet->addr_len);
 	e.target = address(packet->target, packet->addr_len);
-	if (packet->has_l4) {
-		e.source_port = packet->source_port;
-		e.target_port = packet->target_port;
-	}
+	e.source_port = packet->source_port; /* 0 where there are none */
+	e.target_port = packet->target_port;
 	return e;
 }
 
@@ -137,6 +142,25 @@ static uint32_t tcp_sequence(const struct bo_wire_packet *packet)
 	return seq; /* only ever compared */
 }
 
+/** ordinal_of() - the counter of a name; @take: one that is free if there is none yet, or else that of
+ * another name;  Return: NULL only without @take */
+static struct ordinal *ordinal_of(struct bo_wire_flows *t, uint64_t name, bool take)
+{
+	struct ordinal *o;
+
+	name += !name;
+	for (uint32_t i = 0; i < PROBES; i++) {
+		o = &t->ordinals[(name + i) % ORDINALS];
+		if (o->name != name && o->name)
+			continue;
+		if (!o->name && !take)
+			return NULL;
+		o->name = name;
+		return o;
+	}
+	return take ? &t->ordinals[name % ORDINALS] : NULL;
+}
+
 /** begin() - name the flow that begins with @packet */
 static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow, const struct ends *e,
 		  const struct bo_wire_packet *packet)
@@ -155,9 +179,9 @@ static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow, const stru
 		return;
 	}
 	if (syn == (TCP_SYN | TCP_ACK) ||
-	    (syn != TCP_SYN && !t->ordinals[forth % ORDINALS] && t->ordinals[back % ORDINALS]))
+	    (syn != TCP_SYN && !ordinal_of(t, forth, false) && ordinal_of(t, back, false)))
 		name = back;
-	flow->id = bo_mix64(name + bo_mix64(t->ordinals[name % ORDINALS]++));
+	flow->id = bo_mix64(name + bo_mix64(ordinal_of(t, name, true)->count++));
 }
 
 static uint32_t *bucket_of(struct bo_wire_flows *t, uint64_t tag)

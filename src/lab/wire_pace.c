@@ -91,6 +91,21 @@ static void trace_skip(struct bo_wire_pace *pace, const struct bo_trace *trace, 
 	pace->trace_next = low;
 }
 
+/** trace_rewind() - to the first chance after @now_ns, which may lie before those that are taken.
+ * Asks nothing of the place in the trace: whoever lends it may have put another one there */
+static void trace_rewind(struct bo_wire_pace *pace, const struct bo_trace *trace, int64_t now_ns)
+{
+	int64_t period_ns = (int64_t)trace->at_ms[trace->count - 1] * BO_NSEC_PER_MSEC;
+	int64_t ahead_ns = pace->trace_base_ns - now_ns;
+
+	if (ahead_ns > 0)
+		pace->trace_base_ns -= (ahead_ns + period_ns - 1) / period_ns * period_ns;
+	pace->trace_next = 0;
+	pace->chance_ns = now_ns;
+	pace->left = 0;
+	trace_skip(pace, trace, now_ns);
+}
+
 static void trace_advance(struct bo_wire_pace *pace, const struct bo_trace *trace)
 {
 	pace->chance_ns = trace_time(pace, trace, pace->trace_next);
@@ -130,6 +145,16 @@ int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, 
 	return im->rate_bps ? rate_send(pace, im, at_ns, len) : at_ns;
 }
 
+void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t due_ns)
+{
+	pace->free_ns = max64(pace->free_ns, due_ns);
+	if (im->trace && due_ns >= pace->chance_ns) {
+		pace->chance_ns = due_ns;
+		pace->left = 0;
+		trace_skip(pace, im->trace, due_ns);
+	}
+}
+
 /* --- slots ------------------------------------------------------------------------------------ */
 
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
@@ -154,19 +179,30 @@ int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint
 	return pace->slot_ns;
 }
 
+static bool slots_differ(const struct bo_slot *a, const struct bo_slot *b)
+{
+	return a->min_ns != b->min_ns || a->max_ns != b->max_ns || a->packets != b->packets ||
+	       a->bytes != b->bytes;
+}
+
 void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
 			 const struct bo_impair *after, int64_t now_ns)
 {
 	pace->free_ns = now_ns;
 	pace->rest = 0;
-	if (after->trace && after->trace != before->trace) {
+	if (after->trace && after->trace == before->trace) {
+		trace_rewind(pace, after->trace, now_ns);
+	} else if (after->trace) {
 		pace->trace_base_ns = pace->chance_ns = now_ns;
 		pace->trace_next = 0;
 		pace->left = 0;
 	}
-	if (after->slot.max_ns) {
+	if (slots_differ(&before->slot, &after->slot)) {
 		pace->slot_ns = now_ns;
 		pace->slot_packets = after->slot.packets ? after->slot.packets : INT64_MAX;
 		pace->slot_bytes = after->slot.bytes ? after->slot.bytes : INT64_MAX;
+	} else if (before->delay_ns - after->delay_ns > after->slot.max_ns) {
+		/* The same slots go on, but not at the end of a delay that is no more. */
+		pace->slot_ns = max64(now_ns, pace->slot_ns - before->delay_ns + after->delay_ns);
 	}
 }

@@ -2,8 +2,7 @@
 /* sys/netem_encode.c — an impairment as the options of the netem qdisc.
  *
  * One rule governs the encoder: every message states the *whole* impairment, because netem keeps what
- * a change does not mention. How each part is taken off again (net/sched/sch_netem.c, the same from
- * 4.15 to 6.18):
+ * a change does not mention. How each part is taken off again (net/sched/sch_netem.c of 4.19 and 6.18):
  *   delay, jitter, limit, loss, duplicate, gap: in struct tc_netem_qopt, which is always there
  *   correlations, reorder, corrupt, rate, slot: by an attribute full of zeroes
  *   loss model: by leaving the attribute out

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
@@ -142,6 +143,102 @@ static void bad_indices(void)
 			CHECK(code != 0 || (op == KP_NODE_KILL && index == 1), "op %u index %d: %d",
 			      op, index, code);
 		}
+	close(sock);
+	waitpid(pid, &status, 0);
+	CHECK(status == 0, "the keeper ended with %x", status);
+}
+
+/* ---- impairments ---- */
+
+struct impair_msg {
+	struct kp_req req;
+	struct bo_impair im;
+	struct bo_dist_table table;
+} __attribute__((packed));
+
+#define WITHOUT_TABLE offsetof(struct impair_msg, table)
+
+/* What a keeper that was asked in good faith says: done, or that this lab's links are wires. */
+static bool is_taken(int code)
+{
+	return code == 0 || code == EOPNOTSUPP;
+}
+
+static void expect_malformed(int sock, const struct impair_msg *msg, size_t len, const char *what)
+{
+	int code = ask_raw(sock, msg, len, -1);
+
+	CHECK(code == EBADMSG, "%s: %d", what, code);
+}
+
+static void hostile_fields(int sock, const struct impair_msg *good)
+{
+	/* Whatever byte comes instead of one of a good impairment: an answer, and a keeper that lives. */
+	for (size_t at = 0; at < sizeof(good->im); at++)
+		for (int byte = 0; byte < 256; byte += 85) {
+			struct impair_msg msg = *good;
+
+			((unsigned char *)&msg.im)[at] = (unsigned char)byte;
+			(void)ask_raw(sock, &msg, sizeof(msg), -1);
+			(void)ask_raw(sock, &msg, WITHOUT_TABLE, -1);
+		}
+}
+
+static void hostile_impairments(void)
+{
+	struct lab_up_msg up = { .req = { .op = KP_LAB_UP },
+				 .lab = { .nnodes = 2, .nlinks = 1, .seed = 7 },
+				 .nodes = { { .name = "client" }, { .name = "svc" } },
+				 .links = { { 0, 1 } } };
+	const struct impair_msg good = { .req = { .op = KP_LINK_IMPAIR },
+					 .im = { .delay_ns = 2000, .jitter_ns = 1000 } };
+	struct impair_msg msg = good;
+	pid_t pid;
+	int sock = raw_keeper(&pid), status, code;
+
+	say_hello(sock);
+	CHECK(ask_raw(sock, &up, sizeof(up), -1) == 0, "lab");
+	code = ask_raw(sock, &msg, WITHOUT_TABLE, -1);
+	CHECK(is_taken(code), "an impairment: %d", code);
+
+	/* A table travels behind; the sender's pointer to it is no matter, and none of it may be missing or extra. */
+	msg.im.dist = BO_DIST_TABLE;
+	msg.im.table = (const void *)1;
+	memset(&msg.table, 0x80, sizeof(msg.table)); /* extreme, but numbers */
+	code = ask_raw(sock, &msg, sizeof(msg), -1);
+	CHECK(is_taken(code), "a table: %d", code);
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "no table");
+	expect_malformed(sock, &msg, sizeof(msg) - 1, "a table cut short");
+	msg.im.dist = BO_DIST_NORMAL;
+	expect_malformed(sock, &msg, sizeof(msg), "a table that nobody asked for");
+	code = ask_raw(sock, &msg, WITHOUT_TABLE, -1);
+	CHECK(is_taken(code), "a pointer that nobody looks at: %d", code);
+	msg.im.dist = (enum bo_dist)BO_DIST_COUNT;
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "an unknown distribution");
+
+	msg = good;
+	expect_malformed(sock, &msg, WITHOUT_TABLE - 1, "an impairment cut short");
+	msg.im.trace = (const void *)8;
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "a trace");
+	msg = good;
+	memset((char *)&msg.im + offsetof(struct bo_impair, blackhole), 2, 1);
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "a bool of 2");
+	msg = good;
+	memset((char *)&msg.im + offsetof(struct bo_impair, in_order), 0xff, 1);
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "a bool of 255");
+	msg = good;
+	msg.im.loss.model = (enum bo_loss_model)99;
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "an unknown loss model");
+	msg = good;
+	msg.im.loss.random.ppm = BO_PPM_ALL + 1;
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "more than all");
+	msg = good;
+	msg.req.arg = BO_DIR_COUNT;
+	expect_malformed(sock, &msg, WITHOUT_TABLE, "a third direction");
+	hostile_fields(sock, &good);
+
+	code = ask_raw(sock, &good, WITHOUT_TABLE, -1);
+	CHECK(is_taken(code), "after all that: %d", code);
 	close(sock);
 	waitpid(pid, &status, 0);
 	CHECK(status == 0, "the keeper ended with %x", status);
@@ -338,6 +435,7 @@ int main(int argc, char **argv)
 	static const struct labkit_test tests[] = {
 		{ "garbage", garbage },
 		{ "bad_indices", bad_indices },
+		{ "hostile_impairments", hostile_impairments },
 		{ "open_process", open_process },
 		{ "sudo", sudo },
 		{ "ordinary_user", ordinary_user },

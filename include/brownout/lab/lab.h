@@ -40,6 +40,7 @@ struct bo_lab_node_conf {
  * @client_netns: the conductor's namespace, also where the caller is at home; [borrowed: as long as the lab]
  * @hangup_fd: when this one hangs up, waiting for a node's start is given up; or -1
  * @user: whom nodes run as
+ * @seed: [NETEM] of the fates of packets, where the kernel's netem takes one; 0: the kernel's own
  */
 struct bo_lab_conf {
 	const struct bo_lab_node_conf *nodes;
@@ -52,6 +53,7 @@ struct bo_lab_conf {
 	int hangup_fd;
 	struct bo_user user;
 	struct bo_cgroups cgroups;
+	uint64_t seed;
 };
 
 /** bo_lab_new() - check and copy @conf; makes nothing.  -EINVAL with what is wrong */
