@@ -20,13 +20,13 @@ if case == "reset" then
 	t:during("fault", link:reset { port = 5432 })
 	t:budget "must errors.ratio <= 1% within 2s of fault sustained for 2s"
 elseif case == "connect-timeout" then
-	-- The pool is emptied once, and nothing can be dialled afterwards.
-	t:during("fault", link:reset { port = 5432 }, link:syn_drop { port = 5432 })
+	-- Nothing can be dialled any more, and then the pool is emptied.
+	t:during("fault", link:syn_drop { port = 5432 }, link:reset { port = 5432 })
 	t:budget "latency.max <= 1.25s in fault"
 elseif case == "second-statement" then
 	t:during("fault", link:reset { port = 5432, contains = "GET", occurrence = 2, connections = "new" }, link:reset { port = 5432 })
 elseif case == "refuse" then
-	t:during("fault", link:reset { port = 5432 }, link:refuse { port = 5432, toward = db })
+	t:during("fault", link:refuse { port = 5432, toward = db }, link:reset { port = 5432 })
 elseif case == "cut" then
 	t:during("fault", link:data_limit("100B", { port = 5432, toward = orders }))
 elseif case == "close" then
