@@ -55,6 +55,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/wake.h"
+#include "brownout/sys/process.h"
 #include "brownout/sys/tun.h"
 #include "wire-internal.h"
 #include "wire_rules.h"
@@ -64,6 +65,8 @@
 #define WIRE_BATCH 64
 #define WIRE_FRAMES_PER_FLUSH 32
 #define WIRE_BYTES_PER_FLUSH 65536
+/* The shortest there is. */
+#define WIRE_SLICE_NS (BO_NSEC_PER_MSEC / 10)
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
@@ -372,6 +375,7 @@ static void *wire_main(void *arg)
 	struct bo_wire *wire = arg;
 
 	prctl(PR_SET_NAME, "bo-wire");
+	bo_thread_slice(WIRE_SLICE_NS);
 	while (wire_turn(wire))
 		;
 	/* Nobody may wait for a thread that is not there any more. */

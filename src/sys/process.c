@@ -233,6 +233,22 @@ void bo_fds_limit_restore(void)
 		(void)setrlimit(RLIMIT_NOFILE, &found_fds);
 }
 
+void bo_thread_slice(int64_t slice_ns)
+{
+	/* struct sched_attr of linux/sched/types.h, which clashes with <sched.h>. */
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { .size = sizeof(attr),
+		   .nice = getpriority(PRIO_PROCESS, 0),
+		   .runtime = (uint64_t)slice_ns };
+
+	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
 void bo_signals_default(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };

@@ -311,6 +311,35 @@ static void wire_moves_frames_both_ways(void **state)
 	rig_down(&rig);
 }
 
+/* The largest packets that there are, of a device with a large MTU: whole, late, and among the cut. */
+static void wire_carries_the_largest_packets(void **state)
+{
+	static const struct bo_impair cases[] = { { 0 },
+						  { .delay_ns = MS },
+						  { .loss.random.ppm = 1 } };
+	static const size_t sizes[] = { 9000, 65535, BO_WIRE_FRAME_MAX - BO_WIRE_HDR_LEN };
+	static uint8_t out[BO_WIRE_FRAME_MAX], in[BO_WIRE_FRAME_MAX];
+
+	(void)state;
+	for (size_t c = 0; c < 9; c++) {
+		size_t len = BO_WIRE_HDR_LEN + sizes[c % 3];
+		struct pollfd p = { .events = POLLIN };
+		struct rig rig;
+
+		rig_up(&rig, 1);
+		p.fd = rig.near[1];
+		impair(&rig, BO_DIR_A_TO_B, cases[c / 3]);
+		for (size_t i = BO_WIRE_HDR_LEN; i < len; i++)
+			out[i] = (uint8_t)(i * 13 + c);
+		out[BO_WIRE_HDR_LEN] = 0x45;
+		assert_int_equal(send(rig.near[0], out, len, 0), len);
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		assert_int_equal(recv(rig.near[1], in, sizeof(in), 0), len);
+		assert_memory_equal(in, out, len);
+		rig_down(&rig);
+	}
+}
+
 static void wire_delays_one_direction(void **state)
 {
 	struct rig rig;
@@ -610,6 +639,7 @@ int main(void)
 		cmocka_unit_test(limit_drops_the_tail),
 		cmocka_unit_test(change_retimes_what_is_queued),
 		cmocka_unit_test(wire_moves_frames_both_ways),
+		cmocka_unit_test(wire_carries_the_largest_packets),
 		cmocka_unit_test(wire_delays_one_direction),
 		cmocka_unit_test(wire_loses_the_same_packets_for_the_same_seed),
 		cmocka_unit_test(wire_blackhole_drops_the_queue_too),

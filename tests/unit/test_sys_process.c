@@ -13,9 +13,11 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,6 +154,41 @@ static void a_clean_slate(void **state)
 	assert_int_equal(status, 0);
 }
 
+/** slice_ns() - of this thread, as sched_getattr(2) says it; 0 before Linux 6.12 */
+static uint64_t slice_ns(void)
+{
+	uint64_t attr[6] = { 0 }; /* struct sched_attr: the fourth is sched_runtime */
+
+	assert_int_equal(syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0), 0);
+	return attr[3];
+}
+
+static void a_short_slice(void **state)
+{
+	const struct sched_param none = { 0 };
+	uint64_t before = slice_ns();
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (!before)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		bool ok;
+
+		bo_thread_slice(123000);
+		ok = slice_ns() == 123000 && sched_getscheduler(0) == SCHED_OTHER;
+		/* It outlives a change of policy. */
+		ok = ok && sched_setscheduler(0, SCHED_BATCH, &none) == 0 &&
+		     sched_setscheduler(0, SCHED_OTHER, &none) == 0 && slice_ns() == 123000;
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(slice_ns(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +198,7 @@ int main(void)
 		cmocka_unit_test(one_that_proc_hides_is_alive),
 		cmocka_unit_test(exit_codes_come_as_waitpid_gives_them),
 		cmocka_unit_test(a_clean_slate),
+		cmocka_unit_test(a_short_slice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

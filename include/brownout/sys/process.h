@@ -46,6 +46,10 @@ BO_NODISCARD int bo_process_id_of(pid_t pid, struct bo_process_id *ret, bool *re
 
 /** bo_fds_close_from() - close every descriptor >= @first (close_range(2), or /proc/self/fd before 5.9) */
 void bo_fds_close_from(int first);
+/** bo_thread_slice() - ask the fair scheduler for turns of @slice_ns (0.1 … 100 ms) for the calling thread: it gets its
+ * share in smaller pieces, hence sooner (sched_setattr(2), Linux 6.12; without effect before).  Needs no privilege */
+void bo_thread_slice(int64_t slice_ns);
+
 /** bo_fds_limit_raise() - take all the descriptors that getrlimit(2)'s hard limit allows; no privilege is needed */
 void bo_fds_limit_raise(void);
 /** bo_fds_limit_restore() - back to the soft limit that bo_fds_limit_raise() found, for a program that is not ours */
