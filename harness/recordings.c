@@ -67,14 +67,14 @@ static int load_one(const struct bo_plan *plan, size_t i, struct bo_replay **ret
 	if (snprintf(path, sizeof(path), "%s/links/%s", plan->replay_dir, name) >=
 	    (int)sizeof(path))
 		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_HARNESS,
-				  "--replay: a path too long");
+				  "brownout run: --replay: a path too long");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
-		return bo_err_errno(err, BO_SUBSYS_HARNESS, "--replay: %s", path);
+		return bo_err_errno(err, BO_SUBSYS_HARNESS, "brownout run: --replay: %s", path);
 	rc = bo_replay_load(ret, fd, path, err);
-	return rc < 0 ? bo_err_wrap(err, "--replay") : 0;
+	return rc < 0 ? bo_err_wrap(err, "brownout run: --replay") : 0;
 }
 
 int bo_recordings_check(const struct bo_plan *plan, struct bo_err *err)
@@ -94,7 +94,7 @@ int bo_recordings_check(const struct bo_plan *plan, struct bo_err *err)
 		return 0;
 	return bo_err_set(
 		err, ENOENT, BO_SUBSYS_HARNESS,
-		"--replay: expected the folder of a run with recordings of these links, found none in "
+		"brownout run: --replay: expected the folder of a run with recordings of these links, found none in "
 		"%s/links; a run with --record makes them",
 		plan->replay_dir);
 }

@@ -10,10 +10,10 @@
 #include "harness/attach_check.h"
 #include "harness/timeline.h"
 
-/* Descriptors of the lab in this process, at most: a link has two TUN queues, two probe sockets with their timers and a recording, a
- * node its cgroup's files twice, its log, its memory and a probe's connection. */
+/* Descriptors of the lab in this process, at most: a link has two TUN queues, two probe sockets with their timers and a
+ * recording, a node its cgroup's files twice, its log, its memory, its name server's sockets and a probe's connection. */
 #define FDS_PER_LINK 10
-#define FDS_PER_NODE 16
+#define FDS_PER_NODE 18
 
 static int check_fds(const struct bo_plan *plan, struct bo_err *err)
 {

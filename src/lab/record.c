@@ -68,7 +68,8 @@ struct bo_record {
 	_Atomic bool closed; /* no more is taken */
 	bool rung;
 	uint64_t missed_since[BO_DIR_COUNT]; /* the wire's */
-	_Atomic uint64_t seen[BO_DIR_COUNT], missed[BO_DIR_COUNT], beyond;
+	_Atomic uint64_t seen[BO_DIR_COUNT], missed[BO_DIR_COUNT];
+	_Atomic uint64_t beyond; /* counted on both sides */
 	_Atomic uint64_t written;
 	_Atomic int64_t bytes;
 	_Atomic bool full;
@@ -130,7 +131,7 @@ void bo_record_put(struct bo_record *r, enum bo_dir dir, int64_t now_ns,
 		e.copy = *copy;
 	count(&r->seen[dir], packets);
 	if (atomic_load_explicit(&r->closed, memory_order_relaxed)) {
-		count(&r->beyond, packets);
+		atomic_fetch_add_explicit(&r->beyond, packets, memory_order_relaxed);
 		return;
 	}
 	e.size = (uint32_t)((sizeof(e) + e.cap_len + ALIGN - 1) & ~(size_t)(ALIGN - 1));
@@ -258,7 +259,7 @@ static void drain(struct bo_record *r)
 	for (; head != tail; head += e.size) {
 		ring_out(r, head, &e, sizeof(e));
 		if (closing(r)) {
-			count(&r->beyond, e.packets);
+			atomic_fetch_add_explicit(&r->beyond, e.packets, memory_order_relaxed);
 		} else {
 			ring_out(r, head + sizeof(e), r->data, e.cap_len);
 			errno = 0;

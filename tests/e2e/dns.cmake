@@ -6,4 +6,8 @@ if(BROWNOUT_GO)
 		set_tests_properties(e2e.dns.${case} PROPERTIES LABELS e2e TIMEOUT 90
 			ENVIRONMENT "BROWNOUT=$<TARGET_FILE:brownout>;SERVICES=${PROJECT_BINARY_DIR}/services")
 	endforeach()
+	# with veth and netem, where the keeper goes another way
+	brownout_uml_test(NAME dns.answers TIMEOUT 150
+		COMMAND ${CMAKE_COMMAND} -E env BROWNOUT=$<TARGET_FILE:brownout> SERVICES=${PROJECT_BINARY_DIR}/services
+			${CMAKE_CURRENT_SOURCE_DIR}/dns/dns.sh answers)
 endif()

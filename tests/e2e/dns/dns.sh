@@ -42,11 +42,12 @@ case_answers() {
 }
 case_slow() {
 	run slow
-	confirmed
+	# a machine that has other things to do wakes the server late, and the fault says so
+	faults 'all(f["confirm"] == "ok" or "went only after" in f["reason"] for f in faults)'
 	for by in go libc; do
 		# not before the fault, all the while, and not after it
 		lookups "^$by db: ${both}[0-9]{1,2}\$" 5
-		lookups "^$by db: $both(3|4|5)[0-9]{2}\$" 10
+		lookups "^$by db: ${both}([3-9][0-9]{2}|[0-9]{4})\$" 10
 	done
 }
 case_timeout() {
