@@ -4,15 +4,13 @@
  * Theory of operation: set-up is sequential (lab, nodes in order, samplers detected).  Then t0 is fixed a moment ahead
  * and everything that is timed is due at t0 plus a planned offset: the load threads get their windows, the main
  * thread walks the schedule.  The main thread does nothing that lasts: what must be waited for (a node that gets
- * ready) is waited for in steps that call idle(), so Ctrl-C, a dying keeper and the status line go on meanwhile.
+ * ready) is waited for in steps that call bo_conductor_idle(), so Ctrl-C, a dying keeper and the status line go on meanwhile.
  * Whatever ends the run early goes through the same revert, stop, judge path as its planned end. */
-#include "harness/conductor.h"
+#include "harness/conductor-internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,221 +21,17 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
-#include "brownout/base/clock.h"
 #include "brownout/base/units.h"
 #include "brownout/census.h"
-#include "brownout/fault/fault.h"
-#include "brownout/load/load.h"
-#include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
-#include "harness/early.h"
-#include "harness/attachctl.h"
-#include "harness/evidence.h"
-#include "harness/guards.h"
-#include "harness/labctl.h"
-#include "harness/recordings.h"
 #include "harness/status.h"
-#include "harness/timeline.h"
 
 #define T0_AHEAD_NS (50 * BO_NSEC_PER_MSEC)
-#define TICK_NS (20 * BO_NSEC_PER_MSEC)
-#define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
-#define LATE_NS (100 * BO_NSEC_PER_MSEC)
-#define DRAIN_NS (2 * BO_NSEC_PER_SEC)
 #define GUARD_GAP_NS (250 * BO_NSEC_PER_MSEC)
-
-struct conductor {
-	struct bo_keeper *keeper;
-	const struct bo_machine *machine;
-	const struct bo_plan *plan;
-	struct bo_run *run;
-	struct bo_labctl *lab;
-	struct bo_sampler *sampler;
-	struct bo_evidence *evidence;
-	struct bo_guards *guards;
-	struct bo_recordings *recordings;
-	struct bo_early *early;
-	struct bo_load **loads;
-	struct bo_fault_set faults;
-	bool faults_ready;
-	struct bo_timeline timeline;
-	int sigfd;
-	int64_t began_ns;
-	int64_t t0_ns; /* 0 until fixed */
-	int64_t shown_ns;
-	enum bo_phase phase;
-	int64_t reverted_ns; /* when the last fault was off, after t0 */
-	bool over;
-	bool tick_failed;
-};
-
-static int64_t since_t0(const struct conductor *c)
-{
-	int64_t now = bo_now_ns();
-
-	/* t0 is fixed a moment ahead: what fails in between did so at 0 */
-	return !c->t0_ns ? INT64_MIN : now > c->t0_ns ? now - c->t0_ns : 0;
-}
-
-/* a line for the person who watches, and the same in the run's timeline */
-static void note(struct conductor *c, enum bo_event_kind kind, int node, const char *fmt, ...)
-	BO_PRINTF(4, 5);
-
-static void note(struct conductor *c, enum bo_event_kind kind, int node, const char *fmt, ...)
-{
-	int64_t t = since_t0(c);
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	bo_status_note(t, "%s%s", kind == BO_EVENT_PROBLEM ? "PROBLEM: " : "", text);
-	bo_run_event(c->run, t == INT64_MIN ? 0 : t, kind, node, "%s", text);
-}
-
-static const char *keep_text(struct conductor *c, const char *text)
-{
-	const char *kept = bo_arena_strdup(&c->run->arena, text);
-
-	return kept ? kept : "out of memory";
-}
-
-static void halt(struct conductor *c, const char *why)
-{
-	c->run->abort_reason = keep_text(c, why);
-	c->over = true;
-	note(c, BO_EVENT_NOTE, -1, "%s: taking everything back", why);
-}
-
-static void check_signals(struct conductor *c)
-{
-	struct signalfd_siginfo si;
-	bool was_over = c->over;
-
-	while (read(c->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		char text[96];
-
-		if (was_over) {
-			/* the second Ctrl-C: the keeper takes everything back when our end of the socket closes */
-			bo_status_clear();
-			_exit(bo_outcome_exit(BO_ABORTED));
-		}
-		if (c->over)
-			continue; /* a terminal that closes, a runner that cancels: what comes at once is one wish */
-		snprintf(text, sizeof(text), "interrupted by SIG%s",
-			 sigabbrev_np((int)si.ssi_signo));
-		halt(c, text);
-	}
-}
-
-static void check_guards(struct conductor *c)
-{
-	struct bo_guards_view view = { .phase = c->phase,
-				       .loads = c->loads,
-				       .sampler = c->sampler };
-	char text[512];
-
-	view.t_ns = since_t0(c);
-	if (c->over || !c->guards || !c->t0_ns || bo_now_ns() < c->t0_ns)
-		return;
-	if (bo_guards_look(c->guards, &view, text, sizeof(text)))
-		halt(c, text);
-}
-
-/* Called wherever something is waited for, so that they are kept in set-up and in a slow revert, too. */
-static void check_limits(struct conductor *c)
-{
-	char limit[BO_UNIT_BUF], text[96];
-
-	check_guards(c);
-	if (c->over || !c->plan->limit_ns || bo_now_ns() - c->began_ns < c->plan->limit_ns)
-		return;
-	snprintf(text, sizeof(text), "it took longer than the --timeout of %s",
-		 bo_format_duration(c->plan->limit_ns, limit));
-	halt(c, text);
-}
-
-static void sum_live(struct conductor *c, struct bo_status_view *v)
-{
-	if (!c->plan->loads.len)
-		return;
-	v->offered_per_s = v->done_per_s = v->errors_per_s = v->inflight = 0;
-	for (size_t i = 0; i < c->plan->loads.len; i++) {
-		struct bo_load_live l = { 0 };
-
-		if (!c->loads[i])
-			continue;
-		bo_load_live(c->loads[i], &l);
-		v->offered_per_s += l.offered_per_s;
-		v->done_per_s += l.done_per_s;
-		v->errors_per_s += l.errors_per_s;
-		v->inflight += (double)l.inflight;
-		if (l.done_per_s > 0 && !((double)l.p99_ns / 1e6 < v->p99_ms))
-			v->p99_ms = (double)l.p99_ns / 1e6;
-	}
-}
-
-static void list_active(const struct conductor *c, char *buf, size_t size)
-{
-	size_t at = 0;
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < c->faults.nfaults && at < size; i++)
-		if (c->faults.faults[i].active)
-			at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? ", " : "",
-					       c->plan->faults.items[i].id);
-}
-
-static void show(struct conductor *c)
-{
-	struct bo_status_view v = { .phase = bo_phase_name(c->phase),
-				    .p99_ms = NAN,
-				    .done_per_s = NAN,
-				    .goroutines = NAN,
-				    .memory_bytes = NAN,
-				    .faults = "" };
-	int64_t now = bo_now_ns();
-	char faults[256] = "";
-
-	if (!c->t0_ns || now < c->t0_ns || now - c->shown_ns < SHOW_EVERY_NS)
-		return;
-	c->shown_ns = now;
-	v.elapsed_ns = now - c->t0_ns;
-	v.total_ns = bo_plan_total(c->plan);
-	v.phase_elapsed_ns = v.elapsed_ns - bo_plan_phase_start(c->plan, c->phase);
-	v.phase_length_ns = c->plan->phase_ns[c->phase];
-	sum_live(c, &v);
-	for (size_t i = 1; i < c->plan->nodes.len; i++) {
-		if (c->plan->nodes.items[i].role != BO_ROLE_SUBJECT)
-			continue;
-		v.goroutines = bo_sampler_latest(c->sampler, BO_SERIES_GOROUTINES, (int)i);
-		v.memory_bytes = bo_sampler_latest(c->sampler, BO_SERIES_MEMORY, (int)i);
-		if (isnan(v.memory_bytes))
-			v.memory_bytes = bo_sampler_latest(c->sampler, BO_SERIES_RSS, (int)i);
-		break;
-	}
-	list_active(c, faults, sizeof(faults));
-	v.faults = faults;
-	bo_status_show(&v);
-}
-
-static int idle(void *self, struct bo_err *err)
-{
-	struct conductor *c = self;
-
-	check_signals(c);
-	check_limits(c);
-	if (c->over)
-		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s",
-				  c->run->abort_reason ? c->run->abort_reason : "the run is over");
-	show(c);
-	return 0;
-}
 
 static void pid_changed(void *self, int node, pid_t pid)
 {
-	struct conductor *c = self;
+	struct bo_conductor *c = self;
 
 	if (c->sampler)
 		bo_sampler_set_pid(c->sampler, node, pid);
@@ -247,7 +41,7 @@ static void pid_changed(void *self, int node, pid_t pid)
 
 		if (c->loads[i] && c->plan->loads.items[i].node == node && root >= 0 &&
 		    bo_load_set_root(c->loads[i], root, &err) < 0)
-			note(c, BO_EVENT_PROBLEM, node, "%s", err.msg);
+			bo_conductor_note(c, BO_EVENT_PROBLEM, node, "%s", err.msg);
 	}
 }
 
@@ -264,7 +58,7 @@ static void describe_end(int status, char how[128])
 
 static void node_ended(void *self, int node, const struct bo_node_state *state, bool asked)
 {
-	struct conductor *c = self;
+	struct bo_conductor *c = self;
 	const struct bo_node_spec *spec = &c->plan->nodes.items[node];
 	struct bo_hands *hands = bo_labctl_hands(c->lab);
 	struct bo_mem_stat mem = { .oom_kills = -1 };
@@ -273,7 +67,7 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 
 	describe_end(state->exit_status, how);
 	if (asked) {
-		note(c, BO_EVENT_NODE, node, "%s %s, as asked", spec->name, how);
+		bo_conductor_note(c, BO_EVENT_NODE, node, "%s %s, as asked", spec->name, how);
 		return;
 	}
 	if (hands->memory_stat(hands->self, node, &mem, &ignored) == 0 && mem.oom_kills > 0)
@@ -282,18 +76,19 @@ static void node_ended(void *self, int node, const struct bo_node_state *state, 
 			 mem.oom_kills == 1 ? "" : "s");
 	if (!c->t0_ns) /* reported by who waits for it to be ready, or by check_running() */
 		return;
-	note(c, spec->role == BO_ROLE_SUBJECT ? BO_EVENT_NODE : BO_EVENT_PROBLEM, node,
-	     "%s %s, though no fault asked it to (see nodes/%s.log)", spec->name, how, spec->name);
+	bo_conductor_note(c, spec->role == BO_ROLE_SUBJECT ? BO_EVENT_NODE : BO_EVENT_PROBLEM, node,
+			  "%s %s, though no fault asked it to (see nodes/%s.log)", spec->name, how,
+			  spec->name);
 	if (spec->role == BO_ROLE_SUBJECT && !c->run->failure) {
 		char text[256], at[BO_UNIT_BUF];
 
 		snprintf(text, sizeof(text), "%s %s at +%s in phase %s", spec->name, how,
-			 bo_format_duration(since_t0(c), at), bo_phase_name(c->phase));
-		c->run->failure = keep_text(c, text);
+			 bo_format_duration(bo_conductor_since_t0(c), at), bo_phase_name(c->phase));
+		c->run->failure = bo_conductor_keep(c, text);
 	}
 }
 
-static int open_signals(struct conductor *c, struct bo_err *err)
+static int open_signals(struct bo_conductor *c, struct bo_err *err)
 {
 	sigset_t set;
 
@@ -313,7 +108,7 @@ static int open_signals(struct conductor *c, struct bo_err *err)
 static int open_process(void *self, int node, pid_t pid, struct bo_census_source *ret,
 			struct bo_err *err)
 {
-	struct conductor *c = self;
+	struct bo_conductor *c = self;
 	struct bo_process_files files;
 	int r = bo_keeper_open_process(c->keeper, node, pid, &files, err);
 
@@ -324,7 +119,7 @@ static int open_process(void *self, int node, pid_t pid, struct bo_census_source
 	return r;
 }
 
-static int start_sampler(struct conductor *c, struct bo_err *err)
+static int start_sampler(struct bo_conductor *c, struct bo_err *err)
 {
 	const struct bo_sampler_opener opener = { c, open_process };
 	const struct bo_lab_view *view = bo_labctl_view(c->lab);
@@ -357,7 +152,7 @@ static int start_sampler(struct conductor *c, struct bo_err *err)
 	return r;
 }
 
-static int start_loads(struct conductor *c, struct bo_err *err)
+static int start_loads(struct bo_conductor *c, struct bo_err *err)
 {
 	struct bo_load_window windows[BO_PHASE_COUNT];
 	size_t n = bo_timeline_load_windows(c->plan, c->t0_ns, windows);
@@ -393,7 +188,7 @@ static int start_loads(struct conductor *c, struct bo_err *err)
 }
 
 /* The last word before t0: one that was ready may have ended while others were started. */
-static int check_running(struct conductor *c, struct bo_err *err)
+static int check_running(struct bo_conductor *c, struct bo_err *err)
 {
 	struct bo_hands *h = bo_labctl_hands(c->lab);
 
@@ -416,11 +211,12 @@ static int check_running(struct conductor *c, struct bo_err *err)
 	return 0;
 }
 
-static int set_up(struct conductor *c, int run_dir, int nodes_dir, struct bo_err *err)
+static int set_up(struct bo_conductor *c, int run_dir, int nodes_dir, struct bo_err *err)
 {
-	struct bo_labctl_hooks hooks = {
-		.self = c, .idle = idle, .node_ended = node_ended, .pid_changed = pid_changed
-	};
+	struct bo_labctl_hooks hooks = { .self = c,
+					 .idle = bo_conductor_idle,
+					 .node_ended = node_ended,
+					 .pid_changed = pid_changed };
 	int64_t began = bo_now_ns();
 	char took[BO_UNIT_BUF];
 	int r;
@@ -434,11 +230,12 @@ static int set_up(struct conductor *c, int run_dir, int nodes_dir, struct bo_err
 		return r;
 	snprintf(c->run->driver, sizeof(c->run->driver), "%s", bo_labctl_view(c->lab)->link_driver);
 	if (bo_plan_attached(c->plan)) {
-		note(c, BO_EVENT_NOTE, -1,
-		     "attached to running services (driver %s): faults on links are confirmed by the "
-		     "services' own packets, how long each was held here and whether it was let go; "
-		     "nothing was measured at their peers",
-		     c->run->driver);
+		bo_conductor_note(
+			c, BO_EVENT_NOTE, -1,
+			"attached to running services (driver %s): faults on links are confirmed by the "
+			"services' own packets, how long each was held here and whether it was let go; "
+			"nothing was measured at their peers",
+			c->run->driver);
 	} else {
 		bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",
 			       bo_format_duration(bo_now_ns() - began, took), c->plan->nodes.len,
@@ -471,197 +268,7 @@ static int set_up(struct conductor *c, int run_dir, int nodes_dir, struct bo_err
 	return r < 0 ? r : check_running(c, err);
 }
 
-/* Load keeps to the clock.  A phase that waited for a node to come back, for most of its time, is not what was asked
- * for: what is measured in it, and in the one before, is something else. */
-static void check_late(struct conductor *c, enum bo_phase phase, int64_t now)
-{
-	int64_t late = now - bo_plan_phase_start(c->plan, phase), length = c->plan->phase_ns[phase];
-	char by[BO_UNIT_BUF], of[BO_UNIT_BUF];
-
-	if (late > LATE_NS && late > length / 2)
-		note(c, BO_EVENT_PROBLEM, -1,
-		     "phase %s began %s late, and is planned for %s: taking back a fault took that long",
-		     bo_phase_name(phase), bo_format_duration(late, by),
-		     bo_format_duration(length, of));
-}
-
-/*
- * enter_phase() - from when on requests belong to @phase
- * They are due by the plan, so a phase starts by the plan: if it started when this thread woke up, the request that is
- * due first would be counted in the phase before.  Only a fault that took its time to go holds it up.
- */
-static void enter_phase(struct conductor *c, enum bo_phase phase)
-{
-	int64_t now = since_t0(c), start = bo_plan_phase_start(c->plan, phase);
-
-	if (start < c->reverted_ns)
-		start = c->reverted_ns;
-	if (c->run->phases[c->phase].start_ns != INT64_MIN &&
-	    c->run->phases[c->phase].end_ns == INT64_MIN)
-		c->run->phases[c->phase].end_ns = start;
-	c->phase = phase;
-	c->run->phases[phase].start_ns = start;
-	bo_sampler_phase(c->sampler, c->t0_ns + start);
-	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
-	bo_status_note(now, "phase %s", bo_phase_name(phase));
-	check_late(c, phase, now);
-}
-
-static void apply_fault(struct conductor *c, int i)
-{
-	const struct bo_fault_record *rec = &c->run->faults.items[i];
-	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
-	struct bo_err err = { 0 };
-
-	if (bo_fault_set_apply(&c->faults, (size_t)i, bo_now_ns(), &err) < 0)
-		note(c, BO_EVENT_PROBLEM, -1, "fault %s could not be applied: %s", spec->id,
-		     err.msg);
-	else
-		note(c, BO_EVENT_FAULT, -1, "fault on: %s",
-		     rec->requested[0] ? rec->requested : spec->id);
-}
-
-static void revert_fault(struct conductor *c, int i)
-{
-	const struct bo_fault_record *rec = &c->run->faults.items[i];
-	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
-	struct bo_err err = { 0 };
-	int r;
-
-	if (!c->faults.faults[i].active)
-		return;
-	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
-	if (bo_plan_attached(c->plan))
-		bo_attachctl_words(&c->run->faults.items[i]);
-	c->reverted_ns = since_t0(c);
-	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
-	if (r < 0 && !(c->over && err.code == EINTR)) {
-		note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1,
-		     "fault %s could not be reverted: %s", spec->id, err.msg);
-		return;
-	}
-	if (rec->confirm == BO_CONFIRM_OK)
-		note(c, BO_EVENT_FAULT, -1, "fault off: %s; confirmed: %s", spec->id,
-		     rec->achieved);
-	else
-		note(c, BO_EVENT_FAULT, -1, "fault off: %s; NOT confirmed (%s): %s", spec->id,
-		     bo_confirm_name(rec->confirm), rec->reason[0] ? rec->reason : rec->achieved);
-}
-
-static void act(struct conductor *c, const struct bo_action *a)
-{
-	switch (a->kind) {
-	case BO_ACTION_PHASE:
-		enter_phase(c, (enum bo_phase)a->index);
-		break;
-	case BO_ACTION_APPLY:
-		apply_fault(c, a->index);
-		break;
-	case BO_ACTION_REVERT:
-		revert_fault(c, a->index);
-		break;
-	case BO_ACTION_END:
-		c->over = true;
-		break;
-	}
-}
-
-static void keeper_gone(struct conductor *c, const struct bo_err *err)
-{
-	note(c, BO_EVENT_PROBLEM, -1, "%s; %s", err->msg,
-	     bo_plan_attached(c->plan) ? "what was changed in services is taken back without it"
-				       : "its nodes died with it");
-	c->over = true;
-}
-
-/* wait until the next action or tick is due, or the keeper or a signal has something to say */
-static void wait_next(struct conductor *c, int64_t due_ns)
-{
-	struct pollfd fds[] = { { .fd = bo_keeper_fd(c->keeper), .events = POLLIN },
-				{ .fd = c->sigfd, .events = POLLIN } };
-	int64_t now = bo_now_ns(), until = now + TICK_NS;
-	struct timespec ts;
-
-	if (due_ns < until)
-		until = due_ns;
-	ts = bo_ns_to_timespec(until - now);
-	(void)ppoll(fds, 2, &ts, NULL);
-}
-
-/* a fault that cannot take its next step says so once, not every tick */
-static void tick_faults(struct conductor *c)
-{
-	struct bo_err err = { 0 };
-
-	if (bo_fault_set_tick(&c->faults, bo_now_ns(), &err) < 0 && !c->tick_failed) {
-		c->tick_failed = true;
-		note(c, BO_EVENT_PROBLEM, -1, "%s", err.msg);
-	}
-}
-
-/* the phase's end by plan, which is when the next action of the kind is due */
-static void tick_evidence(struct conductor *c)
-{
-	int64_t start = bo_plan_phase_start(c->plan, c->phase), now = bo_now_ns() - c->t0_ns;
-
-	if (c->run->phases[c->phase].start_ns != INT64_MIN)
-		bo_evidence_tick(c->evidence, c->phase, now - start,
-				 start + c->plan->phase_ns[c->phase] - now);
-}
-
-/* The verdict is certain: no request more.  Those in flight get a moment, with the faults as they are, so that as few as
- * can be end with the run. */
-static void check_early(struct conductor *c)
-{
-	int64_t until = bo_now_ns() + DRAIN_NS;
-	char text[512];
-
-	if (c->over || !c->early ||
-	    !bo_early_look(c->early, c->loads, c->phase, since_t0(c), text, sizeof(text)))
-		return;
-	c->run->stopped_early = keep_text(c, text);
-	c->run->stopped_ns = c->run->phases[c->phase].end_ns = since_t0(c);
-	note(c, BO_EVENT_NOTE, -1, "the verdict is certain, the run ends here: %s", text);
-	for (size_t i = 0; i < c->plan->loads.len; i++)
-		bo_load_stop(c->loads[i]);
-	while (bo_early_inflight(c->early, c->loads) && bo_now_ns() < until && !idle(c, NULL) &&
-	       !bo_labctl_poll(c->lab, NULL)) {
-		tick_faults(c);
-		wait_next(c, until);
-	}
-	c->over = true;
-}
-
-static void walk(struct conductor *c)
-{
-	size_t next = 0;
-
-	while (!c->over) {
-		const struct bo_action *a = &c->timeline.actions.items[next];
-		struct bo_err err = { 0 };
-
-		if (bo_now_ns() >= c->t0_ns + a->at_ns) {
-			act(c, a);
-			next++;
-			continue;
-		}
-		tick_faults(c);
-		tick_evidence(c);
-		if (bo_labctl_poll(c->lab, &err) < 0)
-			keeper_gone(c, &err);
-		check_signals(c);
-		check_limits(c);
-		check_early(c);
-		if (!c->over) {
-			show(c);
-			wait_next(c, c->t0_ns + a->at_ns);
-		}
-	}
-	if (c->run->phases[c->phase].start_ns != INT64_MIN && !c->run->stopped_early)
-		c->run->phases[c->phase].end_ns = since_t0(c);
-}
-
-static void stop_loads(struct conductor *c)
+static void stop_loads(struct bo_conductor *c)
 {
 	for (size_t i = 0; i < c->plan->loads.len; i++)
 		if (c->loads[i])
@@ -670,14 +277,14 @@ static void stop_loads(struct conductor *c)
 		struct bo_err err = { 0 };
 
 		if (c->loads[i] && bo_load_finish(c->loads[i], c->run, &err) < 0)
-			note(c, BO_EVENT_PROBLEM, -1, "load %s: %s", c->plan->loads.items[i].name,
-			     err.msg);
+			bo_conductor_note(c, BO_EVENT_PROBLEM, -1, "load %s: %s",
+					  c->plan->loads.items[i].name, err.msg);
 		bo_load_free(c->loads[i]);
 		c->loads[i] = NULL;
 	}
 }
 
-static void note_logs(struct conductor *c)
+static void note_logs(struct bo_conductor *c)
 {
 	for (size_t i = 1; i < c->plan->nodes.len; i++) {
 		const char *name = c->plan->nodes.items[i].name;
@@ -686,40 +293,41 @@ static void note_logs(struct conductor *c)
 
 		bo_labctl_log_stats(c->lab, (int)i, &st);
 		if (st.write_errno)
-			note(c, BO_EVENT_NOTE, (int)i, "nodes/%s.log is incomplete: %s", name,
-			     strerrordesc_np(st.write_errno));
+			bo_conductor_note(c, BO_EVENT_NOTE, (int)i,
+					  "nodes/%s.log is incomplete: %s", name,
+					  strerrordesc_np(st.write_errno));
 		else if (st.bytes > st.kept)
-			note(c, BO_EVENT_NOTE, (int)i,
-			     "%s printed %s; nodes/%s.log keeps the first %s", name,
-			     bo_format_size((int64_t)st.bytes, a), name,
-			     bo_format_size((int64_t)st.kept, b));
+			bo_conductor_note(c, BO_EVENT_NOTE, (int)i,
+					  "%s printed %s; nodes/%s.log keeps the first %s", name,
+					  bo_format_size((int64_t)st.bytes, a), name,
+					  bo_format_size((int64_t)st.kept, b));
 	}
 }
 
 /* Once the wires have ended: what they said last is in the files, too. */
-static void note_recordings(struct conductor *c)
+static void note_recordings(struct bo_conductor *c)
 {
 	char text[320];
 
 	bo_recordings_finish(c->recordings);
 	for (size_t i = 0; i < c->plan->links.len * 2; i++)
 		if (bo_recordings_text(c->recordings, i, text, sizeof(text)))
-			note(c, BO_EVENT_NOTE, -1, "%s", text);
+			bo_conductor_note(c, BO_EVENT_NOTE, -1, "%s", text);
 	bo_recordings_free(c->recordings);
 }
 
 /* A guard that was not asked for a while was none for so long. */
-static void note_guards(struct conductor *c)
+static void note_guards(struct bo_conductor *c)
 {
 	int64_t longest = c->guards ? bo_guards_longest_ns(c->guards) : 0;
 	char took[BO_UNIT_BUF];
 
 	if (longest > GUARD_GAP_NS)
-		note(c, BO_EVENT_NOTE, -1, "the guards were once not looked at for %s",
-		     bo_format_duration(longest, took));
+		bo_conductor_note(c, BO_EVENT_NOTE, -1, "the guards were once not looked at for %s",
+				  bo_format_duration(longest, took));
 }
 
-static void tear_down(struct conductor *c)
+static void tear_down(struct bo_conductor *c)
 {
 	static const struct bo_labctl_hooks none = { 0 };
 	struct bo_err err = { 0 };
@@ -728,15 +336,15 @@ static void tear_down(struct conductor *c)
 
 	c->over = true;
 	for (size_t i = c->plan->faults.len; c->faults_ready && i-- > 0;)
-		revert_fault(c, (int)i);
+		bo_conductor_revert(c, (int)i);
 	if (c->faults_ready && bo_fault_set_revert_all(&c->faults, &err) < 0)
-		note(c, BO_EVENT_NOTE, -1, "%s", err.msg);
+		bo_conductor_note(c, BO_EVENT_NOTE, -1, "%s", err.msg);
 	stop_loads(c);
 	if (c->sampler)
 		bo_sampler_stop(c->sampler);
 	if (c->evidence)
 		bo_evidence_finish(c->evidence);
-	c->run->ended_ns = c->t0_ns ? since_t0(c) : 0;
+	c->run->ended_ns = c->t0_ns ? bo_conductor_since_t0(c) : 0;
 	note_guards(c);
 	if (c->lab)
 		bo_labctl_set_hooks(c->lab, &none);
@@ -744,8 +352,9 @@ static void tear_down(struct conductor *c)
 		bo_fault_set_done(&c->faults);
 	began = bo_now_ns();
 	if (bo_keeper_stop(c->keeper, &err) < 0)
-		note(c, BO_EVENT_NOTE, -1, "clean-up: %s; `brownout sweep` takes back what is left",
-		     err.msg);
+		bo_conductor_note(c, BO_EVENT_NOTE, -1,
+				  "clean-up: %s; `brownout sweep` takes back what is left",
+				  err.msg);
 	else
 		bo_status_note(INT64_MIN, "%s in %s, nothing left behind",
 			       bo_plan_attached(c->plan) ? "detached" : "lab down",
@@ -762,7 +371,7 @@ static void tear_down(struct conductor *c)
 	free(c->loads);
 }
 
-static void fix_t0(struct conductor *c)
+static void fix_t0(struct bo_conductor *c)
 {
 	struct timespec ts;
 
@@ -776,12 +385,12 @@ static void fix_t0(struct conductor *c)
 int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine, struct bo_run *run,
 		     int run_dir, struct bo_err *err)
 {
-	struct conductor c = { .keeper = keeper,
-			       .machine = machine,
-			       .plan = run->plan,
-			       .run = run,
-			       .sigfd = -1,
-			       .began_ns = bo_now_ns() };
+	struct bo_conductor c = { .keeper = keeper,
+				  .machine = machine,
+				  .plan = run->plan,
+				  .run = run,
+				  .sigfd = -1,
+				  .began_ns = bo_now_ns() };
 	bo_auto_fd int nodes_dir = -1;
 	struct bo_err why = { 0 };
 	int r;
@@ -809,9 +418,9 @@ int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine,
 	if (!r)
 		r = bo_sampler_start(c.sampler, c.t0_ns, &why);
 	if (!r)
-		walk(&c);
+		bo_conductor_walk(&c);
 	else if (!c.run->abort_reason)
-		note(&c, BO_EVENT_PROBLEM, -1, "the lab did not come up: %s", why.msg);
+		bo_conductor_note(&c, BO_EVENT_PROBLEM, -1, "the lab did not come up: %s", why.msg);
 	tear_down(&c);
 	r = bo_slo_judge(run, err);
 	if (!r && c.evidence)

@@ -7,8 +7,6 @@
 
 /* Number of a packet that was dropped before it was judged: the wire's own memory was full. */
 #define BO_RECORD_UNNUMBERED UINT64_MAX
-/* Likewise: a rule on connections took it, or part of it, away. */
-#define BO_RECORD_RULED (UINT64_MAX - 1)
 
 /**
  * bo_record_put() - the wire's thread only; never waits, never fails

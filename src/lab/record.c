@@ -195,15 +195,11 @@ void bo_record_text(int64_t at_ns, uint32_t packets, const struct bo_wire_outcom
 	int n;
 
 	if (out->fate == BO_WIRE_RULED) {
-		snprintf(buf, size, "dropped by a fault on connections");
+		snprintf(buf, size, "taken by a rule on connections");
 		return;
 	}
 	if (out->number == BO_RECORD_UNNUMBERED) {
 		snprintf(buf, size, "overflow of the wire's own memory");
-		return;
-	}
-	if (out->number == BO_RECORD_RULED) {
-		snprintf(buf, size, "taken by a rule on connections");
 		return;
 	}
 	n = add(buf, size, 0, "flow %016" PRIx64 " packet %" PRIu64, out->flow, out->number);

@@ -25,7 +25,7 @@ static void one_comment(const uint8_t *data, size_t size)
 	REQUIRE(text);
 	memcpy(text, data, size);
 	text[size] = '\0';
-	if (bo_replay_read_comment(text, &out, &copy) && out.number < BO_RECORD_RULED) {
+	if (bo_replay_read_comment(text, &out, &copy) && out.number != BO_RECORD_UNNUMBERED) {
 		REQUIRE(out.due_ns >= 0 && copy.due_ns >= 0);
 		bo_record_text(0, 1, &out, out.copied ? &copy : NULL, written, sizeof(written));
 		REQUIRE(bo_replay_read_comment(written, &again, &copy_again));
