@@ -30,7 +30,6 @@
 #include "brownout/load/load.h"
 #include "brownout/probe/sampler.h"
 #include "brownout/slo/budget.h"
-#include "harness/attachctl.h"
 #include "harness/evidence.h"
 #include "harness/guards.h"
 #include "harness/labctl.h"
@@ -512,8 +511,7 @@ static void revert_fault(struct conductor *c, int i)
 	if (!c->faults.faults[i].active)
 		return;
 	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
-	if (bo_plan_attached(c->plan))
-		bo_attachctl_words(&c->run->faults.items[i]);
+	bo_labctl_judged(c->lab, spec, &c->run->faults.items[i]);
 	c->reverted_ns = since_t0(c);
 	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
 	if (r < 0 && !(c->over && err.code == EINTR)) {

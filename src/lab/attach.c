@@ -54,6 +54,7 @@ struct reply {
 	int32_t driver;
 	char msg[sizeof(((struct bo_err *)0)->msg)];
 	struct bo_link_measure measure;
+	struct bo_tcp_rtt rtt;
 	struct bo_node_state state;
 };
 
@@ -252,6 +253,8 @@ static int carry_out(struct attachment *a, const struct question *q, struct repl
 	case OP_IMPAIR:
 		return impair(a, lane, q, err);
 	case OP_MEASURE:
+		/* One that cannot be had says less, and is no reason to say nothing. */
+		(void)!bo_tcp_rtt(&a->conf->peers[q->peer], &rep->rtt, NULL);
 		return measure(a, lane, q, &rep->measure, err);
 	case OP_SIGNAL:
 		return signal_service(a, q->signal, err);
@@ -556,7 +559,7 @@ int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair
 }
 
 int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
-		      struct bo_link_measure *ret, struct bo_err *err)
+		      struct bo_link_measure *ret, struct bo_tcp_rtt *ret_rtt, struct bo_err *err)
 {
 	struct question q = {
 		.op = OP_MEASURE, .peer = peer, .dir = dir, .from_ns = from_ns, .to_ns = to_ns
@@ -566,6 +569,8 @@ int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns, int6
 
 	if (rc == 0)
 		*ret = rep.measure;
+	if (rc == 0 && ret_rtt)
+		*ret_rtt = rep.rtt;
 	return rc;
 }
 
