@@ -434,6 +434,36 @@ static void test_rules_match_the_peer_and_nobody_else(void **state)
 	finish(&s);
 }
 
+static void test_what_is_held_falls_into_a_blackhole(void **state)
+{
+	struct bo_attach_session none = { 0 };
+	struct bo_attach_conf conf;
+	struct bo_link_measure m = { 0 };
+	struct session s;
+
+	(void)state;
+	begin(&s, ping, 0);
+	bo_close(&s.sock);
+	MUST(bo_attach_end(&s.att, &err));
+	conf = attach_world_conf(s.service);
+	conf.peers[0].protocol = IPPROTO_UDP;
+	MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = 600 * BO_NSEC_PER_SEC });
+	shared->asked++;
+	for (int n = 0; n < LONG_MS && shared->answered != shared->asked; n++)
+		usleep(1000);
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err));
+	assert_int_equal(m.sent, 0); /* nothing has become of them yet */
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .blackhole = true });
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err));
+	assert_int_equal(m.sent, 20);
+	assert_int_equal(m.received, 0);
+	off(&s, BO_DIR_A_TO_B);
+	assert_true(same_lists(&s));
+	assert_int_equal(shared->datagrams, 0);
+	finish(&s);
+}
+
 static void test_blackhole_and_back(void **state)
 {
 	struct bo_link_measure m;
@@ -686,6 +716,7 @@ int main(void)
 		cmocka_unit_test(test_delay_is_what_was_asked),
 		cmocka_unit_test(test_loss_takes_its_share_and_no_more),
 		cmocka_unit_test(test_rules_match_the_peer_and_nobody_else),
+		cmocka_unit_test(test_what_is_held_falls_into_a_blackhole),
 		cmocka_unit_test(test_blackhole_and_back),
 		cmocka_unit_test(test_two_at_a_time),
 		cmocka_unit_test(test_rules_taken_away),
