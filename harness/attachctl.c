@@ -14,6 +14,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/base/units.h"
 #include "brownout/lab/attach.h"
 #include "brownout/sys/process.h"
 
@@ -33,6 +34,8 @@ struct bo_attachctl {
 	struct bo_machine machine;
 	struct bo_hands hands;
 	struct service *services;
+	struct bo_tcp_rtt
+		*rtts; /* parallel to plan->links: at the last measurement that met packets */
 };
 
 static struct service *service_of(struct bo_attachctl *ctl, int node)
@@ -77,7 +80,21 @@ static int link_measure(void *self, int link, enum bo_dir dir, int64_t from_ns, 
 	struct bo_attachctl *ctl = self;
 
 	return bo_attach_measure(service_of(ctl, ctl->plan->links.items[link].a)->sock,
-				 peer_number(ctl->plan, link), dir, from_ns, to_ns, ret, err);
+				 peer_number(ctl->plan, link), dir, from_ns, to_ns, ret, NULL, err);
+}
+
+static int link_samples(void *self, int link, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+			struct bo_link_samples *ret, struct bo_err *err)
+{
+	struct bo_attachctl *ctl = self;
+	struct bo_tcp_rtt rtt = { 0 };
+	int r = bo_attach_samples(service_of(ctl, ctl->plan->links.items[link].a)->sock,
+				  peer_number(ctl->plan, link), dir, from_ns, to_ns, ret, &rtt,
+				  err);
+
+	if (r == 0)
+		ctl->rtts[link] = ret->nprobes ? rtt : (struct bo_tcp_rtt){ 0 };
+	return r;
 }
 
 /** look() - notice the end of the process */
@@ -248,9 +265,13 @@ int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper,
 	struct bo_attachctl *ctl = calloc(1, sizeof(*ctl));
 	int r = 0;
 
-	if (ctl)
+	if (ctl) {
 		ctl->services = calloc(plan->nodes.len, sizeof(*ctl->services));
-	if (!ctl || !ctl->services) {
+		ctl->rtts = calloc(plan->links.len + 1, sizeof(*ctl->rtts));
+	}
+	if (!ctl || !ctl->services || !ctl->rtts) {
+		free(ctl ? ctl->services : NULL);
+		free(ctl ? ctl->rtts : NULL);
 		free(ctl);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
@@ -265,6 +286,7 @@ int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper,
 		.link_impair = link_impair,
 		.link_probe = link_probe,
 		.link_measure = link_measure,
+		.link_samples = link_samples,
 		.node_kill = node_kill,
 		.node_term = node_term,
 		.node_start = node_start,
@@ -298,11 +320,23 @@ static void replace(char *text, const char *from, const char *to)
 	}
 }
 
-void bo_attachctl_words(struct bo_fault_record *record)
+void bo_attachctl_words(const struct bo_attachctl *ctl, const struct bo_fault_spec *spec,
+			struct bo_fault_record *record)
 {
+	const struct bo_tcp_rtt *rtt = spec->target == BO_TARGET_LINK ? &ctl->rtts[spec->index]
+								      : NULL;
+	size_t len;
+	char took[BO_UNIT_BUF];
+
 	/* In place, as the word is longer. */
 	replace(record->achieved, "probes", "pkts");
 	replace(record->reason, "probes", "pkts");
+	len = strlen(record->achieved);
+	if (rtt && rtt->connections)
+		snprintf(record->achieved + len, sizeof(record->achieved) - len,
+			 "; TCP says %s there and back (%u connection%s)",
+			 bo_format_duration(rtt->p50_ns, took), rtt->connections,
+			 rtt->connections == 1 ? "" : "s");
 }
 
 void bo_attachctl_free(struct bo_attachctl *ctl)
@@ -314,5 +348,6 @@ void bo_attachctl_free(struct bo_attachctl *ctl)
 		bo_close(&ctl->services[i].pidfd);
 	}
 	free(ctl->services);
+	free(ctl->rtts);
 	free(ctl);
 }

@@ -17,6 +17,8 @@ BO_NODISCARD int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *k
 const struct bo_hands *bo_attachctl_hands(const struct bo_attachctl *ctl);
 /** bo_attachctl_poll() - has a service ended?  Tells @hooks */
 void bo_attachctl_poll(struct bo_attachctl *ctl, const struct bo_labctl_hooks *hooks);
-/** bo_attachctl_words() - of a fault that has been judged: what was counted here were packets, and no probes */
-void bo_attachctl_words(struct bo_fault_record *record);
+/** bo_attachctl_words() - of a fault that has been judged: what was counted here were packets, and no probes; and what
+ * TCP made of it */
+void bo_attachctl_words(const struct bo_attachctl *ctl, const struct bo_fault_spec *spec,
+			struct bo_fault_record *record);
 void bo_attachctl_free(struct bo_attachctl *ctl);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "brownout/base/units.h"
-#include "harness/attachctl.h"
 #include "harness/conductor-internal.h"
 #include "harness/status.h"
 
@@ -244,8 +243,7 @@ void bo_conductor_revert(struct bo_conductor *c, int i)
 	if (!c->faults.faults[i].active)
 		return;
 	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
-	if (bo_plan_attached(c->plan))
-		bo_attachctl_words(&c->run->faults.items[i]);
+	bo_labctl_judged(c->lab, spec, &c->run->faults.items[i]);
 	c->reverted_ns = bo_conductor_since_t0(c);
 	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
 	if (r < 0 && !(c->over && err.code == EINTR)) {

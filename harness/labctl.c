@@ -629,6 +629,13 @@ int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err)
 	return 0;
 }
 
+void bo_labctl_judged(const struct bo_labctl *lab, const struct bo_fault_spec *spec,
+		      struct bo_fault_record *record)
+{
+	if (lab->attached)
+		bo_attachctl_words(lab->attached, spec, record);
+}
+
 struct bo_hands *bo_labctl_hands(struct bo_labctl *lab)
 {
 	return &lab->hands;

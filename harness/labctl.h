@@ -41,6 +41,9 @@ BO_NODISCARD int bo_labctl_new(struct bo_labctl **ret, struct bo_keeper *keeper,
 void bo_labctl_set_hooks(struct bo_labctl *lab, const struct bo_labctl_hooks *hooks);
 /** bo_labctl_start_nodes() - start every node in order, each when those before it are ready */
 BO_NODISCARD int bo_labctl_start_nodes(struct bo_labctl *lab, struct bo_err *err);
+/** bo_labctl_judged() - a fault has been judged: of a running service, says by what */
+void bo_labctl_judged(const struct bo_labctl *lab, const struct bo_fault_spec *spec,
+		      struct bo_fault_record *record);
 struct bo_hands *bo_labctl_hands(struct bo_labctl *lab);
 const struct bo_lab_view *bo_labctl_view(const struct bo_labctl *lab);
 /** bo_labctl_wire() - the wire of a link, [borrowed: as long as the labctl]; NULL when the kernel impairs it */

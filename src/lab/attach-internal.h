@@ -57,9 +57,10 @@ BO_NODISCARD int bo_attach_record_add(struct bo_attach_records *records, int64_t
 				      uint32_t bytes, uint32_t *ret_index);
 void bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uint32_t id,
 			  int64_t held_ns);
-/** bo_attach_records_measure() - of those that came in [@from_ns, @to_ns);  -ENODATA: the oldest of them are gone */
-BO_NODISCARD int bo_attach_records_measure(const struct bo_attach_records *records, int64_t from_ns,
-					   int64_t to_ns, struct bo_link_measure *ret,
+/** bo_attach_records_samples() - those that came in [@from_ns, @to_ns) as if they were probes;  @ret: [out, owned]
+ * Return: 0; -ENODATA: the oldest of them are gone */
+BO_NODISCARD int bo_attach_records_samples(const struct bo_attach_records *records, int64_t from_ns,
+					   int64_t to_ns, struct bo_link_samples *ret,
 					   struct bo_err *err);
 void bo_attach_records_done(struct bo_attach_records *records);
 

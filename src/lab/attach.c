@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,12 +31,13 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
+#include "brownout/lab/linkprobe.h"
 #include "brownout/sys/fdpass.h"
 #include "brownout/sys/netns.h"
 
 #define END_TIMEOUT_NS (20 * BO_NSEC_PER_SEC)
 
-enum op { OP_IMPAIR, OP_MEASURE, OP_SIGNAL, OP_STATE };
+enum op { OP_IMPAIR, OP_SAMPLES, OP_SIGNAL, OP_STATE };
 
 /** struct question - @impair's pointers mean nothing here; @table: when it has one */
 struct question {
@@ -48,12 +50,14 @@ struct question {
 	struct bo_dist_table table;
 };
 
-/** struct reply - @code: positive errno, 0 for success */
+/** struct reply - @code: positive errno, 0 for success
+ * @nprobes, @ntrains: what is in the file that comes with it: struct bo_link_sample …, struct bo_link_train … */
 struct reply {
 	int32_t code;
 	int32_t driver;
 	char msg[sizeof(((struct bo_err *)0)->msg)];
-	struct bo_link_measure measure;
+	uint64_t nprobes, ntrains;
+	struct bo_tcp_rtt rtt;
 	struct bo_node_state state;
 };
 
@@ -159,10 +163,29 @@ static int impair(struct attachment *a, size_t lane, const struct question *q, s
 	return rc;
 }
 
-static int measure(struct attachment *a, size_t lane, const struct question *q,
-		   struct bo_link_measure *ret, struct bo_err *err)
+/** put_samples() - into a file without a name: there may be more than a message holds */
+static int put_samples(const struct bo_link_samples *samples, struct reply *rep, int *ret_fd,
+		       struct bo_err *err)
+{
+	size_t probes = samples->nprobes * sizeof(*samples->probes);
+	size_t trains = samples->ntrains * sizeof(*samples->trains);
+	bo_auto_fd int fd = memfd_create("samples", MFD_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, samples->probes, probes, 0) != (ssize_t)probes ||
+	    pwrite(fd, samples->trains, trains, (off_t)probes) != (ssize_t)trains)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "handing samples over");
+	rep->nprobes = samples->nprobes;
+	rep->ntrains = samples->ntrains;
+	*ret_fd = bo_steal_fd(&fd);
+	return 0;
+}
+
+static int samples_of(struct attachment *a, size_t lane, const struct question *q,
+		      struct reply *rep, int *ret_fd, struct bo_err *err)
 {
 	const struct bo_attach_lane *l = &a->queue.lanes[lane];
+	struct bo_link_samples samples;
+	int rc;
 
 	if (a->expired)
 		return gone_by_itself(a, err);
@@ -179,7 +202,12 @@ static int measure(struct attachment *a, size_t lane, const struct question *q,
 				  "the kernel dropped %" PRIu64 " packets that were held: somebody "
 				  "changed the firewall of the service meanwhile",
 				  bo_nfq_missed(a->queue.nfq));
-	return bo_attach_records_measure(&l->records, q->from_ns, q->to_ns, ret, err);
+	rc = bo_attach_records_samples(&l->records, q->from_ns, q->to_ns, &samples, err);
+	if (rc < 0)
+		return rc;
+	rc = put_samples(&samples, rep, ret_fd, err);
+	bo_link_samples_done(&samples);
+	return rc;
 }
 
 static int signal_service(struct attachment *a, int signal, struct bo_err *err)
@@ -239,20 +267,22 @@ static int state(const struct attachment *a, struct bo_node_state *ret)
 
 /* --- the conversation ------------------------------------------------------------------------------ */
 
-static int carry_out(struct attachment *a, const struct question *q, struct reply *rep,
+static int carry_out(struct attachment *a, const struct question *q, struct reply *rep, int *ret_fd,
 		     struct bo_err *err)
 {
 	size_t lane = (size_t)q->peer * BO_DIR_COUNT + (size_t)q->dir;
 
-	if ((q->op == OP_IMPAIR || q->op == OP_MEASURE) &&
+	if ((q->op == OP_IMPAIR || q->op == OP_SAMPLES) &&
 	    (q->peer < 0 || (uint32_t)q->peer >= a->conf->npeers || q->dir < 0 ||
 	     q->dir >= BO_DIR_COUNT))
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_LAB, "there is no peer %d", q->peer);
 	switch (q->op) {
 	case OP_IMPAIR:
 		return impair(a, lane, q, err);
-	case OP_MEASURE:
-		return measure(a, lane, q, &rep->measure, err);
+	case OP_SAMPLES:
+		/* One that cannot be had says less, and is no reason to say nothing. */
+		(void)!bo_tcp_rtt(&a->conf->peers[q->peer], &rep->rtt, NULL);
+		return samples_of(a, lane, q, rep, ret_fd, err);
 	case OP_SIGNAL:
 		return signal_service(a, q->signal, err);
 	case OP_STATE:
@@ -262,13 +292,16 @@ static int carry_out(struct attachment *a, const struct question *q, struct repl
 	}
 }
 
-static void answer(int sock, struct reply *rep, int rc, const struct bo_err *err)
+/** answer() - @fd: goes along, -1 for none */
+static void answer(int sock, struct reply *rep, int fd, int rc, const struct bo_err *err)
 {
+	const struct bo_fds fds = { .fd = { fd }, .n = fd >= 0 };
+
 	if (rc < 0) {
 		rep->code = err->code ? err->code : -rc;
 		memcpy(rep->msg, err->msg, sizeof(rep->msg));
 	}
-	(void)!bo_fdpass_send(sock, rep, sizeof(*rep), NULL, NULL);
+	(void)!bo_fdpass_send(sock, rep, sizeof(*rep), &fds, NULL);
 }
 
 /** converse() - one question;  Return: false at the end of the socket */
@@ -277,14 +310,17 @@ static bool converse(struct attachment *a, int sock)
 	static struct question q;
 	struct reply rep = { .driver = a->driver };
 	struct bo_err err = { 0 };
+	bo_auto_fd int fd = -1;
 	ssize_t n = bo_fdpass_recv(sock, &q, sizeof(q), NULL, NULL, 0, NULL);
+	int rc;
 
 	if (n <= 0)
 		return false;
 	if (n != (ssize_t)sizeof(q))
-		answer(sock, &rep, bo_err_set(&err, EBADMSG, BO_SUBSYS_LAB, "too short"), &err);
+		rc = bo_err_set(&err, EBADMSG, BO_SUBSYS_LAB, "too short");
 	else
-		answer(sock, &rep, carry_out(a, &q, &rep, &err), &err);
+		rc = carry_out(a, &q, &rep, &fd, &err);
+	answer(sock, &rep, fd, rc, &err);
 	return true;
 }
 
@@ -365,7 +401,7 @@ static void live(struct attachment *a, int sock, int lifeline)
 	prctl(PR_SET_NAME, "bo-attach");
 	prctl(PR_SET_TIMERSLACK, 1);
 	rc = enter(a, &err);
-	answer(sock, &rep, rc, &err);
+	answer(sock, &rep, -1, rc, &err);
 	if (rc < 0)
 		_exit(0);
 	serve(a, sock, lifeline);
@@ -528,10 +564,12 @@ const char *bo_attach_unable(enum bo_driver driver, const struct bo_impair *im)
 
 /* --- the conductor's side -------------------------------------------------------------------------- */
 
-static int ask(int sock, const struct question *q, struct reply *rep, struct bo_err *err)
+/** ask_file() - @fds: what comes with the answer */
+static int ask_file(int sock, const struct question *q, struct reply *rep, struct bo_fds *fds,
+		    struct bo_err *err)
 {
 	int rc = bo_fdpass_send(sock, q, sizeof(*q), NULL, err);
-	ssize_t n = rc < 0 ? rc : bo_fdpass_recv(sock, rep, sizeof(*rep), NULL, NULL, 0, err);
+	ssize_t n = rc < 0 ? rc : bo_fdpass_recv(sock, rep, sizeof(*rep), fds, NULL, 0, err);
 
 	if (rc == -EPIPE || rc == -ECONNRESET || n == 0 || n == -ECONNRESET)
 		return bo_err_set(err, EPIPE, BO_SUBSYS_LAB, "the attachment is gone");
@@ -542,6 +580,11 @@ static int ask(int sock, const struct question *q, struct reply *rep, struct bo_
 				  "the attachment's answer is cut short");
 	rep->msg[sizeof(rep->msg) - 1] = '\0';
 	return rep->code ? bo_err_set(err, rep->code, BO_SUBSYS_LAB, "%s", rep->msg) : 0;
+}
+
+static int ask(int sock, const struct question *q, struct reply *rep, struct bo_err *err)
+{
+	return ask_file(sock, q, rep, NULL, err);
 }
 
 int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair *im,
@@ -555,18 +598,60 @@ int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair
 	return ask(sock, &q, &rep, err);
 }
 
-int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
-		      struct bo_link_measure *ret, struct bo_err *err)
+static int take_samples(const struct reply *rep, int fd, struct bo_link_samples *ret,
+			struct bo_err *err)
+{
+	struct bo_link_samples s = { .nprobes = rep->nprobes, .ntrains = rep->ntrains };
+	size_t probes = s.nprobes * sizeof(*s.probes), trains = s.ntrains * sizeof(*s.trains);
+
+	if (s.nprobes > BO_ATTACH_RECORDS || s.ntrains > BO_ATTACH_RECORDS)
+		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
+				  "the attachment's answer is too long");
+	s.probes = malloc(probes + 1);
+	s.trains = malloc(trains + 1);
+	if (!s.probes || !s.trains) {
+		bo_link_samples_done(&s);
+		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
+	}
+	if (pread(fd, s.probes, probes, 0) != (ssize_t)probes ||
+	    pread(fd, s.trains, trains, (off_t)probes) != (ssize_t)trains) {
+		bo_link_samples_done(&s);
+		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
+				  "the attachment's answer is cut short");
+	}
+	*ret = s;
+	return 0;
+}
+
+int bo_attach_samples(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+		      struct bo_link_samples *ret, struct bo_tcp_rtt *ret_rtt, struct bo_err *err)
 {
 	struct question q = {
-		.op = OP_MEASURE, .peer = peer, .dir = dir, .from_ns = from_ns, .to_ns = to_ns
+		.op = OP_SAMPLES, .peer = peer, .dir = dir, .from_ns = from_ns, .to_ns = to_ns
 	};
+	struct bo_fds fds = { 0 };
 	struct reply rep;
-	int rc = ask(sock, &q, &rep, err);
+	int rc = ask_file(sock, &q, &rep, &fds, err);
 
 	if (rc == 0)
-		*ret = rep.measure;
+		rc = take_samples(&rep, fds.n ? fds.fd[0] : -1, ret, err);
+	bo_fds_close(&fds);
+	if (rc == 0 && ret_rtt)
+		*ret_rtt = rep.rtt;
 	return rc;
+}
+
+int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
+		      struct bo_link_measure *ret, struct bo_tcp_rtt *ret_rtt, struct bo_err *err)
+{
+	struct bo_link_samples samples;
+	int rc = bo_attach_samples(sock, peer, dir, from_ns, to_ns, &samples, ret_rtt, err);
+
+	if (rc < 0)
+		return rc;
+	rc = bo_link_summarise(&samples, ret);
+	bo_link_samples_done(&samples);
+	return rc < 0 ? bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory") : 0;
 }
 
 int bo_attach_signal(int sock, int signal, struct bo_err *err)

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 
 #include "attach-internal.h"
-#include "brownout/base/clock.h"
+#include "brownout/base/cleanup.h"
+#include "brownout/lab/linkprobe.h"
 
 /* So few packets in a row that waited for one another say nothing about a rate. */
-#define TRAIN_MIN 10
+#define TRAIN_MIN 10u
+#define TRAIN_MAX 100u
 
 int bo_attach_record_add(struct bo_attach_records *records, int64_t at_ns, uint32_t id,
 			 uint32_t bytes, uint32_t *ret_index)
@@ -39,57 +41,85 @@ void bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uin
 		r->held_ns = held_ns;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/** struct train - packets that left while another had waited behind the one before: at the pace of the transmitter */
-struct train {
-	int64_t last_left_ns;
-	int64_t ns;
-	int64_t bits;
-	int64_t packets;
+/** struct leaving - when a packet was let go, and which one */
+struct leaving {
+	int64_t left_ns;
+	size_t probe;
 };
 
-static void train_add(struct train *t, const struct bo_attach_record *r)
+static int by_time(const void *a, const void *b)
 {
+	const struct leaving *x = a, *y = b;
+
+	if (x->left_ns != y->left_ns)
+		return x->left_ns < y->left_ns ? -1 : 1;
+	return x->probe < y->probe ? -1 : x->probe > y->probe;
+}
+
+/** train_add() - packets that left one by one, each while the next already waited behind it, went at the pace of the
+ * transmitter: a train.  @t: the one so far;  Return: one that @r has ended */
+static struct bo_link_train train_add(struct bo_link_train *t, const struct bo_attach_record *r)
+{
+	struct bo_link_train ended = { 0 };
 	int64_t left_ns = r->at_ns + r->held_ns;
 
-	if (t->last_left_ns && r->at_ns < t->last_left_ns && left_ns > t->last_left_ns) {
-		t->ns += left_ns - t->last_left_ns;
-		t->bits += (int64_t)r->bytes * 8;
-		t->packets++;
+	if (t->received &&
+	    (r->at_ns >= t->last_ns || left_ns <= t->last_ns || t->received == TRAIN_MAX)) {
+		ended = *t;
+		*t = (struct bo_link_train){ 0 };
 	}
-	if (left_ns > t->last_left_ns)
-		t->last_left_ns = left_ns;
+	if (!t->received++)
+		*t = (struct bo_link_train){ .sent_ns = r->at_ns,
+					     .first_ns = left_ns,
+					     .received = 1 };
+	else
+		t->bits += (int64_t)r->bytes * 8;
+	t->sent++;
+	t->last_ns = left_ns;
+	return ended;
 }
 
-static void summarise(struct bo_link_measure *m, int64_t *held, const struct train *t)
+static void keep_train(struct bo_link_samples *s, const struct bo_link_train *train)
 {
-	size_t n = m->received;
-
-	if (t->packets >= TRAIN_MIN && t->ns > 0)
-		m->goodput_bps =
-			(int64_t)((double)t->bits * (double)BO_NSEC_PER_SEC / (double)t->ns);
-	if (!n)
-		return;
-	qsort(held, n, sizeof(*held), by_size);
-	m->delay_min_ns = held[0];
-	m->delay_p50_ns = held[n / 2];
-	m->delay_p99_ns = held[(n * 99) / 100];
-	m->delay_max_ns = held[n - 1];
+	if (train->received >= TRAIN_MIN)
+		s->trains[s->ntrains++] = *train;
 }
 
-int bo_attach_records_measure(const struct bo_attach_records *records, int64_t from_ns,
-			      int64_t to_ns, struct bo_link_measure *ret, struct bo_err *err)
+static void collect(const struct bo_attach_records *records, uint64_t kept, int64_t from_ns,
+		    int64_t to_ns, struct bo_link_samples *s, struct leaving *leaving)
+{
+	struct bo_link_train train = { 0 }, ended;
+	size_t gone = 0;
+
+	for (uint64_t i = records->count - kept; i < records->count; i++) {
+		const struct bo_attach_record *r = &records->ring[i % BO_ATTACH_RECORDS];
+		struct bo_link_sample *probe = &s->probes[s->nprobes];
+
+		/* One that is still held has not had its time yet: the window leaves room for that, so it is rare. */
+		if (r->at_ns < from_ns || r->at_ns >= to_ns || r->held_ns == BO_ATTACH_PENDING)
+			continue;
+		*probe = (struct bo_link_sample){ .sent_ns = r->at_ns, .delay_ns = -1 };
+		if (r->held_ns != BO_ATTACH_LOST) {
+			probe->delay_ns = r->held_ns;
+			probe->arrivals = 1;
+			leaving[gone++] = (struct leaving){ r->at_ns + r->held_ns, s->nprobes };
+			ended = train_add(&train, r);
+			keep_train(s, &ended);
+		}
+		s->nprobes++;
+	}
+	keep_train(s, &train);
+	qsort(leaving, gone, sizeof(*leaving), by_time);
+	for (size_t i = 0; i < gone; i++)
+		s->probes[leaving[i].probe].order = (uint32_t)i;
+}
+
+int bo_attach_records_samples(const struct bo_attach_records *records, int64_t from_ns,
+			      int64_t to_ns, struct bo_link_samples *ret, struct bo_err *err)
 {
 	uint64_t kept = records->count < BO_ATTACH_RECORDS ? records->count : BO_ATTACH_RECORDS;
-	struct bo_link_measure m = { 0 };
-	struct train train = { 0 };
-	int64_t *held;
+	struct bo_link_samples s = { 0 };
+	bo_auto_free struct leaving *leaving = NULL;
 
 	if (kept == BO_ATTACH_RECORDS &&
 	    records->ring[records->count % BO_ATTACH_RECORDS].at_ns > from_ns)
@@ -97,24 +127,15 @@ int bo_attach_records_measure(const struct bo_attach_records *records, int64_t f
 	if (from_ns >= to_ns && kept)
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "what became of those packets is no longer known");
-	held = calloc(kept + 1, sizeof(*held));
-	if (!held)
+	leaving = calloc(kept + 1, sizeof(*leaving));
+	s.probes = calloc(kept + 1, sizeof(*s.probes));
+	s.trains = calloc(kept / TRAIN_MIN + 1, sizeof(*s.trains));
+	if (!leaving || !s.probes || !s.trains) {
+		bo_link_samples_done(&s);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
-	for (uint64_t i = records->count - kept; i < records->count; i++) {
-		const struct bo_attach_record *r = &records->ring[i % BO_ATTACH_RECORDS];
-
-		/* One that is still held has not had its time yet: the window leaves room for that, so it is rare. */
-		if (r->at_ns < from_ns || r->at_ns >= to_ns || r->held_ns == BO_ATTACH_PENDING)
-			continue;
-		m.sent++;
-		if (r->held_ns == BO_ATTACH_LOST)
-			continue;
-		held[m.received++] = r->held_ns;
-		train_add(&train, r);
 	}
-	summarise(&m, held, &train);
-	free(held);
-	*ret = m;
+	collect(records, kept, from_ns, to_ns, &s, leaving);
+	*ret = s;
 	return 0;
 }
 

@@ -250,7 +250,7 @@ static void test_cycles_lose_nothing(void **state)
 		assert_true(same_lists(&s));
 		for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 			MUST(bo_attach_measure(s.sock, 0, (enum bo_dir)dir, from, bo_now_ns(), &m,
-					       &err));
+					       NULL, &err));
 			assert_true(m.sent > 0);
 			assert_int_equal(m.sent, m.received);
 		}
@@ -272,6 +272,7 @@ static void test_cycles_lose_nothing(void **state)
 static void test_delay_is_what_was_asked(void **state)
 {
 	struct bo_impair im = { .delay_ns = 40 * BO_NSEC_PER_MSEC };
+	struct bo_tcp_rtt rtt = { 0 };
 	struct bo_link_measure m;
 	struct session s;
 	int64_t from;
@@ -283,7 +284,10 @@ static void test_delay_is_what_was_asked(void **state)
 	from = bo_now_ns();
 	on(&s, BO_DIR_A_TO_B, im);
 	assert_true(wait_blocks(10));
-	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, from, bo_now_ns(), &m, &err));
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, from, bo_now_ns(), &m, &rtt, &err));
+	/* smoothed over some ten round trips, of one connection */
+	assert_int_equal(rtt.connections, 1);
+	assert_true(rtt.p50_ns > im.delay_ns / 2);
 	print_message("asked 40 ms; held min %.3f p50 %.3f p99 %.3f ms of %llu packets\n",
 		      (double)m.delay_min_ns / 1e6, (double)m.delay_p50_ns / 1e6,
 		      (double)m.delay_p99_ns / 1e6, (unsigned long long)m.received);
@@ -292,7 +296,7 @@ static void test_delay_is_what_was_asked(void **state)
 	assert_true(m.delay_p50_ns < im.delay_ns * 3 / 2);
 	assert_true(shared->longest_ns >= (uint64_t)im.delay_ns);
 	/* the other direction is left alone */
-	MUST(bo_attach_measure(s.sock, 0, BO_DIR_B_TO_A, from, bo_now_ns(), &m, &err));
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_B_TO_A, from, bo_now_ns(), &m, NULL, &err));
 	assert_int_equal(m.sent, 0);
 	off(&s, BO_DIR_A_TO_B);
 	assert_true(same_lists(&s));
@@ -339,7 +343,7 @@ static void test_loss_takes_its_share_and_no_more(void **state)
 	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
 		usleep(1000);
 	off(&s, BO_DIR_A_TO_B);
-	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, from, bo_now_ns(), &m, &err));
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, from, bo_now_ns(), &m, NULL, &err));
 	for (int i = 0; i < LONG_MS && shared->datagrams < m.received; i++)
 		usleep(1000);
 	print_message("30%%: %llu of %llu let through, %llu arrived\n",
@@ -421,12 +425,42 @@ static void test_rules_match_the_peer_and_nobody_else(void **state)
 		for (int n = 0; n < LONG_MS && shared->answered != shared->asked; n++)
 			usleep(1000);
 		off(&s, BO_DIR_A_TO_B);
-		MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err));
+		MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err));
 		if (m.sent != cases[i].packets)
 			fail_msg("case %zu: %llu packets, expected %llu", i,
 				 (unsigned long long)m.sent, (unsigned long long)cases[i].packets);
 	}
 	assert_true(same_lists(&s));
+	finish(&s);
+}
+
+static void test_what_is_held_falls_into_a_blackhole(void **state)
+{
+	struct bo_attach_session none = { 0 };
+	struct bo_attach_conf conf;
+	struct bo_link_measure m = { 0 };
+	struct session s;
+
+	(void)state;
+	begin(&s, ping, 0);
+	bo_close(&s.sock);
+	MUST(bo_attach_end(&s.att, &err));
+	conf = attach_world_conf(s.service);
+	conf.peers[0].protocol = IPPROTO_UDP;
+	MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = 600 * BO_NSEC_PER_SEC });
+	shared->asked++;
+	for (int n = 0; n < LONG_MS && shared->answered != shared->asked; n++)
+		usleep(1000);
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err));
+	assert_int_equal(m.sent, 0); /* nothing has become of them yet */
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .blackhole = true });
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err));
+	assert_int_equal(m.sent, 20);
+	assert_int_equal(m.received, 0);
+	off(&s, BO_DIR_A_TO_B);
+	assert_true(same_lists(&s));
+	assert_int_equal(shared->datagrams, 0);
 	finish(&s);
 }
 
@@ -443,7 +477,8 @@ static void test_blackhole_and_back(void **state)
 	from = bo_now_ns();
 	on(&s, BO_DIR_B_TO_A, (struct bo_impair){ .blackhole = true });
 	do {
-		MUST(bo_attach_measure(s.sock, 0, BO_DIR_B_TO_A, from, bo_now_ns(), &m, &err));
+		MUST(bo_attach_measure(s.sock, 0, BO_DIR_B_TO_A, from, bo_now_ns(), &m, NULL,
+				       &err));
 		usleep(1000);
 	} while (m.sent < 3);
 	assert_int_equal(m.received, 0);
@@ -478,7 +513,7 @@ static void test_two_at_a_time(void **state)
 	off(&s, BO_DIR_A_TO_B);
 	/* the kernel drops what anybody holds when one of them goes: the other knows, or nothing was held */
 	assert_true(wait_blocks(5));
-	if (bo_attach_measure(sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err) < 0)
+	if (bo_attach_measure(sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err) < 0)
 		assert_non_null(strstr(err.msg, "somebody changed the firewall"));
 	bo_close(&sock);
 	MUST(bo_attach_end(&second, &err));
@@ -499,7 +534,7 @@ static void test_rules_taken_away(void **state)
 	begin(&s, talk, 0);
 	on(&s, BO_DIR_A_TO_B, late);
 	assert_true(wait_blocks(10));
-	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err));
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err));
 	/* as `nft flush ruleset` would */
 	dir = opendir(BO_ATTACH_RUN_DIR);
 	for (struct dirent *e; (e = readdir(dir));) {
@@ -518,7 +553,7 @@ static void test_rules_taken_away(void **state)
 	bo_nft_close(&nft);
 	attach_world_enter(world.home);
 	assert_true(wait_blocks(10));
-	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err),
+	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err),
 			 -ENODATA);
 	assert_non_null(strstr(err.msg, "somebody removed"));
 	off(&s, BO_DIR_A_TO_B);
@@ -538,7 +573,7 @@ static void test_time_to_live(void **state)
 	/* nobody says anything more */
 	assert_true(same_lists(&s));
 	assert_true(wait_blocks(10));
-	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, &err),
+	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err),
 			 -ETIME);
 	assert_non_null(strstr(err.msg, "ended by themselves, 300ms after"));
 	assert_int_equal(bo_attach_impair(s.sock, 0, BO_DIR_A_TO_B, &late, &err), -ETIME);
@@ -681,6 +716,7 @@ int main(void)
 		cmocka_unit_test(test_delay_is_what_was_asked),
 		cmocka_unit_test(test_loss_takes_its_share_and_no_more),
 		cmocka_unit_test(test_rules_match_the_peer_and_nobody_else),
+		cmocka_unit_test(test_what_is_held_falls_into_a_blackhole),
 		cmocka_unit_test(test_blackhole_and_back),
 		cmocka_unit_test(test_two_at_a_time),
 		cmocka_unit_test(test_rules_taken_away),

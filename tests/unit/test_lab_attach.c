@@ -20,6 +20,7 @@
 
 #include "attach-internal.h"
 #include "brownout/base/clock.h"
+#include "brownout/lab/linkprobe.h"
 
 static struct bo_err err;
 static const struct bo_attach_session nobody;
@@ -207,6 +208,20 @@ static uint32_t add(struct bo_attach_records *r, int64_t at_ns, uint32_t id, uin
 	return index;
 }
 
+/* measured() - what the samples come to */
+static int measured(const struct bo_attach_records *r, int64_t from_ns, int64_t to_ns,
+		    struct bo_link_measure *ret)
+{
+	struct bo_link_samples samples;
+	int rc = bo_attach_records_samples(r, from_ns, to_ns, &samples, &err);
+
+	if (rc < 0)
+		return rc;
+	rc = bo_link_summarise(&samples, ret);
+	bo_link_samples_done(&samples);
+	return rc;
+}
+
 static void test_records(void **state)
 {
 	struct bo_attach_records r = { 0 };
@@ -214,32 +229,32 @@ static void test_records(void **state)
 	uint32_t index;
 
 	(void)state;
-	assert_int_equal(bo_attach_records_measure(&r, 0, 100, &m, &err), 0);
+	assert_int_equal(measured(&r, 0, 100, &m), 0);
 	assert_int_equal(m.sent, 0);
 	for (int64_t i = 0; i < 100; i++)
 		add(&r, 1000 + i, (uint32_t)i + 1, 1500, i % 4 == 3 ? BO_ATTACH_LOST : 50 + i);
 	index = add(&r, 1050, 999, 1500, BO_ATTACH_PENDING);
-	assert_int_equal(bo_attach_records_measure(&r, 1000, 1100, &m, &err), 0);
+	assert_int_equal(measured(&r, 1000, 1100, &m), 0);
 	assert_int_equal(m.sent, 100);
 	assert_int_equal(m.received, 75);
 	assert_int_equal(m.delay_min_ns, 50);
 	assert_int_equal(m.delay_max_ns, 148);
 	assert_in_range(m.delay_p50_ns, 98, 100);
 	/* the window is half open, and what is still held does not count */
-	assert_int_equal(bo_attach_records_measure(&r, 1010, 1020, &m, &err), 0);
+	assert_int_equal(measured(&r, 1010, 1020, &m), 0);
 	assert_int_equal(m.sent, 10);
 	/* not of another packet in the same place */
 	bo_attach_record_end(&r, index, 998, 5);
-	assert_int_equal(bo_attach_records_measure(&r, 1000, 1100, &m, &err), 0);
+	assert_int_equal(measured(&r, 1000, 1100, &m), 0);
 	assert_int_equal(m.sent, 100);
 	bo_attach_record_end(&r, index, 999, 5);
-	assert_int_equal(bo_attach_records_measure(&r, 1000, 1100, &m, &err), 0);
+	assert_int_equal(measured(&r, 1000, 1100, &m), 0);
 	assert_int_equal(m.sent, 101);
 	assert_int_equal(m.delay_min_ns, 5);
 	/* what has been overwritten is not known */
 	for (uint32_t i = 0; i < BO_ATTACH_RECORDS; i++)
 		add(&r, 5000 + i, i, 100, 1);
-	assert_int_equal(bo_attach_records_measure(&r, 1000, 1100, &m, &err), -ENODATA);
+	assert_int_equal(measured(&r, 1000, 1100, &m), -ENODATA);
 	bo_attach_records_done(&r);
 }
 
@@ -252,13 +267,13 @@ static void test_records_tell_a_rate(void **state)
 	/* 1250 bytes a millisecond are 10 Mbit/s: they come at once and leave one after the other */
 	for (uint32_t i = 0; i < 40; i++)
 		add(&r, 1000000, i + 1, 1250, (int64_t)(i + 1) * BO_NSEC_PER_MSEC);
-	assert_int_equal(bo_attach_records_measure(&r, 0, INT64_MAX, &m, &err), 0);
+	assert_int_equal(measured(&r, 0, INT64_MAX, &m), 0);
 	assert_in_range(m.goodput_bps, 9900000, 10100000);
 	bo_attach_records_done(&r);
 	/* with pauses in between, nothing is known of a rate */
 	for (uint32_t i = 0; i < 40; i++)
 		add(&r, 1000000 + i * 10 * BO_NSEC_PER_MSEC, i + 1, 1250, BO_NSEC_PER_MSEC);
-	assert_int_equal(bo_attach_records_measure(&r, 0, INT64_MAX, &m, &err), 0);
+	assert_int_equal(measured(&r, 0, INT64_MAX, &m), 0);
 	assert_int_equal(m.goodput_bps, 0);
 	bo_attach_records_done(&r);
 }

@@ -21,6 +21,7 @@
 #include "brownout/model/attach.h"
 #include "brownout/model/impair.h"
 #include "brownout/model/plan.h"
+#include "brownout/sys/sockdiag.h"
 
 #define BO_ATTACH_RUN_DIR "/run/brownout"
 
@@ -105,11 +106,17 @@ BO_NODISCARD int bo_attach_open_process(const struct bo_attachment *attachment, 
 
 BO_NODISCARD int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair *im,
 				  struct bo_err *err);
+/** bo_attach_samples() - as bo_attach_measure(), packet by packet;  @ret: [out, owned], see bo_link_samples_done() */
+BO_NODISCARD int bo_attach_samples(int sock, int peer, enum bo_dir dir, int64_t from_ns,
+				   int64_t to_ns, struct bo_link_samples *ret,
+				   struct bo_tcp_rtt *ret_rtt, struct bo_err *err);
 /** bo_attach_measure() - of the service's own packets that came in [@from_ns, @to_ns): sent is those that came, received
  * those that were let through, delay how long they were held
+ * @ret_rtt: what TCP makes of it at this moment, or NULL
  * Return: 0; -ETIME: faults ended by themselves meanwhile; -ENODATA: packets went by unjudged */
 BO_NODISCARD int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns,
-				   int64_t to_ns, struct bo_link_measure *ret, struct bo_err *err);
+				   int64_t to_ns, struct bo_link_measure *ret,
+				   struct bo_tcp_rtt *ret_rtt, struct bo_err *err);
 /** bo_attach_signal() - to the service's main process: SIGSTOP, SIGCONT; SIGTERM and SIGKILL when allowed (-EPERM) */
 BO_NODISCARD int bo_attach_signal(int sock, int signal, struct bo_err *err);
 /** bo_attach_state() - is the main process there, and is it stopped? */

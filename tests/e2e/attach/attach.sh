@@ -101,6 +101,7 @@ refused() { # text, arguments
 
 # A run in the background with a fault in force: $conductor, $keeper, $attachment
 in_fault() {
+	: >"$out/run.txt"
 	run --set pid="$service" --set what=blackhole --set fault=30s --set ttl=60s &
 	conductor=$!
 	until_true 20 grep -q "fault on" "$out/run.txt" || fail "no fault came"
@@ -117,6 +118,7 @@ delay)
 	run --set pid="$service"
 	status=$?
 	expect 0 "confirmed: orders → db: delay p50 "
+	grep -q "TCP says .* there and back (" "$out/run.txt" || fail "TCP was not asked"
 	grep -q "detached in .* nothing left behind" "$out/run.txt" || fail "not detached"
 	same || fail "something is left"
 	;;
@@ -188,6 +190,7 @@ kill-all)
 	same || fail "the next run left something"
 	;;
 ttl)
+	: >"$out/run.txt"
 	# A conductor that hangs: the attachment ends its faults by itself.
 	run --set pid="$service" --set what=blackhole --set fault=3s --set ttl=4s &
 	running=$!
