@@ -225,7 +225,8 @@ static void udp_loss_within_the_interval(void **state)
 	while (received < (int)stats.packets_out && udp_receive(b, 5000) >= 0)
 		received++;
 	assert_in_range(N - received, 0.05 * N - 3.29 * sigma, 0.05 * N + 3.29 * sigma);
-	assert_int_equal(stats.lost, N - received);
+	/* The kernel itself sends a packet now and then (router solicitations), and that may be lost, too. */
+	assert_in_range(stats.lost, N - received, N - received + (int)stats.packets_in - N);
 	assert_int_equal(stats.overflowed, 0);
 }
 
