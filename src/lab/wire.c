@@ -70,6 +70,9 @@
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
+/* After frames, how long to look for more before going to sleep. */
+#define WIRE_LINGER_NS (20 * BO_NSEC_PER_USEC)
+
 /** struct wire_order - what bo_wire_impair() asks for */
 struct wire_order {
 	bool pending;
@@ -93,6 +96,7 @@ struct bo_wire {
 	uint32_t interest[2]; /* what epoll watches on fd[0] and fd[1] */
 	int64_t armed_ns;     /* what the timer is set to, INT64_MAX when off */
 	struct bo_wake wake;
+	bool moved;         /* frames came in the last turn */
 	unsigned int wires; /* among which @wake was shared out */
 	uint64_t seed;
 	struct bo_wire_half half[BO_DIR_COUNT];
@@ -231,6 +235,25 @@ static void wire_arm(struct bo_wire *wire, int64_t at_ns)
 	wire->armed_ns = at_ns;
 }
 
+/** wire_linger() - after frames more may follow at once, and to sleep and be woken takes longer than they do;
+ * Return: as epoll_wait(2), 0 when none came */
+static int wire_linger(struct bo_wire *wire, int64_t at_ns, int64_t now_ns,
+		       struct epoll_event events[EVENT_COUNT])
+{
+	int64_t began_ns = now_ns, until_ns = now_ns + WIRE_LINGER_NS;
+	int n = 0;
+
+	if (!wire->moved || wire->wake.saved_ns <= 0)
+		return 0;
+	if (at_ns < until_ns)
+		until_ns = at_ns;
+	while (now_ns < until_ns && !(n = epoll_wait(wire->epoll, events, EVENT_COUNT, 0)))
+		now_ns = bo_now_ns();
+	bo_wake_spend(&wire->wake, now_ns - began_ns);
+	wire->moved = false;
+	return n;
+}
+
 /** wire_wait() - until something is due or has come;  Return: as epoll_wait(2) */
 static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT])
 {
@@ -254,6 +277,9 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 			bo_wake_spend(&wire->wake, bo_now_ns() - now_ns);
 		return n;
 	}
+	n = wire_linger(wire, at_ns, now_ns, events);
+	if (n)
+		return n;
 	wire_arm(wire, at_ns);
 	n = epoll_wait(wire->epoll, events, EVENT_COUNT, -1);
 	if (n == 1 && events[0].data.u32 == EVENT_TIMER)
@@ -334,8 +360,10 @@ static bool wire_event(struct bo_wire *wire, const struct epoll_event *event)
 	}
 	if (event->events & EPOLLOUT)
 		to->blocked = false;
-	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
 		half_read_batch(wire, from);
+		wire->moved = true;
+	}
 	/* Only a device that is gone reports these, and it never stops: a half that may not read
 	 * now would spin. */
 	if (event->events & (EPOLLERR | EPOLLHUP) && from->blocked)
