@@ -113,6 +113,11 @@ in_fault() {
 	! ask 1 || fail "the blackhole lets traffic pass"
 }
 
+# A process that was told to die has done so when the lock of its journal can be had.
+all_dead() {
+	flock -n "$(find /run/brownout -name 'attach-*' | head -n 1)" true
+}
+
 case $case in
 delay)
 	run --set pid="$service"
@@ -176,6 +181,7 @@ kill-conductor | kill-keeper | kill-both)
 kill-all)
 	in_fault
 	kill -s KILL "$conductor" "$keeper" "$attachment"
+	until_true 20 all_dead || fail "they live"
 	# The rules are still there, and let everything pass.
 	until_true 20 ask 1 || fail "traffic does not flow again"
 	! same || fail "the rules are gone, so this tests nothing"
@@ -184,6 +190,7 @@ kill-all)
 	same || fail "sweep left something"
 	in_fault
 	kill -s KILL "$conductor" "$keeper" "$attachment"
+	until_true 20 all_dead || fail "they live"
 	run --set pid="$service"
 	status=$?
 	expect 0 "detached in"
