@@ -30,6 +30,11 @@ struct bo_fault_conn {
 		.key = "protocol", .unit = BO_UNIT_CHOICE, .choices = "any|tcp|udp|icmp", \
 		.help = "only packets of this protocol"                                   \
 	}
+#define CONN_ARG_STREAM_PROTOCOL                                                     \
+	{                                                                            \
+		.key = "protocol", .unit = BO_UNIT_CHOICE, .choices = "any|tcp|udp", \
+		.help = "only packets of this protocol"                              \
+	}
 #define CONN_ARG_PORT                                                         \
 	{                                                                     \
 		.key = "port", .unit = BO_UNIT_COUNT, .min = 1, .max = 65535, \

@@ -314,7 +314,6 @@ struct bo_wire_half {
 	struct bo_wire_line line;
 	struct bo_wire_queue queue;
 	struct bo_wire_rules *rules;
-	enum bo_dir dir;
 	bool merges_udp;
 	bool hold;
 	bool blocked;

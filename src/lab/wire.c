@@ -241,16 +241,17 @@ static int wire_linger(struct bo_wire *wire, int64_t at_ns, int64_t now_ns,
 		       struct epoll_event events[EVENT_COUNT])
 {
 	int64_t began_ns = now_ns, until_ns = now_ns + WIRE_LINGER_NS;
+	bool moved = wire->moved;
 	int n = 0;
 
-	if (!wire->moved || wire->wake.saved_ns <= 0)
+	wire->moved = false;
+	if (!moved || wire->wake.saved_ns <= 0)
 		return 0;
 	if (at_ns < until_ns)
 		until_ns = at_ns;
 	while (now_ns < until_ns && !(n = epoll_wait(wire->epoll, events, EVENT_COUNT, 0)))
 		now_ns = bo_now_ns();
 	bo_wake_spend(&wire->wake, now_ns - began_ns);
-	wire->moved = false;
 	return n;
 }
 
@@ -492,7 +493,6 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
 		half->merges_udp = bo_tun_offload_udp(half->out);
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
-		half->dir = (enum bo_dir)dir;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);
 		half->line.flows = wire->flows;
 	}

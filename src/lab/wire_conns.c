@@ -11,12 +11,10 @@
 #include <string.h>
 
 #include "brownout/base/rng.h"
+#include "wire_bytes.h"
 #include "wire_rules.h"
 
 #define FLOWS_FIRST 64u
-#define TCP_SYN 0x02u
-#define TCP_ACK 0x10u
-#define TCP_SEQ 4
 #define ICMP_ID 4
 
 void bo_conns_init(struct bo_conns *conns, uint64_t seed)
@@ -37,11 +35,6 @@ void bo_conns_done(struct bo_conns *conns)
 	conns->buckets = NULL;
 	conns->nflows = conns->room = conns->nbuckets = 0;
 	conns->newest = conns->oldest = BO_CONN_NONE;
-}
-
-static uint16_t get16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
 static bool is_echo(const struct bo_wire_packet *p)
@@ -67,7 +60,7 @@ static bool identify(const struct bo_wire_packet *p, enum bo_dir dir, struct bo_
 	ret->port[dir] = p->source_port;
 	ret->port[!dir] = p->target_port;
 	if ((p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) && is_echo(p)) {
-		id = get16(p->ip + p->l4 + ICMP_ID);
+		id = bo_get16(p->ip + p->l4 + ICMP_ID);
 		ret->port[0] = ret->port[1] = id;
 	}
 	return true;
@@ -232,7 +225,7 @@ static bool is_reopened(const struct bo_conn_flow *flow, enum bo_dir dir,
 
 	if (flow->protocol != IPPROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return false;
-	isn = (uint32_t)get16(seq) << 16 | get16(seq + 2);
+	isn = (uint32_t)bo_get16(seq) << 16 | bo_get16(seq + 2);
 	return flow->guessed || flow->initiator != (uint8_t)dir || flow->closed || !side->seen ||
 	       isn + 1 != side->seq - (uint32_t)side->offset;
 }

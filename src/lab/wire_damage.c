@@ -17,8 +17,9 @@
 #include <string.h>
 
 #include "wire-internal.h"
+#include "wire_bytes.h"
 
-enum { TCP_OFFSET = 12, UDP_LENGTH = 4, UDP_SPARED = 4, IP6_FRAGMENT = 8 };
+enum { UDP_SPARED = 4, IP6_FRAGMENT = 8 };
 
 /** damage_start() - of what a transport checksum covers; the whole packet where nothing is known */
 static size_t damage_start(const struct bo_wire_packet *packet)
@@ -41,7 +42,7 @@ uint32_t bo_wire_damage_bit(const struct bo_wire_packet *packet, uint32_t draw)
 		spared_at = start + TCP_OFFSET;
 		spared = 1;
 	} else if (packet->has_l4 && start && packet->protocol == IPPROTO_UDP) {
-		spared_at = start + UDP_LENGTH;
+		spared_at = start + UDP_LEN;
 		spared = UDP_SPARED;
 	}
 	bit = start * 8 + ((uint64_t)draw * ((packet->len - start - spared) * 8) >> 32);

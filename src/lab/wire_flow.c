@@ -27,14 +27,11 @@
 
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
+#include "wire_bytes.h"
 
 #define ORDINALS (UINT32_C(1) << 16)
 #define PROBES 16
 #define SWEEP 64
-
-#define TCP_SYN 0x02
-#define TCP_ACK 0x10
-#define TCP_SEQ 4
 
 /** struct ordinal - how many connections there were of a name */
 struct ordinal {

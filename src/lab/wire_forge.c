@@ -5,44 +5,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "wire_bytes.h"
 #include "wire_rules.h"
 
-/* Offsets of RFC 791, RFC 8200 and RFC 9293. */
-enum {
-	IP4_TOTAL_LEN = 2,
-	IP4_DONT_FRAGMENT = 6,
-	IP4_TTL = 8,
-	IP4_PROTOCOL = 9,
-	IP4_CHECKSUM = 10,
-	IP4_ADDRESSES = 12,
-	IP4_HEADER = 20,
-	IP6_PAYLOAD_LEN = 4,
-	IP6_NEXT = 6,
-	IP6_HOPS = 7,
-	IP6_ADDRESSES = 8,
-	IP6_HEADER = 40,
-	TCP_SEQ = 4,
-	TCP_ACK_NUMBER = 8,
-	TCP_OFFSET = 12,
-	TCP_FLAGS = 13,
-	TCP_WINDOW = 14,
-	TCP_CHECKSUM = 16,
-	TCP_HEADER = 20,
-	HOPS = 64,
-};
-#define TCP_FIN 0x01
-
-static void put16(uint8_t *at, uint16_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, (uint16_t)(value >> 16));
-	put16(at + 2, (uint16_t)value);
-}
+enum { HOPS = 64 };
 
 static void put_sum(uint8_t *at, uint64_t sum)
 {
@@ -58,13 +24,13 @@ static void finish(uint8_t *ip, bool v6, size_t l4, size_t bytes)
 	uint64_t sum;
 
 	if (v6) {
-		put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
+		bo_put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
 	} else {
-		put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
-		put16(ip + IP4_CHECKSUM, 0);
+		bo_put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
+		bo_put16(ip + IP4_CHECKSUM, 0);
 		put_sum(ip + IP4_CHECKSUM, bo_wire_checksum(0, ip, l4));
 	}
-	put16(ip + l4 + TCP_CHECKSUM, 0);
+	bo_put16(ip + l4 + TCP_CHECKSUM, 0);
 	sum = bo_wire_checksum(0, ip + (v6 ? IP6_ADDRESSES : IP4_ADDRESSES), v6 ? 32 : 8);
 	sum = bo_wire_checksum(sum, tail, sizeof(tail));
 	put_sum(ip + l4 + TCP_CHECKSUM, bo_wire_checksum(sum, ip + l4, bytes - l4));
@@ -74,7 +40,7 @@ size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t fl
 		    uint32_t ack, uint8_t out[BO_FORGED_MAX])
 {
 	bool v6 = flow->version == 6;
-	size_t l4 = v6 ? IP6_HEADER : IP4_HEADER, addr_len = v6 ? 16 : 4;
+	size_t l4 = v6 ? IP6_HEADER : IP4_HEADER_MIN, addr_len = v6 ? 16 : 4;
 	uint8_t *ip = out + BO_WIRE_HDR_LEN, *tcp = ip + l4;
 	uint8_t *addresses = ip + (v6 ? IP6_ADDRESSES : IP4_ADDRESSES);
 
@@ -84,21 +50,21 @@ size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t fl
 		ip[IP6_NEXT] = IPPROTO_TCP;
 		ip[IP6_HOPS] = HOPS;
 	} else {
-		ip[IP4_DONT_FRAGMENT] = 0x40;
+		ip[IP4_FRAGMENT] = 0x40;
 		ip[IP4_TTL] = HOPS;
 		ip[IP4_PROTOCOL] = IPPROTO_TCP;
 	}
 	memcpy(addresses, flow->addr[dir], addr_len);
 	memcpy(addresses + addr_len, flow->addr[!dir], addr_len);
-	put16(tcp, flow->port[dir]);
-	put16(tcp + 2, flow->port[!dir]);
-	put32(tcp + TCP_SEQ, seq);
-	put32(tcp + TCP_ACK_NUMBER, ack);
-	tcp[TCP_OFFSET] = TCP_HEADER / 4 << 4;
+	bo_put16(tcp, flow->port[dir]);
+	bo_put16(tcp + 2, flow->port[!dir]);
+	bo_put32(tcp + TCP_SEQ, seq);
+	bo_put32(tcp + TCP_ACK_NUMBER, ack);
+	tcp[TCP_OFFSET] = TCP_HEADER_MIN / 4 << 4;
 	tcp[TCP_FLAGS] = flags;
-	put16(tcp + TCP_WINDOW, UINT16_MAX); /* with FIN: who gets it may go on sending */
-	finish(ip, v6, l4, l4 + TCP_HEADER);
-	return BO_WIRE_HDR_LEN + l4 + TCP_HEADER;
+	bo_put16(tcp + TCP_WINDOW, UINT16_MAX); /* with FIN: who gets it may go on sending */
+	finish(ip, v6, l4, l4 + TCP_HEADER_MIN);
+	return BO_WIRE_HDR_LEN + l4 + TCP_HEADER_MIN;
 }
 
 size_t bo_forge_shorten(uint8_t *frame, struct bo_wire_packet *packet, size_t payload)

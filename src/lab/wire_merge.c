@@ -15,50 +15,10 @@
 #include <string.h>
 
 #include "wire-internal.h"
+#include "wire_bytes.h"
 
-enum {
-	IP4_HEADER_MIN = 20,
-	IP4_TOTAL_LEN = 2,
-	IP4_ID = 4,
-	IP4_FRAGMENT = 6,
-	IP4_PROTOCOL = 9,
-	IP4_CHECKSUM = 10,
-	IP6_HEADER = 40,
-	IP6_PAYLOAD_LEN = 4,
-	IP6_NEXT = 6,
-	TCP_SEQ = 4,
-	TCP_ACK = 8,
-	TCP_OFFSET = 12,
-	TCP_FLAGS = 13,
-	TCP_WINDOW = 14,
-	TCP_CHECKSUM = 16,
-	TCP_URGENT = 18,
-	TCP_HEADER_MIN = 20,
-	UDP_LEN = 4,
-	UDP_CHECKSUM = 6,
-	UDP_HEADER = 8,
-	IP_LEN_MAX = 65535,
-};
+enum { IP_LEN_MAX = 65535 };
 #define IP4_MORE_OR_OFFSET 0x3fff
-#define TCP_FLAG_FIN 0x01
-#define TCP_FLAG_PSH 0x08
-#define TCP_FLAG_ACK 0x10
-
-static uint16_t get16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put16(uint8_t *at, size_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)get16(at) << 16 | get16(at + 2);
-}
 
 /** struct segment - a frame that may be part of a super-packet */
 struct segment {
@@ -77,15 +37,15 @@ static bool parse_ip(struct segment *s)
 	if (s->ip[0] >> 4 == 4) {
 		s->udp = s->ip[IP4_PROTOCOL] == IPPROTO_UDP;
 		return s->l4 == (s->ip[0] & 0xfu) * 4u && s->l4 >= IP4_HEADER_MIN &&
-		       get16(s->ip + IP4_TOTAL_LEN) == s->len &&
-		       !(get16(s->ip + IP4_FRAGMENT) & IP4_MORE_OR_OFFSET) &&
+		       bo_get16(s->ip + IP4_TOTAL_LEN) == s->len &&
+		       !(bo_get16(s->ip + IP4_FRAGMENT) & IP4_MORE_OR_OFFSET) &&
 		       (s->udp || s->ip[IP4_PROTOCOL] == IPPROTO_TCP);
 	}
 	/* With extension headers it is left alone. */
 	s->v6 = true;
 	s->udp = s->ip[IP6_NEXT] == IPPROTO_UDP;
 	return s->ip[0] >> 4 == 6 && s->l4 == IP6_HEADER && s->len >= IP6_HEADER &&
-	       get16(s->ip + IP6_PAYLOAD_LEN) == s->len - IP6_HEADER &&
+	       bo_get16(s->ip + IP6_PAYLOAD_LEN) == s->len - IP6_HEADER &&
 	       (s->udp || s->ip[IP6_NEXT] == IPPROTO_TCP);
 }
 
@@ -107,15 +67,14 @@ static bool segment_parse(const uint8_t *frame, size_t len, struct segment *s)
 		return false;
 	if (s->udp) {
 		s->header_len = s->l4 + UDP_HEADER;
-		if (get16(s->ip + s->l4 + UDP_LEN) != s->len - s->l4)
+		if (bo_get16(s->ip + s->l4 + UDP_LEN) != s->len - s->l4)
 			return false;
 	} else {
 		size_t tcp_len = (size_t)(s->ip[s->l4 + TCP_OFFSET] >> 4) * 4;
 
 		s->flags = s->ip[s->l4 + TCP_FLAGS];
 		s->header_len = s->l4 + tcp_len;
-		if (tcp_len < TCP_HEADER_MIN ||
-		    (s->flags & ~(TCP_FLAG_PSH | TCP_FLAG_FIN)) != TCP_FLAG_ACK)
+		if (tcp_len < TCP_HEADER_MIN || (s->flags & ~(TCP_PSH | TCP_FIN)) != TCP_ACK)
 			return false;
 	}
 	if (s->header_len >= s->len ||
@@ -133,7 +92,7 @@ static void take(struct bo_wire_merge *merge, const struct segment *s)
 	};
 	merge->bytes += s->len;
 	merge->payload += s->payload;
-	merge->full = s->payload < merge->mss || s->flags & (TCP_FLAG_PSH | TCP_FLAG_FIN) ||
+	merge->full = s->payload < merge->mss || s->flags & (TCP_PSH | TCP_FIN) ||
 		      merge->frames == BO_WIRE_MERGE_MAX;
 }
 
@@ -165,7 +124,7 @@ static bool same_ip(const struct bo_wire_merge *merge, const uint8_t *ip)
 		return !memcmp(ip, first, IP6_PAYLOAD_LEN) &&
 		       !memcmp(ip + IP6_NEXT, first + IP6_NEXT, IP6_HEADER - IP6_NEXT);
 	return !memcmp(ip, first, IP4_TOTAL_LEN) &&
-	       get16(ip + IP4_ID) == (uint16_t)(get16(first + IP4_ID) + merge->frames) &&
+	       bo_get16(ip + IP4_ID) == (uint16_t)(bo_get16(first + IP4_ID) + merge->frames) &&
 	       !memcmp(ip + IP4_FRAGMENT, first + IP4_FRAGMENT, IP4_CHECKSUM - IP4_FRAGMENT) &&
 	       !memcmp(ip + IP4_CHECKSUM + 2, first + IP4_CHECKSUM + 2,
 		       merge->l4 - IP4_CHECKSUM - 2);
@@ -176,8 +135,8 @@ static bool same_tcp(const struct bo_wire_merge *merge, const uint8_t *tcp)
 	const uint8_t *first = merge->ip + merge->l4;
 
 	return !memcmp(tcp, first, TCP_SEQ) &&
-	       get32(tcp + TCP_SEQ) == get32(first + TCP_SEQ) + (uint32_t)merge->payload &&
-	       !memcmp(tcp + TCP_ACK, first + TCP_ACK, TCP_FLAGS - TCP_ACK) &&
+	       bo_get32(tcp + TCP_SEQ) == bo_get32(first + TCP_SEQ) + (uint32_t)merge->payload &&
+	       !memcmp(tcp + TCP_ACK_NUMBER, first + TCP_ACK_NUMBER, TCP_FLAGS - TCP_ACK_NUMBER) &&
 	       !memcmp(tcp + TCP_WINDOW, first + TCP_WINDOW, TCP_CHECKSUM - TCP_WINDOW) &&
 	       !memcmp(tcp + TCP_URGENT, first + TCP_URGENT,
 		       merge->header_len - merge->l4 - TCP_URGENT);
@@ -220,15 +179,15 @@ void bo_wire_merge_finish(struct bo_wire_merge *merge)
 	memcpy(merge->header, &vnet, sizeof(vnet));
 	memcpy(ip, merge->ip, merge->header_len);
 	if (merge->v6) {
-		put16(ip + IP6_PAYLOAD_LEN, bytes - IP6_HEADER);
+		bo_put16(ip + IP6_PAYLOAD_LEN, bytes - IP6_HEADER);
 	} else {
-		put16(ip + IP4_TOTAL_LEN, bytes);
-		put16(ip + IP4_CHECKSUM, 0);
+		bo_put16(ip + IP4_TOTAL_LEN, bytes);
+		bo_put16(ip + IP4_CHECKSUM, 0);
 		sum = bo_wire_checksum_fold(bo_wire_checksum(0, ip, merge->l4));
 		memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
 	}
 	if (merge->udp)
-		put16(l4 + UDP_LEN, bytes - merge->l4);
+		bo_put16(l4 + UDP_LEN, bytes - merge->l4);
 	else
 		l4[TCP_FLAGS] = ((const uint8_t *)last->iov_base -
 				 (merge->header_len - merge->l4))[TCP_FLAGS];

@@ -8,29 +8,10 @@
 #include <string.h>
 
 #include "wire-internal.h"
+#include "wire_bytes.h"
 
-enum {
-	IP4_HEADER_MIN = 20,
-	IP4_TOTAL_LEN = 2,
-	IP4_FRAGMENT = 6,
-	IP4_PROTOCOL = 9,
-	IP4_SOURCE = 12,
-	IP6_HEADER = 40,
-	IP6_PAYLOAD_LEN = 4,
-	IP6_NEXT = 6,
-	IP6_SOURCE = 8,
-	UDP_HEADER = 8,
-	TCP_HEADER_MIN = 20,
-	TCP_OFFSET = 12,
-	TCP_FLAGS = 13,
-	EXTENSIONS_MAX = 8, /* more in a row than anybody sends */
-};
+enum { EXTENSIONS_MAX = 8 }; /* more in a row than anybody sends */
 #define IP4_FRAGMENT_OFFSET 0x1fff
-
-static uint16_t get16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /** skip_extensions() - RFC 8200 § 4.1; false when the transport header is not in this packet */
 static bool skip_extensions(struct bo_wire_packet *p, uint8_t next)
@@ -45,7 +26,7 @@ static bool skip_extensions(struct bo_wire_packet *p, uint8_t next)
 		}
 		if (p->l4 + 8u > p->len)
 			return false;
-		if (next == IPPROTO_FRAGMENT && get16(at + 2) & 0xfff8) {
+		if (next == IPPROTO_FRAGMENT && bo_get16(at + 2) & 0xfff8) {
 			p->protocol = at[0];
 			return false;
 		}
@@ -62,20 +43,20 @@ static bool parse_ip(struct bo_wire_packet *p)
 		p->l4 = (p->ip[0] & 0xfu) * 4u;
 		p->protocol = p->ip[IP4_PROTOCOL];
 		p->addr_len = 4;
-		p->source = p->ip + IP4_SOURCE;
-		if (get16(p->ip + IP4_TOTAL_LEN) < p->len && get16(p->ip + IP4_TOTAL_LEN))
-			p->len = get16(p->ip + IP4_TOTAL_LEN);
+		p->source = p->ip + IP4_ADDRESSES;
+		if (bo_get16(p->ip + IP4_TOTAL_LEN) < p->len && bo_get16(p->ip + IP4_TOTAL_LEN))
+			p->len = bo_get16(p->ip + IP4_TOTAL_LEN);
 		p->target = p->source + 4;
 		return p->l4 >= IP4_HEADER_MIN &&
-		       !(get16(p->ip + IP4_FRAGMENT) & IP4_FRAGMENT_OFFSET);
+		       !(bo_get16(p->ip + IP4_FRAGMENT) & IP4_FRAGMENT_OFFSET);
 	}
 	if (p->len >= IP6_HEADER && p->ip[0] >> 4 == 6) {
-		size_t len = (size_t)IP6_HEADER + get16(p->ip + IP6_PAYLOAD_LEN);
+		size_t len = (size_t)IP6_HEADER + bo_get16(p->ip + IP6_PAYLOAD_LEN);
 
 		p->version = 6;
 		p->l4 = IP6_HEADER;
 		p->addr_len = 16;
-		p->source = p->ip + IP6_SOURCE;
+		p->source = p->ip + IP6_ADDRESSES;
 		p->target = p->source + 16;
 		if (len < p->len && len > IP6_HEADER)
 			p->len = len;
@@ -114,8 +95,8 @@ static bool parse_l4(struct bo_wire_packet *p)
 		p->payload = p->l4;
 		return true;
 	}
-	p->source_port = get16(at);
-	p->target_port = get16(at + 2);
+	p->source_port = bo_get16(at);
+	p->target_port = bo_get16(at + 2);
 	return true;
 }
 

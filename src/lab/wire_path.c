@@ -151,7 +151,7 @@ static bool half_judge(struct bo_wire_half *half, int64_t now_ns, uint8_t *data,
 	bo_wire_count(&c->packets_in, packets);
 	bo_wire_count(&c->bytes_in, packet.len);
 	if (half->rules &&
-	    !bo_wire_rules_pass(half->rules, half->dir, now_ns, &packet, packets, data, len)) {
+	    !bo_wire_rules_pass(half->rules, half->line.dir, now_ns, &packet, packets, data, len)) {
 		*out = (struct bo_wire_outcome){ .fate = BO_WIRE_RULED };
 	} else {
 		bo_wire_line_next(&half->line, now_ns, &packet, packets, half->queue.packets, out);

@@ -25,13 +25,8 @@
 
 #include "brownout/base/clock.h"
 #include "brownout/lab/linkprobe.h"
+#include "wire_bytes.h"
 
-#define TCP_FIN 0x01u
-#define TCP_SYN 0x02u
-#define TCP_RST 0x04u
-#define TCP_ACK 0x10u
-#define TCP_SEQ 4
-#define TCP_ACK_NUMBER 8
 #define ICMP6_LISTENER_QUERY 130
 #define ICMP6_REDIRECT 137
 #define ICMP6_LISTENER_REPORT2 143
@@ -51,11 +46,6 @@ struct bo_wire_rules {
 static void count(_Atomic uint64_t *counter, uint64_t n)
 {
 	bo_wire_count(counter, n);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 /* --- streams ---------------------------------------------------------------------------------- */
@@ -88,8 +78,8 @@ static void look(struct bo_conn_sight *s)
 	s->ack = p->tcp_flags & TCP_ACK;
 	s->fin = p->tcp_flags & TCP_FIN;
 	s->rst = p->tcp_flags & TCP_RST;
-	s->seq = get32(p->ip + p->l4 + TCP_SEQ);
-	s->ack_number = get32(p->ip + p->l4 + TCP_ACK_NUMBER);
+	s->seq = bo_get32(p->ip + p->l4 + TCP_SEQ);
+	s->ack_number = bo_get32(p->ip + p->l4 + TCP_ACK_NUMBER);
 	if (!side->seen && !(s->rst && !s->ack && !s->seq)) {
 		side->seen = true;
 		side->seq = s->seq + s->syn;

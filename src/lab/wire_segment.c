@@ -19,52 +19,7 @@
 #include <string.h>
 
 #include "wire-internal.h"
-
-/* Offsets and bits of RFC 791, RFC 8200 and RFC 9293. */
-enum {
-	IP4_TOTAL_LEN = 2,
-	IP4_ID = 4,
-	IP4_PROTOCOL = 9,
-	IP4_CHECKSUM = 10,
-	IP4_ADDRESSES = 12,
-	IP4_HEADER_MIN = 20,
-	IP6_PAYLOAD_LEN = 4,
-	IP6_ADDRESSES = 8,
-	IP6_HEADER = 40,
-	TCP_SEQ = 4,
-	TCP_OFFSET = 12,
-	TCP_FLAGS = 13,
-	TCP_CHECKSUM = 16,
-	TCP_HEADER_MIN = 20,
-	UDP_LEN = 4,
-	UDP_CHECKSUM = 6,
-	UDP_HEADER = 8,
-};
-#define TCP_FLAG_FIN 0x01
-#define TCP_FLAG_PSH 0x08
-#define TCP_FLAG_CWR 0x80
-
-static uint16_t get16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put16(uint8_t *at, uint16_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)get16(at) << 16 | get16(at + 2);
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, (uint16_t)(value >> 16));
-	put16(at + 2, (uint16_t)value);
-}
+#include "wire_bytes.h"
 
 /* The sum is taken over words in host order: one's complement addition does not care, as long as
  * the result is stored the same way (RFC 1071 § 2B). */
@@ -177,23 +132,23 @@ static void fix_ip(const struct bo_wire_super *super, uint32_t index, uint8_t *i
 	uint16_t sum;
 
 	if (super->v6) {
-		put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
+		bo_put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
 		return;
 	}
-	put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
-	put16(ip + IP4_ID, (uint16_t)(get16(super->ip + IP4_ID) + index));
-	put16(ip + IP4_CHECKSUM, 0);
+	bo_put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
+	bo_put16(ip + IP4_ID, (uint16_t)(bo_get16(super->ip + IP4_ID) + index));
+	bo_put16(ip + IP4_CHECKSUM, 0);
 	sum = bo_wire_checksum_fold(bo_wire_checksum(0, ip, super->l4));
 	memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
 }
 
 static void fix_tcp(const struct bo_wire_super *super, uint32_t index, uint8_t *tcp)
 {
-	put32(tcp + TCP_SEQ, get32(super->ip + super->l4 + TCP_SEQ) + index * super->mss);
+	bo_put32(tcp + TCP_SEQ, bo_get32(super->ip + super->l4 + TCP_SEQ) + index * super->mss);
 	if (index > 0)
-		tcp[TCP_FLAGS] &= (uint8_t)~TCP_FLAG_CWR;
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 	if (index + 1 < super->count)
-		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FLAG_FIN | TCP_FLAG_PSH);
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 }
 
 size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, uint8_t *out)
@@ -215,7 +170,7 @@ size_t bo_wire_super_segment(const struct bo_wire_super *super, uint32_t index, 
 	memcpy(ip + super->header_len, super->ip + super->header_len + offset, payload);
 	fix_ip(super, index, ip, bytes);
 	if (super->udp)
-		put16(l4 + UDP_LEN, (uint16_t)(bytes - super->l4));
+		bo_put16(l4 + UDP_LEN, (uint16_t)(bytes - super->l4));
 	else
 		fix_tcp(super, index, l4);
 	sum = (uint16_t)~bo_wire_checksum_fold(bo_wire_pseudo_sum(

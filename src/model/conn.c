@@ -5,26 +5,21 @@
 
 #include <errno.h>
 
-const char *bo_conn_action_name(enum bo_conn_action action)
+/** counts_bytes() - is it about an amount of payload? */
+static bool counts_bytes(const struct bo_conn_rule *rule)
 {
-	static const char *const names[BO_CONN_ACTION_COUNT] = {
-		[BO_CONN_DROP] = "drop",   [BO_CONN_REFUSE] = "refuse", [BO_CONN_RESET] = "reset",
-		[BO_CONN_STALL] = "stall", [BO_CONN_CUT] = "cut",       [BO_CONN_DRIP] = "drip",
-	};
-
-	return (unsigned int)action < BO_CONN_ACTION_COUNT ? names[action] : "?";
+	return rule->action == BO_CONN_STALL || rule->action == BO_CONN_CUT ||
+	       rule->action == BO_CONN_DRIP;
 }
 
 bool bo_conn_rule_per_packet(const struct bo_conn_rule *rule)
 {
-	return rule->packet || rule->contains_len || rule->action == BO_CONN_STALL ||
-	       rule->action == BO_CONN_CUT || rule->action == BO_CONN_DRIP;
+	return rule->packet || rule->contains_len || counts_bytes(rule);
 }
 
 static const char *wrong(const struct bo_conn_rule *rule)
 {
-	bool bytes = rule->action == BO_CONN_STALL || rule->action == BO_CONN_CUT ||
-		     rule->action == BO_CONN_DRIP;
+	bool bytes = counts_bytes(rule);
 	bool tcp = rule->action == BO_CONN_REFUSE || rule->action == BO_CONN_RESET ||
 		   rule->action == BO_CONN_CUT || rule->packets != BO_CONN_ALL_PACKETS;
 

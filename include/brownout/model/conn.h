@@ -11,7 +11,7 @@
 #include "brownout/base/err.h"
 #include "brownout/model/impair.h"
 
-/** enum bo_conn_action - what is done with what the filter lets through; keep in step with bo_conn_action_name() */
+/** enum bo_conn_action - what is done with what the filter lets through */
 enum bo_conn_action {
 	BO_CONN_DROP, /* the packet vanishes, and so does every retransmission of what it carried */
 	BO_CONN_REFUSE, /* a TCP SYN never arrives and is answered with RST, as by a closed port */
@@ -22,7 +22,6 @@ enum bo_conn_action {
 	BO_CONN_DRIP, /* payload passes at @after_bytes per @every_ns; what is beyond vanishes, and TCP sends it again */
 	BO_CONN_ACTION_COUNT,
 };
-const char *bo_conn_action_name(enum bo_conn_action action);
 
 /** enum bo_conn_age - relative to the moment at which the rule came into force.  A TCP connection is as old as its SYN,
  * any other flow as old as its first packet; one whose beginning the link did not see is an established one */
