@@ -274,6 +274,9 @@ void bo_wire_merge_finish(struct bo_wire_merge *merge);
 uint64_t bo_wire_checksum(uint64_t sum, const void *data, size_t len);
 /** bo_wire_pseudo_sum() - of the pseudo-header (RFC 9293 § 3.1, RFC 8200 § 8.1), to go on from */
 uint64_t bo_wire_pseudo_sum(const uint8_t *ip, bool v6, uint8_t protocol, size_t l4_bytes);
+/** bo_wire_ip_length() - the packet at @ip is @bytes long from now on, its transport header at @l4; with IPv4 its header's
+ * checksum is made anew */
+void bo_wire_ip_length(uint8_t *ip, bool v6, size_t l4, size_t bytes);
 /** bo_wire_checksum_fold() - as it goes into a header, network byte order */
 uint16_t bo_wire_checksum_fold(uint64_t sum);
 

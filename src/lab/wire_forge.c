@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lab/wire_forge.c — TCP segments that no end has sent, and such as are shorter than what was sent.
  * Owns: nothing.  Threads: any.  Privilege: none. */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -10,30 +9,16 @@
 
 enum { HOPS = 64 };
 
-static void put_sum(uint8_t *at, uint64_t sum)
-{
-	uint16_t folded = bo_wire_checksum_fold(sum);
-
-	memcpy(at, &folded, sizeof(folded));
-}
-
 /** finish() - lengths and checksums of @bytes of IP with the TCP header at @l4 */
 static void finish(uint8_t *ip, bool v6, size_t l4, size_t bytes)
 {
-	uint32_t tail[2] = { htonl((uint32_t)(bytes - l4)), htonl(IPPROTO_TCP) };
-	uint64_t sum;
+	uint64_t pseudo = bo_wire_pseudo_sum(ip, v6, IPPROTO_TCP, bytes - l4);
+	uint16_t sum;
 
-	if (v6) {
-		bo_put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
-	} else {
-		bo_put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
-		bo_put16(ip + IP4_CHECKSUM, 0);
-		put_sum(ip + IP4_CHECKSUM, bo_wire_checksum(0, ip, l4));
-	}
+	bo_wire_ip_length(ip, v6, l4, bytes);
 	bo_put16(ip + l4 + TCP_CHECKSUM, 0);
-	sum = bo_wire_checksum(0, ip + (v6 ? IP6_ADDRESSES : IP4_ADDRESSES), v6 ? 32 : 8);
-	sum = bo_wire_checksum(sum, tail, sizeof(tail));
-	put_sum(ip + l4 + TCP_CHECKSUM, bo_wire_checksum(sum, ip + l4, bytes - l4));
+	sum = bo_wire_checksum_fold(bo_wire_checksum(pseudo, ip + l4, bytes - l4));
+	memcpy(ip + l4 + TCP_CHECKSUM, &sum, sizeof(sum));
 }
 
 size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t flags, uint32_t seq,

@@ -178,14 +178,7 @@ void bo_wire_merge_finish(struct bo_wire_merge *merge)
 
 	memcpy(merge->header, &vnet, sizeof(vnet));
 	memcpy(ip, merge->ip, merge->header_len);
-	if (merge->v6) {
-		bo_put16(ip + IP6_PAYLOAD_LEN, bytes - IP6_HEADER);
-	} else {
-		bo_put16(ip + IP4_TOTAL_LEN, bytes);
-		bo_put16(ip + IP4_CHECKSUM, 0);
-		sum = bo_wire_checksum_fold(bo_wire_checksum(0, ip, merge->l4));
-		memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
-	}
+	bo_wire_ip_length(ip, merge->v6, merge->l4, bytes);
 	if (merge->udp)
 		bo_put16(l4 + UDP_LEN, bytes - merge->l4);
 	else

@@ -127,19 +127,25 @@ uint64_t bo_wire_pseudo_sum(const uint8_t *ip, bool v6, uint8_t protocol, size_t
 				tail, sizeof(tail));
 }
 
-static void fix_ip(const struct bo_wire_super *super, uint32_t index, uint8_t *ip, size_t bytes)
+void bo_wire_ip_length(uint8_t *ip, bool v6, size_t l4, size_t bytes)
 {
 	uint16_t sum;
 
-	if (super->v6) {
-		bo_put16(ip + IP6_PAYLOAD_LEN, (uint16_t)(bytes - IP6_HEADER));
+	if (v6) {
+		bo_put16(ip + IP6_PAYLOAD_LEN, bytes - IP6_HEADER);
 		return;
 	}
-	bo_put16(ip + IP4_TOTAL_LEN, (uint16_t)bytes);
-	bo_put16(ip + IP4_ID, (uint16_t)(bo_get16(super->ip + IP4_ID) + index));
+	bo_put16(ip + IP4_TOTAL_LEN, bytes);
 	bo_put16(ip + IP4_CHECKSUM, 0);
-	sum = bo_wire_checksum_fold(bo_wire_checksum(0, ip, super->l4));
+	sum = bo_wire_checksum_fold(bo_wire_checksum(0, ip, l4));
 	memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
+}
+
+static void fix_ip(const struct bo_wire_super *super, uint32_t index, uint8_t *ip, size_t bytes)
+{
+	if (!super->v6)
+		bo_put16(ip + IP4_ID, bo_get16(super->ip + IP4_ID) + index);
+	bo_wire_ip_length(ip, super->v6, super->l4, bytes);
 }
 
 static void fix_tcp(const struct bo_wire_super *super, uint32_t index, uint8_t *tcp)
