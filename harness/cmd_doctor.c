@@ -60,6 +60,17 @@ static void links(const struct bo_machine *m)
 	    "TUN devices", m->tun ? "can be created" : m->why_not_tun);
 	if (!m->tun)
 		fix("modprobe tun; in a container: --device /dev/net/tun --cap-add NET_ADMIN");
+	if (m->stamps)
+		row(HAVE, "delays of the wire",
+		    "count from the kernel's stamp of a packet's arrival");
+	else {
+		snprintf(why, sizeof(why),
+			 "count from when a packet is read, some 10 to 100 us late: %s",
+			 m->why_not_stamps);
+		row(DEGRADED, "delays of the wire", why);
+		if (m->tun)
+			fix("Linux 5.12 or later with CONFIG_BPF_SYSCALL, and root (CAP_BPF)");
+	}
 	row(m->veth ? HAVE : DEGRADED, "veth",
 	    m->veth ? "can be created" : "missing; management links use TUN devices");
 }

@@ -250,7 +250,10 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 		struct bo_lab_link_fds l;
 
 		bo_lab_take_link(k->lab, (int)i, &l);
-		answer_fds(k, &rep, (const int[]){ l.tun_a, l.tun_b, l.probe_a, l.probe_b }, 4);
+		answer_fds(k, &rep,
+			   (const int[]){ l.tun_a, l.tun_b, l.probe_a, l.probe_b, l.stamps_a,
+					  l.stamps_b },
+			   6);
 	}
 }
 

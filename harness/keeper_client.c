@@ -397,6 +397,7 @@ static int empty_view(struct bo_lab_view *view, const struct bo_plan *plan, stru
 	}
 	for (size_t i = 0; i < view->nlinks; i++) {
 		view->links[i].tun_a = view->links[i].tun_b = -1;
+		view->links[i].stamps_a = view->links[i].stamps_b = -1;
 		view->links[i].probe_a.fd = view->links[i].probe_b.fd = -1;
 	}
 	return 0;
@@ -454,6 +455,8 @@ static int take_view(struct bo_keeper *k, struct bo_lab_view *view, struct bo_er
 
 			l->tun_a = fd_of(&fds, rep.fdmask, 0);
 			l->tun_b = fd_of(&fds, rep.fdmask, 1);
+			l->stamps_a = fd_of(&fds, rep.fdmask, 4);
+			l->stamps_b = fd_of(&fds, rep.fdmask, 5);
 			take_end(&l->probe_a, fd_of(&fds, rep.fdmask, 2));
 			take_end(&l->probe_b, fd_of(&fds, rep.fdmask, 3));
 		}
@@ -511,6 +514,8 @@ void bo_lab_view_done(struct bo_lab_view *view)
 
 		bo_close(&l->tun_a);
 		bo_close(&l->tun_b);
+		bo_close(&l->stamps_a);
+		bo_close(&l->stamps_b);
 		bo_close(&l->probe_a.fd);
 		bo_close(&l->probe_b.fd);
 	}

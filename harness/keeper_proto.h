@@ -69,9 +69,9 @@ struct kp_start {
 
 enum kp_rep_kind {
 	KP_REPLY, /* the answer to request @seq */
-	KP_NODE, /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, high,
+	KP_NODE,  /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, high,
 		  * TUN of client and node, name server over UDP and TCP */
-	KP_LINK, /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b */
+	KP_LINK, /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b, stamps_a, stamps_b */
 	KP_EVENT, /* a node's main process has ended: @index, @pid, @status, @t_ns */
 };
 

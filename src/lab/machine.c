@@ -18,10 +18,20 @@
 #include "brownout/sys/netns.h"
 #include "brownout/sys/rtnl.h"
 #include "brownout/sys/tun.h"
+#include "brownout/sys/tun_stamp.h"
 #include "lab-internal.h"
 
 #define SCRATCH_A 11
 #define SCRATCH_B 12
+
+static int try_stamps(struct bo_err *err)
+{
+	bo_auto_fd int tun = -1;
+	bo_auto_fd int stamps = -1;
+	int rc = bo_tun_open("probe-t", &tun, err);
+
+	return rc < 0 ? rc : bo_tun_stamp_open(tun, &stamps, err);
+}
 
 static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 {
@@ -61,6 +71,11 @@ static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 	m->tun = bo_tun_supported(&err) == 0;
 	if (!m->tun)
 		snprintf(m->why_not_tun, sizeof(m->why_not_tun), "%.159s", err.msg);
+	err = (struct bo_err){ 0 };
+	m->stamps = m->tun && try_stamps(&err) == 0;
+	if (!m->stamps)
+		snprintf(m->why_not_stamps, sizeof(m->why_not_stamps), "%.159s",
+			 m->tun ? err.msg : "no TUN devices");
 }
 
 static void probe_network(struct bo_machine *m, int home_netns)
