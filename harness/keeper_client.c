@@ -208,6 +208,15 @@ static int become_conductor(struct bo_keeper *k, const struct bo_user *user, boo
 	return rc < 0 ? rc : await(k, &rep, err);
 }
 
+/* By threads that must not wait: not for the lock, and not for the answer, whose number is nobody's. */
+static void make_realtime(void *arg, pid_t tid)
+{
+	const struct kp_req req = { .op = KP_REALTIME, .value = tid };
+
+	(void)!send(((struct bo_keeper *)arg)->sock, &req, sizeof(req),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static int start(struct bo_keeper **ret, bool attached, struct bo_err *err)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -242,6 +251,7 @@ static int start(struct bo_keeper **ret, bool attached, struct bo_err *err)
 		bo_keeper_free(k);
 		return rc;
 	}
+	bo_wake_realtime_by(make_realtime, k);
 	*ret = k;
 	return 0;
 }
@@ -727,6 +737,7 @@ static int wait_end(struct bo_keeper *k, struct bo_err *err)
 {
 	int rc = 0;
 
+	bo_wake_realtime_by(NULL, NULL);
 	bo_vec_foreach(a, &k->attached)
 		bo_close(&a->sock);
 	bo_close(&k->sock);

@@ -18,6 +18,7 @@
 enum kp_op {
 	KP_HELLO, /* fd: the client's network namespace */
 	KP_MACHINE,
+	KP_REALTIME, /* value: a thread of the conductor, to be SCHED_FIFO; nobody waits for the answer */
 	KP_LAB_UP,     /* payload: struct kp_lab, nodes, links */
 	KP_NODE_START, /* payload: struct kp_start, strings; fd: log */
 	KP_NODE_EXEC,  /* value: timeout in ns; payload: strings */

@@ -2,7 +2,7 @@
 /* tests/bench/wire_delay_bench.c — how exact is a delay of the userspace wire?  UDP probes through
  * a wire with 0.1, 1, 10 and 100 ms, as the link prober measures them, against the same path
  * without delay, and the same through one that counts from when it read a packet ("read": what it does where the
- * kernel gives no stamps); then all that while every CPU has something else to do; and the same
+ * kernel gives no stamps), and through one that may not be real-time ("fair"); then all that while every CPU has something else to do; and the same
  * through netem where the kernel has it.  Privilege: root or user namespaces. */
 #include <net/if.h>
 #include <netlink/netlink.h>
@@ -20,6 +20,7 @@
 #include "brownout/base/wake.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/lab/wire.h"
+#include "brownout/sys/caps.h"
 #include "brownout/sys/netem.h"
 #include "wire_flows.h"
 
@@ -159,7 +160,8 @@ static void path_down(struct path *path)
 
 int main(void)
 {
-	struct path wire = { 0 }, read = { 0 }, netem = { 0 };
+	struct path wire = { 0 }, read = { 0 }, fair = { 0 }, netem = { 0 };
+	struct bo_err err = { 0 };
 	atomic_bool stop = false;
 	pthread_t hogs[MAX_HOGS];
 	unsigned int nhogs = bo_wake_cpus();
@@ -169,11 +171,18 @@ int main(void)
 	wire_netns_enter();
 	have_stamps = wire_up(&wire, true);
 	(void)wire_up(&read, false);
+	/* Its thread has what this one has when it is made. */
+	if (bo_caps_effective(CAP_SYS_NICE, false, &err) < 0)
+		flows_die(err.msg);
+	(void)wire_up(&fair, have_stamps);
+	if (bo_caps_effective(CAP_SYS_NICE, true, &err) < 0)
+		flows_die(err.msg);
 	have_netem = netem_up(&netem);
 	printf("machine as it is\n%s", HEADING);
 	if (have_stamps)
 		measure_all(&wire, "wire");
 	measure_all(&read, "read");
+	measure_all(&fair, "fair");
 	if (have_netem)
 		measure_all(&netem, "netem");
 	if (nhogs > MAX_HOGS)
@@ -185,6 +194,7 @@ int main(void)
 	if (have_stamps)
 		measure_all(&wire, "wire");
 	measure_all(&read, "read");
+	measure_all(&fair, "fair");
 	if (have_netem)
 		measure_all(&netem, "netem");
 	stop = true;
@@ -192,6 +202,7 @@ int main(void)
 		pthread_join(hogs[i], NULL);
 	path_down(&wire);
 	path_down(&read);
+	path_down(&fair);
 	path_down(&netem);
 	return 0;
 }
