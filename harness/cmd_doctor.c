@@ -60,6 +60,27 @@ static void links(const struct bo_machine *m)
 	    "TUN devices", m->tun ? "can be created" : m->why_not_tun);
 	if (!m->tun)
 		fix("modprobe tun; in a container: --device /dev/net/tun --cap-add NET_ADMIN");
+	if (m->stamps)
+		row(HAVE, "delays of the wire",
+		    "count from the kernel's stamp of a packet's arrival");
+	else {
+		snprintf(why, sizeof(why),
+			 "count from when a packet is read, some 10 to 100 us late: %s",
+			 m->why_not_stamps);
+		row(DEGRADED, "delays of the wire", why);
+		if (m->tun)
+			fix("Linux 5.12 or later with CONFIG_BPF_SYSCALL, and root (CAP_BPF)");
+	}
+	if (m->realtime)
+		row(HAVE, "wire, machine busy",
+		    "its threads are SCHED_FIFO, priority 1, while they are kept waiting and use little");
+	else {
+		snprintf(why, sizeof(why),
+			 "delays may be milliseconds longer than asked: no real-time threads: %s",
+			 m->why_not_realtime);
+		row(DEGRADED, "wire, machine busy", why);
+		fix("run as root with CAP_SYS_NICE; in a container: --cap-add SYS_NICE");
+	}
 	row(m->veth ? HAVE : DEGRADED, "veth",
 	    m->veth ? "can be created" : "missing; management links use TUN devices");
 }

@@ -37,12 +37,12 @@
 
 #define EXEC_TIMEOUT_MAX_NS (INT64_C(600) * 1000 * 1000 * 1000)
 
-static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_SETUID,
-					     CAP_SETGID,       CAP_SETPCAP,   CAP_KILL,
-					     CAP_DAC_OVERRIDE, CAP_SYS_PTRACE };
-static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
-					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_OVERRIDE,
-					   CAP_SYS_PTRACE };
+static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,    CAP_NET_ADMIN,  CAP_SETUID,
+					     CAP_SETGID,       CAP_SETPCAP,    CAP_KILL,
+					     CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SYS_NICE };
+static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN,  CAP_SETUID,  CAP_SETGID,
+					   CAP_SETPCAP,    CAP_KILL,    CAP_DAC_OVERRIDE,
+					   CAP_SYS_PTRACE, CAP_SYS_NICE };
 static const cap_value_t stage_undo[] = { CAP_KILL, CAP_DAC_OVERRIDE };
 #define KEEP(stage, err) bo_caps_keep((stage), sizeof(stage) / sizeof((stage)[0]), (err))
 
@@ -250,7 +250,10 @@ static void send_view(struct keeper *k, const struct kp_lab *head, uint32_t seq)
 		struct bo_lab_link_fds l;
 
 		bo_lab_take_link(k->lab, (int)i, &l);
-		answer_fds(k, &rep, (const int[]){ l.tun_a, l.tun_b, l.probe_a, l.probe_b }, 4);
+		answer_fds(k, &rep,
+			   (const int[]){ l.tun_a, l.tun_b, l.probe_a, l.probe_b, l.stamps_a,
+					  l.stamps_b },
+			   6);
 	}
 }
 
@@ -551,6 +554,20 @@ static int take_back(struct keeper *k, struct bo_err *err)
 	return rc;
 }
 
+/* A thread of the wires, or of whoever else keeps time, says that the machine keeps it waiting.  Of the conductor alone:
+ * that is who made the socket. */
+static int realtime(struct keeper *k, struct request *r, struct bo_err *err)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (r->head.value <= 0 || r->head.value > INT32_MAX)
+		return bad(err, "thread");
+	if (getsockopt(k->sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return bo_err_errno(err, BO_SUBSYS_HARNESS, "SO_PEERCRED");
+	return bo_thread_realtime(peer.pid, (pid_t)r->head.value, err);
+}
+
 static void dispatch(struct keeper *k, struct request *r)
 {
 	struct kp_rep machine = { .kind = KP_REPLY, .seq = r->head.seq };
@@ -568,6 +585,9 @@ static void dispatch(struct keeper *k, struct request *r)
 			answer(k, &machine, NULL);
 			rc = 1;
 		}
+		break;
+	case KP_REALTIME:
+		rc = realtime(k, r, &err);
 		break;
 	case KP_LAB_UP:
 		rc = lab_up(k, r, &err);

@@ -48,6 +48,8 @@ BO_NODISCARD int bo_keeper_machine(struct bo_keeper *keeper, struct bo_machine *
 struct bo_lab_link {
 	int tun_a;
 	int tun_b;
+	int stamps_a; /* of the TUN devices (sys/tun_stamp.h) [owned by the caller], -1 for none */
+	int stamps_b;
 	struct bo_linkprobe_end probe_a; /* descriptors owned by the caller */
 	struct bo_linkprobe_end probe_b;
 };

@@ -18,6 +18,7 @@
 enum kp_op {
 	KP_HELLO, /* fd: the client's network namespace */
 	KP_MACHINE,
+	KP_REALTIME, /* value: a thread of the conductor, to be SCHED_FIFO; nobody waits for the answer */
 	KP_LAB_UP,     /* payload: struct kp_lab, nodes, links */
 	KP_NODE_START, /* payload: struct kp_start, strings; fd: log */
 	KP_NODE_EXEC,  /* value: timeout in ns; payload: strings */
@@ -69,9 +70,9 @@ struct kp_start {
 
 enum kp_rep_kind {
 	KP_REPLY, /* the answer to request @seq */
-	KP_NODE, /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, high,
+	KP_NODE,  /* part of the answer to LAB_UP: @index; fds: usage, limit, events, failcnt, high,
 		  * TUN of client and node, name server over UDP and TCP */
-	KP_LINK, /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b */
+	KP_LINK, /* part of the answer to LAB_UP: @index; fds: tun_a, tun_b, probe_a, probe_b, stamps_a, stamps_b */
 	KP_EVENT, /* a node's main process has ended: @index, @pid, @status, @t_ns */
 };
 

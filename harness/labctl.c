@@ -406,8 +406,12 @@ static int adopt_links(struct bo_labctl *lab, struct bo_err *err)
 		int r;
 
 		if (l->tun_a >= 0) {
-			r = bo_wire_new(&lab->wires[i], bo_steal_fd(&l->tun_a),
-					bo_steal_fd(&l->tun_b), lab->plan->seed, i, err);
+			const int tun[2] = { bo_steal_fd(&l->tun_a), bo_steal_fd(&l->tun_b) };
+			const int stamps[2] = { bo_steal_fd(&l->stamps_a),
+						bo_steal_fd(&l->stamps_b) };
+
+			r = bo_wire_new_stamped(&lab->wires[i], tun, stamps, lab->plan->seed, i,
+						err);
 			/* What a fault does to connections it does to those that were there before
 			 * it, too. */
 			if (r == 0 && bo_fault_link_tracks(lab->plan, (int)i))

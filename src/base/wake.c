@@ -4,10 +4,12 @@
 #include "brownout/base/wake.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "brownout/base/clock.h"
 
@@ -65,15 +67,45 @@ static int64_t thread_cpu_ns(void)
 	return (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec;
 }
 
-static void reschedule(struct bo_wake *wake, bool realtime)
+/* Who makes a thread real-time that may not do it itself. */
+static struct {
+	pthread_mutex_t lock;
+	void (*ask)(void *arg, pid_t tid);
+	void *arg;
+} helper = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void bo_wake_realtime_by(void (*ask)(void *arg, pid_t tid), void *arg)
+{
+	pthread_mutex_lock(&helper.lock);
+	helper.ask = ask;
+	helper.arg = arg;
+	pthread_mutex_unlock(&helper.lock);
+}
+
+static bool ask_helper(void)
+{
+	bool asked;
+
+	pthread_mutex_lock(&helper.lock);
+	asked = helper.ask != NULL;
+	if (asked)
+		helper.ask(helper.arg, gettid());
+	pthread_mutex_unlock(&helper.lock);
+	return asked;
+}
+
+static void reschedule(struct bo_wake *wake, int64_t now_ns, bool realtime)
 {
 	struct sched_param param = { .sched_priority = realtime ? 1 : 0 };
 	int policy = (realtime ? SCHED_FIFO : SCHED_OTHER) | SCHED_RESET_ON_FORK;
 
-	if (sched_setscheduler(0, policy, &param) == 0)
+	/* No real-time thread needs a privilege to become an ordinary one. */
+	if (sched_setscheduler(0, policy, &param) == 0) {
 		wake->realtime = realtime;
-	else
-		wake->refused = true;
+	} else if (!wake->asked_ns || now_ns - wake->asked_ns >= BO_WAKE_ASK_NS) {
+		wake->refused = !ask_helper();
+		wake->asked_ns = now_ns;
+	}
 }
 
 void bo_wake_tick(struct bo_wake *wake, int64_t now_ns)
@@ -95,8 +127,11 @@ void bo_wake_tick(struct bo_wake *wake, int64_t now_ns)
 	cpu_ns = thread_cpu_ns();
 	realtime = bo_wake_judge(wake, now_ns, now_ns - wake->window_ns,
 				 cpu_ns - wake->window_cpu_ns);
+	/* Who was asked does it in its own time, if at all. */
+	if (wake->asked_ns)
+		wake->realtime = (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO;
 	if (realtime != wake->realtime)
-		reschedule(wake, realtime);
+		reschedule(wake, now_ns, realtime);
 	wake->window_ns = now_ns;
 	wake->window_cpu_ns = cpu_ns;
 }

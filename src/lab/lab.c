@@ -97,7 +97,7 @@ static void fill(struct bo_lab *lab, const struct bo_lab_conf *conf)
 	for (size_t i = 0; i < conf->nlinks; i++)
 		lab->links[i] = (struct lab_link){ .a = conf->links[i].a,
 						   .b = conf->links[i].b,
-						   .fds = { -1, -1, -1, -1 } };
+						   .fds = BO_LAB_LINK_FDS_NONE };
 }
 
 int bo_lab_new(struct bo_lab **ret, const struct bo_lab_conf *conf, struct bo_err *err)
@@ -224,6 +224,8 @@ static void close_net(struct bo_lab *lab)
 
 		bo_close(&fds->tun_a);
 		bo_close(&fds->tun_b);
+		bo_close(&fds->stamps_a);
+		bo_close(&fds->stamps_b);
 		bo_close(&fds->probe_a);
 		bo_close(&fds->probe_b);
 	}
@@ -274,7 +276,7 @@ void bo_lab_free(struct bo_lab *lab)
 void bo_lab_take_link(struct bo_lab *lab, int link, struct bo_lab_link_fds *ret)
 {
 	*ret = lab->links[link].fds;
-	lab->links[link].fds = (struct bo_lab_link_fds){ -1, -1, -1, -1 };
+	lab->links[link].fds = (struct bo_lab_link_fds)BO_LAB_LINK_FDS_NONE;
 }
 
 void bo_lab_take_management(struct bo_lab *lab, int node, int *ret_client, int *ret_node)

@@ -17,11 +17,13 @@
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/base/log.h"
 #include "brownout/lab/dns.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/sys/netem.h"
 #include "brownout/sys/netns.h"
 #include "brownout/sys/tun.h"
+#include "brownout/sys/tun_stamp.h"
 #include "lab-internal.h"
 
 #define LO 1
@@ -141,6 +143,15 @@ static int make_tun(const char *name, int *ret_fd, int *ret_ifindex, struct bo_e
 	return 0;
 }
 
+/* A wire is one without stamps, too: `doctor` says what it lacks then. */
+static void stamp_tun(int tun, int *ret_fd)
+{
+	struct bo_err err = { 0 };
+
+	if (bo_tun_stamp_open(tun, ret_fd, &err) < 0)
+		bo_log(BO_LOG_DEBUG, "link without stamps of arrival: %s", err.msg);
+}
+
 /* One end of a link: up, and a route to the peer for each family. */
 static void link_requests(const struct bo_lab *lab, int self, int peer, int ifindex,
 			  struct bo_rtnl_batch *b)
@@ -220,6 +231,8 @@ static int link_end(struct bo_lab *lab, int self, struct lab_link *l, struct bo_
 		rc = make_tun(name, is_a ? &l->fds.tun_a : &l->fds.tun_b, ifindex, err);
 		if (rc < 0)
 			return rc;
+		stamp_tun(is_a ? l->fds.tun_a : l->fds.tun_b,
+			  is_a ? &l->fds.stamps_a : &l->fds.stamps_b);
 	}
 	link_requests(lab, self, peer, *ifindex, b);
 	return 0;

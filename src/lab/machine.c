@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,12 +17,23 @@
 #include "brownout/lab/attach.h"
 #include "brownout/sys/netem.h"
 #include "brownout/sys/netns.h"
+#include "brownout/sys/process.h"
 #include "brownout/sys/rtnl.h"
 #include "brownout/sys/tun.h"
+#include "brownout/sys/tun_stamp.h"
 #include "lab-internal.h"
 
 #define SCRATCH_A 11
 #define SCRATCH_B 12
+
+static int try_stamps(struct bo_err *err)
+{
+	bo_auto_fd int tun = -1;
+	bo_auto_fd int stamps = -1;
+	int rc = bo_tun_open("probe-t", &tun, err);
+
+	return rc < 0 ? rc : bo_tun_stamp_open(tun, &stamps, err);
+}
 
 static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 {
@@ -61,6 +73,11 @@ static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 	m->tun = bo_tun_supported(&err) == 0;
 	if (!m->tun)
 		snprintf(m->why_not_tun, sizeof(m->why_not_tun), "%.159s", err.msg);
+	err = (struct bo_err){ 0 };
+	m->stamps = m->tun && try_stamps(&err) == 0;
+	if (!m->stamps)
+		snprintf(m->why_not_stamps, sizeof(m->why_not_stamps), "%.159s",
+			 m->tun ? err.msg : "no TUN devices");
 }
 
 static void probe_network(struct bo_machine *m, int home_netns)
@@ -100,6 +117,19 @@ static void describe_cgroups(struct bo_machine *m, const struct bo_cgroups *cgs)
 				 cgs->hier[i].why_not);
 }
 
+/* A capability is not enough: a cgroup (v1, RT_GROUP_SCHED) may grant no time to it. */
+static void probe_realtime(struct bo_machine *m)
+{
+	const struct sched_param none = { 0 };
+	struct bo_err err = { 0 };
+
+	m->realtime = bo_thread_realtime(getpid(), getpid(), &err) == 0;
+	if (m->realtime)
+		(void)sched_setscheduler(0, SCHED_OTHER, &none);
+	else
+		snprintf(m->why_not_realtime, sizeof(m->why_not_realtime), "%.159s", err.msg);
+}
+
 int bo_machine_probe(struct bo_machine *ret, int home_netns, const struct bo_cgroups *cgroups,
 		     struct bo_err *err)
 {
@@ -110,6 +140,7 @@ int bo_machine_probe(struct bo_machine *ret, int home_netns, const struct bo_cgr
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB,
 				  "network namespaces cannot be made here: %.150s", m.why_not_tun);
 	describe_cgroups(&m, cgroups);
+	probe_realtime(&m);
 	m.driver = m.netem ? BO_DRIVER_NETEM : m.tun ? BO_DRIVER_WIRE : BO_DRIVER_AUTO;
 	*ret = m;
 	return 0;

@@ -15,6 +15,7 @@
 #include "brownout/base/err.h"
 #include "brownout/model/impair.h"
 #include "wire_fate.h"
+#include "wire_stamp.h"
 
 /* Every read and write of the device carries the virtio header and one IP packet: at most 65535
  * bytes of IPv4, or 40 + 65535 of IPv6 (BIG TCP is off unless somebody raises gso_max_size). */
@@ -285,7 +286,7 @@ uint16_t bo_wire_checksum_fold(uint64_t sum);
 /** struct bo_wire_counters - written by the wire's thread alone, read by any */
 struct bo_wire_counters {
 	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed,
-		refused, queued, duplicated, corrupted, reordered, ruled, injected;
+		refused, queued, duplicated, corrupted, reordered, ruled, injected, stamped;
 };
 
 /* One writer, so no read-modify-write is needed; relaxed is enough for statistics. */
@@ -307,6 +308,7 @@ struct bo_replay;
  * @record: who is told of each packet, or NULL;  @replay: where its fate is looked up, or NULL
  * @merges_udp: the receiving device takes super-packets of UDP
  * @hold: queue even what could be written at once, for a flush is near and may merge it
+ * @stamper: of the sending device
  * @blocked: the receiving device takes no more for now;  @dead: one of the devices is gone
  * @rules: on connections, of both directions; NULL until there are some to come
  */
@@ -317,6 +319,7 @@ struct bo_wire_half {
 	struct bo_wire_line line;
 	struct bo_wire_queue queue;
 	struct bo_wire_rules *rules;
+	struct bo_wire_stamper stamper;
 	bool merges_udp;
 	bool hold;
 	bool blocked;

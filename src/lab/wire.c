@@ -54,6 +54,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/base/log.h"
 #include "brownout/base/wake.h"
 #include "brownout/sys/process.h"
 #include "brownout/sys/tun.h"
@@ -125,6 +126,31 @@ static _Atomic int64_t realtime_until_ns;
 
 /* --- in --------------------------------------------------------------------------------------- */
 
+/** half_read_in() - as read(2); EAGAIN: and stamps are in step with packets again */
+static ssize_t half_read_in(struct bo_wire_half *half, uint8_t *data)
+{
+	uint64_t count = half->stamper.next, seen;
+	ssize_t n;
+
+	/* More stamps than packets: either one is on its way into the queue, or one was dropped on it.  Another
+	 * look tells. */
+	for (int tries = 0; tries < 2; tries++) {
+		do
+			n = read(half->in, data, BO_WIRE_FRAME_MAX);
+		while (n < 0 && errno == EINTR);
+		if (n >= 0 || errno != EAGAIN || !half->stamper.stamps)
+			return n;
+		seen = bo_wire_stamp_count(&half->stamper);
+		if (seen == count)
+			break;
+		if (tries == 0)
+			count = seen;
+	}
+	bo_wire_stamp_empty(&half->stamper, count, bo_now_ns());
+	errno = EAGAIN;
+	return n;
+}
+
 /** half_read() - take one frame from the sending device;  Return: its bytes, 0 when there is none or
  * the device is gone */
 static size_t half_read(struct bo_wire *wire, struct bo_wire_half *half, bool split)
@@ -133,9 +159,7 @@ static size_t half_read(struct bo_wire *wire, struct bo_wire_half *half, bool sp
 	uint8_t *data = room ? room->data : wire->scratch;
 	ssize_t n;
 
-	do
-		n = read(half->in, data, BO_WIRE_FRAME_MAX);
-	while (n < 0 && errno == EINTR);
+	n = half_read_in(half, data);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	if (n <= 0) { /* EBADFD: the device went with its namespace */
@@ -469,16 +493,40 @@ static int wire_spawn(struct bo_wire *wire, struct bo_err *err)
 int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_t stream,
 		struct bo_err *err)
 {
+	return bo_wire_new_stamped(ret, (const int[]){ fd_a, fd_b }, (const int[]){ -1, -1 }, seed,
+				   stream, err);
+}
+
+/** half_stamp() - @fd: [consumed];  a wire without stamps is one all the same */
+static void half_stamp(struct bo_wire_half *half, int fd)
+{
+	struct bo_err err = { 0 };
+
+	if (fd < 0)
+		return;
+	if (bo_tun_stamp_map(fd, &half->stamper.stamps, &err) < 0)
+		bo_log(BO_LOG_WARN, "wire: %s", err.msg);
+	else
+		half->stamper.next = bo_wire_stamp_count(&half->stamper);
+	close(fd);
+}
+
+int bo_wire_new_stamped(struct bo_wire **ret, const int tun[2], const int stamps[2], uint64_t seed,
+			uint64_t stream, struct bo_err *err)
+{
 	struct bo_wire *wire = calloc(1, sizeof(*wire));
 	int r;
 
 	if (!wire) {
-		close(fd_a);
-		close(fd_b);
+		for (int end = 0; end < 2; end++) {
+			close(tun[end]);
+			if (stamps[end] >= 0)
+				close(stamps[end]);
+		}
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "wire: out of memory");
 	}
-	wire->fd[0] = fd_a;
-	wire->fd[1] = fd_b;
+	wire->fd[0] = tun[0];
+	wire->fd[1] = tun[1];
 	wire->epoll = wire->timer = wire->bell = -1;
 	wire->interest[0] = wire->interest[1] = EPOLLIN;
 	wire->armed_ns = INT64_MAX;
@@ -491,6 +539,7 @@ int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed, uint64_
 
 		half->in = wire->fd[dir == BO_DIR_A_TO_B ? 0 : 1];
 		half->out = wire->fd[dir == BO_DIR_A_TO_B ? 1 : 0];
+		half_stamp(half, stamps[dir == BO_DIR_A_TO_B ? 0 : 1]);
 		half->merges_udp = bo_tun_offload_udp(half->out);
 		half->queue.max_bytes = BO_WIRE_QUEUE_BYTES;
 		bo_wire_line_init(&half->line, seed, stream, (enum bo_dir)dir);
@@ -631,6 +680,7 @@ void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *
 		.reordered = bo_wire_counted(&c->reordered),
 		.ruled = bo_wire_counted(&c->ruled),
 		.injected = bo_wire_counted(&c->injected),
+		.stamped = bo_wire_counted(&c->stamped),
 	};
 }
 
@@ -646,8 +696,10 @@ void bo_wire_free(struct bo_wire *wire)
 		pthread_join(wire->thread, NULL);
 		atomic_fetch_sub(&running_wires, 1);
 	}
-	for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		bo_wire_queue_done(&wire->half[dir].queue);
+		bo_tun_stamp_unmap(wire->half[dir].stamper.stamps);
+	}
 	bo_wire_flows_free(wire->flows);
 	bo_wire_rules_free(wire->tracks);
 	bo_close(&wire->bell);

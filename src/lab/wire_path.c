@@ -196,13 +196,25 @@ static void half_queue_twice(struct bo_wire_half *half, struct bo_wire_frame *ro
 	half_queue(half, room, len, 1, out);
 }
 
+/** half_arrived() - when the frame that was read by @now_ns came to the sending device */
+static int64_t half_arrived(struct bo_wire_half *half, int64_t now_ns, const uint8_t *data,
+			    size_t len)
+{
+	int64_t arrived_ns = bo_wire_stamp_take(&half->stamper, now_ns, data + BO_WIRE_HDR_LEN,
+						len - BO_WIRE_HDR_LEN);
+
+	atomic_store_explicit(&half->counters.stamped, half->stamper.exact, memory_order_relaxed);
+	return arrived_ns;
+}
+
 void bo_wire_pass(struct bo_wire_half *half, struct bo_wire_frame *room, uint8_t *data, size_t len)
 {
 	uint32_t packets = bo_wire_packets(data, len);
 	int64_t now_ns = bo_now_ns();
 	struct bo_wire_outcome out;
 
-	if (!half_judge(half, now_ns, data, &len, packets, room, &out))
+	if (!half_judge(half, half_arrived(half, now_ns, data, len), data, &len, packets, room,
+			&out))
 		return;
 	/* Super-packets are as large as they get. */
 	if (out.due_ns <= now_ns && !half->queue.frames && !(half->hold && room && packets == 1) &&
@@ -247,7 +259,7 @@ static void half_pass_one(struct bo_wire_half *half, int64_t now_ns, const uint8
 void bo_wire_split(struct bo_wire_half *half, const uint8_t *data, size_t len)
 {
 	struct bo_wire_super super;
-	int64_t now_ns = bo_now_ns();
+	int64_t now_ns = half_arrived(half, bo_now_ns(), data, len);
 
 	if (!bo_wire_super_parse(data, len, &super)) {
 		half_pass_one(half, now_ns, data, len, NULL, 0);

@@ -11,6 +11,7 @@
 #include <linux/membarrier.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,4 +260,20 @@ void bo_signals_default(void)
 		(void)sigaction(sig, &dfl, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int bo_thread_realtime(pid_t pid, pid_t tid, struct bo_err *err)
+{
+	const struct sched_param lowest = { .sched_priority = 1 }, none = { 0 };
+
+	if (pid <= 0 || tid <= 0 || tgkill(pid, tid, 0) < 0)
+		return bo_err_set(err, ESRCH, BO_SUBSYS_SYS, "no thread %d of process %d", (int)tid,
+				  (int)pid);
+	if (sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest) < 0)
+		return bo_err_errno(err, BO_SUBSYS_SYS, "SCHED_FIFO");
+	/* Should it have ended in between, another may have its number. */
+	if (tgkill(pid, tid, 0) == 0)
+		return 0;
+	(void)sched_setscheduler(tid, SCHED_OTHER, &none);
+	return bo_err_set(err, ESRCH, BO_SUBSYS_SYS, "thread %d has ended", (int)tid);
 }

@@ -175,8 +175,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	wire_netns_enter();
 	flows_veth_up(&b.veth);
-	if (!wire_netns_up(&b.tun, true) || bo_wire_new(&b.wire, bo_steal_fd(&b.tun.tun[0]),
-							bo_steal_fd(&b.tun.tun[1]), 1, 1, &err) < 0)
+	if (!wire_netns_up(&b.tun, true) || flows_wire_new(&b.wire, &b.tun, &err) < 0)
 		flows_die(err.msg);
 	flows_big_windows(&b.veth);
 	flows_big_windows(&b.tun);

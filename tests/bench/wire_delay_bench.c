@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/bench/wire_delay_bench.c — how exact is a delay of the userspace wire?  UDP probes through
  * a wire with 0.1, 1, 10 and 100 ms, as the link prober measures them, against the same path
- * without delay; then the same while every CPU has something else to do; and the same
+ * without delay, and the same through one that counts from when it read a packet ("read": what it does where the
+ * kernel gives no stamps), and through one that may not be real-time ("fair"); then all that while every CPU has something else to do; and the same
  * through netem where the kernel has it.  Privilege: root or user namespaces. */
 #include <net/if.h>
 #include <netlink/netlink.h>
@@ -19,6 +20,7 @@
 #include "brownout/base/wake.h"
 #include "brownout/lab/linkprobe.h"
 #include "brownout/lab/wire.h"
+#include "brownout/sys/caps.h"
 #include "brownout/sys/netem.h"
 #include "wire_flows.h"
 
@@ -107,15 +109,23 @@ static void probe_up(struct path *path)
 		flows_die(err.msg);
 }
 
-static void wire_up(struct path *path)
+/** wire_up() - false when it was to have stamps and has none */
+static bool wire_up(struct path *path, bool stamped)
 {
 	struct bo_err err = { 0 };
 
-	if (!wire_netns_up(&path->net, true) ||
-	    bo_wire_new(&path->wire, bo_steal_fd(&path->net.tun[0]), bo_steal_fd(&path->net.tun[1]),
-			1, 1, &err) < 0)
+	if (!wire_netns_up(&path->net, true))
+		flows_die("wire");
+	for (int end = 0; end < 2 && !stamped; end++)
+		bo_close(&path->net.stamps[end]);
+	if (stamped && path->net.stamps[0] < 0) {
+		printf("packets get no stamps here\n");
+		return false;
+	}
+	if (flows_wire_new(&path->wire, &path->net, &err) < 0)
 		flows_die(err.msg);
 	probe_up(path);
+	return true;
 }
 
 /** netem_up() - false when the kernel has none */
@@ -150,18 +160,29 @@ static void path_down(struct path *path)
 
 int main(void)
 {
-	struct path wire = { 0 }, netem = { 0 };
+	struct path wire = { 0 }, read = { 0 }, fair = { 0 }, netem = { 0 };
+	struct bo_err err = { 0 };
 	atomic_bool stop = false;
 	pthread_t hogs[MAX_HOGS];
 	unsigned int nhogs = bo_wake_cpus();
-	bool have_netem;
+	bool have_netem, have_stamps;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	wire_netns_enter();
-	wire_up(&wire);
+	have_stamps = wire_up(&wire, true);
+	(void)wire_up(&read, false);
+	/* Its thread has what this one has when it is made. */
+	if (bo_caps_effective(CAP_SYS_NICE, false, &err) < 0)
+		flows_die(err.msg);
+	(void)wire_up(&fair, have_stamps);
+	if (bo_caps_effective(CAP_SYS_NICE, true, &err) < 0)
+		flows_die(err.msg);
 	have_netem = netem_up(&netem);
 	printf("machine as it is\n%s", HEADING);
-	measure_all(&wire, "wire");
+	if (have_stamps)
+		measure_all(&wire, "wire");
+	measure_all(&read, "read");
+	measure_all(&fair, "fair");
 	if (have_netem)
 		measure_all(&netem, "netem");
 	if (nhogs > MAX_HOGS)
@@ -170,13 +191,18 @@ int main(void)
 	for (unsigned int i = 0; i < nhogs; i++)
 		if (pthread_create(&hogs[i], NULL, hog_main, &stop) != 0)
 			flows_die("no thread");
-	measure_all(&wire, "wire");
+	if (have_stamps)
+		measure_all(&wire, "wire");
+	measure_all(&read, "read");
+	measure_all(&fair, "fair");
 	if (have_netem)
 		measure_all(&netem, "netem");
 	stop = true;
 	for (unsigned int i = 0; i < nhogs; i++)
 		pthread_join(hogs[i], NULL);
 	path_down(&wire);
+	path_down(&read);
+	path_down(&fair);
 	path_down(&netem);
 	return 0;
 }

@@ -39,6 +39,14 @@ static void write_file(const char *path, const char *text)
 		flows_die(path);
 }
 
+int flows_wire_new(struct bo_wire **ret, struct wire_netns *net, struct bo_err *err)
+{
+	const int tun[2] = { bo_steal_fd(&net->tun[0]), bo_steal_fd(&net->tun[1]) };
+	const int stamps[2] = { bo_steal_fd(&net->stamps[0]), bo_steal_fd(&net->stamps[1]) };
+
+	return bo_wire_new_stamped(ret, tun, stamps, 1, 1, err);
+}
+
 void flows_veth_up(struct wire_netns *net)
 {
 	struct nl_sock *sock = nl_socket_alloc();

@@ -6,11 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "brownout/lab/wire.h"
 #include "wire_netns.h"
 
 #define FLOWS_PORT 7000
 
 _Noreturn void flows_die(const char *what);
+/** flows_wire_new() - a wire on both devices of @net, with stamps if it has any; takes what it needs of it */
+BO_NODISCARD int flows_wire_new(struct bo_wire **ret, struct wire_netns *net, struct bo_err *err);
 /** flows_veth_up() - two namespaces joined by a plain veth pair, called w0 at both ends */
 void flows_veth_up(struct wire_netns *net);
 /** flows_big_windows() - let TCP use as much as 10 Gbit/s over 100 ms need */

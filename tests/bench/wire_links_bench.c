@@ -39,9 +39,7 @@ static void link_up(struct link *link, struct bo_linkprobe *probe, int number)
 	struct bo_linkprobe_end a, b;
 	struct bo_err err = { 0 };
 
-	if (!wire_netns_up(&link->net, true) ||
-	    bo_wire_new(&link->wire, bo_steal_fd(&link->net.tun[0]), bo_steal_fd(&link->net.tun[1]),
-			1, (uint64_t)number, &err) < 0)
+	if (!wire_netns_up(&link->net, true) || flows_wire_new(&link->wire, &link->net, &err) < 0)
 		flows_die(err.msg);
 	a = probe_end(&link->net, 0);
 	b = probe_end(&link->net, 1);

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -100,6 +101,40 @@ static void garbage(void)
 	close(sock);
 	waitpid(pid, &status, 0);
 	CHECK(status == 0, "the keeper ended with %x", status);
+}
+
+/* Threads of the conductor, nobody else's. */
+static void realtime_for_its_own(void)
+{
+	struct kp_req req = { .op = KP_REALTIME, .value = gettid() };
+	struct sched_param none = { 0 };
+	pid_t pid, stranger = fork();
+	int sock, code;
+
+	if (stranger == 0) {
+		pause();
+		_exit(0);
+	}
+	sock = raw_keeper(&pid);
+	code = ask_raw(sock, &req, sizeof(req), -1);
+	CHECK(code == 0 || code == EPERM, "%d", code);
+	if (code == 0) {
+		CHECK(sched_getscheduler(0) == (SCHED_FIFO | SCHED_RESET_ON_FORK), "not real-time");
+		CHECK(sched_setscheduler(0, SCHED_OTHER, &none) == 0, "still real-time");
+	}
+	req.value = stranger;
+	CHECK(ask_raw(sock, &req, sizeof(req), -1) == ESRCH, "somebody else's thread");
+	CHECK(sched_getscheduler(stranger) == SCHED_OTHER, "somebody else is real-time");
+	req.value = pid;
+	CHECK(ask_raw(sock, &req, sizeof(req), -1) == ESRCH, "the keeper itself");
+	req.value = 0;
+	CHECK(ask_raw(sock, &req, sizeof(req), -1) == EBADMSG, "no thread");
+	req.value = INT64_C(1) << 32 | gettid();
+	CHECK(ask_raw(sock, &req, sizeof(req), -1) == EBADMSG, "a thread cut to size");
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
+	close(sock);
+	waitpid(pid, NULL, 0);
 }
 
 struct lab_up_msg {
@@ -477,6 +512,7 @@ int main(int argc, char **argv)
 	static const struct labkit_test tests[] = {
 		{ "garbage", garbage },
 		{ "bad_indices", bad_indices },
+		{ "realtime_for_its_own", realtime_for_its_own },
 		{ "hostile_impairments", hostile_impairments },
 		{ "open_process", open_process },
 		{ "open_root", open_root },

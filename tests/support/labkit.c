@@ -56,8 +56,11 @@ void labkit_open(struct labkit *kit, struct bo_plan *plan)
 
 		if (l->tun_a < 0)
 			continue;
-		OK(bo_wire_new(&kit->wires[wires++], bo_steal_fd(&l->tun_a), bo_steal_fd(&l->tun_b),
-			       1, i, &err));
+		OK(bo_wire_new_stamped(
+			&kit->wires[wires++],
+			(const int[]){ bo_steal_fd(&l->tun_a), bo_steal_fd(&l->tun_b) },
+			(const int[]){ bo_steal_fd(&l->stamps_a), bo_steal_fd(&l->stamps_b) }, 1, i,
+			&err));
 	}
 	for (size_t i = 1; i < kit->view.nnodes; i++) {
 		struct bo_lab_node *n = &kit->view.nodes[i];

@@ -17,6 +17,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/sys/tun.h"
+#include "brownout/sys/tun_stamp.h"
 
 static bool write_file(const char *path, const char *text)
 {
@@ -120,6 +121,8 @@ static bool end_up(struct wire_netns *w, int end, bool with_tun)
 		fprintf(stderr, "%s\n", err.msg);
 		return false;
 	}
+	if (bo_tun_stamp_open(w->tun[end], &w->stamps[end], &err) < 0)
+		w->stamps[end] = -1; /* then without */
 	return wire_netns_configure(end, "w0") && wait_usable(end);
 }
 
@@ -127,7 +130,7 @@ bool wire_netns_up(struct wire_netns *w, bool with_tun)
 {
 	bool ok;
 
-	*w = (struct wire_netns){ .ns = { -1, -1 }, .tun = { -1, -1 } };
+	*w = (struct wire_netns){ .ns = { -1, -1 }, .tun = { -1, -1 }, .stamps = { -1, -1 } };
 	w->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	ok = w->home >= 0 && end_up(w, 0, with_tun) && end_up(w, 1, with_tun);
 	if (!ok)
@@ -139,6 +142,7 @@ void wire_netns_down(struct wire_netns *w)
 {
 	for (int end = 0; end < 2; end++) {
 		bo_close(&w->tun[end]);
+		bo_close(&w->stamps[end]);
 		bo_close(&w->ns[end]);
 	}
 	bo_close(&w->home);

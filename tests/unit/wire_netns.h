@@ -17,6 +17,8 @@ struct wire_netns {
 	int home;
 	int ns[2];
 	int tun[2]; /* to be handed to bo_wire_new(), which consumes them */
+	int stamps
+		[2]; /* of the devices, for bo_wire_new_stamped(); -1 where the kernel gives none */
 };
 
 /** wire_netns_enter() - first thing in main(): get the right to make namespaces.  Exits with 77 and

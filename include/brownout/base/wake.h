@@ -6,7 +6,8 @@
  * (learned), and polls for what is left, within a budget.
  *
  * A busy machine wakes a thread late by whole time slices, milliseconds.  When that is seen, and
- * where it may (CAP_SYS_NICE, or RLIMIT_RTPRIO as bo_wake_allow_realtime() sets it), the thread is
+ * where it may (CAP_SYS_NICE, RLIMIT_RTPRIO as bo_wake_allow_realtime() sets it, or by the hand of whoever
+ * bo_wake_realtime_by() names), the thread is
  * SCHED_FIFO for a while, as long as things are due: above all that is not, as the kernel's own queues are.  Not always,
  * because an idle machine is better off without: the fair scheduler wakes a thread on the CPU of
  * whoever it answers, SCHED_FIFO where it last ran, which may be one that must be woken first.  And
@@ -17,6 +18,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /** No machine that idles wakes up later than this; one that is busy must not be kept busier. */
 #define BO_WAKE_EARLY_MAX_NS INT64_C(128000)
@@ -27,6 +29,8 @@
 #define BO_WAKE_REALTIME_MAX_NS INT64_C(320000000000)
 /** A thread for which nothing was due for so long has nothing to be late for. */
 #define BO_WAKE_TIMED_NS INT64_C(100000000)
+/** How long to wait for an answer before asking for it once more. */
+#define BO_WAKE_ASK_NS INT64_C(2000000000)
 /** How often the use of the CPU is looked at. */
 #define BO_WAKE_WINDOW_NS INT64_C(10000000)
 
@@ -38,6 +42,7 @@
  * @saved_ns, @at_ns: the budget of polling, at most BO_WAKE_SAVED_MAX_NS, and when it was reckoned
  * @timed_ns: when something was last due in the future
  * @realtime_until_ns, @realtime_for_ns: see BO_WAKE_REALTIME_MIN_NS
+ * @asked_ns: when it was last asked to be made real-time, 0: never
  * @window_ns, @window_cpu_ns: when the window began, and the thread's CPU time then
  */
 #define BO_WAKE_SAVED_MAX_NS INT64_C(2000000)
@@ -50,6 +55,7 @@ struct bo_wake {
 	int64_t timed_ns;
 	int64_t realtime_until_ns;
 	int64_t realtime_for_ns;
+	int64_t asked_ns;
 	int64_t window_ns;
 	int64_t window_cpu_ns;
 	bool realtime;
@@ -59,6 +65,10 @@ struct bo_wake {
 /** bo_wake_allow_realtime() - let this process, and what it starts, use the lowest of the real-time
  * priorities; to be called while there is CAP_SYS_RESOURCE, without effect otherwise */
 void bo_wake_allow_realtime(void);
+/** bo_wake_realtime_by() - who makes a thread of this process SCHED_FIFO, SCHED_RESET_ON_FORK, that may not do so itself
+ * @ask: called by such a thread, at most every BO_WAKE_ASK_NS; need not wait until it is done.  NULL: nobody, and on
+ * return nobody is in there any more.  What it may do with its CPU, and when it is ordinary again, stays its own affair */
+void bo_wake_realtime_by(void (*ask)(void *arg, pid_t tid), void *arg);
 
 /**
  * bo_wake_share() - what one of @threads threads like this may use of @cpus CPUs

@@ -25,6 +25,10 @@ struct bo_machine {
 	char why_not_cgroup[160];
 	bool queue; /* nf_tables and nfnetlink_queue, for services that run already */
 	char why_not_queue[160];
+	bool realtime; /* threads that keep time may be SCHED_FIFO */
+	char why_not_realtime[160];
+	bool stamps; /* the kernel tells wires when packets came (sys/tun_stamp.h) */
+	char why_not_stamps[160];
 };
 
 /** struct bo_link_sample - one probe, CLOCK_MONOTONIC

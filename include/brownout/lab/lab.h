@@ -67,13 +67,20 @@ int bo_lab_down(struct bo_lab *lab, struct bo_err *err);
 /** bo_lab_free() - bo_lab_down() if need be, then free; NULL is fine */
 void bo_lab_free(struct bo_lab *lab);
 
-/** struct bo_lab_link_fds - [owned] TUN descriptors (-1 with netem) and link probe sockets of both ends */
+/** struct bo_lab_link_fds - [owned] TUN descriptors (-1 with netem) with their stamps (sys/tun_stamp.h; -1 where there
+ * are none), and link probe sockets, of both ends */
 struct bo_lab_link_fds {
 	int tun_a;
 	int tun_b;
+	int stamps_a;
+	int stamps_b;
 	int probe_a;
 	int probe_b;
 };
+#define BO_LAB_LINK_FDS_NONE           \
+	{                              \
+		-1, -1, -1, -1, -1, -1 \
+	}
 /** bo_lab_take_link() - hand over the descriptors of a link, once */
 void bo_lab_take_link(struct bo_lab *lab, int link, struct bo_lab_link_fds *ret);
 /** bo_lab_take_management() - hand over both TUN ends of a node's management link, -1 when it is a veth pair */

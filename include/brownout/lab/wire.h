@@ -15,6 +15,11 @@ struct bo_wire;
  * @seed, @stream: fates of packets depend on these, the direction, the packet's flow and its number in that */
 BO_NODISCARD int bo_wire_new(struct bo_wire **ret, int fd_a, int fd_b, uint64_t seed,
 			     uint64_t stream, struct bo_err *err);
+/** bo_wire_new_stamped() - the same, with the times at which packets came to its devices: a delay then counts from there,
+ * and not from when this thread got to read the packet
+ * @tun, @stamps: [consumed] of ends a and b, the latter from bo_tun_stamp_open() or -1: without */
+BO_NODISCARD int bo_wire_new_stamped(struct bo_wire **ret, const int tun[2], const int stamps[2],
+				     uint64_t seed, uint64_t stream, struct bo_err *err);
 /** bo_wire_impair() - replace the impairment of one direction between two packets; returns once it is in force
  * (packets already queued keep the due time that they got, unless the new impairment would deliver them sooner; on
  * blackhole they are dropped)
@@ -51,10 +56,11 @@ void bo_wire_replay(struct bo_wire *wire, struct bo_replay *replay);
  *              packets_out + lost + blackholed + overflowed + refused + ruled + queued
  * @corrupted: with a bit flipped;  @reordered: sent ahead of others
  * @ruled: dropped by a rule on connections;  @injected: segments that such a rule has forged
+ * @stamped: frames read (super-packets count once) whose time of arrival is the kernel's own
  */
 struct bo_wire_stats {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued,
-		refused, duplicated, corrupted, reordered, ruled, injected;
+		refused, duplicated, corrupted, reordered, ruled, injected, stamped;
 };
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
 /** bo_wire_free() - stop the thread and close both devices, which removes them */

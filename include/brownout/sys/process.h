@@ -46,6 +46,9 @@ BO_NODISCARD int bo_process_id_of(pid_t pid, struct bo_process_id *ret, bool *re
 
 /** bo_fds_close_from() - close every descriptor >= @first (close_range(2), or /proc/self/fd before 5.9) */
 void bo_fds_close_from(int first);
+/** bo_thread_realtime() - make thread @tid SCHED_FIFO of the lowest priority; what it forks is ordinary
+ * @pid: the process that it must be of, else -ESRCH.  Privilege: CAP_SYS_NICE, and CAP_KILL for another user's */
+BO_NODISCARD int bo_thread_realtime(pid_t pid, pid_t tid, struct bo_err *err);
 /** bo_thread_slice() - ask the fair scheduler for turns of @slice_ns (0.1 … 100 ms) for the calling thread: it gets its
  * share in smaller pieces, hence sooner (sched_setattr(2), Linux 6.12; without effect before).  Needs no privilege */
 void bo_thread_slice(int64_t slice_ns);
