@@ -304,6 +304,11 @@ void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_c
 		bo_fault_verdict(record, BO_CONFIRM_OFF,
 				 "%llu of %llu connections %s went on after they were reset",
 				 (ull)c->survived, (ull)c->connections, where);
+	else if (c->missed)
+		bo_fault_verdict(
+			record, BO_CONFIRM_OFF,
+			"%llu packets %s are of connections beyond those that a link can follow",
+			(ull)c->missed, where);
 	else if (tells && !c->resets)
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "no end of a connection %s was told: %s",
 				 where,

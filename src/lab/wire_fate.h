@@ -84,7 +84,7 @@ uint8_t bo_wire_chain_start(const struct bo_loss *loss, uint32_t draw);
 
 /* --- flows ------------------------------------------------------------------------------------ */
 
-#define BO_WIRE_FLOWS_MAX (UINT32_C(1) << 17)
+#define BO_WIRE_FLOWS_MAX (UINT32_C(1) << 18)
 
 /**
  * struct bo_wire_flow - 112 bytes; the rest is the table's own
@@ -96,18 +96,28 @@ struct bo_wire_flow {
 	uint64_t tag;
 	uint32_t isn;
 	uint32_t next;
+	bool named;
 	bool begun;
 	bool recent;
 	struct bo_wire_memory memory[BO_DIR_COUNT];
 };
 
 struct bo_wire_flows;
+struct bo_conns;
 
-/** bo_wire_flows_new() - room for BO_WIRE_FLOWS_MAX flows, of which memory is used as they come; NULL
+/** bo_wire_flows_new() - room for @max flows, a power of two, of which memory is used as they come; NULL
  * without memory */
-struct bo_wire_flows *bo_wire_flows_new(void);
-/** bo_wire_flows_find() - the flow of a packet of either direction; a new one takes the place of one
- * that was not seen for long when there is no room.  Valid until the next call */
+struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed);
+/** bo_wire_flows_join() - tell @conns which flows go from now on; NULL: nobody */
+void bo_wire_flows_join(struct bo_wire_flows *flows, struct bo_conns *conns);
+uint32_t bo_wire_flows_max(const struct bo_wire_flows *flows);
+/** bo_wire_flows_place() - below bo_wire_flows_max() */
+uint32_t bo_wire_flows_place(const struct bo_wire_flows *flows, const struct bo_wire_flow *flow);
+/** bo_wire_flows_meet() - the place of a packet's flow, of either direction; a new one takes that of one
+ * that was not seen for long when there is no room.  Valid until the next call of this or the next */
+struct bo_wire_flow *bo_wire_flows_meet(struct bo_wire_flows *flows,
+					const struct bo_wire_packet *packet);
+/** bo_wire_flows_find() - the flow that the packet's fate hangs on, named;  @packet->flow saves the look-up */
 struct bo_wire_flow *bo_wire_flows_find(struct bo_wire_flows *flows,
 					const struct bo_wire_packet *packet);
 /** bo_wire_flows_count() - flows remembered;  @ret_begun: [nullable] begun so far */

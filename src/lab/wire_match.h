@@ -25,11 +25,12 @@ struct bo_conn_lane {
 };
 
 /** struct bo_conn_state - what a rule knows of a flow
- * @serial: of the rule; that of another rule means that nothing here is valid
+ * @serial: of the rule, in @slot; that of another rule means that nothing here is valid
  * @taken: it is among the first so many;  @judged: that has been decided
  * @ending: the connection is to end;  @reset_ns: when an end was reset first */
 struct bo_conn_state {
 	uint64_t serial;
+	uint8_t slot;
 	bool judged, taken, touched, ending, escaped, survived, syn_dropped;
 	bool was_reset[2];
 	int64_t reset_ns[2];
@@ -39,7 +40,7 @@ struct bo_conn_state {
 /** struct bo_conn_counters - struct bo_conn_counts, written by one thread and read by others */
 struct bo_conn_counters {
 	_Atomic uint64_t connections, matched, dropped, shortened, resets, unsent, passed_bytes,
-		escaped, survived;
+		escaped, survived, missed;
 };
 
 /** struct bo_conn_slot - a rule in force; @born: flows from this number on are new;  @taken: flows so far */

@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 	parsed = ns_per_packet(NULL, conns);
 	printf("%-20s %7.1f ns per packet\n", "parsed only", parsed);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct bo_wire_rules *rules = bo_wire_rules_new(1, emit, NULL);
+		struct bo_wire_rules *rules = bo_wire_rules_new(flows, emit, NULL);
 
 		if (!rules)
 			return 1;

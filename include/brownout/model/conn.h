@@ -83,10 +83,11 @@ struct bo_conn_rule {
  * @passed_bytes: [STALL, CUT, DRIP] payload of the chosen flows that went on, retransmissions not counted
  * @escaped: flows in which the far end acknowledged or answered what cannot have reached it
  * @survived: flows of which an end still sent, half a second after it was reset
+ * @missed: packets of flows that the rule chose but that there was no more room to follow
  */
 struct bo_conn_counts {
 	uint64_t connections, matched, dropped, shortened, resets, unsent, passed_bytes, escaped,
-		survived;
+		survived, missed;
 };
 
 /** bo_conn_rule_per_packet() - does it look at bytes, so that super-packets must be cut? */
