@@ -18,7 +18,7 @@
 bool bo_conns_init(struct bo_conns *conns, struct bo_wire_flows *flows)
 {
 	*conns = (struct bo_conns){ .flows = flows };
-	conns->conn = calloc(bo_wire_flows_max(flows), sizeof(*conns->conn));
+	conns->conn = bo_wire_pages_new(bo_wire_flows_max(flows) * sizeof(*conns->conn));
 	return conns->conn;
 }
 
@@ -29,7 +29,7 @@ void bo_conns_done(struct bo_conns *conns)
 	bo_wire_flows_join(conns->flows, NULL);
 	for (uint32_t i = bo_wire_flows_count(conns->flows, NULL); i-- > 0;)
 		free(conns->conn[i].states);
-	free(conns->conn);
+	bo_wire_pages_free(conns->conn, bo_wire_flows_max(conns->flows) * sizeof(*conns->conn));
 	*conns = (struct bo_conns){ 0 };
 }
 

@@ -105,6 +105,10 @@ struct bo_wire_flow {
 struct bo_wire_flows;
 struct bo_conns;
 
+/** bo_wire_pages_new() - zeroes, of which the kernel gives pages only as they are written to (calloc(3) would write to all
+ * where it uses memory again);  NULL without memory */
+void *bo_wire_pages_new(size_t bytes);
+void bo_wire_pages_free(void *at, size_t bytes);
 /** bo_wire_flows_new() - room for @max flows, a power of two, of which memory is used as they come; NULL
  * without memory */
 struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed);

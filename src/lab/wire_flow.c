@@ -30,6 +30,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
@@ -67,6 +68,20 @@ struct ends {
 	uint32_t kind; /* IP version and protocol */
 };
 
+void *bo_wire_pages_new(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void bo_wire_pages_free(void *at, size_t bytes)
+{
+	if (at)
+		munmap(at, bytes);
+}
+
 struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed)
 {
 	struct bo_wire_flows *t = calloc(1, sizeof(*t));
@@ -76,9 +91,8 @@ struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed)
 	t->max = max;
 	t->shift = 64u - (unsigned int)__builtin_ctz(max);
 	t->key = bo_mix64(seed ^ UINT64_C(0x666c6f7773)) | 1;
-	/* Large and zero: the kernel gives pages only as they are written to. */
-	t->flows = calloc(max, sizeof(*t->flows));
-	t->buckets = calloc(max, sizeof(*t->buckets));
+	t->flows = bo_wire_pages_new(max * sizeof(*t->flows));
+	t->buckets = bo_wire_pages_new(max * sizeof(*t->buckets));
 	t->ordinals = calloc(ORDINALS, sizeof(*t->ordinals));
 	if (!t->flows || !t->buckets || !t->ordinals) {
 		bo_wire_flows_free(t);
@@ -91,8 +105,8 @@ void bo_wire_flows_free(struct bo_wire_flows *flows)
 {
 	if (!flows)
 		return;
-	free(flows->flows);
-	free(flows->buckets);
+	bo_wire_pages_free(flows->flows, flows->max * sizeof(*flows->flows));
+	bo_wire_pages_free(flows->buckets, flows->max * sizeof(*flows->buckets));
 	free(flows->ordinals);
 	free(flows);
 }
