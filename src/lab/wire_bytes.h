@@ -7,6 +7,7 @@
 
 /* Offsets and sizes in bytes: RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792. */
 enum {
+	IP4_TOS = 1,
 	IP4_TOTAL_LEN = 2,
 	IP4_ID = 4,
 	IP4_FRAGMENT = 6, /* flags and offset */

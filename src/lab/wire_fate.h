@@ -174,6 +174,9 @@ void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *befo
 /** bo_wire_damage_bit() - which bit of the packet: one that its transport checksum covers, but none
  * that says where the transport header ends or whether there is a checksum */
 uint32_t bo_wire_damage_bit(const struct bo_wire_packet *packet, uint32_t draw);
+/** bo_wire_checksum_owed() - what the device was to do: the transport checksum that the sender has left to it
+ * @frame: with its virtio header;  @ret_field: offset in the packet;  Return: false when the sender has done it itself */
+bool bo_wire_checksum_owed(const uint8_t *frame, size_t len, size_t *ret_field, uint16_t *ret_sum);
 /** bo_wire_damage() - flip bit @bit of the packet, behind the sender's checksum: one that was left to
  * the device is completed first
  * @frame: with its virtio header;  Return: false when it must stay whole (a super-packet) */

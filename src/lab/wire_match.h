@@ -39,7 +39,8 @@ struct bo_conn_state {
 
 /** struct bo_conn_counters - struct bo_conn_counts, written by one thread and read by others */
 struct bo_conn_counters {
-	_Atomic uint64_t connections, matched, dropped, shortened, resets, unsent, passed_bytes,
+	_Atomic uint64_t connections, matched, dropped, shortened, resets, unreachables,
+		unsent, passed_bytes,
 		escaped, survived, missed;
 };
 
@@ -71,8 +72,10 @@ struct bo_conn_sight {
 	size_t keep;
 };
 
-/** bo_conn_protocol_fits(), bo_conn_flow_fits() - the conditions on the flow */
+/** bo_conn_protocol_fits(), bo_conn_address_fits(), bo_conn_flow_fits() - the conditions on the flow */
 bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol);
+bool bo_conn_address_fits(const struct bo_conn_rule *rule, uint8_t version, const uint8_t *source,
+			  const uint8_t *target);
 bool bo_conn_flow_fits(const struct bo_conn_slot *slot, const struct bo_conn_flow *flow);
 /** bo_conn_lane_begin() - unless it has begun: from offset @at on */
 void bo_conn_lane_begin(struct bo_conn_lane *lane, int64_t at);

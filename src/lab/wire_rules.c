@@ -302,12 +302,36 @@ static void act_drop(struct bo_conn_slot *slot, struct bo_conn_state *state,
 		lane->barrier = from;
 }
 
+/** send_unreachable() - an ICMP error back to who sent the packet, unless there is to be none about it */
+static void send_unreachable(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+			     const struct bo_conn_sight *s, enum bo_conn_refusal why)
+{
+	uint8_t frame[BO_UNREACHABLE_MAX];
+	size_t len = bo_forge_unreachable(s->packet, why, frame);
+
+	if (!len)
+		return;
+	if (rules->emit(rules->arg, (enum bo_dir) !s->dir, frame, len))
+		count(&slot->counts.unreachables, 1);
+	else
+		count(&slot->counts.unsent, 1);
+}
+
 static void act_refuse(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 		       struct bo_conn_state *state, struct bo_conn_sight *s)
 {
+	enum bo_conn_refusal with = slot->rule.with;
+
 	touch(slot, state);
 	s->drop = true;
-	state->syn_dropped = !s->flow->side[s->dir].any_passed;
+	if (with == BO_CONN_CLOSED_PORT && !s->tcp)
+		with = s->packet->protocol == IPPROTO_UDP ? BO_CONN_PORT_UNREACHABLE
+							  : BO_CONN_HOST_UNREACHABLE;
+	state->syn_dropped = s->tcp && !s->flow->side[s->dir].any_passed;
+	if (with != BO_CONN_CLOSED_PORT && with != BO_CONN_WITH_RESET) {
+		send_unreachable(rules, slot, s, with);
+		return;
+	}
 	send_to(rules, slot, state, s->flow, (int)s->dir, TCP_RST | TCP_ACK, 0,
 		s->seq + 1 + (uint32_t)s->payload, s->now_ns);
 }
@@ -445,7 +469,9 @@ static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 		if (rule->action != BO_CONN_DROP || rule->port || rule->first || !meant ||
 		    rule->age != BO_CONN_ANY_AGE || rule->packets != BO_CONN_ALL_PACKETS ||
 		    bo_conn_rule_per_packet(rule) ||
-		    !bo_conn_protocol_fits(rule, s->packet->protocol))
+		    !bo_conn_protocol_fits(rule, s->packet->protocol) ||
+		    !bo_conn_address_fits(rule, s->packet->version, s->packet->source,
+					  s->packet->target))
 			return;
 		count(&slot->counts.matched, s->packets);
 		s->drop = true;
@@ -598,8 +624,6 @@ static void slot_fill(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	if (rule->contains_len)
 		memcpy(slot->contains, rule->contains, rule->contains_len);
 	slot->rule.contains = slot->contains;
-	if (rule->action == BO_CONN_REFUSE)
-		slot->rule.packets = BO_CONN_SYN_ONLY;
 	slot->serial = ++rules->serial;
 	slot->born = rules->conns.born;
 	bo_conn_text_prepare(slot);
@@ -653,6 +677,7 @@ bool bo_wire_rules_counts(const struct bo_wire_rules *rules, uint32_t id,
 			.dropped = bo_wire_counted(&c->dropped),
 			.shortened = bo_wire_counted(&c->shortened),
 			.resets = bo_wire_counted(&c->resets),
+			.unreachables = bo_wire_counted(&c->unreachables),
 			.unsent = bo_wire_counted(&c->unsent),
 			.passed_bytes = bo_wire_counted(&c->passed_bytes),
 			.escaped = bo_wire_counted(&c->escaped),

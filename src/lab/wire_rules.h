@@ -81,6 +81,11 @@ void bo_conns_each(struct bo_conns *conns, void (*fn)(struct bo_conn_flow *flow,
 /** bo_forge_tcp() - a TCP segment without payload of @flow, as if sent in @dir;  Return: bytes of the frame */
 size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t flags, uint32_t seq,
 		    uint32_t ack, uint8_t out[BO_FORGED_MAX]);
+#define BO_UNREACHABLE_MAX (BO_WIRE_HDR_LEN + 1280)
+/** bo_forge_unreachable() - the ICMP error that quotes @packet, which is in its frame, back to who sent it
+ * @why: none of CLOSED_PORT and WITH_RESET;  Return: bytes of the frame, 0 when no error is sent about such a packet */
+size_t bo_forge_unreachable(const struct bo_wire_packet *packet, enum bo_conn_refusal why,
+			    uint8_t out[BO_UNREACHABLE_MAX]);
 /** bo_forge_shorten() - leave the first @payload bytes of a TCP packet's payload: without FIN, checksums complete
  * @packet: of @frame, and corrected with it;  Return: bytes of the frame */
 size_t bo_forge_shorten(uint8_t *frame, struct bo_wire_packet *packet, size_t payload);
