@@ -30,15 +30,15 @@ struct bo_fault_conn {
 		.key = "protocol", .unit = BO_UNIT_CHOICE, .choices = "any|tcp|udp|icmp", \
 		.help = "only packets of this protocol"                                   \
 	}
-#define CONN_ARG_STREAM_PROTOCOL                                                     \
-	{                                                                            \
-		.key = "protocol", .unit = BO_UNIT_CHOICE, .choices = "any|tcp|udp", \
-		.help = "only packets of this protocol"                              \
-	}
 #define CONN_ARG_PORT                                                         \
 	{                                                                     \
 		.key = "port", .unit = BO_UNIT_COUNT, .min = 1, .max = 65535, \
 		.help = "only connections to this port"                       \
+	}
+#define CONN_ARG_ADDRESS                                                                     \
+	{                                                                                    \
+		.key = "address", .unit = BO_UNIT_TEXT, .min = 1, .max = 63,                 \
+		.help = "only packets from or to this IP address, or prefix such as \"::/0\"" \
 	}
 #define CONN_ARG_CONNECTIONS                                                                          \
 	{                                                                                             \

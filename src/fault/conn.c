@@ -34,6 +34,7 @@ void bo_fault_conn_rule(const struct bo_plan *plan, const struct bo_fault_spec *
 	const struct bo_fault_kind *kind = kind_of(spec);
 	const struct bo_fault_conn *conn = kind->conn;
 	const char *contains = bo_fault_arg_str(spec, "contains", NULL);
+	const char *address = bo_fault_arg_str(spec, "address", NULL);
 
 	*ret = (struct bo_conn_rule){
 		.id = 1,
@@ -50,17 +51,44 @@ void bo_fault_conn_rule(const struct bo_plan *plan, const struct bo_fault_spec *
 		.occurrence = bo_fault_arg_int(spec, kind, "occurrence", 0),
 		.ends = (enum bo_conn_ends)bo_fault_arg_int(spec, kind, "to", BO_CONN_BOTH_ENDS),
 	};
+	/* Checked: bo_fault_conn_check(). */
+	if (address && bo_conn_prefix_parse(address, &ret->address) < 0)
+		ret->address = (struct bo_conn_prefix){ 0 };
 	if (conn->fill)
 		conn->fill(spec, kind, ret);
 }
 
 /* --- before the run --------------------------------------------------------------------------- */
 
+/** check_refusal() - does what is sent back exist in the protocol? */
+static int check_refusal(const struct bo_fault_spec *spec, const struct bo_conn_rule *rule,
+			 struct bo_err *err)
+{
+	if (rule->with == BO_CONN_WITH_RESET && rule->protocol != BO_CONN_TCP)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s: with: only TCP has resets; expected protocol = \"tcp\" or "
+				  "port-unreachable, host-unreachable, no-route, admin-prohibited",
+				  spec->kind);
+	if (rule->with == BO_CONN_PORT_UNREACHABLE && rule->protocol == BO_CONN_ICMP)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s: with: ICMP has no ports; expected host-unreachable, no-route "
+				  "or admin-prohibited, found port-unreachable",
+				  spec->kind);
+	if (rule->protocol == BO_CONN_TCP && rule->age == BO_CONN_ESTABLISHED)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s: connections: an established TCP connection asks for nothing "
+				  "that could be refused; expected new, or reset instead of %s",
+				  spec->kind, spec->kind);
+	return 0;
+}
+
 int bo_fault_conn_check(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 			struct bo_err *err)
 {
 	const struct bo_link_spec *link = &plan->links.items[spec->index];
 	const char *toward = bo_fault_arg_str(spec, "toward", NULL);
+	const char *address = bo_fault_arg_str(spec, "address", NULL);
+	struct bo_conn_prefix prefix;
 	struct bo_conn_rule rule;
 
 	if (toward && bo_plan_node(plan, toward) != link->a &&
@@ -70,6 +98,11 @@ int bo_fault_conn_check(const struct bo_plan *plan, const struct bo_fault_spec *
 			"%s: toward: expected '%s' or '%s', the ends of this link, found '%s'",
 			spec->kind, bo_fault_node_name(plan, link->a),
 			bo_fault_node_name(plan, link->b), toward);
+	if (address && bo_conn_prefix_parse(address, &prefix) < 0)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s: address: expected an IP address or a prefix such as "
+				  "\"10.0.0.0/8\" or \"::/0\", found \"%s\"",
+				  spec->kind, address);
 	bo_fault_conn_rule(plan, spec, &rule);
 	if (rule.packet && rule.contains_len)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
@@ -89,11 +122,13 @@ int bo_fault_conn_check(const struct bo_plan *plan, const struct bo_fault_spec *
 			err, EINVAL, BO_SUBSYS_FAULT,
 			"%s: handshake: only TCP has one; expected protocol = \"tcp\" beside it",
 			spec->kind);
-	if (rule.action == BO_CONN_DROP && !rule.protocol && !rule.port && !rule.age &&
-	    !rule.first && !rule.packet && !rule.contains_len)
+	if (rule.action == BO_CONN_REFUSE && check_refusal(spec, &rule, err) < 0)
+		return -EINVAL;
+	if (rule.action == BO_CONN_DROP && !rule.protocol && !rule.port &&
+	    !rule.address.version && !rule.age && !rule.first && !rule.packet && !rule.contains_len)
 		return bo_err_set(
 			err, EINVAL, BO_SUBSYS_FAULT,
-			"%s: expected at least one of protocol, port, connections, first, packet, "
+			"%s: expected at least one of protocol, port, address, connections, first, packet, "
 			"contains; for everything there is blackhole",
 			spec->kind);
 	return bo_conn_rule_check(&rule, err);
@@ -138,7 +173,8 @@ bool bo_fault_conn_clash(const struct bo_plan *plan, const struct bo_fault_spec 
 	bo_fault_conn_rule(plan, b, &y);
 	if ((x.port && y.port && x.port != y.port) || !(x.dirs & y.dirs) ||
 	    (x.protocol && y.protocol && x.protocol != y.protocol) ||
-	    (x.age && y.age && x.age != y.age))
+	    (x.age && y.age && x.age != y.age) ||
+	    !bo_conn_prefixes_meet(&x.address, &y.address))
 		return false;
 	/* Each looks for something of its own. */
 	return x.packet == y.packet && x.contains_len == y.contains_len &&
@@ -153,6 +189,7 @@ void bo_fault_conn_describe(const struct bo_plan *plan, const struct bo_fault_sp
 	static const char *const ages[] = { "", "new ", "established " };
 	const struct bo_fault_conn *conn = kind_of(spec)->conn;
 	const char *toward = bo_fault_arg_str(spec, "toward", NULL);
+	const char *address = bo_fault_arg_str(spec, "address", NULL);
 	struct bo_text text = bo_text_of(buf, size);
 	struct bo_conn_rule rule;
 	char target[96];
@@ -169,6 +206,8 @@ void bo_fault_conn_describe(const struct bo_plan *plan, const struct bo_fault_sp
 		    rule.protocol ? " " : "");
 	if (rule.port)
 		bo_text_add(&text, " to port %u", rule.port);
+	if (address)
+		bo_text_add(&text, " of %s", address);
 	if (rule.packet)
 		bo_text_add(&text, ", packet %lld", (long long)rule.packet);
 	if (rule.contains_len)
@@ -275,6 +314,9 @@ static void say_achieved(struct bo_text *text, const struct bo_conn_rule *rule,
 	if (c->resets)
 		bo_text_add(text, ", %llu %s sent", (ull)c->resets,
 			    rule->orderly ? "FIN and RST" : "RST");
+	if (c->unreachables)
+		bo_text_add(text, ", %llu ICMP error%s sent", (ull)c->unreachables,
+			    plural(c->unreachables));
 	if (c->unsent)
 		bo_text_add(text, ", %llu not taken by the device", (ull)c->unsent);
 	if (bytes)
@@ -304,7 +346,12 @@ void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_c
 		bo_fault_verdict(record, BO_CONFIRM_OFF,
 				 "%llu of %llu connections %s went on after they were reset",
 				 (ull)c->survived, (ull)c->connections, where);
-	else if (tells && !c->resets)
+	else if (c->missed)
+		bo_fault_verdict(
+			record, BO_CONFIRM_OFF,
+			"%llu packets %s are of connections beyond those that a link can follow",
+			(ull)c->missed, where);
+	else if (tells && !c->resets && !c->unreachables)
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "no end of a connection %s was told: %s",
 				 where,
 				 c->unsent ? "its device took no packet"

@@ -17,6 +17,7 @@ static const struct bo_arg_schema args[] = {
 	  .choices = "reset|close",
 	  .help = "with RST, or with FIN as from a peer that closes" },
 	CONN_ARG_PORT,
+	CONN_ARG_ADDRESS,
 	CONN_ARG_CONNECTIONS,
 	CONN_ARG_FIRST,
 	CONN_ARG_TOWARD,

@@ -6,6 +6,7 @@
 static const struct bo_arg_schema args[] = {
 	CONN_ARG_PROTOCOL,
 	CONN_ARG_PORT,
+	CONN_ARG_ADDRESS,
 	CONN_ARG_FIRST,
 	{ 0 },
 };

@@ -4,7 +4,8 @@
 #include "conn-internal.h"
 
 static const struct bo_arg_schema args[] = {
-	CONN_ARG_PORT,   CONN_ARG_CONNECTIONS, CONN_ARG_FIRST,
+	CONN_ARG_PORT,
+	CONN_ARG_ADDRESS,   CONN_ARG_CONNECTIONS, CONN_ARG_FIRST,
 	CONN_ARG_PACKET, CONN_ARG_CONTAINS,    CONN_ARG_OCCURRENCE,
 	CONN_ARG_TO,     CONN_ARG_TOWARD,      { 0 },
 };

@@ -5,6 +5,7 @@
 
 static const struct bo_arg_schema args[] = {
 	CONN_ARG_PORT,
+	CONN_ARG_ADDRESS,
 	CONN_ARG_FIRST,
 	CONN_ARG_TOWARD,
 	{ 0 },

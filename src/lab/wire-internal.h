@@ -108,6 +108,7 @@ void bo_wire_queue_done(struct bo_wire_queue *queue);
  * @has_l4: what follows is valid: a first (or only) fragment whose transport header is whole
  * @l4, @payload: offsets from @ip;  @source_port, @target_port: host byte order, 0 unless TCP or UDP
  * @tcp_flags: the eight of RFC 9293 § 3.1
+ * @flow: [borrowed] where it is in the table, once somebody has looked (bo_wire_flows_meet()); NULL before
  */
 struct bo_wire_packet {
 	const uint8_t *ip;
@@ -123,10 +124,13 @@ struct bo_wire_packet {
 	uint16_t source_port;
 	uint16_t target_port;
 	uint8_t tcp_flags;
+	struct bo_wire_flow *flow;
 };
 
 /** bo_wire_packet_parse() - @frame: with its virtio header */
 void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packet *ret);
+/** bo_wire_packet_echo() - is it an ICMP echo, asked or answered?  @ret_id: its identifier */
+bool bo_wire_packet_echo(const struct bo_wire_packet *packet, uint16_t *ret_id);
 
 /* --- fate ------------------------------------------------------------------------------------- */
 

@@ -99,7 +99,6 @@ struct bo_wire {
 	struct bo_wake wake;
 	bool moved;         /* frames came in the last turn */
 	unsigned int wires; /* among which @wake was shared out */
-	uint64_t seed;
 	struct bo_wire_half half[BO_DIR_COUNT];
 	struct bo_wire_flows *flows; /* of both directions */
 	uint8_t scratch[BO_WIRE_FRAME_MAX];
@@ -530,10 +529,9 @@ int bo_wire_new_stamped(struct bo_wire **ret, const int tun[2], const int stamps
 	wire->epoll = wire->timer = wire->bell = -1;
 	wire->interest[0] = wire->interest[1] = EPOLLIN;
 	wire->armed_ns = INT64_MAX;
-	wire->seed = seed;
 	pthread_mutex_init(&wire->lock, NULL);
 	pthread_cond_init(&wire->obeyed, NULL);
-	wire->flows = bo_wire_flows_new();
+	wire->flows = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, seed);
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		struct bo_wire_half *half = &wire->half[dir];
 
@@ -620,7 +618,7 @@ int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_rule *rules, si
 			return -EINVAL;
 	pthread_mutex_lock(&wire->lock);
 	if (!wire->tracks) {
-		first = bo_wire_rules_new(wire->seed, wire_emit, wire);
+		first = bo_wire_rules_new(wire->flows, wire_emit, wire);
 		if (!first) {
 			pthread_mutex_unlock(&wire->lock);
 			return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "wire: out of memory");
@@ -700,8 +698,8 @@ void bo_wire_free(struct bo_wire *wire)
 		bo_wire_queue_done(&wire->half[dir].queue);
 		bo_tun_stamp_unmap(wire->half[dir].stamper.stamps);
 	}
-	bo_wire_flows_free(wire->flows);
 	bo_wire_rules_free(wire->tracks);
+	bo_wire_flows_free(wire->flows);
 	bo_close(&wire->bell);
 	bo_close(&wire->timer);
 	bo_close(&wire->epoll);

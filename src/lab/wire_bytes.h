@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Offsets and sizes in bytes: RFC 791, RFC 8200, RFC 9293, RFC 768. */
+/* Offsets and sizes in bytes: RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792. */
 enum {
+	IP4_TOS = 1,
 	IP4_TOTAL_LEN = 2,
 	IP4_ID = 4,
 	IP4_FRAGMENT = 6, /* flags and offset */
@@ -31,6 +32,20 @@ enum {
 	UDP_LEN = 4,
 	UDP_CHECKSUM = 6,
 	UDP_HEADER = 8,
+	ICMP_CODE = 1,
+	ICMP_CHECKSUM = 2,
+	ICMP_ID = 4,
+	ICMP_HEADER = 8,
+};
+
+/* Types of RFC 792 and RFC 4443. */
+enum {
+	ICMP4_ECHO_REPLY = 0,
+	ICMP4_UNREACHABLE = 3,
+	ICMP4_ECHO = 8,
+	ICMP6_UNREACHABLE = 1,
+	ICMP6_ECHO = 128,
+	ICMP6_ECHO_REPLY = 129,
 };
 
 /* The octet at TCP_FLAGS: RFC 9293 § 3.1. */

@@ -49,27 +49,34 @@ uint32_t bo_wire_damage_bit(const struct bo_wire_packet *packet, uint32_t draw)
 	return (uint32_t)(bit < spared_at * 8 ? bit : bit + spared * 8);
 }
 
-/** complete_checksum() - what the device would have done; the field holds the sum of the
- * pseudo-header */
-static void complete_checksum(const struct virtio_net_hdr *vnet, uint8_t *ip, size_t len)
+bool bo_wire_checksum_owed(const uint8_t *frame, size_t len, size_t *ret_field, uint16_t *ret_sum)
 {
-	size_t field = (size_t)vnet->csum_start + vnet->csum_offset;
-	uint16_t sum;
+	const uint8_t *ip = frame + BO_WIRE_HDR_LEN;
+	struct virtio_net_hdr vnet;
+	size_t field;
 
-	if (vnet->csum_start >= len || field + sizeof(sum) > len)
-		return;
-	sum = bo_wire_checksum_fold(
-		bo_wire_checksum(0, ip + vnet->csum_start, len - vnet->csum_start));
+	memcpy(&vnet, frame, sizeof(vnet));
+	len -= BO_WIRE_HDR_LEN;
+	field = (size_t)vnet.csum_start + vnet.csum_offset;
+	if (!(vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || vnet.csum_start >= len ||
+	    field + sizeof(*ret_sum) > len)
+		return false;
+	*ret_field = field;
+	/* The field holds the sum of the pseudo-header. */
+	*ret_sum = bo_wire_checksum_fold(
+		bo_wire_checksum(0, ip + vnet.csum_start, len - vnet.csum_start));
 	/* RFC 768: a sum of 0 is sent as all ones. TCP's 0 is 0, and no receiver minds ones. */
-	if (!sum)
-		sum = UINT16_MAX;
-	memcpy(ip + field, &sum, sizeof(sum));
+	if (!*ret_sum)
+		*ret_sum = UINT16_MAX;
+	return true;
 }
 
 bool bo_wire_damage(uint8_t *frame, size_t len, uint32_t bit)
 {
 	uint8_t *ip = frame + BO_WIRE_HDR_LEN;
 	struct virtio_net_hdr vnet;
+	uint16_t sum;
+	size_t field;
 
 	if (len <= BO_WIRE_HDR_LEN || bit / 8 >= len - BO_WIRE_HDR_LEN)
 		return false;
@@ -77,8 +84,8 @@ bool bo_wire_damage(uint8_t *frame, size_t len, uint32_t bit)
 	/* The receiver would compute a checksum per segment, which then covers the damage. */
 	if (vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return false;
-	if (vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		complete_checksum(&vnet, ip, len - BO_WIRE_HDR_LEN);
+	if (bo_wire_checksum_owed(frame, len, &field, &sum))
+		memcpy(ip + field, &sum, sizeof(sum));
 	memset(frame, 0, BO_WIRE_HDR_LEN);
 	ip[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	return true;

@@ -84,7 +84,7 @@ uint8_t bo_wire_chain_start(const struct bo_loss *loss, uint32_t draw);
 
 /* --- flows ------------------------------------------------------------------------------------ */
 
-#define BO_WIRE_FLOWS_MAX (UINT32_C(1) << 17)
+#define BO_WIRE_FLOWS_MAX (UINT32_C(1) << 18)
 
 /**
  * struct bo_wire_flow - 112 bytes; the rest is the table's own
@@ -96,18 +96,32 @@ struct bo_wire_flow {
 	uint64_t tag;
 	uint32_t isn;
 	uint32_t next;
+	bool named;
 	bool begun;
 	bool recent;
 	struct bo_wire_memory memory[BO_DIR_COUNT];
 };
 
 struct bo_wire_flows;
+struct bo_conns;
 
-/** bo_wire_flows_new() - room for BO_WIRE_FLOWS_MAX flows, of which memory is used as they come; NULL
+/** bo_wire_pages_new() - zeroes, of which the kernel gives pages only as they are written to (calloc(3) would write to all
+ * where it uses memory again);  NULL without memory */
+void *bo_wire_pages_new(size_t bytes);
+void bo_wire_pages_free(void *at, size_t bytes);
+/** bo_wire_flows_new() - room for @max flows, a power of two, of which memory is used as they come; NULL
  * without memory */
-struct bo_wire_flows *bo_wire_flows_new(void);
-/** bo_wire_flows_find() - the flow of a packet of either direction; a new one takes the place of one
- * that was not seen for long when there is no room.  Valid until the next call */
+struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed);
+/** bo_wire_flows_join() - tell @conns which flows go from now on; NULL: nobody */
+void bo_wire_flows_join(struct bo_wire_flows *flows, struct bo_conns *conns);
+uint32_t bo_wire_flows_max(const struct bo_wire_flows *flows);
+/** bo_wire_flows_place() - below bo_wire_flows_max() */
+uint32_t bo_wire_flows_place(const struct bo_wire_flows *flows, const struct bo_wire_flow *flow);
+/** bo_wire_flows_meet() - the place of a packet's flow, of either direction; a new one takes that of one
+ * that was not seen for long when there is no room.  Valid until the next call of this or the next */
+struct bo_wire_flow *bo_wire_flows_meet(struct bo_wire_flows *flows,
+					const struct bo_wire_packet *packet);
+/** bo_wire_flows_find() - the flow that the packet's fate hangs on, named;  @packet->flow saves the look-up */
 struct bo_wire_flow *bo_wire_flows_find(struct bo_wire_flows *flows,
 					const struct bo_wire_packet *packet);
 /** bo_wire_flows_count() - flows remembered;  @ret_begun: [nullable] begun so far */
@@ -160,6 +174,9 @@ void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *befo
 /** bo_wire_damage_bit() - which bit of the packet: one that its transport checksum covers, but none
  * that says where the transport header ends or whether there is a checksum */
 uint32_t bo_wire_damage_bit(const struct bo_wire_packet *packet, uint32_t draw);
+/** bo_wire_checksum_owed() - what the device was to do: the transport checksum that the sender has left to it
+ * @frame: with its virtio header;  @ret_field: offset in the packet;  Return: false when the sender has done it itself */
+bool bo_wire_checksum_owed(const uint8_t *frame, size_t len, size_t *ret_field, uint16_t *ret_sum);
 /** bo_wire_damage() - flip bit @bit of the packet, behind the sender's checksum: one that was left to
  * the device is completed first
  * @frame: with its virtio header;  Return: false when it must stay whole (a super-packet) */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lab/wire_flow.c — which flow a packet belongs to, and what is remembered of it.
+/* lab/wire_flow.c — the table of flows: which one a packet belongs to.  One look-up per packet serves both its fate
+ * (the memory here) and the rules on connections (wire_conns.c, beside it at the same place).
  *
  * The name of a flow must be the same in two runs, so it has no ephemeral port in it:
  *   TCP, UDP   (protocol, initiator's address, responder's address and port, ordinal), where the
@@ -11,23 +12,30 @@
  * of the first packet.  A SYN with another sequence number on ports that are in use is another
  * connection; with the same it is the retransmission that it looks like.
  *
- * Bounds.  BO_WIRE_FLOWS_MAX flows of 112 bytes (14 MiB), touched only as they come.  When there is
- * no room a flow that was not seen for long makes it (second chance, at most SWEEP looked at): should
- * it speak again it is a new connection with the next ordinal.  Nothing else ends a flow, for a
+ * A flow is named when its first packet comes to the line: what a rule has dropped before has no part in fates.
+ *
+ * Bounds.  BO_WIRE_FLOWS_MAX flows of 112 bytes (28 MiB), touched only as they come.  When there is
+ * no room a flow that was not seen for long makes it (second chance, at most SWEEP looked at), and one that was
+ * seen but once before any other: so a flood of made-up addresses drives out itself.  Should a flow that went
+ * speak again it is a new connection with the next ordinal.  Nothing else ends a flow, for a
  * retransmitted FIN belongs to it too.
  *
  * A flow is found by a 64-bit hash of addresses and ports: two of 100,000 share one with a
- * probability of 3e-10, and then they share their memory.  Ordinals are counted per name in a table
+ * probability of 3e-10, and then they share their memory.  Which bucket that hash is in depends on the run's seed.
+ * To rules each ICMP echo identifier is a flow of its own; the fates of all of them are those of their addresses.
+ * Ordinals are counted per name in a table
  * of ORDINALS; names beyond some ten thousand share counters, and have gaps in their ordinals.
  *
  * Owns: the table.  Threads: one (both directions of a wire are one thread's).  Privilege: none. */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
 #include "wire_bytes.h"
+#include "wire_rules.h"
 
 #define ORDINALS (UINT32_C(1) << 16)
 #define PROBES 16
@@ -42,9 +50,14 @@ struct ordinal {
 struct bo_wire_flows {
 	struct bo_wire_flow *flows;
 	uint32_t *buckets; /* first flow of each, plus one */
+	uint32_t max;
+	unsigned int shift; /* of a product of 64 bits that leaves a bucket */
+	uint64_t key;       /* odd */
+	struct bo_conns *conns;
 	struct ordinal *ordinals;
 	uint32_t count;
 	uint32_t hand; /* of the clock that looks for room */
+	uint32_t last; /* place that was given */
 	uint64_t begun;
 };
 
@@ -55,15 +68,31 @@ struct ends {
 	uint32_t kind; /* IP version and protocol */
 };
 
-struct bo_wire_flows *bo_wire_flows_new(void)
+void *bo_wire_pages_new(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void bo_wire_pages_free(void *at, size_t bytes)
+{
+	if (at)
+		munmap(at, bytes);
+}
+
+struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed)
 {
 	struct bo_wire_flows *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
-	/* Large and zero: the kernel gives pages only as they are written to. */
-	t->flows = calloc(BO_WIRE_FLOWS_MAX, sizeof(*t->flows));
-	t->buckets = calloc(BO_WIRE_FLOWS_MAX, sizeof(*t->buckets));
+	t->max = max;
+	t->shift = 64u - (unsigned int)__builtin_ctz(max);
+	t->key = bo_mix64(seed ^ UINT64_C(0x666c6f7773)) | 1;
+	t->flows = bo_wire_pages_new(max * sizeof(*t->flows));
+	t->buckets = bo_wire_pages_new(max * sizeof(*t->buckets));
 	t->ordinals = calloc(ORDINALS, sizeof(*t->ordinals));
 	if (!t->flows || !t->buckets || !t->ordinals) {
 		bo_wire_flows_free(t);
@@ -76,10 +105,25 @@ void bo_wire_flows_free(struct bo_wire_flows *flows)
 {
 	if (!flows)
 		return;
-	free(flows->flows);
-	free(flows->buckets);
+	bo_wire_pages_free(flows->flows, flows->max * sizeof(*flows->flows));
+	bo_wire_pages_free(flows->buckets, flows->max * sizeof(*flows->buckets));
 	free(flows->ordinals);
 	free(flows);
+}
+
+void bo_wire_flows_join(struct bo_wire_flows *flows, struct bo_conns *conns)
+{
+	flows->conns = conns;
+}
+
+uint32_t bo_wire_flows_max(const struct bo_wire_flows *flows)
+{
+	return flows->max;
+}
+
+uint32_t bo_wire_flows_place(const struct bo_wire_flows *flows, const struct bo_wire_flow *flow)
+{
+	return (uint32_t)(flow - flows->flows);
 }
 
 uint32_t bo_wire_flows_count(const struct bo_wire_flows *flows, uint64_t *ret_begun)
@@ -159,15 +203,17 @@ static struct ordinal *ordinal_of(struct bo_wire_flows *t, uint64_t name, bool t
 }
 
 /** begin() - name the flow that begins with @packet */
-static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow, const struct ends *e,
+static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow,
 		  const struct bo_wire_packet *packet)
 {
+	const struct ends ends = ends_of(packet), *e = &ends;
 	uint64_t forth = name_of(e->kind, e->source, e->target, e->target_port);
 	uint64_t back = name_of(e->kind, e->target, e->source, e->source_port);
 	uint8_t syn = packet->protocol == IPPROTO_TCP ? packet->tcp_flags & (TCP_SYN | TCP_ACK) : 0;
 	uint64_t name = forth;
 
 	memset(flow->memory, 0, sizeof(flow->memory));
+	flow->named = true;
 	flow->begun = is_syn(packet);
 	flow->isn = flow->begun ? tcp_sequence(packet) : 0;
 	t->begun++;
@@ -183,7 +229,7 @@ static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow, const stru
 
 static uint32_t *bucket_of(struct bo_wire_flows *t, uint64_t tag)
 {
-	return &t->buckets[tag % BO_WIRE_FLOWS_MAX];
+	return &t->buckets[tag * t->key >> t->shift];
 }
 
 /** make_room() - take the flow that was not seen for longest, or nearly so, out of the table */
@@ -192,45 +238,71 @@ static uint32_t make_room(struct bo_wire_flows *t)
 	uint32_t *link;
 	uint32_t at;
 
-	if (t->count < BO_WIRE_FLOWS_MAX)
+	if (t->count < t->max)
 		return t->count++;
 	for (int i = 0; i < SWEEP && t->flows[t->hand].recent; i++) {
 		t->flows[t->hand].recent = false;
-		t->hand = (t->hand + 1) % BO_WIRE_FLOWS_MAX;
+		t->hand = (t->hand + 1) % t->max;
 	}
-	at = t->hand;
-	t->hand = (t->hand + 1) % BO_WIRE_FLOWS_MAX;
+	/* So many in a row are in use: then the one that came last goes, unless it is, too. */
+	at = t->flows[t->hand].recent && !t->flows[t->last].recent ? t->last : t->hand;
+	if (at == t->hand)
+		t->hand = (t->hand + 1) % t->max;
 	for (link = bucket_of(t, t->flows[at].tag); *link != at + 1;)
 		link = &t->flows[*link - 1].next;
 	*link = t->flows[at].next;
+	if (t->conns)
+		bo_conns_forget(t->conns, at);
 	return at;
+}
+
+/** look_up() - the flow with that hash, which is made when there is none */
+static struct bo_wire_flow *look_up(struct bo_wire_flows *t, uint64_t tag)
+{
+	uint32_t *bucket = bucket_of(t, tag);
+	struct bo_wire_flow *flow;
+	uint32_t at;
+
+	for (at = *bucket; at; at = flow->next) {
+		flow = &t->flows[at - 1];
+		if (flow->tag != tag)
+			continue;
+		if (!flow->recent)
+			flow->recent = true;
+		return flow;
+	}
+	at = t->last = make_room(t);
+	flow = &t->flows[at];
+	*flow = (struct bo_wire_flow){ .tag = tag, .next = *bucket };
+	*bucket = at + 1;
+	return flow;
+}
+
+struct bo_wire_flow *bo_wire_flows_meet(struct bo_wire_flows *flows,
+					const struct bo_wire_packet *packet)
+{
+	struct ends e = ends_of(packet);
+	uint16_t id;
+
+	if (flows->conns && bo_wire_packet_echo(packet, &id))
+		e.source_port = e.target_port = id;
+	return look_up(flows, tag_of(&e));
 }
 
 struct bo_wire_flow *bo_wire_flows_find(struct bo_wire_flows *flows,
 					const struct bo_wire_packet *packet)
 {
-	struct ends e = ends_of(packet);
-	uint64_t tag = tag_of(&e);
-	struct bo_wire_flow *flow;
-	uint32_t at;
+	struct bo_wire_flow *flow = packet->flow;
+	struct ends e;
+	uint16_t id;
 
-	for (at = *bucket_of(flows, tag); at; at = flow->next) {
-		flow = &flows->flows[at - 1];
-		if (flow->tag != tag)
-			continue;
-		if (!flow->recent)
-			flow->recent = true;
-		/* Ports used anew; a SYN that met an old flow from the middle of it is one, too. */
-		if (is_syn(packet) && (!flow->begun || flow->isn != tcp_sequence(packet)))
-			begin(flows, flow, &e, packet);
-		return flow;
+	if (!flow || (flows->conns && bo_wire_packet_echo(packet, &id))) {
+		e = ends_of(packet);
+		flow = look_up(flows, tag_of(&e));
 	}
-	at = make_room(flows);
-	flow = &flows->flows[at];
-	flow->tag = tag;
-	flow->recent = true;
-	flow->next = *bucket_of(flows, tag);
-	*bucket_of(flows, tag) = at + 1;
-	begin(flows, flow, &e, packet);
+	/* Ports used anew; a SYN that met an old flow from the middle of it is one, too. */
+	if (!flow->named ||
+	    (is_syn(packet) && (!flow->begun || flow->isn != tcp_sequence(packet))))
+		begin(flows, flow, packet);
 	return flow;
 }

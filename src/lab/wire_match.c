@@ -23,6 +23,13 @@ bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol)
 	}
 }
 
+bool bo_conn_address_fits(const struct bo_conn_rule *rule, uint8_t version, const uint8_t *source,
+			  const uint8_t *target)
+{
+	return bo_conn_prefix_has(&rule->address, version, source) ||
+	       bo_conn_prefix_has(&rule->address, version, target);
+}
+
 static bool port_fits(const struct bo_conn_rule *rule, const struct bo_conn_flow *flow)
 {
 	if (!rule->port)
@@ -39,6 +46,7 @@ bool bo_conn_flow_fits(const struct bo_conn_slot *slot, const struct bo_conn_flo
 	bool fresh = flow->number >= slot->born && !flow->guessed;
 
 	return bo_conn_protocol_fits(rule, flow->protocol) && port_fits(rule, flow) &&
+	       bo_conn_address_fits(rule, flow->version, flow->addr[0], flow->addr[1]) &&
 	       (rule->age == BO_CONN_ANY_AGE || (rule->age == BO_CONN_NEW) == fresh);
 }
 
@@ -138,6 +146,10 @@ bool bo_conn_packet_fits(const struct bo_conn_slot *slot, struct bo_conn_lane *l
 	const struct bo_conn_rule *rule = &slot->rule;
 	bool fits;
 
+	/* What asks, not what answers. */
+	if (rule->action == BO_CONN_REFUSE &&
+	    (s->tcp ? !s->syn || s->ack : s->dir != (enum bo_dir)s->flow->initiator))
+		return false;
 	if (rule->packets == BO_CONN_SYN_ONLY && (!s->syn || s->ack))
 		return false;
 	if (rule->packets == BO_CONN_NO_HANDSHAKE && s->syn)

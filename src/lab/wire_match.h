@@ -25,11 +25,12 @@ struct bo_conn_lane {
 };
 
 /** struct bo_conn_state - what a rule knows of a flow
- * @serial: of the rule; that of another rule means that nothing here is valid
+ * @serial: of the rule, in @slot; that of another rule means that nothing here is valid
  * @taken: it is among the first so many;  @judged: that has been decided
  * @ending: the connection is to end;  @reset_ns: when an end was reset first */
 struct bo_conn_state {
 	uint64_t serial;
+	uint8_t slot;
 	bool judged, taken, touched, ending, escaped, survived, syn_dropped;
 	bool was_reset[2];
 	int64_t reset_ns[2];
@@ -38,8 +39,9 @@ struct bo_conn_state {
 
 /** struct bo_conn_counters - struct bo_conn_counts, written by one thread and read by others */
 struct bo_conn_counters {
-	_Atomic uint64_t connections, matched, dropped, shortened, resets, unsent, passed_bytes,
-		escaped, survived;
+	_Atomic uint64_t connections, matched, dropped, shortened, resets, unreachables,
+		unsent, passed_bytes,
+		escaped, survived, missed;
 };
 
 /** struct bo_conn_slot - a rule in force; @born: flows from this number on are new;  @taken: flows so far */
@@ -70,8 +72,10 @@ struct bo_conn_sight {
 	size_t keep;
 };
 
-/** bo_conn_protocol_fits(), bo_conn_flow_fits() - the conditions on the flow */
+/** bo_conn_protocol_fits(), bo_conn_address_fits(), bo_conn_flow_fits() - the conditions on the flow */
 bool bo_conn_protocol_fits(const struct bo_conn_rule *rule, uint8_t protocol);
+bool bo_conn_address_fits(const struct bo_conn_rule *rule, uint8_t version, const uint8_t *source,
+			  const uint8_t *target);
 bool bo_conn_flow_fits(const struct bo_conn_slot *slot, const struct bo_conn_flow *flow);
 /** bo_conn_lane_begin() - unless it has begun: from offset @at on */
 void bo_conn_lane_begin(struct bo_conn_lane *lane, int64_t at);

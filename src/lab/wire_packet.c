@@ -109,3 +109,18 @@ void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packe
 	ret->len = len - BO_WIRE_HDR_LEN;
 	ret->has_l4 = parse_ip(ret) && parse_l4(ret);
 }
+
+bool bo_wire_packet_echo(const struct bo_wire_packet *packet, uint16_t *ret_id)
+{
+	const uint8_t *at = packet->ip + packet->l4;
+	bool v6 = packet->protocol == IPPROTO_ICMPV6;
+
+	if (!packet->has_l4 || (packet->protocol != IPPROTO_ICMP && !v6) ||
+	    packet->len < packet->l4 + ICMP_ID + 2)
+		return false;
+	if (v6 ? at[0] != ICMP6_ECHO && at[0] != ICMP6_ECHO_REPLY
+	       : at[0] != ICMP4_ECHO && at[0] != ICMP4_ECHO_REPLY)
+		return false;
+	*ret_id = bo_get16(at + ICMP_ID);
+	return true;
+}

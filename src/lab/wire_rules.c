@@ -122,24 +122,40 @@ static void learn(const struct bo_conn_sight *s, bool passed, size_t went_on)
 
 /* --- states ------------------------------------------------------------------------------------ */
 
-/** state_of() - of a flow that fits, NULL when the rule has enough of them (or there is no memory) */
+/** find_state() - that of the rule, or else one that no rule in force has a use for, or NULL */
+static struct bo_conn_state *find_state(const struct bo_wire_rules *rules,
+					const struct bo_conn_slot *slot,
+					const struct bo_conn_flow *flow)
+{
+	struct bo_conn_state *stale = NULL;
+
+	for (size_t i = 0; i < flow->nstates; i++) {
+		const struct bo_conn_slot *owner;
+
+		if (flow->states[i].serial == slot->serial)
+			return &flow->states[i];
+		owner = &rules->slots[flow->states[i].slot];
+		if (owner->serial != flow->states[i].serial || !owner->rule.id)
+			stale = &flow->states[i];
+	}
+	return stale;
+}
+
+/** state_of() - of a flow that fits, NULL when the rule has enough of them (or there is no room) */
 static struct bo_conn_state *state_of(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 				      struct bo_conn_flow *flow)
 {
-	size_t at = (size_t)(slot - rules->slots);
-	struct bo_conn_state *state;
+	struct bo_conn_state *state = find_state(rules, slot, flow);
 
-	if (at >= flow->nstates) {
-		state = realloc(flow->states, (at + 1) * sizeof(*state));
-		if (!state)
-			return NULL;
-		memset(state + flow->nstates, 0, (at + 1 - flow->nstates) * sizeof(*state));
-		flow->states = state;
-		flow->nstates = (uint8_t)(at + 1);
+	if (!state)
+		state = bo_conns_add_state(&rules->conns, flow);
+	if (!state) {
+		count(&slot->counts.missed, 1);
+		return NULL;
 	}
-	state = &flow->states[at];
 	if (state->serial != slot->serial)
-		*state = (struct bo_conn_state){ .serial = slot->serial };
+		*state = (struct bo_conn_state){ .serial = slot->serial,
+						 .slot = (uint8_t)(slot - rules->slots) };
 	if (!state->judged) {
 		state->judged = true;
 		state->taken = !slot->rule.first || slot->taken < slot->rule.first;
@@ -286,12 +302,36 @@ static void act_drop(struct bo_conn_slot *slot, struct bo_conn_state *state,
 		lane->barrier = from;
 }
 
+/** send_unreachable() - an ICMP error back to who sent the packet, unless there is to be none about it */
+static void send_unreachable(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
+			     const struct bo_conn_sight *s, enum bo_conn_refusal why)
+{
+	uint8_t frame[BO_UNREACHABLE_MAX];
+	size_t len = bo_forge_unreachable(s->packet, why, frame);
+
+	if (!len)
+		return;
+	if (rules->emit(rules->arg, (enum bo_dir) !s->dir, frame, len))
+		count(&slot->counts.unreachables, 1);
+	else
+		count(&slot->counts.unsent, 1);
+}
+
 static void act_refuse(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 		       struct bo_conn_state *state, struct bo_conn_sight *s)
 {
+	enum bo_conn_refusal with = slot->rule.with;
+
 	touch(slot, state);
 	s->drop = true;
-	state->syn_dropped = !s->flow->side[s->dir].any_passed;
+	if (with == BO_CONN_CLOSED_PORT && !s->tcp)
+		with = s->packet->protocol == IPPROTO_UDP ? BO_CONN_PORT_UNREACHABLE
+							  : BO_CONN_HOST_UNREACHABLE;
+	state->syn_dropped = s->tcp && !s->flow->side[s->dir].any_passed;
+	if (with != BO_CONN_CLOSED_PORT && with != BO_CONN_WITH_RESET) {
+		send_unreachable(rules, slot, s, with);
+		return;
+	}
 	send_to(rules, slot, state, s->flow, (int)s->dir, TCP_RST | TCP_ACK, 0,
 		s->seq + 1 + (uint32_t)s->payload, s->now_ns);
 }
@@ -429,7 +469,9 @@ static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 		if (rule->action != BO_CONN_DROP || rule->port || rule->first || !meant ||
 		    rule->age != BO_CONN_ANY_AGE || rule->packets != BO_CONN_ALL_PACKETS ||
 		    bo_conn_rule_per_packet(rule) ||
-		    !bo_conn_protocol_fits(rule, s->packet->protocol))
+		    !bo_conn_protocol_fits(rule, s->packet->protocol) ||
+		    !bo_conn_address_fits(rule, s->packet->version, s->packet->source,
+					  s->packet->target))
 			return;
 		count(&slot->counts.matched, s->packets);
 		s->drop = true;
@@ -506,8 +548,11 @@ bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t no
 	if (s.flow)
 		learn(&s, !drop, keep);
 	if (replace) {
+		struct bo_wire_flow *place = packet->flow;
+
 		*len = bo_forge_tcp(s.flow, dir, TCP_RST, s.seq, 0, frame);
 		bo_wire_packet_parse(frame, *len, packet);
+		packet->flow = place;
 		return true;
 	}
 	if (!drop && keep < s.payload)
@@ -517,13 +562,16 @@ bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t no
 
 /* --- the set ---------------------------------------------------------------------------------- */
 
-struct bo_wire_rules *bo_wire_rules_new(uint64_t seed, bo_wire_emit emit, void *arg)
+struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, bo_wire_emit emit, void *arg)
 {
 	struct bo_wire_rules *rules = calloc(1, sizeof(*rules));
 
 	if (!rules)
 		return NULL;
-	bo_conns_init(&rules->conns, seed);
+	if (!bo_conns_init(&rules->conns, flows)) {
+		free(rules);
+		return NULL;
+	}
 	rules->emit = emit;
 	rules->arg = arg;
 	return rules;
@@ -549,21 +597,23 @@ static struct bo_conn_slot *slot_of(struct bo_wire_rules *rules, uint32_t id)
 	return NULL;
 }
 
-/** reset_live() - the connections that there are, those used last first */
-static void reset_live(struct bo_wire_rules *rules, struct bo_conn_slot *slot, int64_t now_ns)
+/** struct live - what is done to live connections */
+struct live {
+	struct bo_wire_rules *rules;
+	struct bo_conn_slot *slot;
+	int64_t now_ns;
+};
+
+static void reset_live(struct bo_conn_flow *flow, void *arg)
 {
-	struct bo_conns *conns = &rules->conns;
+	const struct live *live = arg;
+	struct bo_conn_state *state;
 
-	for (uint32_t i = conns->newest; i != BO_CONN_NONE; i = conns->flows[i].older) {
-		struct bo_conn_flow *flow = &conns->flows[i];
-		struct bo_conn_state *state;
-
-		if (flow->closed || !bo_conn_flow_fits(slot, flow))
-			continue;
-		state = state_of(rules, slot, flow);
-		if (state)
-			end_connection(rules, slot, state, flow, now_ns);
-	}
+	if (!bo_conn_flow_fits(live->slot, flow))
+		return;
+	state = state_of(live->rules, live->slot, flow);
+	if (state)
+		end_connection(live->rules, live->slot, state, flow, live->now_ns);
 }
 
 static void slot_fill(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
@@ -574,13 +624,11 @@ static void slot_fill(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	if (rule->contains_len)
 		memcpy(slot->contains, rule->contains, rule->contains_len);
 	slot->rule.contains = slot->contains;
-	if (rule->action == BO_CONN_REFUSE)
-		slot->rule.packets = BO_CONN_SYN_ONLY;
 	slot->serial = ++rules->serial;
 	slot->born = rules->conns.born;
 	bo_conn_text_prepare(slot);
 	if (rule->action == BO_CONN_RESET && !bo_conn_rule_per_packet(rule))
-		reset_live(rules, slot, now_ns);
+		bo_conns_each(&rules->conns, reset_live, &(struct live){ rules, slot, now_ns });
 }
 
 static bool is_among(uint32_t id, const struct bo_conn_rule *rule, size_t n)
@@ -594,6 +642,7 @@ static bool is_among(uint32_t id, const struct bo_conn_rule *rule, size_t n)
 void bo_wire_rules_replace(struct bo_wire_rules *rules, const struct bo_conn_rule *rule, size_t n,
 			   int64_t now_ns)
 {
+	bo_conns_begin(&rules->conns);
 	for (size_t i = 0; i < BO_CONN_RULES_MAX; i++)
 		if (rules->slots[i].rule.id && !is_among(rules->slots[i].rule.id, rule, n))
 			rules->slots[i].rule.id = 0;
@@ -628,10 +677,12 @@ bool bo_wire_rules_counts(const struct bo_wire_rules *rules, uint32_t id,
 			.dropped = bo_wire_counted(&c->dropped),
 			.shortened = bo_wire_counted(&c->shortened),
 			.resets = bo_wire_counted(&c->resets),
+			.unreachables = bo_wire_counted(&c->unreachables),
 			.unsent = bo_wire_counted(&c->unsent),
 			.passed_bytes = bo_wire_counted(&c->passed_bytes),
 			.escaped = bo_wire_counted(&c->escaped),
 			.survived = bo_wire_counted(&c->survived),
+			.missed = bo_wire_counted(&c->missed),
 		};
 		return true;
 	}

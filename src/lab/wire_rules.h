@@ -12,9 +12,8 @@
 
 /* --- flows (wire_conns.c) --------------------------------------------------------------------- */
 
-/* Beyond this the flow that was idle longest is forgotten; when it is seen again it is an established one. */
-#define BO_CONN_FLOWS_MAX ((uint32_t)1 << 18)
-#define BO_CONN_NONE UINT32_MAX
+/* Of all rules and flows of a link. */
+#define BO_CONN_STATES_MAX ((uint32_t)1 << 18)
 
 /** struct bo_conn_side - what one end of a flow sends
  * @seq, @offset: a reference: sequence number @seq is byte @offset of its stream (payload only; the first is 0)
@@ -32,9 +31,10 @@ struct bo_conn_state;
 
 /**
  * struct bo_conn_flow - index 0 is end a of the link, 1 is end b; so an end is also the direction in which it sends
- * @number: in order of birth, over all flows of the link
+ * @version: of IP; 0: nothing is known of the flow at this place
+ * @number: in order of birth, over all flows of the link;  @met: in order of packets
  * @initiator: the end that opened it;  @guessed: its beginning was not seen, so that is a guess
- * @states: of the rules, by slot
+ * @states: of the rules that have judged it
  */
 struct bo_conn_flow {
 	uint8_t addr[2][16];
@@ -45,29 +45,35 @@ struct bo_conn_flow {
 	bool guessed;
 	bool closed;
 	uint8_t nstates;
-	uint32_t hash_next, newer, older;
-	uint64_t number;
+	uint64_t number, met;
 	struct bo_conn_side side[2];
 	struct bo_conn_state *states;
 };
 
-/** struct bo_conns - hash table with chains, and a list from the flow seen last to the one idle longest */
+/** struct bo_conns - beside the table of flows (wire_fate.h), place by place */
 struct bo_conns {
-	struct bo_conn_flow *flows;
-	uint32_t *buckets;
-	uint32_t nflows, room, nbuckets;
-	uint32_t newest, oldest;
-	uint32_t max; /* BO_CONN_FLOWS_MAX unless a test says otherwise */
-	uint64_t key;
+	struct bo_wire_flows *flows; /* [borrowed] */
+	struct bo_conn_flow *conn;
+	uint32_t nstates;
 	uint64_t born; /* the next flow's number */
+	uint64_t clock;
 };
 
-void bo_conns_init(struct bo_conns *conns, uint64_t seed);
+/** bo_conns_init() - false without memory;  nothing is tracked until bo_conns_begin(), by the table's thread */
+bool bo_conns_init(struct bo_conns *conns, struct bo_wire_flows *flows);
+void bo_conns_begin(struct bo_conns *conns);
 void bo_conns_done(struct bo_conns *conns);
 /** bo_conns_meet() - the flow of a packet, which is made when there is none; a SYN that opens a connection anew makes
- * a new flow of the old one.  NULL for a packet without a flow (later fragments, cut short), or without memory */
+ * a new flow of the old one.  NULL for a packet without a flow (later fragments, cut short) */
 struct bo_conn_flow *bo_conns_meet(struct bo_conns *conns, enum bo_dir dir,
-				   const struct bo_wire_packet *packet);
+				   struct bo_wire_packet *packet);
+/** bo_conns_forget() - the flow at that place of the table goes */
+void bo_conns_forget(struct bo_conns *conns, uint32_t place);
+/** bo_conns_add_state() - one more, zero, of a flow;  NULL when there are BO_CONN_STATES_MAX, or without memory */
+struct bo_conn_state *bo_conns_add_state(struct bo_conns *conns, struct bo_conn_flow *flow);
+/** bo_conns_each() - every one that is not closed, those met last first (in any order without memory) */
+void bo_conns_each(struct bo_conns *conns, void (*fn)(struct bo_conn_flow *flow, void *arg),
+		   void *arg);
 
 /* --- forged packets (wire_forge.c) ------------------------------------------------------------ */
 
@@ -75,6 +81,11 @@ struct bo_conn_flow *bo_conns_meet(struct bo_conns *conns, enum bo_dir dir,
 /** bo_forge_tcp() - a TCP segment without payload of @flow, as if sent in @dir;  Return: bytes of the frame */
 size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t flags, uint32_t seq,
 		    uint32_t ack, uint8_t out[BO_FORGED_MAX]);
+#define BO_UNREACHABLE_MAX (BO_WIRE_HDR_LEN + 1280)
+/** bo_forge_unreachable() - the ICMP error that quotes @packet, which is in its frame, back to who sent it
+ * @why: none of CLOSED_PORT and WITH_RESET;  Return: bytes of the frame, 0 when no error is sent about such a packet */
+size_t bo_forge_unreachable(const struct bo_wire_packet *packet, enum bo_conn_refusal why,
+			    uint8_t out[BO_UNREACHABLE_MAX]);
 /** bo_forge_shorten() - leave the first @payload bytes of a TCP packet's payload: without FIN, checksums complete
  * @packet: of @frame, and corrected with it;  Return: bytes of the frame */
 size_t bo_forge_shorten(uint8_t *frame, struct bo_wire_packet *packet, size_t payload);
@@ -85,11 +96,11 @@ size_t bo_forge_shorten(uint8_t *frame, struct bo_wire_packet *packet, size_t pa
 typedef bool (*bo_wire_emit)(void *arg, enum bo_dir dir, const uint8_t *frame, size_t len);
 
 struct bo_wire_rules;
-/** bo_wire_rules_new() - no rule is in force, connections are tracked from now on;  NULL without memory */
-struct bo_wire_rules *bo_wire_rules_new(uint64_t seed, bo_wire_emit emit, void *arg);
+/** bo_wire_rules_new() - no rule is in force;  @flows: [borrowed];  NULL without memory */
+struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, bo_wire_emit emit, void *arg);
 void bo_wire_rules_free(struct bo_wire_rules *rules);
 /** bo_wire_rules_replace() - checked rules (@contains is copied) instead of those in force, at most BO_CONN_RULES_MAX; one
- * with an id that is in force already goes on.  Resets of live connections are sent before it returns */
+ * with an id that is in force already goes on.  The first time begins to track connections.  Resets of live connections are sent before it returns */
 void bo_wire_rules_replace(struct bo_wire_rules *rules, const struct bo_conn_rule *rule, size_t n,
 			   int64_t now_ns);
 /** bo_wire_rules_per_packet() - must super-packets be cut? */

@@ -71,7 +71,7 @@ static double round_of(const struct bo_impair *im, uint32_t flows, uint32_t pack
 	int64_t start, now_ns = 0, sum = 0;
 
 	bo_wire_line_init(&line, 1, 1, BO_DIR_A_TO_B);
-	line.flows = bo_wire_flows_new();
+	line.flows = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1);
 	if (!line.flows)
 		exit(1);
 	(void)bo_wire_line_change(&line, im, 0, &queue);

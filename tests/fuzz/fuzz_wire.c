@@ -183,7 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	half.out = null;
 	bo_wire_line_init(&half.line, 1, data[0], BO_DIR_A_TO_B);
 	if (data[0] & 1)
-		half.line.flows = bo_wire_flows_new();
+		half.line.flows = bo_wire_flows_new(1024, 1);
 	change(&half, data, CONFIG, now_ns);
 	data += CONFIG;
 	size -= CONFIG;

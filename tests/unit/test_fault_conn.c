@@ -109,6 +109,14 @@ static void each_kind_makes_its_rule(void **state)
 	r = rule_of("refuse", ARGS(NUM("first", 2)));
 	assert_true(r.action == BO_CONN_REFUSE && r.age == BO_CONN_NEW && r.first == 2 &&
 		    r.protocol == BO_CONN_TCP);
+	assert_int_equal(r.with, BO_CONN_CLOSED_PORT);
+	r = rule_of("refuse", ARGS(STR("protocol", "udp"), STR("address", "fd00::/8")));
+	assert_true(r.action == BO_CONN_REFUSE && r.age == BO_CONN_ANY_AGE &&
+		    r.protocol == BO_CONN_UDP && r.address.version == 6 && r.address.bits == 8 &&
+		    r.address.addr[0] == 0xfd);
+	r = rule_of("refuse", ARGS(STR("protocol", "any"), STR("connections", "new"),
+				   STR("with", "admin-prohibited")));
+	assert_true(r.age == BO_CONN_NEW && !r.protocol && r.with == BO_CONN_PROHIBITED);
 	r = rule_of("reset", ARGS(STR("to", "responder")));
 	assert_true(r.action == BO_CONN_RESET && r.age == BO_CONN_ESTABLISHED &&
 		    r.ends == BO_CONN_RESPONDER);
@@ -163,6 +171,26 @@ static void bad_ones_are_refused(void **state)
 		  { NUM("contains", 5) },
 		  1 },
 		{ "reset", "toward: expected 'orders' or 'db'", { STR("toward", "client") }, 1 },
+		{ "drop",
+		  "address: expected an IP address or a prefix such as \"10.0.0.0/8\" or \"::/0\", "
+		  "found \"10.0.0.0/33\"",
+		  { STR("address", "10.0.0.0/33") },
+		  1 },
+		{ "reset", "found \"db\"", { STR("address", "db") }, 1 },
+		{ "refuse",
+		  "with: only TCP has resets",
+		  { STR("with", "reset"), STR("protocol", "udp") },
+		  2 },
+		{ "refuse",
+		  "with: ICMP has no ports",
+		  { STR("with", "port-unreachable"), STR("protocol", "icmp") },
+		  2 },
+		{ "refuse",
+		  "connections: an established TCP connection asks for nothing",
+		  { STR("connections", "established") },
+		  1 },
+		{ "refuse", "did you mean 'no-route'", { STR("with", "noroute") }, 1 },
+		{ "reset", "no option 'protocol'", { STR("protocol", "udp") }, 1 },
 		{ "reset", "no option 'prot'; did you mean 'port'", { NUM("prot", 1) }, 1 },
 		{ "drip", "'every' is missing", { STR("", "1KiB") }, 1 },
 		{ "stall", "after", { STR("", "-1KiB") }, 1 },
@@ -272,6 +300,15 @@ static void what_did_not_happen_is_said(void **state)
 		  BO_CONFIRM_OFF,
 		  "its device took no packet" },
 		{ "reset", { .connections = 3, .resets = 6, .unsent = 1 }, BO_CONFIRM_OK, "" },
+		{ "refuse", { .connections = 3, .unreachables = 6 }, BO_CONFIRM_OK, "" },
+		{ "refuse",
+		  { .connections = 3, .dropped = 6 },
+		  BO_CONFIRM_OFF,
+		  "no end of a connection" },
+		{ "drop",
+		  { .connections = 3, .missed = 6 },
+		  BO_CONFIRM_OFF,
+		  "6 packets to port 80 on orders-db are of connections beyond those" },
 	};
 
 	(void)state;
@@ -350,6 +387,12 @@ static void the_same_twice_is_an_error(void **state)
 	assert_int_equal(overlap("stall", ARGS(STR("toward", "db")), "stall",
 				 ARGS(STR("toward", "orders"))),
 			 0);
+	assert_int_equal(overlap("drop", ARGS(STR("address", "0.0.0.0/0")), "drop",
+				 ARGS(STR("address", "::/0"))),
+			 0);
+	assert_int_equal(overlap("drop", ARGS(STR("address", "10.1.0.0/16")), "drop",
+				 ARGS(STR("address", "10.0.0.0/8"))),
+			 -EINVAL);
 	assert_int_equal(overlap("reset", NULL, 0, "refuse", NULL, 0), 0);
 	assert_int_equal(overlap("reset", NULL, 0, "delay", ARGS(STR("", "5ms"))), 0);
 	assert_int_equal(overlap("drop", ARGS(STR("protocol", "tcp")), "drop",

@@ -272,43 +272,109 @@ static void a_hundred_thousand_connections(void **state)
 	assert_int_equal(counts().connections, N);
 }
 
-static struct bo_conn_flow *met(struct bo_conns *conns, uint16_t port)
+/** struct beside - what rules know, beside a table of flows of its own */
+struct beside {
+	struct bo_wire_flows *table;
+	struct bo_conns conns;
+};
+
+static struct beside beside_new(uint32_t max)
+{
+	struct beside b = { .table = bo_wire_flows_new(max, 1) };
+
+	assert_true(b.table && bo_conns_init(&b.conns, b.table));
+	return b;
+}
+
+static void beside_done(struct beside *b)
+{
+	bo_conns_done(&b->conns);
+	bo_wire_flows_free(b->table);
+}
+
+static struct bo_conn_flow *met(struct beside *b, uint32_t client, uint8_t flags)
 {
 	struct bo_wire_packet p;
 
-	make_packet(
-		&(struct spec){
-			.protocol = IPPROTO_TCP, .source = port, .target = 80, .flags = ACK },
-		&made);
+	make_packet(&(struct spec){ .protocol = IPPROTO_TCP,
+				    .host = (int)(client >> 16),
+				    .source = (uint16_t)client,
+				    .target = 80,
+				    .flags = flags },
+		    &made);
 	bo_wire_packet_parse(made.data, made.len, &p);
-	return bo_conns_meet(conns, BO_DIR_A_TO_B, &p);
+	return bo_conns_meet(&b->conns, BO_DIR_A_TO_B, &p);
 }
 
-static void beyond_the_bound_the_idle_are_forgotten(void **state)
+/* Each of the flood is seen once; a hundred connections are used now and then, and none of them is forgotten. */
+static void a_flood_drives_out_itself(void **state)
 {
-	struct bo_conns conns;
+	enum { MAX = 4096, USED = 100, FLOOD = 100 * MAX };
+	struct beside b = beside_new(MAX);
 
 	(void)state;
-	bo_conns_init(&conns, 1);
-	conns.max = 100;
-	for (uint16_t i = 0; i < 500; i++) {
-		struct bo_conn_flow *flow = met(&conns, (uint16_t)(2000 + i));
+	bo_conns_begin(&b.conns);
+	for (uint32_t i = 0; i < USED; i++)
+		assert_int_equal(met(&b, i, SYN)->number, i);
+	for (uint32_t i = 0; i < FLOOD; i++) {
+		struct bo_conn_flow *flow = met(&b, 1000 + i, SYN);
 
-		assert_non_null(flow);
-		assert_int_equal(flow->port[0], 2000 + i);
-		flow->states = malloc(64); /* goes with it */
-		/* Port 1000 is used all the time, so it is never the idle one. */
-		assert_int_equal(met(&conns, 1000)->number, 1);
-		assert_true(conns.nflows <= 100);
+		assert_int_equal(flow->port[0], (1000 + i) & 0xffff);
+		assert_int_equal(flow->number, USED + i);
+		if (i % 8 == 0) /* states go with their flow */
+			assert_non_null(bo_conns_add_state(&b.conns, flow));
+		if (i % 16 == 0)
+			assert_int_equal(met(&b, i / 16 % USED, ACK)->number, i / 16 % USED);
 	}
-	assert_int_equal(conns.nflows, 100);
-	assert_int_equal(met(&conns, 2499)->number, 500); /* 0, then 1000's, then the rest */
-	assert_int_equal(met(&conns, 2401)->number, 402);
-	assert_int_equal(met(&conns, 2400)->number, 501); /* forgotten: it is a new one */
-	for (uint16_t i = 0; i < 100; i++)
-		(void)met(&conns, (uint16_t)(5000 + i));
-	assert_true(met(&conns, 1000)->number > 501);
-	bo_conns_done(&conns);
+	assert_int_equal(bo_wire_flows_count(b.table, NULL), MAX);
+	assert_in_range(b.conns.nstates, MAX / 8 - USED, MAX / 8);
+	assert_int_equal(met(&b, 1000 + FLOOD - 1, ACK)->number, USED + FLOOD - 1);
+	assert_true(met(&b, 1000, ACK)->number >= USED + FLOOD); /* forgotten: it is a new one */
+	beside_done(&b);
+}
+
+static void there_is_an_end_to_states(void **state)
+{
+	struct beside b = beside_new(64);
+	struct bo_conn_flow *flow;
+
+	(void)state;
+	bo_conns_begin(&b.conns);
+	flow = met(&b, 1, SYN);
+	b.conns.nstates = BO_CONN_STATES_MAX - 1;
+	assert_non_null(bo_conns_add_state(&b.conns, flow));
+	assert_null(bo_conns_add_state(&b.conns, flow));
+	assert_int_equal(flow->nstates, 1);
+	for (uint32_t i = 0; i < 200; i++)
+		(void)met(&b, 10 + i, SYN);
+	assert_int_equal(b.conns.nstates, BO_CONN_STATES_MAX - 1);
+	beside_done(&b);
+}
+
+static void is_later(struct bo_conn_flow *flow, void *arg)
+{
+	uint64_t *last = arg;
+
+	assert_true(flow->met < *last);
+	*last = flow->met;
+}
+
+static void the_last_used_come_first(void **state)
+{
+	enum { FLOWS = 100000 };
+	struct beside b = beside_new(BO_WIRE_FLOWS_MAX);
+	uint64_t last = UINT64_MAX;
+
+	(void)state;
+	assert_int_equal(sizeof(struct bo_conn_flow), 120); /* what the documents say */
+	for (uint32_t i = 0; i < FLOWS; i++)
+		(void)met(&b, i, SYN);
+	for (uint32_t i = 0; i < FLOWS; i += 3)
+		assert_int_equal(met(&b, i, ACK)->number, i);
+	bo_conns_each(&b.conns, is_later, &last);
+	assert_int_equal(last, 2); /* the second that was born was never seen again */
+	assert_int_equal(bo_wire_flows_count(b.table, NULL), FLOWS);
+	beside_done(&b);
 }
 
 /* Wild numbers, cut and noisy packets, every action at once: nothing breaks, and nothing but TCP and whole packets is
@@ -399,7 +465,16 @@ static void what_makes_no_sense_is_refused(void **state)
 		{ .id = 1, .dirs = 4 },
 		{ .id = 1, .dirs = BOTH, .action = BO_CONN_ACTION_COUNT },
 		{ .id = 1, .dirs = BOTH, .action = BO_CONN_RESET },
-		{ .id = 1, .dirs = BOTH, .action = BO_CONN_REFUSE, .protocol = BO_CONN_UDP },
+		{ .id = 1, .dirs = BOTH, .action = BO_CONN_REFUSE, .with = BO_CONN_WITH_RESET },
+		{ .id = 1, .dirs = BOTH, .action = BO_CONN_REFUSE, .with = BO_CONN_REFUSAL_COUNT },
+		{ .id = 1,
+		  .dirs = BOTH,
+		  .action = BO_CONN_REFUSE,
+		  .protocol = BO_CONN_ICMP,
+		  .with = BO_CONN_PORT_UNREACHABLE },
+		{ .id = 1, .dirs = BOTH, .with = BO_CONN_NO_ROUTE },
+		{ .id = 1, .dirs = BOTH, .address = { .version = 4, .bits = 33 } },
+		{ .id = 1, .dirs = BOTH, .address = { .version = 6, .bits = 129 } },
 		{ .id = 1, .dirs = BOTH, .packets = BO_CONN_SYN_ONLY },
 		{ .id = 1, .dirs = BOTH, .protocol = BO_CONN_ICMP, .port = 1 },
 		{ .id = 1, .dirs = BOTH, .occurrence = 1 },
@@ -441,7 +516,9 @@ int main(void)
 		RULE_TEST(a_drip_of_datagrams),
 		RULE_TEST(the_harshest_wins_and_each_counts),
 		RULE_TEST(a_hundred_thousand_connections),
-		RULE_TEST(beyond_the_bound_the_idle_are_forgotten),
+		cmocka_unit_test(a_flood_drives_out_itself),
+		cmocka_unit_test(there_is_an_end_to_states),
+		cmocka_unit_test(the_last_used_come_first),
 		RULE_TEST(hostile_packets),
 		RULE_TEST(what_makes_no_sense_is_refused),
 	};

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+struct bo_wire_flows *flows;
 struct bo_wire_rules *rules;
 int64_t now_ns;
 bool device_is_full, addresses_are_noise;
@@ -45,7 +46,9 @@ static bool emit(void *arg, enum bo_dir dir, const uint8_t *frame, size_t len)
 int rules_up(void **state)
 {
 	(void)state;
-	rules = bo_wire_rules_new(7, emit, NULL);
+	flows = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 7);
+	rules = bo_wire_rules_new(flows, emit, NULL);
+	bo_wire_rules_replace(rules, NULL, 0, 0);
 	now_ns = BO_NSEC_PER_SEC;
 	nemitted = 0;
 	device_is_full = addresses_are_noise = false;
@@ -56,6 +59,7 @@ int rules_down(void **state)
 {
 	(void)state;
 	bo_wire_rules_free(rules);
+	bo_wire_flows_free(flows);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #define EMITTED_MAX 512
 #define RESET_ALL ((struct bo_conn_rule){ .action = BO_CONN_RESET, .protocol = BO_CONN_TCP })
 
+extern struct bo_wire_flows *flows;
 extern struct bo_wire_rules *rules;
 extern int64_t now_ns;
 /** addresses_are_noise - what is forged is not looked at */

@@ -5,6 +5,7 @@
  * discovery of IPv6.
  * Owns: nothing (plain record; @contains is borrowed).  Threads: copy it.  Privilege: none. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,8 @@
 /** enum bo_conn_action - what is done with what the filter lets through */
 enum bo_conn_action {
 	BO_CONN_DROP, /* the packet vanishes, and so does every retransmission of what it carried */
-	BO_CONN_REFUSE, /* a TCP SYN never arrives and is answered with RST, as by a closed port */
+	BO_CONN_REFUSE, /* a TCP SYN, or any packet else that the initiator of a flow sends, never arrives and is answered
+			   as @with says */
 	BO_CONN_RESET, /* RST to the ends of the connection: at once where no packet is chosen, else at that packet */
 	BO_CONN_STALL, /* payload beyond @after_bytes vanishes; what goes the other way, and ACKs, pass */
 	BO_CONN_CUT, /* payload beyond @after_bytes vanishes, and once the receiver has acknowledged what came
@@ -36,6 +38,32 @@ enum bo_conn_packets { BO_CONN_ALL_PACKETS, BO_CONN_SYN_ONLY, BO_CONN_NO_HANDSHA
 /** enum bo_conn_ends - whom a reset goes to: who opened the connection, or who accepted it */
 enum bo_conn_ends { BO_CONN_BOTH_ENDS, BO_CONN_INITIATOR, BO_CONN_RESPONDER };
 
+/** enum bo_conn_refusal - by RST, or by an ICMP error that quotes the packet, in the name of its target
+ * @BO_CONN_CLOSED_PORT: TCP: RST; UDP: port unreachable; anything else: host unreachable */
+enum bo_conn_refusal {
+	BO_CONN_CLOSED_PORT,
+	BO_CONN_WITH_RESET,
+	BO_CONN_PORT_UNREACHABLE,
+	BO_CONN_HOST_UNREACHABLE,
+	BO_CONN_NO_ROUTE,
+	BO_CONN_PROHIBITED,
+	BO_CONN_REFUSAL_COUNT,
+};
+
+/** struct bo_conn_prefix - the first @bits bits of an address;  @version: of IP, 4 or 6; 0: any address of either */
+struct bo_conn_prefix {
+	uint8_t version;
+	uint8_t bits;
+	uint8_t addr[16];
+};
+
+/** bo_conn_prefix_parse() - "10.0.0.5", "fd00::/8", "::/0";  Return: 0 or -EINVAL */
+BO_NODISCARD int bo_conn_prefix_parse(const char *text, struct bo_conn_prefix *ret);
+/** bo_conn_prefix_has() - @addr: 4 or 16 bytes, as @version says */
+bool bo_conn_prefix_has(const struct bo_conn_prefix *prefix, uint8_t version, const uint8_t *addr);
+/** bo_conn_prefixes_meet() - is there an address that is in both? */
+bool bo_conn_prefixes_meet(const struct bo_conn_prefix *a, const struct bo_conn_prefix *b);
+
 #define BO_CONN_CONTAINS_MAX 64
 #define BO_CONN_RULES_MAX 16 /* in force on one link at a time */
 
@@ -44,6 +72,7 @@ enum bo_conn_ends { BO_CONN_BOTH_ENDS, BO_CONN_INITIATOR, BO_CONN_RESPONDER };
  * @id: of the rule's owner, unique on its link; a rule that stays in force keeps its counts and its flows
  * @dirs: bit 1 << enum bo_dir for each direction whose packets are meant
  * @port: of the responder (who was sent the SYN, or a flow's first packet); 0 any.  Matches nothing without ports
+ * @address: of either end
  * @first: only the first so many connections that meet the other conditions of a connection; 0 all
  * @packet: only the n-th packet of the flow with payload, counted from the beginning of the flow or of the rule,
  *          whichever is later, each direction on its own; 0 all.  A TCP retransmission is not counted, and is chosen
@@ -52,7 +81,7 @@ enum bo_conn_ends { BO_CONN_BOTH_ENDS, BO_CONN_INITIATOR, BO_CONN_RESPONDER };
  *          before it, as long as those came in order: a gap in the stream begins the search anew.  In anything else
  *          they are within one packet
  * @occurrence: only the n-th time that @contains is found in a flow and direction; 0 every time
- * @ends: [RESET, CUT]
+ * @ends: [RESET, CUT];  @with: [REFUSE]
  * @after_bytes: [STALL, CUT] payload of the flow that passes, counted as @packet is; [DRIP] per @every_ns
  * @orderly: [CUT] FIN to both ends, as from a peer that closes; what they send after it is answered with RST
  */
@@ -62,6 +91,7 @@ struct bo_conn_rule {
 	unsigned int dirs;
 	enum bo_conn_protocol protocol;
 	uint16_t port;
+	struct bo_conn_prefix address;
 	enum bo_conn_age age;
 	enum bo_conn_packets packets;
 	int64_t first;
@@ -70,6 +100,7 @@ struct bo_conn_rule {
 	size_t contains_len;
 	int64_t occurrence;
 	enum bo_conn_ends ends;
+	enum bo_conn_refusal with;
 	int64_t after_bytes;
 	int64_t every_ns;
 	bool orderly;
@@ -79,14 +110,16 @@ struct bo_conn_rule {
  * struct bo_conn_counts - what a rule did since it came into force
  * @connections: flows that it acted on;  @matched: packets that its filter chose
  * @dropped: packets, also those replaced by a RST;  @shortened: packets of which only the beginning went on
- * @resets: RST (with @orderly: FIN) segments that the kernel of an end has taken;  @unsent: that it did not take
+ * @resets: RST (with @orderly: FIN) segments that the kernel of an end has taken;  @unreachables: ICMP errors
+ *           likewise;  @unsent: of both, that it did not take
  * @passed_bytes: [STALL, CUT, DRIP] payload of the chosen flows that went on, retransmissions not counted
  * @escaped: flows in which the far end acknowledged or answered what cannot have reached it
  * @survived: flows of which an end still sent, half a second after it was reset
+ * @missed: packets of flows that the rule chose but that there was no more room to follow
  */
 struct bo_conn_counts {
-	uint64_t connections, matched, dropped, shortened, resets, unsent, passed_bytes, escaped,
-		survived;
+	uint64_t connections, matched, dropped, shortened, resets, unreachables, unsent, passed_bytes, escaped,
+		survived, missed;
 };
 
 /** bo_conn_rule_per_packet() - does it look at bytes, so that super-packets must be cut? */
