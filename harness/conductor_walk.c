@@ -20,6 +20,8 @@
 #define SHOW_EVERY_NS (200 * BO_NSEC_PER_MSEC)
 #define LATE_NS (100 * BO_NSEC_PER_MSEC)
 #define DRAIN_NS (2 * BO_NSEC_PER_SEC)
+/* Woken so late, it was not the scheduler's ordinary delay. */
+#define STOPPED_NS BO_NSEC_PER_SEC
 
 int64_t bo_conductor_since_t0(const struct bo_conductor *c)
 {
@@ -186,15 +188,29 @@ int bo_conductor_idle(void *self, struct bo_err *err)
  * for: what is measured in it, and in the one before, is something else. */
 static void check_late(struct bo_conductor *c, enum bo_phase phase, int64_t now)
 {
-	int64_t late = now - bo_plan_phase_start(c->plan, phase), length = c->plan->phase_ns[phase];
+	int64_t start = bo_plan_phase_start(c->plan, phase), late = now - start;
+	int64_t length = c->plan->phase_ns[phase];
 	char by[BO_UNIT_BUF], of[BO_UNIT_BUF];
 
 	if (late > LATE_NS && late > length / 2)
 		bo_conductor_note(
-			c, BO_EVENT_PROBLEM, -1,
-			"phase %s began %s late, and is planned for %s: taking back a fault took that long",
+			c, BO_EVENT_PROBLEM, -1, "phase %s began %s late, and is planned for %s%s",
 			bo_phase_name(phase), bo_format_duration(late, by),
-			bo_format_duration(length, of));
+			bo_format_duration(length, of),
+			c->reverted_ns > start ? ": taking back a fault took that long" : "");
+}
+
+/* Wires, load and name servers are threads of this process: when it is stopped (Ctrl-Z, a debugger) or gets no processor,
+ * nothing passes and nothing is asked, and what the service did meanwhile is not its own doing. */
+static void check_stopped(struct bo_conductor *c, int64_t late_ns)
+{
+	char by[BO_UNIT_BUF];
+
+	if (late_ns > STOPPED_NS)
+		bo_conductor_note(
+			c, BO_EVENT_PROBLEM, -1,
+			"this process did not run for %s in phase %s: it was stopped, or the machine had no time for it",
+			bo_format_duration(late_ns, by), bo_phase_name(c->phase));
 }
 
 /*
@@ -299,6 +315,8 @@ static void wait_next(struct bo_conductor *c, int64_t due_ns)
 		until = due_ns;
 	ts = bo_ns_to_timespec(until - now);
 	(void)ppoll(fds, 2, &ts, NULL);
+	if (c->run->phases[c->phase].start_ns != INT64_MIN)
+		check_stopped(c, bo_now_ns() - until);
 }
 
 /* a fault that cannot take its next step says so once, not every tick */

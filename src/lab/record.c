@@ -231,17 +231,22 @@ static void write_entry(struct bo_record *r, const struct entry *e)
 	count(&r->written, e->packets);
 }
 
+/** note_failure() - a write has failed: right after it, for the reason is in errno, which poll(2) changes, too */
+static void note_failure(struct bo_record *r)
+{
+	if (!atomic_load(&r->write_errno))
+		atomic_store(&r->write_errno, errno ? errno : EIO);
+}
+
 /** closing() - has the file taken what it can? */
 static bool closing(struct bo_record *r)
 {
-	if (ferror(r->out.file)) {
-		if (!atomic_load(&r->write_errno))
-			atomic_store(&r->write_errno, errno ? errno : EIO);
-	} else if (r->out.bytes >= (uint64_t)r->limit_bytes) {
-		atomic_store(&r->full, true);
-	} else {
+	bool full = r->out.bytes >= (uint64_t)r->limit_bytes;
+
+	if (!full && !atomic_load(&r->write_errno))
 		return false;
-	}
+	if (!atomic_load(&r->write_errno))
+		atomic_store(&r->full, true);
 	atomic_store(&r->closed, true);
 	return true;
 }
@@ -260,6 +265,8 @@ static void drain(struct bo_record *r)
 			ring_out(r, head + sizeof(e), r->data, e.cap_len);
 			errno = 0;
 			write_entry(r, &e);
+			if (ferror(r->out.file))
+				note_failure(r);
 		}
 		atomic_store_explicit(&r->head, head + e.size, memory_order_release);
 	}
@@ -270,7 +277,7 @@ static void flush(struct bo_record *r)
 {
 	errno = 0;
 	if (fflush(r->out.file))
-		(void)closing(r);
+		note_failure(r);
 }
 
 static void *record_main(void *arg)
@@ -386,7 +393,9 @@ void bo_record_finish(struct bo_record *r)
 				      atomic_load(&r->missed[dir]));
 	flush(r);
 	atomic_store(&r->bytes, (int64_t)r->out.bytes);
-	fclose(r->out.file);
+	errno = 0;
+	if (fclose(r->out.file)) /* a file server may say only now that there is no room */
+		note_failure(r);
 	r->out.file = NULL;
 }
 

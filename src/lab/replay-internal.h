@@ -16,6 +16,6 @@ BO_NODISCARD int bo_replay_parse(struct bo_replay **ret, const uint8_t *data, si
 void bo_replay_fate(struct bo_replay *replay, const struct bo_impair *im, enum bo_dir dir,
 		    int64_t now_ns, struct bo_wire_outcome *out, struct bo_wire_outcome *copy);
 /** bo_replay_read_comment() - what bo_record_text() wrote; due_ns is then the delay.  False when it is something else
- * @ret_copy: of its duplicate, when ret->copied */
+ * @ret_copy: of its duplicate, when ret->copied;  @ret_last: number of the last packet that it speaks of */
 bool bo_replay_read_comment(const char *text, struct bo_wire_outcome *ret,
-			    struct bo_wire_outcome *ret_copy);
+			    struct bo_wire_outcome *ret_copy, uint64_t *ret_last);

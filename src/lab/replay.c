@@ -28,9 +28,12 @@
 
 #define FILE_MAX (INT64_C(4) << 30)
 #define DELAY_MAX_NS (48 * 3600 * BO_NSEC_PER_SEC)
+#define PACKETS_MAX 2048 /* of one super-packet: 64 KiB of the smallest segments that there are */
 
+/** struct fate - of the packets from out.number to @last, which travelled as one frame */
 struct fate {
 	enum bo_dir dir;
+	uint64_t last;
 	struct bo_wire_outcome out, copy;
 };
 
@@ -38,6 +41,8 @@ struct bo_replay {
 	BO_VEC(struct fate) fates;
 	uint32_t *slots; /* index + 1 into fates; open addressing */
 	size_t nslots;   /* a power of two, at least twice the fates */
+	uint64_t most;   /* by how much the last number of a fate is above its first */
+	const struct fate *near[BO_DIR_COUNT]; /* found last */
 	bool cut;
 	_Atomic uint64_t hits, misses;
 };
@@ -112,16 +117,16 @@ static bool read_fate(const char **at, struct bo_wire_outcome *ret)
 }
 
 bool bo_replay_read_comment(const char *text, struct bo_wire_outcome *ret,
-			    struct bo_wire_outcome *ret_copy)
+			    struct bo_wire_outcome *ret_copy, uint64_t *ret_last)
 {
-	uint64_t last;
-
 	*ret = (struct bo_wire_outcome){ 0 };
 	*ret_copy = (struct bo_wire_outcome){ 0 };
 	if (!skip(&text, "flow ") || !number(&text, 16, &ret->flow) || !skip(&text, " packet ") ||
 	    !number(&text, 10, &ret->number))
 		return false;
-	if (skip(&text, " to ") && !number(&text, 10, &last))
+	*ret_last = ret->number;
+	if (skip(&text, " to ") &&
+	    (!number(&text, 10, ret_last) || *ret_last - ret->number >= PACKETS_MAX))
 		return false;
 	if (!skip(&text, ": ") || !read_fate(&text, ret))
 		return false;
@@ -161,8 +166,32 @@ static bool build_table(struct bo_replay *r)
 		const struct fate *f = &r->fates.items[i];
 
 		r->slots[slot_of(r, f->dir, f->out.flow, f->out.number)] = (uint32_t)i + 1;
+		if (f->last - f->out.number > r->most)
+			r->most = f->last - f->out.number;
 	}
 	return true;
+}
+
+static bool is_of(const struct fate *f, enum bo_dir dir, uint64_t flow, uint64_t n)
+{
+	return f && f->dir == dir && f->out.flow == flow && f->out.number <= n && n <= f->last;
+}
+
+/** find() - the fate of a packet, or NULL; it may have been in the middle of a super-packet */
+static const struct fate *find(struct bo_replay *r, enum bo_dir dir, uint64_t flow, uint64_t n)
+{
+	uint64_t most = r->most < n ? r->most : n;
+
+	if (is_of(r->near[dir], dir, flow, n))
+		return r->near[dir];
+	for (uint64_t before = 0; before <= most; before++) {
+		uint32_t slot = r->slots[slot_of(r, dir, flow, n - before)];
+		const struct fate *f = slot ? &r->fates.items[slot - 1] : NULL;
+
+		if (f)
+			return is_of(f, dir, flow, n) ? (r->near[dir] = f) : NULL;
+	}
+	return NULL;
 }
 
 /** struct loading - what the reader of the file hands its packets to */
@@ -176,7 +205,7 @@ static void take_packet(void *arg, uint32_t interface, const char *comment)
 	struct loading *l = arg;
 	struct fate f = { .dir = (enum bo_dir)interface };
 
-	if (interface >= BO_DIR_COUNT || !bo_replay_read_comment(comment, &f.out, &f.copy))
+	if (interface >= BO_DIR_COUNT || !bo_replay_read_comment(comment, &f.out, &f.copy, &f.last))
 		return;
 	if (l->replay->fates.len >= UINT32_MAX - 1 || !bo_vec_push(&l->replay->fates, f))
 		l->failed = true;
@@ -252,21 +281,24 @@ static bool drawn(enum bo_wire_fate fate)
 void bo_replay_fate(struct bo_replay *r, const struct bo_impair *im, enum bo_dir dir,
 		    int64_t now_ns, struct bo_wire_outcome *out, struct bo_wire_outcome *copy)
 {
-	size_t at;
+	uint64_t number = out->number;
+	const struct fate *f;
 
 	if (bo_impair_is_none(im) || !drawn(out->fate))
 		return;
-	at = slot_of(r, dir, out->flow, out->number);
-	if (!r->slots[at] || !drawn(r->fates.items[r->slots[at] - 1].out.fate)) {
+	f = find(r, dir, out->flow, number);
+	if (!f || !drawn(f->out.fate)) {
 		count(&r->misses);
 		return;
 	}
 	count(&r->hits);
-	*out = r->fates.items[r->slots[at] - 1].out;
+	*out = f->out;
+	out->number = number;
 	out->due_ns += now_ns;
 	if (!out->copied)
 		return;
-	*copy = r->fates.items[r->slots[at] - 1].copy;
+	*copy = f->copy;
+	copy->number = number;
 	copy->due_ns += now_ns;
 }
 

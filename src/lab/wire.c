@@ -174,12 +174,23 @@ static size_t half_read(struct bo_wire *wire, struct bo_wire_half *half, bool sp
 	return (size_t)n;
 }
 
+/** half_splits() - have packets fates of their own: drawn, replayed, or by a rule? */
+static bool half_splits(const struct bo_wire_half *half)
+{
+	const struct bo_impair *im = &half->line.im;
+
+	if (half->rules && bo_wire_rules_per_packet(half->rules))
+		return true;
+	if (im->blackhole || bo_impair_is_none(im))
+		return false;
+	return bo_impair_per_packet(im) ||
+	       atomic_load_explicit(&half->replay, memory_order_relaxed);
+}
+
 /** half_read_batch() - and write what becomes due meanwhile, in either direction */
 static void half_read_batch(struct bo_wire *wire, struct bo_wire_half *half)
 {
-	bool split = (bo_impair_per_packet(&half->line.im) && !half->line.im.blackhole) ||
-		     (half->rules && bo_wire_rules_per_packet(half->rules));
-
+	bool split = half_splits(half);
 	size_t frames = 0, bytes = 0;
 
 	/* The first goes straight on; when more follow at once, they may go together. */

@@ -108,7 +108,7 @@ static void trace_rewind(struct bo_wire_pace *pace, const struct bo_trace *trace
 
 static void trace_advance(struct bo_wire_pace *pace, const struct bo_trace *trace)
 {
-	pace->chance_ns = trace_time(pace, trace, pace->trace_next);
+	pace->chance_ns = min64(trace_time(pace, trace, pace->trace_next), BO_WIRE_NEVER_NS);
 	pace->left = BO_TRACE_MTU;
 	if (++pace->trace_next == trace->count) {
 		pace->trace_next = 0;

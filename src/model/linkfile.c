@@ -22,7 +22,7 @@ struct lines {
 	const char *end;
 	const char *name;
 	int number;
-	char line[LINE_MAX_BYTES]; /* without white space at its ends; cut */
+	char line[LINE_MAX_BYTES]; /* without white space at its ends; cut; controls are '?' */
 };
 
 static bool next_line(struct lines *l)
@@ -39,7 +39,8 @@ static bool next_line(struct lines *l)
 	for (to = end; to > from && strchr(" \t\r", to[-1]) && to[-1]; to--)
 		;
 	len = (size_t)(to - from) < sizeof(l->line) ? (size_t)(to - from) : sizeof(l->line) - 1;
-	memcpy(l->line, from, len);
+	for (size_t i = 0; i < len; i++)
+		l->line[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? '?' : from[i];
 	l->line[len] = '\0';
 	l->at = end + 1;
 	l->number++;

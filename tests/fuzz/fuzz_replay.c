@@ -21,19 +21,23 @@ static void one_comment(const uint8_t *data, size_t size)
 {
 	struct bo_wire_outcome out, copy, again, copy_again;
 	char *text = malloc(size + 1), written[PCAPNG_COMMENT_MAX];
+	uint64_t last, last_again;
 
 	REQUIRE(text);
 	memcpy(text, data, size);
 	text[size] = '\0';
-	if (bo_replay_read_comment(text, &out, &copy) && out.number != BO_RECORD_UNNUMBERED) {
+	if (bo_replay_read_comment(text, &out, &copy, &last) &&
+	    out.number != BO_RECORD_UNNUMBERED) {
 		REQUIRE(out.due_ns >= 0 && copy.due_ns >= 0);
-		bo_record_text(0, 1, &out, out.copied ? &copy : NULL, written, sizeof(written));
-		REQUIRE(bo_replay_read_comment(written, &again, &copy_again));
+		bo_record_text(0, (uint32_t)(last - out.number + 1), &out,
+			       out.copied ? &copy : NULL, written, sizeof(written));
+		REQUIRE(bo_replay_read_comment(written, &again, &copy_again, &last_again));
 		REQUIRE(again.flow == out.flow && again.number == out.number &&
-			again.fate == out.fate && again.due_ns == out.due_ns &&
-			again.copied == out.copied && again.corrupted == out.corrupted &&
-			again.bit == out.bit && again.ahead == out.ahead &&
-			copy_again.due_ns == copy.due_ns && copy_again.fate == copy.fate);
+			last_again == last && again.fate == out.fate &&
+			again.due_ns == out.due_ns && again.copied == out.copied &&
+			again.corrupted == out.corrupted && again.bit == out.bit &&
+			again.ahead == out.ahead && copy_again.due_ns == copy.due_ns &&
+			copy_again.fate == copy.fate);
 	}
 	free(text);
 }

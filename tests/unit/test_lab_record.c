@@ -363,6 +363,32 @@ static void a_full_disk_is_said(void **state)
 	bo_record_free(NULL);
 }
 
+/* One packet at a time: between the write that fails and the next packet the thread has slept and read its bell. */
+static void a_full_disk_is_said_of_a_slow_link(void **state)
+{
+	int64_t deadline = bo_now_ns() + 30 * BO_NSEC_PER_SEC;
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	struct bo_record_stats st = { 0 };
+	struct bo_record *r;
+
+	(void)state;
+	assert_true(fd >= 0);
+	r = record_new(fd, PACKET_LEN, 1 << 30);
+	for (uint64_t i = 0; !st.write_errno; i++) {
+		put(r, BO_DIR_A_TO_B, bo_now_ns(), i, 1, BO_WIRE_PASS, 0);
+		do {
+			assert_true(bo_now_ns() < deadline);
+			usleep(1000);
+			bo_record_stats(r, &st);
+		} while (st.written <= i && !st.write_errno);
+	}
+	assert_int_equal(st.write_errno, ENOSPC);
+	bo_record_finish(r);
+	bo_record_stats(r, &st);
+	assert_int_equal(st.write_errno, ENOSPC);
+	bo_record_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_full_ring_is_counted_and_nobody_waits),
 		cmocka_unit_test(the_limit_holds),
 		cmocka_unit_test(a_full_disk_is_said),
+		cmocka_unit_test(a_full_disk_is_said_of_a_slow_link),
 	};
 
 	if (system("tshark --version >/dev/null 2>&1 && capinfos --version >/dev/null 2>&1")) {

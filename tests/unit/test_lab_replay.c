@@ -29,12 +29,14 @@ static void read_comment(const char *text, bool readable)
 {
 	struct bo_wire_outcome out, copy;
 	char again[PCAPNG_COMMENT_MAX];
+	uint64_t last;
 
-	if (bo_replay_read_comment(text, &out, &copy) != readable)
+	if (bo_replay_read_comment(text, &out, &copy, &last) != readable)
 		fail_msg("%s: %s", text, readable ? "not read" : "read");
 	if (!readable)
 		return;
-	bo_record_text(0, 1, &out, out.copied ? &copy : NULL, again, sizeof(again));
+	bo_record_text(0, (uint32_t)(last - out.number + 1), &out, out.copied ? &copy : NULL, again,
+		       sizeof(again));
 	assert_string_equal(again, text);
 }
 
@@ -51,6 +53,10 @@ static void comments_are_read_as_they_are_written(void **state)
 	read_comment("flow 0000000000000abc packet 1: lost; copy: delay 0.000009 ms, bit 3 flipped",
 		     true);
 	read_comment("flow 0000000000000abc packet 1: delay 1.000000 ms; copy: lost", true);
+	read_comment("flow 0000000000000abc packet 12 to 56: delay 12.345678 ms", true);
+	read_comment("flow 0000000000000abc packet 12 to 11: lost", false);
+	read_comment("flow 0000000000000abc packet 12 to 2060: lost", false);
+	read_comment("flow 0000000000000abc packet 0 to 18446744073709551615: lost", false);
 	read_comment("", false);
 	read_comment("lost", false);
 	read_comment("flow x packet 1: lost", false);
@@ -74,8 +80,8 @@ struct file {
 	size_t len;
 };
 
-static void record_packet(struct bo_record *r, enum bo_dir dir, uint64_t number,
-			  struct bo_wire_outcome out, const struct bo_wire_outcome *copy)
+static void record_packets(struct bo_record *r, enum bo_dir dir, uint64_t number, uint32_t packets,
+			   struct bo_wire_outcome out, const struct bo_wire_outcome *copy)
 {
 	static const uint8_t ip[40] = { 0x45, [3] = 40 };
 	const struct bo_wire_packet packet = { .ip = ip, .len = sizeof(ip), .version = 4 };
@@ -83,11 +89,17 @@ static void record_packet(struct bo_record *r, enum bo_dir dir, uint64_t number,
 	out.flow = FLOW;
 	out.number = number;
 	out.copied = copy;
-	bo_record_put(r, dir, 0, &packet, 1, &out, copy);
+	bo_record_put(r, dir, 0, &packet, packets, &out, copy);
 }
 
-/** record_file() - of A to B: 0 lost, 1 after 20 ms with bit 9 flipped, 2 blackholed, 3 twice, 4 dropped;  of B to A: 1
- * lost */
+static void record_packet(struct bo_record *r, enum bo_dir dir, uint64_t number,
+			  struct bo_wire_outcome out, const struct bo_wire_outcome *copy)
+{
+	record_packets(r, dir, number, 1, out, copy);
+}
+
+/** record_file() - of A to B: 0 lost, 1 after 20 ms with bit 9 flipped, 2 blackholed, 3 twice, 4 dropped, 10 to 54 (one
+ * super-packet) after 7 ms;  of B to A: 1 lost */
 static struct file record_file(void)
 {
 	char path[] = "/tmp/replay-XXXXXX";
@@ -113,6 +125,7 @@ static struct file record_file(void)
 	record_packet(r, BO_DIR_A_TO_B, 3, late, &copy);
 	record_packet(r, BO_DIR_A_TO_B, 4, (struct bo_wire_outcome){ .fate = BO_WIRE_OVERFLOWED },
 		      NULL);
+	record_packets(r, BO_DIR_A_TO_B, 10, 45, late, NULL);
 	record_packet(r, BO_DIR_B_TO_A, 1, lost, NULL);
 	bo_record_free(r);
 	in = fopen(path, "re");
@@ -164,7 +177,29 @@ static void packets_get_their_recorded_fates(void **state)
 	assert_int_equal(ask(r, &impaired, BO_DIR_A_TO_B, FLOW, 4, &copy).fate, BO_WIRE_OVERFLOWED);
 	assert_int_equal(ask(r, &impaired, BO_DIR_B_TO_A, FLOW, 1, &copy).fate, BO_WIRE_LOST);
 	bo_replay_stats(r, &st);
-	assert_true(st.hits == 5 && st.misses == 0 && st.packets == 6 && !st.cut);
+	assert_true(st.hits == 5 && st.misses == 0 && st.packets == 7 && !st.cut);
+	bo_replay_free(r);
+	free(f.data);
+}
+
+/* In this run it may be cut elsewhere, or everywhere. */
+static void packets_of_a_super_packet_get_its_fate(void **state)
+{
+	struct file f = record_file();
+	struct bo_replay *r = load(&f);
+	struct bo_wire_outcome copy = { 0 };
+	struct bo_replay_stats st;
+
+	(void)state;
+	assert_int_equal(ask(r, &impaired, BO_DIR_A_TO_B, FLOW, 54, &copy).due_ns, 107 * MS);
+	for (uint64_t n = 10; n < 55; n++)
+		assert_int_equal(ask(r, &impaired, BO_DIR_A_TO_B, FLOW, n, &copy).due_ns, 107 * MS);
+	assert_int_equal(ask(r, &impaired, BO_DIR_A_TO_B, FLOW, 9, &copy).due_ns, 105 * MS);
+	assert_int_equal(ask(r, &impaired, BO_DIR_A_TO_B, FLOW, 55, &copy).due_ns, 105 * MS);
+	assert_int_equal(ask(r, &impaired, BO_DIR_A_TO_B, FLOW + 1, 30, &copy).due_ns, 105 * MS);
+	assert_int_equal(ask(r, &impaired, BO_DIR_B_TO_A, FLOW, 30, &copy).due_ns, 105 * MS);
+	bo_replay_stats(r, &st);
+	assert_true(st.hits == 46 && st.misses == 4);
 	bo_replay_free(r);
 	free(f.data);
 }
@@ -275,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comments_are_read_as_they_are_written),
 		cmocka_unit_test(packets_get_their_recorded_fates),
+		cmocka_unit_test(packets_of_a_super_packet_get_its_fate),
 		cmocka_unit_test(what_is_not_in_the_record_is_drawn_and_counted),
 		cmocka_unit_test(what_was_not_drawn_stays),
 		cmocka_unit_test(damaged_files_are_refused),

@@ -463,6 +463,25 @@ static void extremes_are_sane(void **state)
 		at = due(&line, now, 100);
 		assert_true(at >= now && at <= now + 5 * im.delay_ns);
 	}
+	/* Nor with a trace that has a chance a day: the limit of a link is a million packets. */
+	im = (struct bo_impair){
+		.trace = &(const struct bo_trace){ "day", (const uint32_t[]){ 86400000 }, 1 },
+		.limit_packets = 1000000
+	};
+	line = line_with(&im);
+	last = 0;
+	for (int i = 0; i < 1000000; i++) {
+		at = due(&line, now, 65535);
+		assert_true(at >= last && at > now && at <= BO_WIRE_NEVER_NS);
+		last = at;
+	}
+	/* and it goes on when that is over */
+	assert_int_equal(bo_wire_line_change(&line, &(const struct bo_impair){ 0 }, now,
+					     &(struct bo_wire_queue){ 0 }),
+			 0);
+	assert_int_equal(due(&line, now, 1500), now);
+	assert_int_equal(bo_wire_line_change(&line, &im, now, &(struct bo_wire_queue){ 0 }), 0);
+	assert_int_equal(due(&line, now, 1500), now + 86400000 * MS);
 }
 
 /* --- seeds ------------------------------------------------------------------------------------ */

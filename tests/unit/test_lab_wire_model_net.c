@@ -4,6 +4,7 @@
  * Privilege: root or user namespaces; exits 77 without. */
 #include <arpa/inet.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -20,6 +21,8 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "brownout/lab/record.h"
+#include "brownout/lab/replay.h"
 #include "brownout/lab/wire.h"
 #include "wire_netns.h"
 
@@ -512,6 +515,74 @@ static void two_runs_have_the_same_fates(void **state)
 	assert_memory_not_equal(seen[0][0], seen[0][1], PACKETS);
 }
 
+/* --- replay ----------------------------------------------------------------------------------- */
+
+enum { SEGMENT = 1000, SEGMENTS = 40, SUPERS = 10 };
+
+/** send_supers() - as the sending kernel hands them over, uncut; which of the datagrams arrive */
+static void send_supers(struct rig *rig, struct bo_impair im, bool seen[SUPERS * SEGMENTS])
+{
+	static uint8_t data[SEGMENTS * SEGMENT];
+	bo_auto_fd int b = listen_on(rig, AF_INET, SOCK_DGRAM);
+	bo_auto_fd int a = dial(rig, AF_INET, SOCK_DGRAM);
+	int segment = SEGMENT;
+	int64_t number;
+
+	impair(rig, im);
+	assert_int_equal(setsockopt(a, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
+	for (uint32_t n = 0; n < SUPERS * SEGMENTS; n++) {
+		memcpy(data + n % SEGMENTS * SEGMENT, &n, sizeof(n));
+		if ((n + 1) % SEGMENTS == 0)
+			assert_int_equal(send(a, data, sizeof(data), 0), sizeof(data));
+	}
+	while (stats_of(rig).packets_in < SUPERS * SEGMENTS)
+		usleep(100);
+	impair(rig, (struct bo_impair){ 0 });
+	send_number(a, 9999, 100);
+	while ((number = receive_number(b, 5000)) >= 0 && number != 9999)
+		seen[number] = true;
+	assert_int_equal(number, 9999);
+}
+
+/* What was drawn for a packet is a packet's when it is replayed, too, on a link that would now carry it uncut. */
+static void replayed_fates_are_of_packets(void **state)
+{
+	static bool seen[2][SUPERS * SEGMENTS];
+	char path[] = "/tmp/replay-XXXXXX";
+	bo_auto_fd int fd = mkstemp(path);
+	struct bo_record_conf conf = {
+		.fd = dup(fd), .a = "a", .b = "b", .seed = 1, .snaplen = 40, .limit_bytes = 1 << 30
+	};
+	struct bo_record *record = NULL;
+	struct bo_replay *replay = NULL;
+	struct bo_replay_stats stats;
+	struct bo_err err = { 0 };
+	struct rig rig;
+	int lost = 0;
+
+	(void)state;
+	assert_int_equal(bo_record_new(&record, &conf, &err), 0);
+	rig_begin(&rig, 1);
+	bo_wire_record(rig.wire, record);
+	send_supers(&rig, (struct bo_impair){ .loss.random.ppm = 200000 }, seen[0]);
+	rig_end(&rig);
+	bo_record_free(record);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(bo_replay_load(&replay, fd, path, &err), 0);
+	unlink(path);
+	rig_begin(&rig, 2);
+	bo_wire_replay(rig.wire, replay);
+	send_supers(&rig, (struct bo_impair){ .delay_ns = MS }, seen[1]);
+	rig_end(&rig);
+	bo_replay_stats(replay, &stats);
+	for (int i = 0; i < SUPERS * SEGMENTS; i++)
+		lost += !seen[0][i];
+	assert_in_range(lost, 20, 200);
+	assert_memory_equal(seen[0], seen[1], sizeof(seen[0]));
+	assert_int_equal(stats.hits, SUPERS * SEGMENTS);
+	bo_replay_free(replay);
+}
+
 #define NET_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_up, rig_down)
 
 int main(void)
@@ -526,6 +597,7 @@ int main(void)
 		NET_TEST(trace_paces),
 		NET_TEST(everything_at_once_adds_up),
 		cmocka_unit_test(two_runs_have_the_same_fates),
+		cmocka_unit_test(replayed_fates_are_of_packets),
 	};
 
 	wire_netns_enter();

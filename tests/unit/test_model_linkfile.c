@@ -99,6 +99,19 @@ struct bad {
 	const char *expected;
 };
 
+static void refused(bool is_trace, const char *text, size_t len, const char *expected)
+{
+	const struct bo_samples *samples;
+	const struct bo_trace *trace;
+	struct bo_err err = { 0 };
+	int r = is_trace ? bo_trace_parse(text, len, "f", &arena, &trace, &err)
+			 : bo_samples_parse(text, len, "f", &arena, &samples, &err);
+
+	assert_true(r < 0);
+	if (strncmp(err.msg, expected, strlen(expected)) != 0)
+		fail_msg("expected \"%s\", found \"%s\"", expected, err.msg);
+}
+
 static void what_is_wrong_has_its_line(void **state)
 {
 	static const struct bad bads[] = {
@@ -120,20 +133,22 @@ static void what_is_wrong_has_its_line(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-		const struct bo_samples *samples;
-		const struct bo_trace *trace;
-		struct bo_err err = { 0 };
-		size_t len = strlen(bads[i].text);
-		int r = bads[i].trace
-				? bo_trace_parse(bads[i].text, len, "f", &arena, &trace, &err)
-				: bo_samples_parse(bads[i].text, len, "f", &arena, &samples, &err);
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
+		refused(bads[i].trace, bads[i].text, strlen(bads[i].text), bads[i].expected);
+}
 
-		assert_true(r < 0);
-		if (strncmp(err.msg, bads[i].expected, strlen(bads[i].expected)) != 0)
-			fail_msg("%zu: expected \"%s\", found \"%s\"", i, bads[i].expected,
-				 err.msg);
-	}
+/* What comes after a NUL byte is of the line, too, and nothing in it speaks to the terminal. */
+static void what_is_no_text_is_refused(void **state)
+{
+	(void)state;
+	refused(true, "1\n2\0x\n", 6,
+		"f:2: expected a whole number of milliseconds, found \"2?x\"");
+	refused(true, "\0\n", 2, "f:1: expected a whole number of milliseconds, found \"?\"");
+	refused(true, "\033[2J\n", 5,
+		"f:1: expected a whole number of milliseconds, found \"?[2J\"");
+	refused(false, "1ms\0\n", 5,
+		"f:1: expected a delay from 0 to 1h such as \"12.3ms\", found \"1ms?\"");
+	refused(false, "\0\0\0\0", 4, "f:1: expected a delay");
 }
 
 static void a_trace_repeats(void **state)
@@ -159,6 +174,7 @@ int main(void)
 		cmocka_unit_test(samples_become_quantiles),
 		cmocka_unit_test(a_long_tail_is_cut),
 		cmocka_unit_test(what_is_wrong_has_its_line),
+		cmocka_unit_test(what_is_no_text_is_refused),
 		cmocka_unit_test(a_trace_repeats),
 	};
 

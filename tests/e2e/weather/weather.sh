@@ -187,6 +187,19 @@ case_two_signals_at_once() {
 	expect_rc 4
 	has_report || die "no run.json"
 }
+# As by Ctrl-Z, or a debugger: what was measured meanwhile is not the service's doing, and it is said.
+case_suspended() {
+	start "$here/suspended.lua"
+	eventually 20 says 'phase base' || die "the run never began"
+	kill -STOP "$pid"
+	sleep 2.5 # how long it is stopped is what is tested
+	kill -CONT "$pid"
+	wait "$pid"; rc=$?
+	expect_rc 3
+	expect stderr 'PROBLEM: this process did not run for [2-9]\.[0-9]+s in phase base'
+	expect stdout 'did not run for'
+	expect_not stderr 'taking back a fault'
+}
 # kill_when WHO: $keeper, $inits are set, nodes must be dead within 1 s
 kill_when() {
 	start "$here/long.lua"
