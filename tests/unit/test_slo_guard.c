@@ -384,7 +384,8 @@ static void test_errors(void **state)
 	/* what was shed failed; what the client gave up did neither that nor succeed */
 	w.load.ended_per_s[BO_REQ_REFUSED] = 0;
 	w.load.ended_per_s[BO_REQ_SHED] = 1;
-	assert_true(holds(s, "errors.ratio > 50%", w));
+	/* 101 of 201 */
+	assert_true(holds(s, "errors.ratio > 50.2%", w) && !holds(s, "errors.ratio > 50.3%", w));
 	w.load.ended_per_s[BO_REQ_SHED] = 0;
 	w.load.ended_per_s[BO_REQ_ABANDONED] = 50;
 	assert_true(holds(s, "errors.ratio > 39%", w) && !holds(s, "errors.ratio > 41%", w));
@@ -415,6 +416,9 @@ static void test_percentiles(void **state)
 	assert_true(holds(s, "latency.p98 >= 100ms", w) && !holds(s, "latency.p98 > 104ms", w));
 	assert_true(holds(s, "latency.p98.5 >= 900ms", w) && !holds(s, "latency.p99.9 > 928ms", w));
 	assert_true(holds(s, "latency.max >= 900ms", w) && !holds(s, "latency.max > 928ms", w));
+	w.load.latencies[bo_live_bucket(900 * SYNTH_MS)]--;
+	w.load.latencies[bo_live_bucket(2 * SYNTH_S)]++;
+	assert_true(holds(s, "latency.max >= 2s", w) && !holds(s, "latency.p99.5 >= 928ms", w));
 	/* (196 × 100 + 4 × 900) / 200 */
 	assert_true(holds(s, "latency.mean >= 116ms", w) && !holds(s, "latency.mean > 116ms", w));
 	nothing_ended(&w);
@@ -426,6 +430,53 @@ static void test_percentiles(void **state)
 	assert_false(holds(s, "latency.p90 > timeout", w));
 	assert_true(holds(s, "latency.p99 > 1.9 * timeout", w));
 	assert_false(holds(s, "latency.p99 > 2.1 * timeout", w));
+}
+
+/* Two loads: the slowest of them, their sum, or the one that is named. */
+static void test_which_load(void **state)
+{
+	static const struct {
+		const char *text;
+		bool fires;
+	} cases[] = {
+		{ "latency.p50 >= 500ms", true },
+		{ "latency.p50{load=checkout} >= 30ms", false },
+		{ "latency.mean{load=browse} >= 500ms", true },
+		{ "throughput >= 400/s", true },
+		{ "throughput{load=browse} >= 201/s", false },
+		{ "inflight >= 9", true },
+		{ "inflight{load=checkout} >= 5", false },
+		{ "connections{load=browse} >= 6", true },
+		{ "connections{load=checkout} >= 6", false },
+	};
+	struct synth *s = *state;
+	struct bo_load_spec browse = s->plan->loads.items[0];
+	struct world fast = healthy(), slow = healthy();
+	struct bo_load_live loads[2];
+	char buf[256] = "";
+
+	browse.name = "browse";
+	assert_true(bo_vec_push(&s->plan->loads, browse));
+	ended(&slow, 0, 500 * SYNTH_MS, 500 * SYNTH_MS);
+	fast.load.inflight = 4;
+	slow.load.inflight = slow.load.connections = 6;
+	loads[0] = fast.load;
+	loads[1] = slow.load;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bo_guard *g = guard(s, cases[i].text);
+		bool fired = false;
+
+		for (int64_t t = 0; t < 4 * SYNTH_S && !fired; t += SYNTH_S / 2) {
+			struct bo_live_state now = {
+				.t_ns = t, .phase = BO_PHASE_FAULT, .loads = loads, .nloads = 2
+			};
+
+			fired = bo_guard_feed(g, s->plan, &now, buf, sizeof(buf));
+		}
+		if (fired != cases[i].fires)
+			fail_msg("%s: %s", cases[i].text, buf);
+		bo_guard_free(g);
+	}
 }
 
 static void test_samples(void **state)
@@ -539,6 +590,7 @@ static void test_wall_and_rest(void **state)
 	assert_true(play(s, g, 0, SECONDS(8), w, buf, sizeof(buf)) == SECONDS(2));
 	bo_guard_free(g);
 	g = guard(s, "connections > 64");
+	w.load.inflight = 0;
 	w.load.connections = 65;
 	assert_true(play(s, g, 0, SECONDS(8), w, buf, sizeof(buf)) == SECONDS(2));
 	bo_guard_free(g);
@@ -562,6 +614,7 @@ int main(void)
 		SYNTH_TEST(test_memory),
 		SYNTH_TEST(test_errors),
 		SYNTH_TEST(test_percentiles),
+		SYNTH_TEST(test_which_load),
 		SYNTH_TEST(test_samples),
 		SYNTH_TEST(test_delta),
 		cmocka_unit_test(test_every_name_is_taken),
