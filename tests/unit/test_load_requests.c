@@ -2,6 +2,7 @@
 /* test_load_requests.c — requests that are answered: records, reuse of connections, bodies, refusal
  * of bad specs.
  * Owns: nothing.  Threads: those of the helpers.  Privilege: none. */
+#include <math.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -282,6 +283,8 @@ static void test_live_and_series(void **state)
 	stopped = bo_now_ns();
 	until((bo_load_live(t.load, &live),
 	       live.ended == live.offered && live.connections == 0 && live.offered_per_s == 0));
+	until((bo_load_live(t.load, &live), bo_live_done_per_s(&live) == 0));
+	assert_true(live.latency_sum_ns == 0 && isnan(bo_live_quantile(&live, 0.5)));
 	trun_finish(&t);
 	/* Stopped early: what was due before, and nothing after. */
 	assert_true(t.run->requests.len >= 300);

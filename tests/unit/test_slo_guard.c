@@ -384,8 +384,8 @@ static void test_errors(void **state)
 	/* what was shed failed; what the client gave up did neither that nor succeed */
 	w.load.ended_per_s[BO_REQ_REFUSED] = 0;
 	w.load.ended_per_s[BO_REQ_SHED] = 1;
-	/* 101 of 201 */
-	assert_true(holds(s, "errors.ratio > 50.2%", w) && !holds(s, "errors.ratio > 50.3%", w));
+	/* 101 of 200 */
+	assert_true(holds(s, "errors.ratio > 50.4%", w) && !holds(s, "errors.ratio > 50.6%", w));
 	w.load.ended_per_s[BO_REQ_SHED] = 0;
 	w.load.ended_per_s[BO_REQ_ABANDONED] = 50;
 	assert_true(holds(s, "errors.ratio > 39%", w) && !holds(s, "errors.ratio > 41%", w));
