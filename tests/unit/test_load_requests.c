@@ -2,8 +2,8 @@
 /* test_load_requests.c — requests that are answered: records, reuse of connections, bodies, refusal
  * of bad specs.
  * Owns: nothing.  Threads: those of the helpers.  Privilege: none. */
-#include <math.h>
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
