@@ -119,11 +119,10 @@ static void sum_live(struct bo_conductor *c, struct bo_status_view *v)
 			continue;
 		bo_load_live(c->loads[i], &l);
 		v->offered_per_s += l.offered_per_s;
-		v->done_per_s += l.done_per_s;
-		v->errors_per_s += l.errors_per_s;
+		v->done_per_s += bo_live_done_per_s(&l);
+		v->errors_per_s += bo_live_errors_per_s(&l);
 		v->inflight += (double)l.inflight;
-		if (l.done_per_s > 0 && !((double)l.p99_ns / 1e6 < v->p99_ms))
-			v->p99_ms = (double)l.p99_ns / 1e6;
+		v->p99_ms = fmax(v->p99_ms, bo_live_quantile(&l, 0.99) / 1e6);
 	}
 }
 

@@ -14,7 +14,7 @@
 struct bo_guards {
 	const struct bo_plan *plan;
 	struct bo_guard **guards; /* parallel to plan->guards */
-	struct bo_live_load *loads;
+	struct bo_load_live *loads;
 	int64_t looked_ns; /* after t0; INT64_MIN: not yet */
 	int64_t longest_ns;
 };
@@ -53,17 +53,10 @@ static double latest(void *arg, const char *series, int node)
 static void fill_loads(struct bo_guards *g, struct bo_load *const *loads)
 {
 	for (size_t i = 0; i < g->plan->loads.len; i++) {
-		struct bo_load_live l = { 0 };
-
 		if (loads[i])
-			bo_load_live(loads[i], &l);
-		g->loads[i] = (struct bo_live_load){ .offered_per_s = l.offered_per_s,
-						     .done_per_s = l.done_per_s,
-						     .errors_per_s = l.errors_per_s,
-						     .p50_ns = l.p50_ns,
-						     .p99_ns = l.p99_ns,
-						     .inflight = l.inflight,
-						     .connections = l.connections };
+			bo_load_live(loads[i], &g->loads[i]);
+		else
+			g->loads[i] = (struct bo_load_live){ 0 };
 	}
 }
 

@@ -29,6 +29,9 @@ static int check_fds(const struct bo_plan *plan, struct bo_err *err)
 
 int bo_supported(const struct bo_plan *plan, const struct bo_machine *machine, struct bo_err *err)
 {
+	size_t bad = 0;
+	int r;
+
 	if (bo_plan_attached(plan))
 		return bo_attach_supported(plan, machine, err);
 	if (plan->driver == BO_DRIVER_NETEM && !machine->netem)
@@ -66,12 +69,11 @@ int bo_supported(const struct bo_plan *plan, const struct bo_machine *machine, s
 					  n->src.file, n->src.line, n->name, what,
 					  machine->why_not_cgroup);
 	}
-	bo_vec_foreach(f, &plan->faults) {
-		const struct bo_fault_kind *kind = bo_fault_kind_find(f->kind, f->target);
-		int r = kind && kind->supported ? kind->supported(machine, plan, f, err) : 0;
+	r = bo_fault_supported(plan, machine, &bad, err);
+	if (r < 0) {
+		const struct bo_fault_spec *f = &plan->faults.items[bad];
 
-		if (r < 0)
-			return bo_err_wrap(err, "%s:%d: fault %s", f->src.file, f->src.line, f->id);
+		return bo_err_wrap(err, "%s:%d: fault %s", f->src.file, f->src.line, f->id);
 	}
 	return check_fds(plan, err);
 }

@@ -137,6 +137,22 @@ bool bo_fault_link_tracks(const struct bo_plan *plan, int link)
 	return false;
 }
 
+int bo_fault_supported(const struct bo_plan *plan, const struct bo_machine *machine,
+		       size_t *ret_index, struct bo_err *err)
+{
+	for (size_t i = 0; i < plan->faults.len; i++) {
+		const struct bo_fault_spec *spec = &plan->faults.items[i];
+		const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
+		int r = kind && kind->supported ? kind->supported(machine, plan, spec, err) : 0;
+
+		if (r < 0) {
+			*ret_index = i;
+			return r;
+		}
+	}
+	return 0;
+}
+
 int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
 		  const struct bo_fault_spec *spec, struct bo_hands *hands,
 		  struct bo_fault_record *record, struct bo_err *err)

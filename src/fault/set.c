@@ -287,22 +287,6 @@ int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan, stru
 	return r;
 }
 
-int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index, struct bo_err *err)
-{
-	for (size_t i = 0; i < set->nfaults; i++) {
-		const struct bo_fault *fault = &set->faults[i];
-		int r = fault->kind->supported ? fault->kind->supported(set->hands->machine,
-									set->plan, fault->spec, err)
-					       : 0;
-
-		if (r < 0) {
-			*ret_index = i;
-			return r;
-		}
-	}
-	return 0;
-}
-
 int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err)
 {
 	for (size_t i = 0; i < set->nfaults; i++) {

@@ -1,33 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* live.h — the last full second, for the status line.
+/* live.h — the last full second of a load, for guards and the status line.
  * Written by the load's thread once a second, read by any thread without ever holding it up.
  * Owns: nothing outside itself.  Threads: one writer, any readers.  Privilege: none. */
 #pragma once
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "brownout/load/load.h"
-#include "brownout/model/run.h"
-
-/* 32 steps per power of two: 3 % wide, enough for a line that people read; 1 ns … 2^42 ns (1.2 h).
- * */
-#define BO_LIVE_SUB 32
-#define BO_LIVE_BUCKETS (BO_LIVE_SUB * 38)
+#include "brownout/model/live.h"
 
 struct bo_live {
 	/* writer's own */
 	int64_t second_ends_ns;
 	uint64_t offered;
-	uint64_t done;
-	uint64_t errors;
-	uint32_t counts[BO_LIVE_BUCKETS];
+	int64_t latency_sum_ns;
+	uint32_t latencies[BO_LIVE_BUCKETS];
+	uint32_t ended[BO_REQ_CLASS_COUNT];
+	uint64_t ended_all[BO_REQ_CLASS_COUNT];
 	/* published under @seq: odd while being written */
 	_Atomic uint64_t seq;
 	_Atomic uint64_t pub_offered;
-	_Atomic uint64_t pub_done;
-	_Atomic uint64_t pub_errors;
-	_Atomic int64_t pub_p50_ns;
-	_Atomic int64_t pub_p99_ns;
+	_Atomic int64_t pub_latency_sum_ns;
+	_Atomic uint32_t pub_latencies[BO_LIVE_BUCKETS];
+	_Atomic uint32_t pub_ended[BO_REQ_CLASS_COUNT];
+	_Atomic uint64_t pub_ended_all[BO_REQ_CLASS_COUNT];
 	/* published one by one */
 	_Atomic uint64_t inflight;
 	_Atomic uint64_t connections;

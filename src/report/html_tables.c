@@ -341,76 +341,60 @@ void bo_html_phases(struct bo_strbuf *sb, const json_t *run)
 		"at once is an error without latency.</p>\n");
 }
 
-static void route_rows(struct bo_strbuf *sb, const json_t *loads)
+static void route_rows(struct bo_strbuf *sb, const json_t *run)
 {
-	bool begun = false;
+	struct bo_view_walk walk = { .run = run, .list = "routes" };
 	char buf[BO_VIEW_BUF];
 
-	for (size_t i = 0; i < json_array_size(loads); i++) {
-		const json_t *load = json_array_get(loads, i),
-			     *routes = bo_view_get(load, "routes");
-
-		for (size_t k = 0; k < json_array_size(routes); k++) {
-			const json_t *route = json_array_get(routes, k);
-
+	while (bo_view_walk(&walk)) {
+		if (walk.seen == 1)
 			bo_strbuf_puts(
-				sb,
-				begun ? "<tr>"
-				      : "<table class=\"routes\"><thead><tr><th>Load</th><th>Route</th>"
-					"<th>Request</th><th class=\"n\">Weight</th>"
-					"<th class=\"n\">Requests</th><th class=\"n\">Errors</th>"
-					"<th class=\"n\">p50</th><th class=\"n\">p90</th>"
-					"<th class=\"n\">p99</th><th class=\"n\">max</th>"
-					"<th>Not ok</th></tr></thead><tbody>\n<tr>");
-			begun = true;
-			cell(sb, "name", bo_view_str(load, "name"));
-			cell(sb, "name", bo_view_str(route, "name"));
-			bo_strbuf_puts(sb, "<td>");
-			bo_text_html(sb, bo_view_str(route, "method"));
-			bo_strbuf_puts(sb, " ");
-			bo_text_html(sb, bo_view_str(route, "path"));
-			bo_strbuf_puts(sb, "</td>");
-			cell(sb, "n", bo_view_count(bo_view_num(route, "weight"), buf));
-			cell(sb, "n", bo_view_count(bo_view_num(route, "requests"), buf));
-			cell(sb, "n", bo_view_percent(bo_view_num(route, "error_ratio"), buf));
-			cell(sb, "n", bo_view_ms(bo_view_num(route, "p50_ms"), buf));
-			cell(sb, "n", bo_view_ms(bo_view_num(route, "p90_ms"), buf));
-			cell(sb, "n", bo_view_ms(bo_view_num(route, "p99_ms"), buf));
-			cell(sb, "n", bo_view_ms(bo_view_num(route, "max_ms"), buf));
-			classes_cell(sb, bo_view_get(route, "classes"));
-			bo_strbuf_puts(sb, "</tr>\n");
-		}
+				sb, "<table class=\"routes\"><thead><tr><th>Load</th><th>Route</th>"
+				    "<th>Request</th><th class=\"n\">Weight</th>"
+				    "<th class=\"n\">Requests</th><th class=\"n\">Errors</th>"
+				    "<th class=\"n\">p50</th><th class=\"n\">p90</th>"
+				    "<th class=\"n\">p99</th><th class=\"n\">max</th>"
+				    "<th>Not ok</th></tr></thead><tbody>\n");
+		bo_strbuf_puts(sb, "<tr>");
+		cell(sb, "name", bo_view_str(walk.load, "name"));
+		cell(sb, "name", bo_view_str(walk.item, "name"));
+		bo_strbuf_puts(sb, "<td>");
+		bo_text_html(sb, bo_view_str(walk.item, "method"));
+		bo_strbuf_puts(sb, " ");
+		bo_text_html(sb, bo_view_str(walk.item, "path"));
+		bo_strbuf_puts(sb, "</td>");
+		cell(sb, "n", bo_view_count(bo_view_num(walk.item, "weight"), buf));
+		cell(sb, "n", bo_view_count(bo_view_num(walk.item, "requests"), buf));
+		cell(sb, "n", bo_view_percent(bo_view_num(walk.item, "error_ratio"), buf));
+		cell(sb, "n", bo_view_ms(bo_view_num(walk.item, "p50_ms"), buf));
+		cell(sb, "n", bo_view_ms(bo_view_num(walk.item, "p90_ms"), buf));
+		cell(sb, "n", bo_view_ms(bo_view_num(walk.item, "p99_ms"), buf));
+		cell(sb, "n", bo_view_ms(bo_view_num(walk.item, "max_ms"), buf));
+		classes_cell(sb, bo_view_get(walk.item, "classes"));
+		bo_strbuf_puts(sb, "</tr>\n");
 	}
-	bo_strbuf_puts(sb, begun ? "</tbody></table>\n" : "");
+	bo_strbuf_puts(sb, walk.seen ? "</tbody></table>\n" : "");
 }
 
-static void reason_rows(struct bo_strbuf *sb, const json_t *loads)
+static void reason_rows(struct bo_strbuf *sb, const json_t *run)
 {
-	bool begun = false;
+	struct bo_view_walk walk = { .run = run, .list = "reasons" };
 	char buf[BO_VIEW_BUF];
 
-	for (size_t i = 0; i < json_array_size(loads); i++) {
-		const json_t *load = json_array_get(loads, i),
-			     *reasons = bo_view_get(load, "reasons");
-
-		for (size_t k = 0; k < json_array_size(reasons); k++) {
-			const json_t *reason = json_array_get(reasons, k);
-
+	while (bo_view_walk(&walk)) {
+		if (walk.seen == 1)
 			bo_strbuf_puts(
 				sb,
-				begun ? "<tr>"
-				      : "<table class=\"errors\"><thead><tr><th>Load</th><th>Error</th>"
-					"<th class=\"n\">Requests</th><th>Why</th></tr></thead><tbody>\n"
-					"<tr>");
-			begun = true;
-			cell(sb, "name", bo_view_str(load, "name"));
-			cell(sb, "", bo_view_str(reason, "class"));
-			cell(sb, "n", bo_view_count(bo_view_num(reason, "count"), buf));
-			cell(sb, "", bo_view_str(reason, "text"));
-			bo_strbuf_puts(sb, "</tr>\n");
-		}
+				"<table class=\"errors\"><thead><tr><th>Load</th><th>Error</th>"
+				"<th class=\"n\">Requests</th><th>Why</th></tr></thead><tbody>\n");
+		bo_strbuf_puts(sb, "<tr>");
+		cell(sb, "name", bo_view_str(walk.load, "name"));
+		cell(sb, "", bo_view_str(walk.item, "class"));
+		cell(sb, "n", bo_view_count(bo_view_num(walk.item, "count"), buf));
+		cell(sb, "", bo_view_str(walk.item, "text"));
+		bo_strbuf_puts(sb, "</tr>\n");
 	}
-	bo_strbuf_puts(sb, begun ? "</tbody></table>\n" : "");
+	bo_strbuf_puts(sb, walk.seen ? "</tbody></table>\n" : "");
 }
 
 void bo_html_loads(struct bo_strbuf *sb, const json_t *run)
@@ -449,8 +433,8 @@ void bo_html_loads(struct bo_strbuf *sb, const json_t *run)
 		bo_strbuf_puts(sb, "</tr>\n");
 	}
 	bo_strbuf_puts(sb, "</tbody></table>\n");
-	route_rows(sb, loads);
-	reason_rows(sb, loads);
+	route_rows(sb, run);
+	reason_rows(sb, run);
 }
 
 void bo_html_events(struct bo_strbuf *sb, const json_t *run)

@@ -151,64 +151,43 @@ static void add_errors(struct bo_strbuf *sb, const json_t *run)
 	bo_strbuf_done(&line);
 }
 
-/* A table that begins with its first row: @head is cleared then, and stays when there was nothing to say. */
-static void begin_table(struct bo_strbuf *sb, const char **head)
-{
-	if (*head)
-		bo_strbuf_puts(sb, *head);
-	*head = NULL;
-}
-
 static void add_routes(struct bo_strbuf *sb, const json_t *run)
 {
-	const char *head = "| Load | Route | Requests | Errors | p50 | p99 |\n|-|-|-:|-:|-:|-:|\n";
-	const json_t *loads = bo_view_get(run, "loads");
+	struct bo_view_walk walk = { .run = run, .list = "routes" };
 	char buf[BO_VIEW_BUF];
 
-	for (size_t i = 0; i < json_array_size(loads); i++) {
-		const json_t *load = json_array_get(loads, i),
-			     *routes = bo_view_get(load, "routes");
-
-		for (size_t k = 0; k < json_array_size(routes); k++) {
-			const json_t *route = json_array_get(routes, k);
-
-			begin_table(sb, &head);
-			bo_strbuf_puts(sb, "|");
-			add_cell(sb, bo_view_str(load, "name"));
-			add_cell(sb, bo_view_str(route, "name"));
-			add_cell(sb, bo_view_count(bo_view_num(route, "requests"), buf));
-			add_cell(sb, bo_view_percent(bo_view_num(route, "error_ratio"), buf));
-			add_cell(sb, bo_view_ms(bo_view_num(route, "p50_ms"), buf));
-			add_cell(sb, bo_view_ms(bo_view_num(route, "p99_ms"), buf));
-			bo_strbuf_puts(sb, "\n");
-		}
+	while (bo_view_walk(&walk)) {
+		if (walk.seen == 1)
+			bo_strbuf_puts(sb, "| Load | Route | Requests | Errors | p50 | p99 |\n"
+					   "|-|-|-:|-:|-:|-:|\n");
+		bo_strbuf_puts(sb, "|");
+		add_cell(sb, bo_view_str(walk.load, "name"));
+		add_cell(sb, bo_view_str(walk.item, "name"));
+		add_cell(sb, bo_view_count(bo_view_num(walk.item, "requests"), buf));
+		add_cell(sb, bo_view_percent(bo_view_num(walk.item, "error_ratio"), buf));
+		add_cell(sb, bo_view_ms(bo_view_num(walk.item, "p50_ms"), buf));
+		add_cell(sb, bo_view_ms(bo_view_num(walk.item, "p99_ms"), buf));
+		bo_strbuf_puts(sb, "\n");
 	}
-	bo_strbuf_puts(sb, head ? "" : "\n");
+	bo_strbuf_puts(sb, walk.seen ? "\n" : "");
 }
 
 static void add_error_reasons(struct bo_strbuf *sb, const json_t *run)
 {
-	const char *head = "| Load | Error | Requests | Why |\n|-|-|-:|-|\n";
-	const json_t *loads = bo_view_get(run, "loads");
+	struct bo_view_walk walk = { .run = run, .list = "reasons" };
 	char buf[BO_VIEW_BUF];
 
-	for (size_t i = 0; i < json_array_size(loads); i++) {
-		const json_t *load = json_array_get(loads, i),
-			     *reasons = bo_view_get(load, "reasons");
-
-		for (size_t k = 0; k < json_array_size(reasons); k++) {
-			const json_t *reason = json_array_get(reasons, k);
-
-			begin_table(sb, &head);
-			bo_strbuf_puts(sb, "|");
-			add_cell(sb, bo_view_str(load, "name"));
-			add_cell(sb, bo_view_str(reason, "class"));
-			add_cell(sb, bo_view_count(bo_view_num(reason, "count"), buf));
-			add_cell(sb, bo_view_str(reason, "text"));
-			bo_strbuf_puts(sb, "\n");
-		}
+	while (bo_view_walk(&walk)) {
+		if (walk.seen == 1)
+			bo_strbuf_puts(sb, "| Load | Error | Requests | Why |\n|-|-|-:|-|\n");
+		bo_strbuf_puts(sb, "|");
+		add_cell(sb, bo_view_str(walk.load, "name"));
+		add_cell(sb, bo_view_str(walk.item, "class"));
+		add_cell(sb, bo_view_count(bo_view_num(walk.item, "count"), buf));
+		add_cell(sb, bo_view_str(walk.item, "text"));
+		bo_strbuf_puts(sb, "\n");
 	}
-	bo_strbuf_puts(sb, head ? "" : "\n");
+	bo_strbuf_puts(sb, walk.seen ? "\n" : "");
 }
 
 static void add_fact(struct bo_strbuf *sb, const char *name, const char *value)

@@ -64,6 +64,24 @@ const json_t *bo_view_series(const json_t *run, const char *name, const char *ro
 	return NULL;
 }
 
+bool bo_view_walk(struct bo_view_walk *walk)
+{
+	const json_t *loads = bo_view_get(walk->run, "loads");
+
+	for (;;) {
+		walk->item = json_array_get(bo_view_get(walk->load, walk->list), walk->next_item);
+		if (walk->item) {
+			walk->next_item++;
+			walk->seen++;
+			return true;
+		}
+		if (walk->next_load == json_array_size(loads))
+			return false;
+		walk->load = json_array_get(loads, walk->next_load++);
+		walk->next_item = 0;
+	}
+}
+
 /* Three significant digits, which is what the latency histograms hold. */
 static int decimals(double magnitude)
 {
@@ -152,22 +170,17 @@ void bo_view_grew(struct bo_strbuf *sb, const json_t *grew)
 /* The reason of @cls that came most often in any load, or "". */
 static const char *top_reason(const json_t *run, const char *cls)
 {
-	const json_t *loads = bo_view_get(run, "loads");
+	struct bo_view_walk walk = { .run = run, .list = "reasons" };
 	const char *top = "";
 	double most = 0;
 
-	for (size_t i = 0; i < json_array_size(loads); i++) {
-		const json_t *reasons = bo_view_get(json_array_get(loads, i), "reasons");
+	while (bo_view_walk(&walk)) {
+		double count = bo_view_num(walk.item, "count");
 
-		for (size_t k = 0; k < json_array_size(reasons); k++) {
-			const json_t *reason = json_array_get(reasons, k);
-			double count = bo_view_num(reason, "count");
-
-			if (strcmp(bo_view_str(reason, "class"), cls) != 0 || !(count > most))
-				continue;
-			most = count;
-			top = bo_view_str(reason, "text");
-		}
+		if (strcmp(bo_view_str(walk.item, "class"), cls) != 0 || !(count > most))
+			continue;
+		most = count;
+		top = bo_view_str(walk.item, "text");
 	}
 	return top;
 }

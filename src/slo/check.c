@@ -179,6 +179,15 @@ bool slo_needs_census(const struct slo_cmp *cmp)
 
 /* ---- against a plan ---- */
 
+int slo_check_timeout(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
+{
+	if (cmp->limit_kind >= SLO_LIMIT_TIMES_TIMEOUT && plan->timeout_ns <= 0)
+		return slo_err_at(err, cmp->limit_col,
+				  "the scenario declares no timeout; say timeout = \"1s\" in "
+				  "bo.scenario, or write the limit as a time");
+	return 0;
+}
+
 static int check_phases(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)
 {
 	unsigned flags = cmp->metric->flags, phases = slo_cmp_phases(cmp);
@@ -218,11 +227,7 @@ static int check_phases(const struct slo_cmp *cmp, const struct bo_plan *plan, s
 		return slo_err_at(err, cmp->sustained_col,
 				  "what is judged does not last for %s, so this cannot fail",
 				  cmp->sustained_text);
-	if (cmp->limit_kind >= SLO_LIMIT_TIMES_TIMEOUT && plan->timeout_ns <= 0)
-		return slo_err_at(err, cmp->limit_col,
-				  "the scenario declares no timeout; say timeout = \"1s\" in "
-				  "bo.scenario, or write the limit as a time");
-	return 0;
+	return slo_check_timeout(cmp, plan, err);
 }
 
 static int check_route(const struct slo_cmp *cmp, const struct bo_plan *plan, struct bo_err *err)

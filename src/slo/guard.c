@@ -21,13 +21,13 @@
 
 #define SILENCE_NS (2 * BO_NSEC_PER_SEC)
 #define RUN_IN_NS (2 * BO_NSEC_PER_SEC)
-/* One failed request of three is no pattern. */
-#define MIN_DONE_PER_S 5
 
-/* struct track - one node, or the load as a whole; @since_ns: start of the stretch out of bounds */
+/* struct track - one node, or the load as a whole;  @counter: of a metric that counts;  @since_ns: start of the stretch
+ * out of bounds */
 struct track {
 	BO_VEC(double) base;
 	double base_median;
+	struct slo_counter counter;
 	int64_t since_ns;
 	int64_t last_ns;
 	double least;
@@ -45,64 +45,74 @@ struct bo_guard {
 
 /* ---- what can be watched ---- */
 
-#define LOAD_FLAGS (SLO_M_REQUESTS | SLO_M_BASE)
-#define NODE_FLAGS (SLO_M_NODE | SLO_M_BASE)
+static double inflight(const struct slo_now *now)
+{
+	double sum = 0;
 
-/* Rows of a metric table without a measure: the value comes from the live state. */
+	for (size_t i = 0; i < now->state->nloads; i++) {
+		if (slo_load_counts(now->plan, now->cmp, (unsigned)i))
+			sum += (double)now->state->loads[i].inflight;
+	}
+	return sum;
+}
+
+static double connections(const struct slo_now *now)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < now->state->nloads; i++) {
+		if (slo_load_counts(now->plan, now->cmp, (unsigned)i))
+			sum += (double)now->state->loads[i].connections;
+	}
+	return sum;
+}
+
+static double wall(const struct slo_now *now)
+{
+	return (double)now->state->t_ns;
+}
+
+/* What no budget judges; all else is a row of a budget metric with a @live. */
 static const struct slo_metric metrics[] = {
-	{ .name = "latency.p50", .unit = SLO_UNIT_DURATION, .flags = LOAD_FLAGS },
-	{ .name = "latency.p99", .unit = SLO_UNIT_DURATION, .flags = LOAD_FLAGS },
-	{ .name = "errors.ratio", .unit = SLO_UNIT_RATIO, .flags = LOAD_FLAGS },
-	{ .name = "throughput", .unit = SLO_UNIT_RATE, .flags = LOAD_FLAGS },
-	{ .name = "inflight", .unit = SLO_UNIT_COUNT, .flags = LOAD_FLAGS },
-	{ .name = "goroutines",
-	  .series = BO_SERIES_GOROUTINES,
+	{ .name = "inflight",
 	  .unit = SLO_UNIT_COUNT,
-	  .flags = NODE_FLAGS },
-	{ .name = "memory.usage",
-	  .series = BO_SERIES_MEMORY,
-	  .unit = SLO_UNIT_SIZE,
-	  .flags = NODE_FLAGS | SLO_M_OF_LIMIT },
-	{ .name = "rss",
-	  .series = BO_SERIES_RSS,
-	  .unit = SLO_UNIT_SIZE,
-	  .flags = NODE_FLAGS | SLO_M_OF_LIMIT },
-	{ .name = "heap.live",
-	  .series = BO_SERIES_HEAP_LIVE,
-	  .unit = SLO_UNIT_SIZE,
-	  .flags = NODE_FLAGS | SLO_M_OF_LIMIT | SLO_M_RUNTIME },
-	{ .name = "cpu", .series = BO_SERIES_CPU, .unit = SLO_UNIT_COUNT, .flags = NODE_FLAGS },
-	{ .name = "oom.kills",
-	  .series = BO_SERIES_OOM_KILLS,
+	  .flags = SLO_M_REQUESTS | SLO_M_BASE,
+	  .live = inflight },
+	{ .name = "connections",
 	  .unit = SLO_UNIT_COUNT,
-	  .flags = SLO_M_NODE },
-	{ .name = "wall", .unit = SLO_UNIT_DURATION },
+	  .flags = SLO_M_REQUESTS | SLO_M_BASE,
+	  .live = connections },
+	{ .name = "wall", .unit = SLO_UNIT_DURATION, .live = wall },
 };
 #define NMETRICS (sizeof(metrics) / sizeof(metrics[0]))
 
-const struct slo_metric *slo_guard_metric_find(const char *name)
+const struct slo_metric *slo_guard_metric_find(const char *name, size_t len, double *ret_quantile)
 {
 	for (size_t i = 0; i < NMETRICS; i++) {
-		if (strcmp(metrics[i].name, name) == 0)
+		if (strlen(metrics[i].name) == len && memcmp(metrics[i].name, name, len) == 0) {
+			*ret_quantile = NAN;
 			return &metrics[i];
+		}
 	}
-	return NULL;
+	return slo_metric_find(name, len, ret_quantile);
 }
 
 const char *const *slo_guard_metric_names(void)
 {
-	static const char *names[NMETRICS + 1];
+	static const char *names[64];
+	size_t n = 0;
 
 	/* Idempotent: every call writes the same pointers. */
 	for (size_t i = 0; i < NMETRICS; i++)
-		names[i] = metrics[i].name;
-	return names;
-}
+		names[n++] = metrics[i].name;
+	for (const char *const *name = slo_metric_names(); *name && n < 63; name++) {
+		double quantile;
 
-const char *slo_guard_metric_list(void)
-{
-	return "latency.p50, latency.p99, errors.ratio, throughput, inflight, goroutines, "
-	       "memory.usage, rss, heap.live, cpu, oom.kills, wall";
+		if (slo_metric_find(*name, strlen(*name), &quantile)->live)
+			names[n++] = *name;
+	}
+	names[n] = NULL;
+	return names;
 }
 
 /* ---- parse, print, check ---- */
@@ -149,9 +159,10 @@ void bo_guard_print(const struct bo_guard *guard, struct bo_strbuf *out)
 		bo_strbuf_printf(out, " for %s", guard->cmp.over_text);
 }
 
-static bool relative(const struct slo_cmp *cmp)
+/* Does it hang on what is seen in phase base? */
+static bool needs_base(const struct slo_cmp *cmp)
 {
-	return cmp->limit_kind == SLO_LIMIT_FACTOR || cmp->limit_kind == SLO_LIMIT_OFFSET;
+	return slo_limit_of_base(cmp) || cmp->metric->flags & SLO_M_NEEDS_BASE;
 }
 
 int bo_guard_check(const struct bo_guard *guard, const struct bo_plan *plan, struct bo_err *err)
@@ -161,58 +172,16 @@ int bo_guard_check(const struct bo_guard *guard, const struct bo_plan *plan, str
 	int64_t least = cmp->metric->flags & SLO_M_REQUESTS ? RUN_IN_NS + BO_NSEC_PER_SEC
 							    : BO_NSEC_PER_SEC;
 	char want[BO_UNIT_BUF], have[BO_UNIT_BUF];
+	int r;
 
-	if (relative(cmp) && plan->phase_ns[BO_PHASE_BASE] < least)
-		return slo_err_at(err, cmp->limit_col,
+	if (needs_base(cmp) && plan->phase_ns[BO_PHASE_BASE] < least)
+		return slo_err_at(err, slo_limit_of_base(cmp) ? cmp->limit_col : cmp->metric_col,
 				  "%s is compared with base: expected a phase 'base' of at least "
 				  "%s, found %s",
 				  cmp->metric_text, bo_format_duration(least, want),
 				  bo_format_duration(plan->phase_ns[BO_PHASE_BASE], have));
-	return slo_check_target(cmp, plan, err);
-}
-
-/* ---- values ---- */
-
-/* The worst of the loads for a percentile, their sum for the rest. */
-static double load_value(const struct slo_cmp *cmp, const struct bo_plan *plan,
-			 const struct bo_live_state *now)
-{
-	double offered = 0, done = 0, errors = 0, inflight = 0, slowest = NAN;
-	bool p50 = strcmp(cmp->metric->name, "latency.p50") == 0;
-
-	for (size_t i = 0; i < now->nloads; i++) {
-		const struct bo_live_load *l = &now->loads[i];
-		double ns = (double)(p50 ? l->p50_ns : l->p99_ns);
-
-		if (!slo_load_counts(plan, cmp, (unsigned)i))
-			continue;
-		offered += l->offered_per_s;
-		done += l->done_per_s;
-		errors += l->errors_per_s;
-		inflight += (double)l->inflight;
-		if (l->done_per_s > 0 && !(ns <= slowest))
-			slowest = ns;
-	}
-	if (strncmp(cmp->metric->name, "latency", 7) == 0)
-		return slowest;
-	if (strcmp(cmp->metric->name, "inflight") == 0)
-		return inflight;
-	if (strcmp(cmp->metric->name, "throughput") == 0)
-		return offered > 0 ? done - errors : NAN;
-	return done >= MIN_DONE_PER_S ? errors / done : NAN;
-}
-
-static double node_value(const struct slo_cmp *cmp, const struct bo_plan *plan,
-			 const struct bo_live_state *now, int node)
-{
-	double value = now->value ? now->value(now->arg, cmp->metric->series, node) : NAN, limit;
-
-	if (cmp->limit_kind != SLO_LIMIT_OF_LIMIT || isnan(value))
-		return value;
-	limit = now->value(now->arg, BO_SERIES_MEMORY_LIMIT, node);
-	if (isnan(limit) || limit <= 0)
-		limit = (double)plan->nodes.items[node].memory_bytes;
-	return limit > 0 ? value / limit : NAN;
+	r = slo_check_timeout(cmp, plan, err);
+	return r < 0 ? r : slo_check_target(cmp, plan, err);
 }
 
 /* ---- state ---- */
@@ -225,16 +194,28 @@ static int order(const void *a, const void *b)
 }
 
 /* NAN: not known (yet). */
-static double limit_of(const struct slo_cmp *cmp, struct track *t)
+static double base_median(struct track *t)
 {
-	if (!relative(cmp))
-		return cmp->limit;
 	if (isnan(t->base_median) && t->base.len >= SLO_MIN_BASE_SAMPLES) {
 		qsort(t->base.items, t->base.len, sizeof(double), order);
 		t->base_median = t->base.items[t->base.len / 2];
 	}
-	return cmp->limit_kind == SLO_LIMIT_FACTOR ? cmp->limit * t->base_median
-						   : cmp->limit + t->base_median;
+	return t->base_median;
+}
+
+/* NAN: not known (yet). */
+static double limit_of(const struct slo_cmp *cmp, const struct bo_plan *plan, struct track *t)
+{
+	switch (cmp->limit_kind) {
+	case SLO_LIMIT_FACTOR:
+		return cmp->limit * base_median(t);
+	case SLO_LIMIT_OFFSET:
+		return cmp->limit + base_median(t);
+	case SLO_LIMIT_OF_LIMIT:
+		return cmp->limit;
+	default:
+		return slo_limit_fixed(cmp, plan);
+	}
 }
 
 /* "out of bounds" is where the comparison of a guard holds. */
@@ -277,7 +258,7 @@ static void say(const struct bo_guard *guard, const struct track *t, const char 
 		snprintf(was, sizeof(was), "%s", least);
 	else
 		snprintf(was, sizeof(was), "%s to %s", least, most);
-	if (relative(cmp))
+	if (cmp->limit_kind != SLO_LIMIT_ABSOLUTE && cmp->limit_kind != SLO_LIMIT_OF_LIMIT)
 		snprintf(base, sizeof(base), " (limit %s)", slo_format(unit, limit, from));
 	bo_format_duration(t->since_ns, from);
 	bo_format_duration(t->last_ns, at);
@@ -315,29 +296,37 @@ static struct track *track_at(struct bo_guard *guard, size_t index)
 	return &guard->tracks.items[index];
 }
 
-static bool feed_one(struct bo_guard *guard, size_t index, const char *node, double value,
-		     int64_t run_in_ns, const struct bo_live_state *now, char *buf, size_t size)
+/* One node, or the load as a whole;  @silent: nothing can be told of it yet, or any more */
+static bool feed_one(struct bo_guard *guard, const struct bo_plan *plan,
+		     const struct bo_live_state *state, int node, bool silent, char *buf,
+		     size_t size)
 {
 	const struct slo_cmp *cmp = &guard->cmp;
-	struct track *t = track_at(guard, index);
-	double limit;
+	struct slo_now now = { .cmp = cmp, .plan = plan, .state = state, .node = node };
+	struct track *t = track_at(guard, (size_t)node);
+	int64_t run_in_ns = cmp->metric->flags & SLO_M_REQUESTS ? RUN_IN_NS : 0;
+	double value;
 
 	if (!t) {
 		/* A fuse that cannot remember has blown. */
 		snprintf(buf, size, "a guard is out of memory");
 		return true;
 	}
-	if (relative(cmp) && now->phase <= BO_PHASE_BASE) {
+	now.counter = &t->counter;
+	value = silent ? NAN : cmp->metric->live(&now);
+	if (needs_base(cmp) && state->phase <= BO_PHASE_BASE) {
 		/* One value less is no harm when memory is short. */
 		if (guard->base_since_ns != SLO_NEVER &&
-		    now->t_ns - guard->base_since_ns >= run_in_ns && !isnan(value))
+		    state->t_ns - guard->base_since_ns >= run_in_ns && !isnan(value))
 			(void)bo_vec_push(&t->base, value);
 		return false;
 	}
-	limit = limit_of(cmp, t);
-	if (!track_feed(cmp, t, value, limit, now->t_ns))
+	if (cmp->metric->flags & SLO_M_NEEDS_BASE)
+		value -= base_median(t);
+	if (!track_feed(cmp, t, value, limit_of(cmp, plan, t), state->t_ns))
 		return false;
-	say(guard, t, node, limit, buf, size);
+	say(guard, t, cmp->metric->flags & SLO_M_NODE ? plan->nodes.items[node].name : NULL,
+	    limit_of(cmp, plan, t), buf, size);
 	return true;
 }
 
@@ -351,8 +340,7 @@ static bool feed_nodes(struct bo_guard *guard, const struct bo_plan *plan,
 
 		if (cmp->node ? strcmp(spec->name, cmp->node) != 0 : spec->role != BO_ROLE_SUBJECT)
 			continue;
-		if (feed_one(guard, i, spec->name, node_value(cmp, plan, now, (int)i), 0, now, buf,
-			     size))
+		if (feed_one(guard, plan, now, (int)i, false, buf, size))
 			return true;
 	}
 	return false;
@@ -361,22 +349,15 @@ static bool feed_nodes(struct bo_guard *guard, const struct bo_plan *plan,
 bool bo_guard_feed(struct bo_guard *guard, const struct bo_plan *plan,
 		   const struct bo_live_state *now, char *buf, size_t size)
 {
-	const struct slo_cmp *cmp = &guard->cmp;
-	double value;
+	unsigned flags = guard->cmp.metric->flags;
+	bool silent;
 
 	if (guard->fired)
 		return true;
 	note_phase(guard, now);
-	if (cmp->metric->flags & SLO_M_NODE) {
-		guard->fired = feed_nodes(guard, plan, now, buf, size);
-		return guard->fired;
-	}
-	if (!(cmp->metric->flags & SLO_M_REQUESTS))
-		value = (double)now->t_ns;
-	else if (guard->load_since_ns != SLO_NEVER && now->t_ns - guard->load_since_ns >= RUN_IN_NS)
-		value = load_value(cmp, plan, now);
-	else
-		value = NAN;
-	guard->fired = feed_one(guard, 0, NULL, value, RUN_IN_NS, now, buf, size);
+	silent = (flags & SLO_M_REQUESTS) && (guard->load_since_ns == SLO_NEVER ||
+					      now->t_ns - guard->load_since_ns < RUN_IN_NS);
+	guard->fired = flags & SLO_M_NODE ? feed_nodes(guard, plan, now, buf, size)
+					  : feed_one(guard, plan, now, 0, silent, buf, size);
 	return guard->fired;
 }

@@ -22,6 +22,7 @@
 #include "brownout/base/strbuf.h"
 #include "brownout/base/units.h"
 #include "brownout/base/vec.h"
+#include "brownout/model/live.h"
 #include "brownout/model/run.h"
 #include "brownout/slo/budget.h"
 
@@ -275,16 +276,19 @@ bool slo_needs_census(const struct slo_cmp *cmp);
 /** slo_check_target() - are the load, node or memory limit that @cmp is about in @plan? */
 BO_NODISCARD int slo_check_target(const struct slo_cmp *cmp, const struct bo_plan *plan,
 				  struct bo_err *err);
+/** slo_check_timeout() - a limit that is told by the timeout wants the scenario to have one */
+BO_NODISCARD int slo_check_timeout(const struct slo_cmp *cmp, const struct bo_plan *plan,
+				   struct bo_err *err);
 /**
  * slo_parse_guard() - "METRIC[{…}] OP LIMIT [for DURATION]" into @ret, the duration as over_ns;
  * strings go to @arena
  */
 BO_NODISCARD int slo_parse_guard(const char *text, struct bo_arena *arena, struct slo_cmp *ret,
 				 struct bo_err *err);
-/* What a guard can watch (guard.c): one, all ended by NULL, and all as one text. */
-const struct slo_metric *slo_guard_metric_find(const char *name);
+/** slo_guard_metric_find() - as slo_metric_find(), with what is for guards only (guard.c); its @live may be NULL */
+const struct slo_metric *slo_guard_metric_find(const char *name, size_t len, double *ret_quantile);
+/** slo_guard_metric_names() - what a guard can watch, ended by NULL; percentiles as examples */
 const char *const *slo_guard_metric_names(void);
-const char *slo_guard_metric_list(void);
 /** slo_check_shape() - everything about a comparison that needs no plan */
 BO_NODISCARD int slo_check_shape(const struct slo_cmp *cmp, struct bo_err *err);
 /** slo_check_burn() - does burn(…) fit the plan: is there a target? */
@@ -432,12 +436,32 @@ enum slo_default_scope {
 	SLO_SCOPE_DRAINED,
 };
 
+/** struct slo_counter - what one counter has risen by while somebody looked; zero-initialise */
+struct slo_counter {
+	bool seen;
+	double last;
+	double risen;
+};
+
+/**
+ * struct slo_now - how things stand at one instant
+ * @node: for metrics of a node;  @counter: its memory, for those that count
+ */
+struct slo_now {
+	const struct slo_cmp *cmp;
+	const struct bo_plan *plan;
+	const struct bo_live_state *state;
+	int node;
+	struct slo_counter *counter;
+};
+
 /**
  * struct slo_metric - one row of the table
  * @name: "latency.max"; a name that ends in ".p" takes any percentile after it
  * @label: what is put before the measured value; NULL: what was written after the first dot
  * @series: of metrics of a node: the name of the series
  * @measure: fill @ret, which slo_estimate_none() has reset; fails only when memory is out
+ * @live: for guards, the value now, NAN when nothing can be told (live.c); NULL: it can only be told looking back
  */
 struct slo_metric {
 	const char *name;
@@ -448,6 +472,7 @@ struct slo_metric {
 	unsigned flags;
 	enum slo_default_scope scope;
 	int (*measure)(const struct slo_ask *ask, struct slo_estimate *ret, struct bo_err *err);
+	double (*live)(const struct slo_now *now);
 };
 
 /** slo_metric_find() - by name; [out] @ret_quantile is NAN but for percentiles; NULL when unknown */
@@ -479,6 +504,21 @@ int slo_measure_rise(const struct slo_ask *ask, struct slo_estimate *est, struct
 int slo_measure_rise_since(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err);
 /** slo_measure_slope() - least squares, per second */
 int slo_measure_slope(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err);
+
+/* What stands behind slo_metric.live (live.c). */
+double slo_live_quantile(const struct slo_now *now);
+double slo_live_max(const struct slo_now *now);
+double slo_live_mean(const struct slo_now *now);
+double slo_live_error_ratio(const struct slo_now *now);
+double slo_live_availability(const struct slo_now *now);
+double slo_live_error_rate(const struct slo_now *now);
+double slo_live_error_count(const struct slo_now *now);
+double slo_live_throughput(const struct slo_now *now);
+/** slo_live_sample() - the newest of metric->series */
+double slo_live_sample(const struct slo_now *now);
+/** slo_live_rise() - of a counter that began at 0 with the node;  slo_live_rise_since() - since somebody looked */
+double slo_live_rise(const struct slo_now *now);
+double slo_live_rise_since(const struct slo_now *now);
 
 void slo_estimate_none(struct slo_estimate *est);
 /** slo_breaks() - is @value outside "@op @limit"? */

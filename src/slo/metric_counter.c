@@ -87,7 +87,8 @@ const struct slo_metric slo_counter_metrics[] = {
 	  .unit = SLO_UNIT_COUNT,
 	  .flags = COUNTER_FLAGS,
 	  .scope = SLO_SCOPE_RUN,
-	  .measure = slo_measure_rise },
+	  .measure = slo_measure_rise,
+	  .live = slo_live_rise },
 	{ .name = "memory.failcnt",
 	  .help = "times the memory limit was hit",
 	  .label = "failcnt",
@@ -95,6 +96,7 @@ const struct slo_metric slo_counter_metrics[] = {
 	  .unit = SLO_UNIT_COUNT,
 	  .flags = COUNTER_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = slo_measure_rise },
+	  .measure = slo_measure_rise,
+	  .live = slo_live_rise },
 	{ 0 },
 };

@@ -15,7 +15,8 @@ const struct slo_metric slo_heap_metrics[] = {
 	  .unit = SLO_UNIT_SIZE,
 	  .flags = HEAP_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = slo_measure_gauge },
+	  .measure = slo_measure_gauge,
+	  .live = slo_live_sample },
 	{ .name = "heap.live.peak",
 	  .help = "most bytes in use in the phases",
 	  .label = "peak",
@@ -31,6 +32,7 @@ const struct slo_metric slo_heap_metrics[] = {
 	  .unit = SLO_UNIT_SIZE,
 	  .flags = HEAP_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = slo_measure_gauge },
+	  .measure = slo_measure_gauge,
+	  .live = slo_live_sample },
 	{ 0 },
 };

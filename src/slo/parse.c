@@ -168,14 +168,15 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 	r = slo_parser_text(p, &cmp->metric_text);
 	if (r < 0)
 		return r;
-	cmp->metric = p->guard ? slo_guard_metric_find(cmp->metric_text)
+	cmp->metric = p->guard ? slo_guard_metric_find(p->tok.start, p->tok.len, &cmp->quantile)
 			       : slo_metric_find(p->tok.start, p->tok.len, &cmp->quantile);
-	if (!cmp->metric && p->guard)
+	if (cmp->metric && p->guard && !cmp->metric->live)
 		return slo_err_at(p->err, cmp->metric_col,
-				  "no guard can watch '%s'%s (it may watch %s)", cmp->metric_text,
+				  "no guard can watch '%s': it is told looking back on a run%s "
+				  "(docs/budgets.md, Guards, lists what it can)",
+				  cmp->metric_text,
 				  bo_nearest_hint(cmp->metric_text, slo_guard_metric_names(), hint,
-						  sizeof(hint)),
-				  slo_guard_metric_list());
+						  sizeof(hint)));
 	if (!cmp->metric && strncmp(cmp->metric_text, "latency.p", 9) == 0)
 		return slo_err_at(
 			p->err, cmp->metric_col,
@@ -184,7 +185,9 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 	if (!cmp->metric)
 		return slo_err_at(
 			p->err, cmp->metric_col, "unknown metric '%s'%s", cmp->metric_text,
-			bo_nearest_hint(cmp->metric_text, slo_metric_names(), hint, sizeof(hint)));
+			bo_nearest_hint(cmp->metric_text,
+					p->guard ? slo_guard_metric_names() : slo_metric_names(),
+					hint, sizeof(hint)));
 	return slo_parser_advance(p);
 }
 

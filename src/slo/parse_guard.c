@@ -19,6 +19,22 @@ static int parse_halt_when(struct parser *p)
 					: slo_parser_expected(p, "'when' after 'halt'", words);
 }
 
+/* What a budget may say, and what cannot be told of one instant. */
+static int check_instant(const struct slo_cmp *cmp, struct bo_err *err)
+{
+	if (cmp->select)
+		return slo_err_at(err, cmp->selector_col,
+				  "no guard tells goroutines apart: it has no {%s=…}",
+				  slo_select_first_key(cmp->select));
+	if (cmp->route)
+		return slo_err_at(err, cmp->selector_col,
+				  "no guard tells routes apart: it has no {route=…}");
+	if (cmp->op == SLO_EQ)
+		return slo_err_at(err, cmp->op_col,
+				  "'==' makes no sense for a guard; use >= or <=");
+	return 0;
+}
+
 int slo_parse_guard(const char *text, struct bo_arena *arena, struct slo_cmp *ret,
 		    struct bo_err *err)
 {
@@ -36,6 +52,8 @@ int slo_parse_guard(const char *text, struct bo_arena *arena, struct slo_cmp *re
 		r = slo_parse_bare(&p, ret);
 	if (r == 0)
 		r = slo_check_shape(ret, err);
+	if (r == 0)
+		r = check_instant(ret, err);
 	if (r == 0 && slo_parser_at(&p, "for")) {
 		ret->over_col = p.tok.col;
 		r = slo_parser_advance(&p);

@@ -84,7 +84,9 @@ static void try_guard(const struct bo_plan *plan, const char *text)
 {
 	struct bo_strbuf first = { 0 }, second = { 0 };
 	struct bo_guard *g = NULL, *again = NULL;
-	struct bo_live_load load = { .offered_per_s = 9, .done_per_s = 9, .p99_ns = 9 };
+	struct bo_load_live load = { .offered_per_s = 9,
+				     .ended_per_s[BO_REQ_OK] = 9,
+				     .latencies[9] = 9 };
 	struct bo_err err = { 0 };
 	char buf[128] = "";
 

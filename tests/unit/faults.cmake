@@ -15,6 +15,6 @@ foreach(name test_lab_wire test_lab_wire_queue test_lab_wire_segment test_lab_li
 	target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
 endforeach()
 foreach(name schema words judge shapes link process memory)
-	brownout_unit_test(test_fault_${name} LIBS fault SOURCES fault_fake.c)
+	brownout_unit_test(test_fault_${name} LIBS fault SOURCES fault_fake.c fault_rig.c)
 	target_include_directories(test_fault_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/fault)
 endforeach()

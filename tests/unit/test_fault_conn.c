@@ -12,58 +12,18 @@
 #include <cmocka.h>
 
 #include "conn-internal.h"
-#include "fault_fake.h"
+#include "fault_rig.h"
 
 #define LINK BO_TARGET_LINK, LINK_BACK
 #define BOTH 3u
 
-static struct fake *fake;
-static struct bo_fault_set set;
-
 static int set_up(void **state)
 {
-	(void)state;
-	fake = fake_new();
+	rig_up(state);
 	fake->conn_counts = (struct bo_conn_counts){
 		.connections = 2, .matched = 9, .dropped = 4, .resets = 4
 	};
 	return 0;
-}
-
-static int set_down(void **state)
-{
-	(void)state;
-	bo_fault_set_done(&set);
-	fake_free(fake);
-	return 0;
-}
-
-static void begin(void)
-{
-	struct bo_err err = { 0 };
-
-	for (size_t i = 0; i < fake->plan->faults.len; i++)
-		if (bo_fault_check(fake->plan, &fake->plan->faults.items[i], &err) < 0)
-			fail_msg("%s", err.msg);
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	set.clock = fake_clock;
-	set.t0_ns = fake_now;
-	assert_int_equal(bo_fault_set_watch(&set, &err), 0);
-}
-
-static void apply(size_t i)
-{
-	struct bo_err err = { 0 };
-
-	if (bo_fault_set_apply(&set, i, fake_now, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-static void revert(size_t i)
-{
-	struct bo_err err = { 0 };
-
-	assert_int_equal(bo_fault_set_revert(&set, i, &err), 0);
 }
 
 static struct bo_conn_rule rule_of(const char *kind, const struct bo_arg *args, size_t n)
@@ -226,11 +186,10 @@ static void only_the_wire_can(void **state)
 	assert_int_equal(index, 0);
 	assert_true(bo_fault_link_tracks(fake->plan, LINK_BACK));
 	assert_false(bo_fault_link_tracks(fake->plan, LINK_FRONT));
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	assert_int_equal(bo_fault_set_supported(&set, &index, &err), 0);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &index, &err), 0);
 	fake->machine.tun = false;
 	fake->machine.netem = true;
-	assert_int_equal(bo_fault_set_supported(&set, &index, &err), -ENOTSUP);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &index, &err), -ENOTSUP);
 	assert_non_null(strstr(err.msg, "TUN"));
 }
 
@@ -323,7 +282,7 @@ static void what_did_not_happen_is_said(void **state)
 		if (record->confirm != cases[i].confirm || !strstr(record->reason, cases[i].says))
 			fail_msg("%zu: %s \"%s\"", i, bo_confirm_name(record->confirm),
 				 record->reason);
-		set_down(NULL);
+		rig_down(NULL);
 		set_up(NULL);
 	}
 }
@@ -340,7 +299,7 @@ static void hands_that_do_nothing_are_found_out(void **state)
 		apply(0);
 		revert(0);
 		assert_int_equal(fake->records[0].confirm, BO_CONFIRM_UNKNOWN);
-		set_down(NULL);
+		rig_down(NULL);
 		set_up(NULL);
 	}
 }
@@ -406,7 +365,7 @@ static void the_same_twice_is_an_error(void **state)
 			 -EINVAL);
 }
 
-#define CONN_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, set_down)
+#define CONN_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, rig_down)
 
 int main(void)
 {

@@ -10,10 +10,8 @@
 
 #include <cmocka.h>
 
-#include "fault_fake.h"
+#include "fault_rig.h"
 
-static struct fake *fake;
-static struct bo_fault_set set;
 static struct bo_dns_fault in_force;
 static struct bo_dns_stats stats;
 static int calls, fails;
@@ -41,8 +39,7 @@ static int fake_dns_stats(void *self, int node, struct bo_dns_stats *ret, struct
 
 static int set_up(void **state)
 {
-	(void)state;
-	fake = fake_new();
+	rig_up(state);
 	fake->plan->nodes.items[NODE_ORDERS].dns = true;
 	fake->hands.node_dns = fake_dns;
 	fake->hands.node_dns_stats = fake_dns_stats;
@@ -52,39 +49,18 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int set_down(void **state)
+static void begin_with(const struct bo_arg *args, size_t nargs)
 {
-	(void)state;
-	bo_fault_set_done(&set);
-	fake_free(fake);
-	return 0;
-}
-
-static void begin(const struct bo_arg *args, size_t nargs)
-{
-	struct bo_err err = { 0 };
-
 	(void)fake_fault(fake, "dns", BO_TARGET_NODE, NODE_ORDERS, args, nargs);
-	if (bo_fault_check(fake->plan, &fake->plan->faults.items[0], &err) < 0)
-		fail_msg("%s", err.msg);
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	set.clock = fake_clock;
-	set.t0_ns = fake_now;
-	assert_int_equal(bo_fault_set_apply(&set, 0, fake_now, &err), 0);
+	begin();
+	apply(0);
 }
 
 static void end(enum bo_confirm confirm, const char *achieved, const char *reason)
 {
-	const struct bo_fault_record *record = &fake->records[0];
-	struct bo_err err = { 0 };
-
-	assert_int_equal(bo_fault_set_revert(&set, 0, &err), 0);
-	assert_int_equal(bo_fault_set_revert(&set, 0, &err), 0);
-	if (record->confirm != confirm || !strstr(record->achieved, achieved) ||
-	    !strstr(record->reason, reason))
-		fail_msg("expected %s \"%s\" \"%s\", found %s \"%s\" \"%s\"",
-			 bo_confirm_name(confirm), achieved, reason,
-			 bo_confirm_name(record->confirm), record->achieved, record->reason);
+	revert(0);
+	revert(0);
+	expect(0, confirm, achieved, reason);
 	/* once on, once off */
 	assert_int_equal(calls, 2);
 	assert_true(!in_force.fail && !in_force.delay_ns && !in_force.lie);
@@ -93,7 +69,7 @@ static void end(enum bo_confirm confirm, const char *achieved, const char *reaso
 static void what_is_asked_for_is_in_force(void **state)
 {
 	(void)state;
-	begin(ARGS(STR("fail", "servfail"), STR("name", "db"), STR("delay", "2s")));
+	begin_with(ARGS(STR("fail", "servfail"), STR("name", "db"), STR("delay", "2s")));
 	assert_int_equal(in_force.fail, BO_DNS_SERVFAIL);
 	assert_string_equal(in_force.name, "db");
 	assert_true(in_force.delay_ns == 2 * SEC && !in_force.lie);
@@ -110,29 +86,27 @@ static void every_word_is_its_own(void **state)
 	static const char *const words[] = { "nxdomain", "servfail", "refused", "timeout" };
 
 	for (int i = 0; i < 4; i++) {
-		begin(ARGS(STR("", words[i])));
+		begin_with(ARGS(STR("", words[i])));
 		assert_int_equal(in_force.fail, i + 1);
 		assert_string_equal(in_force.name, "");
 		stats = (struct bo_dns_stats){ .asked = 1, .hit = 1 };
 		end(BO_CONFIRM_OK, "1 of 1 look-ups", "");
-		set_down(state);
-		memset(&set, 0, sizeof(set));
+		rig_down(state);
 		set_up(state);
 	}
 }
 
 static void lies_have_an_address(void **state)
 {
-	begin(ARGS(STR("answer", "192.0.2.7")));
+	begin_with(ARGS(STR("answer", "192.0.2.7")));
 	assert_true(in_force.lie && in_force.lie4.s_addr && !*in_force.lie_of);
 	assert_string_equal(fake->records[0].requested,
 			    "orders asks for any name: the address 192.0.2.7");
 	stats = (struct bo_dns_stats){ .asked = 9, .hit = 9 };
 	end(BO_CONFIRM_OK, "9 of 9", "");
-	set_down(state);
-	memset(&set, 0, sizeof(set));
+	rig_down(state);
 	set_up(state);
-	begin(ARGS(STR("answer", "db"), STR("name", "client")));
+	begin_with(ARGS(STR("answer", "db"), STR("name", "client")));
 	assert_true(in_force.lie && !in_force.lie4.s_addr);
 	assert_string_equal(in_force.lie_of, "db");
 	assert_string_equal(fake->records[0].requested,
@@ -144,7 +118,7 @@ static void lies_have_an_address(void **state)
 static void nobody_asked_is_not_confirmed(void **state)
 {
 	(void)state;
-	begin(ARGS(STR("fail", "nxdomain"), STR("name", "db")));
+	begin_with(ARGS(STR("fail", "nxdomain"), STR("name", "db")));
 	stats = (struct bo_dns_stats){ .others = 12 };
 	end(BO_CONFIRM_UNKNOWN, "0 of 0 look-ups",
 	    "orders did not ask for db while the fault lasted (it asked for others 12 times)");
@@ -153,7 +127,7 @@ static void nobody_asked_is_not_confirmed(void **state)
 static void hands_that_do_nothing_are_off(void **state)
 {
 	(void)state;
-	begin(ARGS(STR("fail", "nxdomain")));
+	begin_with(ARGS(STR("fail", "nxdomain")));
 	stats = (struct bo_dns_stats){ .asked = 5 };
 	end(BO_CONFIRM_OFF, "0 of 5", "0 of 5 look-ups met it");
 }
@@ -161,7 +135,7 @@ static void hands_that_do_nothing_are_off(void **state)
 static void some_that_got_through_are_off(void **state)
 {
 	(void)state;
-	begin(ARGS(STR("fail", "nxdomain")));
+	begin_with(ARGS(STR("fail", "nxdomain")));
 	stats = (struct bo_dns_stats){ .asked = 5, .hit = 4 };
 	end(BO_CONFIRM_OFF, "4 of 5", "4 of 5 look-ups met it");
 }
@@ -180,14 +154,13 @@ static void late_is_late_and_not_later(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		begin(ARGS(STR("delay", "300ms")));
+		begin_with(ARGS(STR("delay", "300ms")));
 		stats = (struct bo_dns_stats){ .asked = 4,
 					       .hit = 4,
 					       .delay_min_ns = cases[i].min,
 					       .delay_max_ns = cases[i].max };
 		end(cases[i].confirm, "4 of 4", cases[i].reason);
-		set_down(state);
-		memset(&set, 0, sizeof(set));
+		rig_down(state);
 		set_up(state);
 	}
 }
@@ -243,7 +216,7 @@ static void mistakes_are_named(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, set_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, rig_down)
 	const struct CMUnitTest tests[] = {
 		T(what_is_asked_for_is_in_force),
 		T(every_word_is_its_own),

@@ -11,66 +11,9 @@
 
 #include <cmocka.h>
 
-#include "fault_fake.h"
+#include "fault_rig.h"
 
 #define LINK BO_TARGET_LINK, LINK_BACK
-
-static struct fake *fake;
-static struct bo_fault_set set;
-
-static int set_up(void **state)
-{
-	(void)state;
-	fake = fake_new();
-	return 0;
-}
-
-static int set_down(void **state)
-{
-	(void)state;
-	bo_fault_set_done(&set);
-	fake_free(fake);
-	return 0;
-}
-
-/** begin() - the plan is declared: check it, bind it, and let two seconds of base pass */
-static void begin(void)
-{
-	struct bo_err err = { 0 };
-
-	for (size_t i = 0; i < fake->plan->faults.len; i++)
-		if (bo_fault_check(fake->plan, &fake->plan->faults.items[i], &err) < 0)
-			fail_msg("%s", err.msg);
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	set.clock = fake_clock;
-	set.t0_ns = fake_now;
-	assert_int_equal(bo_fault_set_watch(&set, &err), 0);
-	fake_now += 2 * SEC;
-}
-
-static void apply(size_t i)
-{
-	struct bo_err err = { 0 };
-
-	if (bo_fault_set_apply(&set, i, fake_now, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-static void revert(size_t i)
-{
-	struct bo_err err = { 0 };
-
-	assert_int_equal(bo_fault_set_revert(&set, i, &err), 0);
-}
-
-static void expect(size_t i, enum bo_confirm confirm, const char *reason)
-{
-	if (fake->records[i].confirm != confirm || !strstr(fake->records[i].reason, reason))
-		fail_msg("fault %zu: expected %s \"%s\", found %s \"%s\" (%s)", i,
-			 bo_confirm_name(confirm), reason,
-			 bo_confirm_name(fake->records[i].confirm), fake->records[i].reason,
-			 fake->records[i].achieved);
-}
 
 static void one_fault_from_apply_to_revert(void **state)
 {
@@ -90,7 +33,7 @@ static void one_fault_from_apply_to_revert(void **state)
 	assert_int_equal(record->reverted_ns, INT64_MIN);
 	fake_now += 5 * SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
 	assert_string_equal(record->driver, "wire");
 	assert_string_equal(record->requested, "delay 300ms on orders-db (both directions)");
 	assert_non_null(strstr(record->achieved, "orders → db: delay p50 300"));
@@ -114,7 +57,7 @@ static void toward_is_one_direction(void **state)
 	assert_true(fake_impair(fake, LINK_BACK, BO_DIR_B_TO_A).blackhole);
 	fake_now += SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
 	assert_null(strstr(fake->records[0].achieved, "orders → db"));
 	assert_int_equal(fake->nchanges[LINK_BACK][BO_DIR_A_TO_B], 0);
 }
@@ -149,9 +92,9 @@ static void faults_merge_and_part_again(void **state)
 	revert(2);
 	im = fake_impair(fake, LINK_BACK, BO_DIR_A_TO_B);
 	assert_true(bo_impair_is_none(&im));
-	expect(0, BO_CONFIRM_OK, "");
-	expect(1, BO_CONFIRM_OK, "");
-	expect(2, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
+	expect(1, BO_CONFIRM_OK, "", "");
+	expect(2, BO_CONFIRM_OK, "", "");
 }
 
 /* The loss is judged where it was alone with the delay, not where a blackhole swallowed everything.
@@ -169,8 +112,8 @@ static void windows_leave_out_what_others_did(void **state)
 	revert(1);
 	fake_now += SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
-	expect(1, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
+	expect(1, BO_CONFIRM_OK, "", "");
 	assert_non_null(strstr(fake->records[1].achieved, "0 of "));
 }
 
@@ -185,7 +128,7 @@ static void a_rate_is_measured_without_the_jitter_of_others(void **state)
 	apply(1);
 	fake_now += 5 * SEC; /* longer, but no train is of use in it */
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
 }
 
 static void probes_under_way_are_not_called_lost(void **state)
@@ -197,7 +140,7 @@ static void probes_under_way_are_not_called_lost(void **state)
 	fake_now += 5 * SEC;
 	/* Without the tail of 2.1 s, 40 % of the probes would still be on their way. */
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
 }
 
 static void too_short_is_unknown(void **state)
@@ -208,7 +151,7 @@ static void too_short_is_unknown(void **state)
 	apply(0);
 	fake_now += 2 * SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_UNKNOWN, "that takes 3.20s");
+	expect(0, BO_CONFIRM_UNKNOWN, "", "that takes 3.20s");
 	assert_true(fake->records[0].reverted_ns > 0);
 }
 
@@ -221,7 +164,7 @@ static void standing_queue_under_a_rate_is_allowed(void **state)
 	apply(0);
 	fake_now += 5 * SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
 }
 
 static void the_path_before_is_known(void **state)
@@ -234,7 +177,7 @@ static void the_path_before_is_known(void **state)
 	apply(0);
 	fake_now += 5 * SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_OK, "");
+	expect(0, BO_CONFIRM_OK, "", "");
 }
 
 static void hands_that_do_nothing_are_found_out(void **state)
@@ -261,7 +204,7 @@ static void hands_that_do_nothing_are_found_out(void **state)
 		apply(i);
 		fake_now += 5 * SEC;
 		revert(i);
-		expect(i, BO_CONFIRM_OFF, "");
+		expect(i, BO_CONFIRM_OFF, "", "");
 	}
 }
 
@@ -274,7 +217,7 @@ static void wrong_rate_is_found_out(void **state)
 	apply(0);
 	fake_now += 5 * SEC;
 	revert(0);
-	expect(0, BO_CONFIRM_OFF, "8Mbit/s");
+	expect(0, BO_CONFIRM_OFF, "", "8Mbit/s");
 }
 
 static void a_failed_apply_is_off_and_leaves_nothing(void **state)
@@ -287,7 +230,7 @@ static void a_failed_apply_is_off_and_leaves_nothing(void **state)
 	fake->fail_errno = EPIPE;
 	assert_int_equal(bo_fault_set_apply(&set, 0, fake_now, &err), -EPIPE);
 	assert_string_equal(err.msg, "the hands are tied");
-	expect(0, BO_CONFIRM_OFF, "could not be applied: the hands are tied");
+	expect(0, BO_CONFIRM_OFF, "", "could not be applied: the hands are tied");
 	assert_int_equal(fake->records[0].applied_ns, INT64_MIN);
 	fake->fail_errno = 0;
 	revert(0);
@@ -305,7 +248,7 @@ static void a_failed_measurement_is_unknown(void **state)
 	fake_now += 5 * SEC;
 	fake->fail_errno = EPIPE;
 	assert_int_equal(bo_fault_set_revert(&set, 0, &err), -EPIPE);
-	expect(0, BO_CONFIRM_UNKNOWN, "could not be measured");
+	expect(0, BO_CONFIRM_UNKNOWN, "", "could not be measured");
 	assert_int_equal(fake->records[0].reverted_ns, INT64_MIN);
 	/* It is still in force, and a second try takes it back. */
 	fake->fail_errno = 0;
@@ -369,40 +312,38 @@ static void what_the_machine_cannot_is_refused_by_name(void **state)
 	(void)fake_fault(fake, "kill", BO_TARGET_NODE, NODE_DB, NULL, 0);
 	(void)fake_fault(fake, "delay", LINK, ARGS(STR("", "50ms")));
 	begin();
-	assert_int_equal(bo_fault_set_supported(&set, &at, &err), 0);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &at, &err), 0);
 	fake->machine.tun = false;
 	snprintf(fake->machine.why_not_tun, sizeof(fake->machine.why_not_tun), "no /dev/net/tun");
 	snprintf(fake->machine.why_not_netem, sizeof(fake->machine.why_not_netem), "no sch_netem");
-	assert_int_equal(bo_fault_set_supported(&set, &at, &err), -ENOTSUP);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &at, &err), -ENOTSUP);
 	assert_int_equal(at, 1);
 	assert_string_equal(err.msg, "delay needs netem (no sch_netem) or TUN (no /dev/net/tun)");
 	fake->machine.tun = true;
 	fake->plan->driver = BO_DRIVER_NETEM;
-	assert_int_equal(bo_fault_set_supported(&set, &at, &err), -ENOTSUP);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &at, &err), -ENOTSUP);
 	assert_string_equal(err.msg, "delay needs netem: no sch_netem");
 }
-
-#define SET_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, set_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SET_TEST(one_fault_from_apply_to_revert),
-		SET_TEST(toward_is_one_direction),
-		SET_TEST(faults_merge_and_part_again),
-		SET_TEST(windows_leave_out_what_others_did),
-		SET_TEST(a_rate_is_measured_without_the_jitter_of_others),
-		SET_TEST(probes_under_way_are_not_called_lost),
-		SET_TEST(too_short_is_unknown),
-		SET_TEST(standing_queue_under_a_rate_is_allowed),
-		SET_TEST(the_path_before_is_known),
-		SET_TEST(hands_that_do_nothing_are_found_out),
-		SET_TEST(wrong_rate_is_found_out),
-		SET_TEST(a_failed_apply_is_off_and_leaves_nothing),
-		SET_TEST(a_failed_measurement_is_unknown),
-		SET_TEST(revert_all_takes_everything_back),
-		SET_TEST(revert_all_goes_on_past_failures),
-		SET_TEST(what_the_machine_cannot_is_refused_by_name),
+		RIG_TEST(one_fault_from_apply_to_revert),
+		RIG_TEST(toward_is_one_direction),
+		RIG_TEST(faults_merge_and_part_again),
+		RIG_TEST(windows_leave_out_what_others_did),
+		RIG_TEST(a_rate_is_measured_without_the_jitter_of_others),
+		RIG_TEST(probes_under_way_are_not_called_lost),
+		RIG_TEST(too_short_is_unknown),
+		RIG_TEST(standing_queue_under_a_rate_is_allowed),
+		RIG_TEST(the_path_before_is_known),
+		RIG_TEST(hands_that_do_nothing_are_found_out),
+		RIG_TEST(wrong_rate_is_found_out),
+		RIG_TEST(a_failed_apply_is_off_and_leaves_nothing),
+		RIG_TEST(a_failed_measurement_is_unknown),
+		RIG_TEST(revert_all_takes_everything_back),
+		RIG_TEST(revert_all_goes_on_past_failures),
+		RIG_TEST(what_the_machine_cannot_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,67 +11,16 @@
 
 #include <cmocka.h>
 
-#include "fault_fake.h"
+#include "fault_rig.h"
 
 #define ORDERS BO_TARGET_NODE, NODE_ORDERS
 #define MIB ((int64_t)1 << 20)
 
-static struct fake *fake;
-static struct bo_fault_set set;
-
-static int set_up(void **state)
-{
-	(void)state;
-	fake = fake_new();
-	return 0;
-}
-
-static int set_down(void **state)
-{
-	(void)state;
-	bo_fault_set_done(&set);
-	fake_free(fake);
-	return 0;
-}
-
 static void begin_on(int node, const struct bo_arg *args, size_t nargs)
 {
-	struct bo_err err = { 0 };
-
 	(void)fake_fault(fake, "memory", BO_TARGET_NODE, node, args, nargs);
-	if (bo_fault_check(fake->plan, &fake->plan->faults.items[0], &err) < 0)
-		fail_msg("%s", err.msg);
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	set.clock = fake_clock;
-	if (bo_fault_set_apply(&set, 0, fake_now, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-static void pass(int64_t ns)
-{
-	for (int64_t end = fake_now + ns; fake_now < end; fake_now += 20 * MS) {
-		struct bo_err err = { 0 };
-
-		assert_int_equal(bo_fault_set_tick(&set, fake_now, &err), 0);
-	}
-}
-
-static void revert(void)
-{
-	struct bo_err err = { 0 };
-
-	assert_int_equal(bo_fault_set_revert(&set, 0, &err), 0);
-}
-
-static void expect(enum bo_confirm confirm, const char *achieved, const char *reason)
-{
-	const struct bo_fault_record *record = &fake->records[0];
-
-	if (record->confirm != confirm || !strstr(record->achieved, achieved) ||
-	    !strstr(record->reason, reason))
-		fail_msg("expected %s \"%s\" \"%s\", found %s \"%s\" \"%s\"",
-			 bo_confirm_name(confirm), achieved, reason,
-			 bo_confirm_name(record->confirm), record->achieved, record->reason);
+	begin();
+	apply(0);
 }
 
 static int64_t limit(int node)
@@ -86,8 +35,8 @@ static void one_step_and_back(void **state)
 	assert_int_equal(limit(NODE_ORDERS), 128 * MIB);
 	pass(SEC);
 	assert_int_equal(fake->limits, 1);
-	revert();
-	expect(BO_CONFIRM_OK, "limit 128MiB, usage 60MiB (peak 60MiB)", "");
+	revert(0);
+	expect(0, BO_CONFIRM_OK, "limit 128MiB, usage 60MiB (peak 60MiB)", "");
 	assert_string_equal(fake->records[0].driver, "cgroup v1");
 	assert_int_equal(limit(NODE_ORDERS), 256 * MIB);
 }
@@ -104,8 +53,8 @@ static void steps_are_even_in_size_and_time(void **state)
 		pass(120 * MS);
 	}
 	assert_int_equal(fake->limits, 5);
-	revert();
-	expect(BO_CONFIRM_OK, "limit 96MiB", "");
+	revert(0);
+	expect(0, BO_CONFIRM_OK, "limit 96MiB", "");
 }
 
 static void a_late_tick_skips_steps(void **state)
@@ -126,8 +75,8 @@ static void squeeze_below_usage_is_recorded(void **state)
 	begin_on(NODE_ORDERS, ARGS(STR("", "32MiB")));
 	fake->memory[NODE_ORDERS].oom_kills = 1;
 	pass(SEC);
-	revert();
-	expect(BO_CONFIRM_OK,
+	revert(0);
+	expect(0, BO_CONFIRM_OK,
 	       "limit 32MiB, usage 32MiB (peak 60MiB), failed charges +3, OOM kills +1", "");
 }
 
@@ -142,8 +91,8 @@ static void refused_steps_are_tried_again(void **state)
 	fake->unreclaimable = 0; /* the service has let go of its memory */
 	pass(200 * MS);
 	assert_int_equal(limit(NODE_ORDERS), 48 * MIB);
-	revert();
-	expect(BO_CONFIRM_OK, "refused", "");
+	revert(0);
+	expect(0, BO_CONFIRM_OK, "refused", "");
 }
 
 static void refused_to_the_end_is_off(void **state)
@@ -152,8 +101,8 @@ static void refused_to_the_end_is_off(void **state)
 	fake->unreclaimable = 64 * MIB;
 	begin_on(NODE_ORDERS, ARGS(STR("", "48MiB")));
 	pass(SEC);
-	revert();
-	expect(BO_CONFIRM_OFF, "limit 256MiB",
+	revert(0);
+	expect(0, BO_CONFIRM_OFF, "limit 256MiB",
 	       "the limit is 256MiB, expected 48MiB: the kernel refused it (EBUSY)");
 	assert_int_equal(limit(NODE_ORDERS), 256 * MIB);
 }
@@ -164,8 +113,8 @@ static void hands_that_do_nothing_are_found_out(void **state)
 	fake->lies = true;
 	begin_on(NODE_ORDERS, ARGS(STR("", "60%")));
 	pass(SEC);
-	revert();
-	expect(BO_CONFIRM_OFF, "", "the limit is 256MiB, expected 1");
+	revert(0);
+	expect(0, BO_CONFIRM_OFF, "", "the limit is 256MiB, expected 1");
 }
 
 static void a_squeeze_cut_short_is_off(void **state)
@@ -173,8 +122,8 @@ static void a_squeeze_cut_short_is_off(void **state)
 	(void)state;
 	begin_on(NODE_ORDERS, ARGS(STR("to", "96MiB"), NUM("steps", 5), STR("over", "4s")));
 	pass(2 * SEC);
-	revert();
-	expect(BO_CONFIRM_OFF, "", "expected 96MiB");
+	revert(0);
+	expect(0, BO_CONFIRM_OFF, "", "expected 96MiB");
 	assert_int_equal(limit(NODE_ORDERS), 256 * MIB);
 }
 
@@ -183,8 +132,8 @@ static void usage_above_the_limit_is_off(void **state)
 	(void)state;
 	begin_on(NODE_ORDERS, ARGS(STR("", "50%")));
 	fake->memory[NODE_ORDERS].usage_bytes = 200 * MIB;
-	revert();
-	expect(BO_CONFIRM_OFF, "usage 200MiB", "usage of 200MiB is above the limit of 128MiB");
+	revert(0);
+	expect(0, BO_CONFIRM_OFF, "usage 200MiB", "usage of 200MiB is above the limit of 128MiB");
 }
 
 static void a_node_without_limit_gets_none_back(void **state)
@@ -195,8 +144,8 @@ static void a_node_without_limit_gets_none_back(void **state)
 	assert_int_equal(limit(NODE_DB), 46 * MIB);
 	pass(1100 * MS);
 	assert_int_equal(limit(NODE_DB), 32 * MIB);
-	revert();
-	expect(BO_CONFIRM_OK, "limit 32MiB", "");
+	revert(0);
+	expect(0, BO_CONFIRM_OK, "limit 32MiB", "");
 	assert_true(limit(NODE_DB) == INT64_MAX);
 }
 
@@ -214,8 +163,8 @@ static void auto_uses_both_knobs_on_v2(void **state)
 	begin_on(NODE_ORDERS, ARGS(STR("", "50%")));
 	assert_int_equal(fake->memory[NODE_ORDERS].high_bytes, 128 * MIB);
 	assert_int_equal(limit(NODE_ORDERS), 128 * MIB);
-	revert();
-	expect(BO_CONFIRM_OK, "limit 128MiB", "");
+	revert(0);
+	expect(0, BO_CONFIRM_OK, "limit 128MiB", "");
 	assert_string_equal(fake->records[0].driver, "cgroup v2");
 	assert_true(fake->memory[NODE_ORDERS].high_bytes == INT64_MAX);
 	assert_int_equal(limit(NODE_ORDERS), 256 * MIB);
@@ -229,8 +178,9 @@ static void high_leaves_max_alone(void **state)
 	assert_int_equal(fake->memory[NODE_ORDERS].high_bytes, 128 * MIB);
 	assert_int_equal(limit(NODE_ORDERS), 256 * MIB);
 	fake->memory[NODE_ORDERS].high_events = 7;
-	revert();
-	expect(BO_CONFIRM_OK, "memory.high 128MiB, usage 60MiB (peak 60MiB), high events +7", "");
+	revert(0);
+	expect(0, BO_CONFIRM_OK, "memory.high 128MiB, usage 60MiB (peak 60MiB), high events +7",
+	       "");
 	assert_int_equal(fake->limits, 2);
 }
 
@@ -241,8 +191,8 @@ static void high_that_cannot_be_read_is_unknown(void **state)
 	fake->lies = true;
 	fake->memory[NODE_ORDERS].high_bytes = 0;
 	begin_on(NODE_ORDERS, ARGS(STR("", "50%"), STR("knob", "high")));
-	revert();
-	expect(BO_CONFIRM_UNKNOWN, "", "could not be read back");
+	revert(0);
+	expect(0, BO_CONFIRM_UNKNOWN, "", "could not be read back");
 }
 
 static void max_leaves_high_alone(void **state)
@@ -261,11 +211,10 @@ static void machines_without_it_refuse(void **state)
 
 	(void)state;
 	(void)fake_fault(fake, "memory", ORDERS, ARGS(STR("", "50%"), STR("knob", "high")));
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	assert_int_equal(bo_fault_set_supported(&set, &at, &err), -ENOTSUP);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &at, &err), -ENOTSUP);
 	assert_non_null(strstr(err.msg, "needs cgroup v2; here memory is on v1"));
 	fake->machine.cgroup_memory = false;
-	assert_int_equal(bo_fault_set_supported(&set, &at, &err), -ENOTSUP);
+	assert_int_equal(bo_fault_supported(fake->plan, &fake->machine, &at, &err), -ENOTSUP);
 	assert_non_null(strstr(err.msg, "needs the cgroup memory controller"));
 }
 
@@ -281,27 +230,25 @@ static void other_errors_are_errors(void **state)
 	assert_int_equal(fake->records[0].confirm, BO_CONFIRM_OFF);
 }
 
-#define SET_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, set_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SET_TEST(one_step_and_back),
-		SET_TEST(steps_are_even_in_size_and_time),
-		SET_TEST(a_late_tick_skips_steps),
-		SET_TEST(squeeze_below_usage_is_recorded),
-		SET_TEST(refused_steps_are_tried_again),
-		SET_TEST(refused_to_the_end_is_off),
-		SET_TEST(hands_that_do_nothing_are_found_out),
-		SET_TEST(a_squeeze_cut_short_is_off),
-		SET_TEST(usage_above_the_limit_is_off),
-		SET_TEST(a_node_without_limit_gets_none_back),
-		SET_TEST(auto_uses_both_knobs_on_v2),
-		SET_TEST(high_leaves_max_alone),
-		SET_TEST(high_that_cannot_be_read_is_unknown),
-		SET_TEST(max_leaves_high_alone),
-		SET_TEST(machines_without_it_refuse),
-		SET_TEST(other_errors_are_errors),
+		RIG_TEST(one_step_and_back),
+		RIG_TEST(steps_are_even_in_size_and_time),
+		RIG_TEST(a_late_tick_skips_steps),
+		RIG_TEST(squeeze_below_usage_is_recorded),
+		RIG_TEST(refused_steps_are_tried_again),
+		RIG_TEST(refused_to_the_end_is_off),
+		RIG_TEST(hands_that_do_nothing_are_found_out),
+		RIG_TEST(a_squeeze_cut_short_is_off),
+		RIG_TEST(usage_above_the_limit_is_off),
+		RIG_TEST(a_node_without_limit_gets_none_back),
+		RIG_TEST(auto_uses_both_knobs_on_v2),
+		RIG_TEST(high_leaves_max_alone),
+		RIG_TEST(high_that_cannot_be_read_is_unknown),
+		RIG_TEST(max_leaves_high_alone),
+		RIG_TEST(machines_without_it_refuse),
+		RIG_TEST(other_errors_are_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 #include "brownout/model/linkfile.h"
 #include "fault-internal.h"
-#include "fault_fake.h"
+#include "fault_rig.h"
 
 static const struct bo_trace *trace;
 static const struct bo_samples *samples;
@@ -453,22 +453,13 @@ static size_t nargs_of(const struct shape *shape, struct bo_arg args[MAX_ARGS])
 }
 
 /** play() - the fault from apply to revert, with its ticks */
-static void play(struct fake *fake, struct bo_fault_set *set, int64_t lasts_ns)
+static void play(int64_t lasts_ns)
 {
-	struct bo_err err = { 0 };
-
-	if (bo_fault_check(fake->plan, &fake->plan->faults.items[0], &err) < 0)
-		fail_msg("%s", err.msg);
-	assert_int_equal(bo_fault_set_init(set, fake->plan, &fake->hands, fake->records, &err), 0);
-	set->clock = fake_clock;
-	set->t0_ns = fake_now;
-	assert_int_equal(bo_fault_set_watch(set, &err), 0);
-	fake_now += 2 * SEC;
-	assert_int_equal(bo_fault_set_apply(set, 0, fake_now, &err), 0);
-	for (int64_t end = fake_now + lasts_ns; fake_now < end; fake_now += 20 * MS)
-		assert_int_equal(bo_fault_set_tick(set, fake_now, &err), 0);
-	assert_int_equal(bo_fault_set_revert(set, 0, &err), 0);
-	assert_true(bo_impair_is_none(&set->lanes[2].now));
+	begin();
+	apply(0);
+	pass(lasts_ns);
+	revert(0);
+	assert_true(bo_impair_is_none(&set.lanes[2].now));
 }
 
 static void what_links_do_gets_its_verdict(void **state)
@@ -478,25 +469,24 @@ static void what_links_do_gets_its_verdict(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		const struct shape *shape = &shapes[i];
-		struct bo_fault_set set = { 0 };
-		struct fake *fake = fake_new();
 		struct bo_arg args[MAX_ARGS];
 		size_t n = nargs_of(shape, args);
-		const struct bo_fault_record *record = &fake->records[0];
+		const struct bo_fault_record *record;
 
+		rig_up(NULL);
+		record = &fake->records[0];
 		fake->twist = shape->twist;
 		if (shape->driver)
 			fake->hands.link_driver = shape->driver;
 		(void)fake_fault(fake, shape->kind, BO_TARGET_LINK, LINK_BACK, args, n);
-		play(fake, &set, 10 * SEC);
+		play(10 * SEC);
 		if (record->confirm != shape->confirm || !strstr(record->reason, shape->reason)) {
 			print_error("%s: %s: expected %d \"%s\", found %d \"%s\" (%s)\n",
 				    shape->kind, shape->what, shape->confirm, shape->reason,
 				    record->confirm, record->reason, record->achieved);
 			wrong++;
 		}
-		bo_fault_set_done(&set);
-		fake_free(fake);
+		rig_down(NULL);
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -506,49 +496,41 @@ static void nothing_is_found_out(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		struct bo_fault_set set = { 0 };
-		struct fake *fake = fake_new();
 		struct bo_arg args[MAX_ARGS];
 		size_t n = nargs_of(&shapes[i], args);
 
+		rig_up(NULL);
 		(void)fake_fault(fake, shapes[i].kind, BO_TARGET_LINK, LINK_BACK, args, n);
 		fake->lies = true;
-		play(fake, &set, 10 * SEC);
+		play(10 * SEC);
 		if (fake->records[0].confirm == BO_CONFIRM_OK ||
 		    fake->records[0].confirm == BO_CONFIRM_PENDING)
 			fail_msg("%s: %s: confirmed: %s", shapes[i].kind, shapes[i].what,
 				 fake->records[0].achieved);
-		bo_fault_set_done(&set);
-		fake_free(fake);
+		rig_down(NULL);
 	}
 }
 
 /* A loss is judged over all of a ramp of the delay, for that does not matter to it. */
 static void what_does_not_matter_ends_no_window(void **state)
 {
-	struct bo_fault_set set = { 0 };
-	struct fake *fake = fake_new();
 	struct bo_err err = { 0 };
 
 	(void)state;
+	rig_up(NULL);
 	(void)fake_fault(fake, "loss", BO_TARGET_LINK, LINK_BACK, ARGS(STR("", "2%")));
 	(void)fake_fault(fake, "delay", BO_TARGET_LINK, LINK_BACK,
 			 ARGS(STR("from", "1ms"), STR("to", "100ms"), STR("over", "5s")));
-	assert_int_equal(bo_fault_set_init(&set, fake->plan, &fake->hands, fake->records, &err), 0);
-	set.clock = fake_clock;
-	assert_int_equal(bo_fault_set_watch(&set, &err), 0);
-	fake_now += 2 * SEC;
-	assert_int_equal(bo_fault_set_apply(&set, 0, fake_now, &err), 0);
-	assert_int_equal(bo_fault_set_apply(&set, 1, fake_now, &err), 0);
-	for (int64_t end = fake_now + 10 * SEC; fake_now < end; fake_now += 20 * MS)
-		assert_int_equal(bo_fault_set_tick(&set, fake_now, &err), 0);
+	begin();
+	apply(0);
+	apply(1);
+	pass(10 * SEC);
 	assert_int_equal(bo_fault_set_revert_all(&set, &err), 0);
 	if (fake->records[0].confirm != BO_CONFIRM_OK)
 		fail_msg("%s", fake->records[0].reason);
 	assert_non_null(strstr(fake->records[0].achieved, "of 19"));
 	assert_int_equal(fake->records[1].confirm, BO_CONFIRM_OK);
-	bo_fault_set_done(&set);
-	fake_free(fake);
+	rig_down(NULL);
 }
 
 /* The same expectation as the formula, where there is one. */

@@ -3,6 +3,7 @@
  * of bad specs.
  * Owns: nothing.  Threads: those of the helpers.  Privilege: none. */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -257,6 +258,7 @@ static void test_live_and_series(void **state)
 	struct bo_load_live live;
 	struct tserver s;
 	struct trun t;
+	double done, p50;
 	int64_t stopped;
 
 	(void)state;
@@ -267,14 +269,22 @@ static void test_live_and_series(void **state)
 	/* One second and not two; on a busy machine it may hold what was late from the one before.
 	 * */
 	assert_true(live.offered_per_s < 600);
-	assert_true(live.done_per_s > 100 && live.done_per_s < 600);
-	assert_true(live.errors_per_s == 0);
-	assert_true(live.p50_ns > 1000 && live.p50_ns <= live.p99_ns);
+	done = bo_live_done_per_s(&live);
+	assert_true(done > 100 && done < 600);
+	assert_true(live.ended_per_s[BO_REQ_OK] == done && bo_live_errors_per_s(&live) == 0);
+	assert_true(live.ended_all[BO_REQ_OK] >= done);
+	p50 = bo_live_quantile(&live, 0.5);
+	assert_true(p50 > 1000 && p50 <= bo_live_quantile(&live, 0.999));
+	/* the mean lies below the slowest, whose bucket is 3 % wide */
+	assert_true(live.latency_sum_ns > 1000 * done &&
+		    live.latency_sum_ns / done <= bo_live_quantile(&live, 1));
 	assert_true(live.connections >= 1);
 	bo_load_stop(t.load);
 	stopped = bo_now_ns();
 	until((bo_load_live(t.load, &live),
 	       live.ended == live.offered && live.connections == 0 && live.offered_per_s == 0));
+	until((bo_load_live(t.load, &live), bo_live_done_per_s(&live) == 0));
+	assert_true(live.latency_sum_ns == 0 && isnan(bo_live_quantile(&live, 0.5)));
 	trun_finish(&t);
 	/* Stopped early: what was due before, and nothing after. */
 	assert_true(t.run->requests.len >= 300);

@@ -139,6 +139,10 @@ BO_NODISCARD int bo_fault_check_overlap(const struct bo_plan *plan, size_t *ret_
 const char *bo_fault_wire_only(const struct bo_plan *plan, size_t *ret_index);
 /** bo_fault_link_tracks() - must the link keep track of its connections from its beginning? */
 bool bo_fault_link_tracks(const struct bo_plan *plan, int link);
+/** bo_fault_supported() - can @machine do all faults of @plan?  -ENOTSUP is about the first that it cannot,
+ * @ret_index */
+BO_NODISCARD int bo_fault_supported(const struct bo_plan *plan, const struct bo_machine *machine,
+				    size_t *ret_index, struct bo_err *err);
 /** bo_fault_init() - bind a checked spec to hands and record; bo_fault_done() frees the state */
 BO_NODISCARD int bo_fault_init(struct bo_fault *fault, const struct bo_plan *plan,
 			       const struct bo_fault_spec *spec, struct bo_hands *hands,
@@ -169,10 +173,6 @@ struct bo_fault_set {
 BO_NODISCARD int bo_fault_set_init(struct bo_fault_set *set, const struct bo_plan *plan,
 				   struct bo_hands *hands, struct bo_fault_record *records,
 				   struct bo_err *err);
-/** bo_fault_set_supported() - can this machine do all of them?  -ENOTSUP names the first that it cannot, in
- * @ret_index; call before anything starts */
-BO_NODISCARD int bo_fault_set_supported(struct bo_fault_set *set, size_t *ret_index,
-					struct bo_err *err);
 /** bo_fault_set_watch() - begin probing every direction that some fault will impair, a second or more before the first
  * fault, so that delay is judged against the path as it was; without it the path is taken to have none */
 BO_NODISCARD int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "brownout/base/err.h"
+#include "brownout/model/live.h"
 #include "brownout/model/run.h"
 
 struct bo_load;
@@ -62,22 +63,6 @@ BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *
  * cannot fit */
 BO_NODISCARD int bo_load_start(struct bo_load *load, struct bo_err *err);
 
-/**
- * struct bo_load_live - a glance for the status line: the last full second
- * @inflight, @connections: now
- * @offered, @ended: requests since the start; equal when nothing is in flight
- */
-struct bo_load_live {
-	double offered_per_s;
-	double done_per_s;
-	double errors_per_s;
-	int64_t p50_ns;
-	int64_t p99_ns;
-	uint64_t inflight;
-	uint64_t connections;
-	uint64_t offered;
-	uint64_t ended;
-};
 /** bo_load_live() - safe from any thread, never blocks the load thread */
 void bo_load_live(struct bo_load *load, struct bo_load_live *ret);
 /** struct bo_load_cursor - how far somebody has read a load's records; zero-initialise */

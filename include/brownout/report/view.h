@@ -25,6 +25,22 @@ const json_t *bo_view_find(const json_t *list, const char *key, const char *valu
  * any), or NULL */
 const json_t *bo_view_series(const json_t *run, const char *name, const char *role);
 
+/**
+ * struct bo_view_walk - what loads have several of, load by load; begin with { .run = …, .list = "routes" } or "reasons"
+ * @load, @item: [out] where it is;  @seen: [out] how many there were so far, this one too
+ */
+struct bo_view_walk {
+	const json_t *run;
+	const char *list;
+	const json_t *load;
+	const json_t *item;
+	size_t seen;
+	size_t next_load;
+	size_t next_item;
+};
+/** bo_view_walk() - on to the next one; false: there are no more */
+bool bo_view_walk(struct bo_view_walk *walk);
+
 #define BO_VIEW_BUF 48
 /* Formatters return @buf.  NAN is shown as "–". */
 /** bo_view_ms() - milliseconds for people: "0.42ms", "12.3ms", "250ms", "1.93s" */
