@@ -243,6 +243,34 @@ struct bo_expect {
 };
 struct bo_expect bo_expect_loss(const struct bo_loss *loss);
 struct bo_expect bo_expect_chance(const struct bo_chance *chance);
+/** enum bo_hit - what probes show of a packet: it did not come; it came twice; with a bit flipped, or not at all; before
+ * those that are being delayed, of those that came */
+enum bo_hit {
+	BO_HIT_LOST,
+	BO_HIT_TWICE,
+	BO_HIT_DAMAGED,
+	BO_HIT_AHEAD,
+	BO_HIT_COUNT,
+};
+/**
+ * struct bo_again - of packets that are each the next behind one to which something happened: how often does it happen
+ * to them as well?
+ * @share: how often it happens at all;  @again: how often behind itself;  @inflation: of the variance of @again
+ * @seen: on so many packets this rests
+ */
+struct bo_again {
+	double share;
+	double again;
+	double inflation;
+	double seen;
+};
+struct bo_again bo_expect_again(const struct bo_impair *im, enum bo_hit event);
+/** bo_expect_rank_correlation() - Spearman's, of a packet's delay with that of the one before, as probes show it
+ * @bin_ns: delays are told apart in steps of this;  @ret_sigma: its standard error from one packet: / √n of n */
+double bo_expect_rank_correlation(const struct bo_impair *im, int64_t bin_ns, double *ret_sigma);
+/** bo_rank_correlation() - Spearman's, of @n pairs, whose members are ranked among their likes; equals share their rank;
+ * NAN without memory or when all of one side are equal */
+double bo_rank_correlation(const int64_t (*pairs)[2], size_t n);
 /** bo_expect_ahead() - share of packets that reordering sends ahead */
 double bo_expect_ahead(const struct bo_impair *im);
 /** bo_expect_delays() - @n quantiles of the delay without the path's own, ascending; with @correlated as the correlation
@@ -255,7 +283,7 @@ bool bo_fault_too_many(uint64_t k, uint64_t n, double p);
 /** bo_fault_needed() - so many make none of them a one in a thousand chance */
 double bo_fault_needed(double p);
 
-/* --- judging links (judge.c, judge_loss.c, judge_shape.c, judge_vary.c) ----------------------- */
+/* --- judging links (judge.c, judge_corr.c, judge_loss.c, judge_shape.c, judge_vary.c) ----------------------- */
 
 #define BO_PROBES_MIN 20u
 #define BO_PROBES_PER_S 200.0
@@ -285,6 +313,10 @@ bool bo_trial_paced(const struct bo_trial *t);
 int64_t bo_trial_tolerance(int64_t delay_ns);
 /** bo_rate_share() - how much of a rate IP gets with packets of a train: the rest is what else is charged */
 double bo_rate_share(const struct bo_impair *im);
+/** bo_trial_ahead_ns() - a probe that took less was sent ahead of those that are being delayed */
+int64_t bo_trial_ahead_ns(const struct bo_trial *t);
+void bo_judge_again(struct bo_trial *t, enum bo_hit event);
+void bo_judge_delay_corr(struct bo_trial *t);
 void bo_judge_loss(struct bo_trial *t);
 void bo_judge_duplicate(struct bo_trial *t);
 void bo_judge_corrupt(struct bo_trial *t);

@@ -127,6 +127,8 @@ void bo_judge_loss(struct bo_trial *t)
 	if (t->own->loss.model != BO_LOSS_RANDOM && !bo_trial_paced(t))
 		judge_runs(t, &e, lost);
 	judge_count(t, &count);
+	if (t->own->loss.model == BO_LOSS_RANDOM && t->own->loss.random.corr_ppm)
+		bo_judge_again(t, BO_HIT_LOST);
 }
 
 void bo_judge_duplicate(struct bo_trial *t)
@@ -150,6 +152,8 @@ void bo_judge_duplicate(struct bo_trial *t)
 		    (double)count.k / (double)count.n * 100, (unsigned long long)count.k,
 		    (unsigned long long)count.n);
 	judge_count(t, &count);
+	if (t->own->duplicate.corr_ppm)
+		bo_judge_again(t, BO_HIT_TWICE);
 }
 
 void bo_judge_corrupt(struct bo_trial *t)
@@ -182,4 +186,6 @@ void bo_judge_corrupt(struct bo_trial *t)
 	/* Of a duplicate the damaged and the lost copy may be two. */
 	if (copies <= 1)
 		judge_count(t, &missing);
+	if (t->own->corrupt.corr_ppm)
+		bo_judge_again(t, BO_HIT_DAMAGED);
 }

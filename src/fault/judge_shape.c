@@ -97,7 +97,10 @@ static double distance(const struct bo_trial *t, const int64_t *delays, size_t n
 /** is_spread() - all that can be said where the distribution does not come through */
 static bool is_spread(const struct bo_trial *t)
 {
-	return t->m->delay_max_ns - t->m->delay_min_ns >= t->own->jitter_ns / 2 ||
+	double rho = (double)t->own->delay_corr_ppm / BO_PPM_ALL;
+	double width = (double)t->own->jitter_ns / 2 * sqrt((1 - rho) / (1 + rho));
+
+	return (double)(t->m->delay_max_ns - t->m->delay_min_ns) >= width ||
 	       t->m->delay_p50_ns >= t->own->delay_ns + t->own->jitter_ns / 2;
 }
 
@@ -157,12 +160,14 @@ void bo_judge_spread(struct bo_trial *t)
 		judge_distribution(t);
 	else
 		bo_fault_verdict_ok(t->record);
+	if (t->own->delay_corr_ppm)
+		bo_judge_delay_corr(t);
 }
 
 void bo_judge_reorder(struct bo_trial *t)
 {
 	int64_t least = t->im->delay_ns - bo_link_reach(t->im);
-	int64_t limit = t->base_ns + (least > 0 ? least / 2 : 0);
+	int64_t limit = bo_trial_ahead_ns(t);
 	double share = bo_expect_ahead(t->own);
 	struct bo_expect e = bo_expect_chance(&t->own->reorder);
 	uint64_t early = 0, k, n;
@@ -198,6 +203,8 @@ void bo_judge_reorder(struct bo_trial *t)
 			bo_format_duration((int64_t)(needed / BO_PROBES_PER_S * 1e9), takes));
 	else
 		bo_fault_verdict_ok(t->record);
+	if (least >= 4 * BO_NSEC_PER_MSEC && (t->own->reorder.corr_ppm || t->own->reorder_gap > 1))
+		bo_judge_again(t, BO_HIT_AHEAD);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */

@@ -56,6 +56,9 @@ const char *bo_netem_cannot(const struct bo_impair *im)
 		return "netem cannot follow a trace";
 	if (im->jitter_ns > INT32_MAX)
 		return "netem cuts jitter to 2.147 s";
+	/* get_slot_next() multiplies it by 32 random bits in 63. */
+	if (im->slot.max_ns - im->slot.min_ns > INT32_MAX)
+		return "netem's slots overflow where min and max are more than 2.147 s apart";
 	/* tabledist() takes the correlated draw modulo the length of the table, or of the interval:
 	 * what is left are its low bits, and those do not hang together. */
 	if (im->delay_corr_ppm && im->jitter_ns)

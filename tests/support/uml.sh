@@ -14,6 +14,9 @@
 #   -t  kill the guest after this, default 600    (or BROWNOUT_UML_TIMEOUT)
 #   -l  load one more module, by name
 #
+# BROWNOUT_UML_ROOT: a folder into which a package user-mode-linux was unpacked (dpkg-deb -x), for another kernel than
+# the one that is installed; and libc6 of the same release, where that is newer than the machine's (docs/testing.md).
+#
 # Exit status: the command's; 77 a Debian package is missing, or this is no x86_64 Linux; 124 timed out; 125 the
 # guest died (its last console lines are shown); 2 bad usage.
 #
@@ -54,12 +57,22 @@ if [ "$(uname -s)-$(uname -m)" != Linux-x86_64 ]; then
 	echo "$me: skipped: Debian's user-mode Linux runs on x86_64 Linux only" >&2
 	exit 77
 fi
-need linux.uml user-mode-linux
+root=${BROWNOUT_UML_ROOT:-}
+linux=${root:+$root/usr/bin/}linux.uml
+need "$linux" user-mode-linux
 need busybox busybox-static
 need modprobe kmod
 need ip iproute2
+case $root in
+'' | /*) ;;
+*) root=$PWD/$root linux=$PWD/$linux ;;
+esac
+if [ -n "$root" ] && [ ! -x "$linux" ]; then
+	echo "$me: BROWNOUT_UML_ROOT=$root: no program usr/bin/linux.uml there; unpack a package with dpkg-deb -x" >&2
+	exit 2
+fi
 kernel=
-for kernel in /usr/lib/uml/modules/*/; do
+for kernel in "$root"/usr/lib/uml/modules/*/; do
 	:
 done
 if [ ! -d "$kernel/kernel" ]; then
@@ -166,10 +179,22 @@ setsid sh -c '
 ' watcher "$dir" "$seconds" </dev/null >/dev/null 2>&1 &
 exec 9>"$dir/alive"
 
+# A kernel with a C library of its own needs the loader of that.  Only as its interpreter, or its addresses would be
+# others: by a path as long as the one that it has, relative to the folder where it starts.
+libraries=$root/usr/lib/x86_64-linux-gnu
+if [ -n "$root" ] && [ -e "$libraries/ld-linux-x86-64.so.2" ]; then
+	ln -s "$libraries/ld-linux-x86-64.so.2" "$dir/ld.so" &&
+		sed 's|/lib64/ld-linux-x86-64\.so\.2|./////////////////////ld.so|' "$linux" >"$dir/linux" &&
+		chmod 755 "$dir/linux" || exit 125
+	set -- env "LD_LIBRARY_PATH=$libraries" ./linux
+else
+	set -- "$linux"
+fi
+
 # setsid: the guest is a process group, whose number stands in a file before there is a guest.
 exec 3>&1 4>&2
 # shellcheck disable=SC2016 # expanded by the inner shell
-TMPDIR=$backing setsid sh -c 'echo $$ >"$0/guest" && exec linux.uml "$@"' "$dir" \
+TMPDIR=$backing setsid sh -c 'echo $$ >"$0/guest" && cd "$0" && exec "$@"' "$dir" "$@" \
 	"mem=$memory" umid=guest "uml_dir=$dir" rootfstype=hostfs root=/dev/root hostfs=/ rw "init=$dir/init" quiet \
 	con=null con0=null,fd:5 ssl=null ssl0=null,fd:3 ssl1=null,fd:4 \
 	</dev/null >"$dir/log" 2>&1 5>"$dir/console" 9>&- &
