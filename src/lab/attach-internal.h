@@ -41,12 +41,15 @@ bool bo_attach_journal_read(int fd, struct bo_attach_journal *ret);
 
 enum { BO_ATTACH_PENDING = -1, BO_ATTACH_LOST = -2 };
 
-/** struct bo_attach_record - @held_ns: or one of the above */
+/** struct bo_attach_record - @held_ns: or one of the above;  @copies: beyond the first;  @damaged: how many of all had a
+ * bit flipped */
 struct bo_attach_record {
 	int64_t at_ns;
 	int64_t held_ns;
 	uint32_t bytes;
 	uint32_t id;
+	uint16_t copies;
+	uint16_t damaged;
 };
 /** struct bo_attach_records - the last BO_ATTACH_RECORDS of a lane; @count: ever made */
 struct bo_attach_records {
@@ -57,6 +60,9 @@ BO_NODISCARD int bo_attach_record_add(struct bo_attach_records *records, int64_t
 				      uint32_t bytes, uint32_t *ret_index);
 void bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uint32_t id,
 			  int64_t held_ns);
+/** bo_attach_record_damage(), bo_attach_record_copy() - of one that was, or will be, let go */
+void bo_attach_record_damage(struct bo_attach_records *records, uint32_t index, uint32_t id);
+void bo_attach_record_copy(struct bo_attach_records *records, uint32_t index, uint32_t id);
 /** bo_attach_records_samples() - those that came in [@from_ns, @to_ns) as if they were probes;  @ret: [out, owned]
  * Return: 0; -ENODATA: the oldest of them are gone */
 BO_NODISCARD int bo_attach_records_samples(const struct bo_attach_records *records, int64_t from_ns,

@@ -555,8 +555,6 @@ const char *bo_attach_unable(enum bo_driver driver, const struct bo_impair *im)
 	(void)driver;
 	if (im->duplicate.ppm)
 		return "packets of a running service cannot be duplicated: the kernel lets a held packet go once";
-	if (im->corrupt.ppm)
-		return "packets of a running service are not damaged";
 	if (im->trace)
 		return "a running service cannot follow a trace";
 	return NULL;

@@ -31,12 +31,15 @@
 /* A drain that never ends would be somebody who sends without pause; the rules are gone by then. */
 #define DRAIN_ROUNDS 10000
 
-/** struct tag - what a held packet's frame has in the place of its virtio header */
+/** struct tag - what a held packet's frame has in the place of its virtio header
+ * @damaged: what stands behind it is no longer what the kernel holds, and goes in its place */
 struct tag {
 	uint32_t id;
-	uint32_t record;
+	uint16_t record; /* its place in the ring */
+	uint16_t damaged;
 };
 _Static_assert(sizeof(struct tag) <= BO_WIRE_HDR_LEN, "the tag takes the place of the header");
+_Static_assert(BO_ATTACH_RECORDS <= UINT16_MAX + 1, "a place in the ring fits into the tag");
 
 static struct tag tag_of(const struct bo_wire_frame *frame)
 {
@@ -51,9 +54,14 @@ static struct tag tag_of(const struct bo_wire_frame *frame)
 static void let_go(struct bo_attach_lane *lane, const struct bo_wire_frame *frame, int64_t now_ns)
 {
 	struct tag tag = tag_of(frame);
-	const struct bo_attach_record *r = &lane->records.ring[tag.record % BO_ATTACH_RECORDS];
+	const struct bo_attach_record *r = &lane->records.ring[tag.record];
 
-	(void)!bo_nfq_accept(lane->of->nfq, lane->flow.queue, tag.id, NULL, 0);
+	/* The kernel takes what it is handed as it is: with the checksum of before, which nobody computes anew. */
+	(void)!bo_nfq_accept(lane->of->nfq, lane->flow.queue, tag.id,
+			     tag.damaged ? frame->data + BO_WIRE_HDR_LEN : NULL,
+			     tag.damaged ? frame->len - BO_WIRE_HDR_LEN : 0);
+	if (tag.damaged)
+		bo_attach_record_damage(&lane->records, tag.record, tag.id);
 	bo_attach_record_end(&lane->records, tag.record, tag.id, now_ns - r->at_ns);
 }
 
@@ -91,6 +99,7 @@ static void judge(const struct bo_nfq_packet *in, void *arg)
 	struct bo_wire_packet packet;
 	struct bo_wire_outcome out;
 	struct tag tag = { .id = in->id };
+	uint32_t record = 0;
 	int64_t now_ns = bo_now_ns();
 
 	if (!lane)
@@ -100,19 +109,21 @@ static void judge(const struct bo_nfq_packet *in, void *arg)
 	lane->next_id = in->id + 1;
 	frame = bo_wire_queue_reserve(&lane->held);
 	if (!frame || in->len > BO_WIRE_FRAME_MAX - BO_WIRE_HDR_LEN ||
-	    bo_attach_record_add(&lane->records, now_ns, in->id, (uint32_t)in->len, &tag.record)) {
+	    bo_attach_record_add(&lane->records, now_ns, in->id, (uint32_t)in->len, &record)) {
 		lane->bypassed++;
 		(void)!bo_nfq_accept(lane->of->nfq, in->queue, in->id, NULL, 0);
 		return;
 	}
-	memset(frame->data, 0, BO_WIRE_HDR_LEN);
-	memcpy(frame->data, &tag, sizeof(tag));
+	memset(frame->data, 0, BO_WIRE_HDR_LEN); /* no super-packet, its checksum complete */
 	memcpy(frame->data + BO_WIRE_HDR_LEN, in->data, in->len);
 	frame->len = (uint32_t)(BO_WIRE_HDR_LEN + in->len);
 	frame->packets = 1;
 	bo_wire_packet_parse(frame->data, frame->len, &packet);
 	bo_wire_line_next(&lane->line, now_ns, &packet, 1, lane->held.packets, &out);
 	frame->due_ns = out.due_ns;
+	tag.record = (uint16_t)record;
+	tag.damaged = out.corrupted && bo_wire_damage(frame->data, frame->len, out.bit);
+	memcpy(frame->data, &tag, sizeof(tag));
 	if (out.fate != BO_WIRE_PASS)
 		drop_frame(frame, lane);
 	else if (out.due_ns <= now_ns && !lane->held.frames)

@@ -30,15 +30,39 @@ int bo_attach_record_add(struct bo_attach_records *records, int64_t at_ns, uint3
 	return 0;
 }
 
-void bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uint32_t id,
-			  int64_t held_ns)
+/** record_of() - NULL: held for as long as the ring lasts, it has lost its place */
+static struct bo_attach_record *record_of(const struct bo_attach_records *records, uint32_t index,
+					  uint32_t id)
 {
 	struct bo_attach_record *r = records->ring ? &records->ring[index % BO_ATTACH_RECORDS]
 						   : NULL;
 
-	/* One that was held for as long as the ring lasts has lost its place. */
-	if (r && r->id == id && r->held_ns == BO_ATTACH_PENDING)
+	return r && r->id == id ? r : NULL;
+}
+
+void bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uint32_t id,
+			  int64_t held_ns)
+{
+	struct bo_attach_record *r = record_of(records, index, id);
+
+	if (r && r->held_ns == BO_ATTACH_PENDING)
 		r->held_ns = held_ns;
+}
+
+void bo_attach_record_damage(struct bo_attach_records *records, uint32_t index, uint32_t id)
+{
+	struct bo_attach_record *r = record_of(records, index, id);
+
+	if (r && r->damaged < UINT16_MAX)
+		r->damaged++;
+}
+
+void bo_attach_record_copy(struct bo_attach_records *records, uint32_t index, uint32_t id)
+{
+	struct bo_attach_record *r = record_of(records, index, id);
+
+	if (r && r->copies < UINT16_MAX - 1)
+		r->copies++;
 }
 
 /** struct leaving - when a packet was let go, and which one */
@@ -101,7 +125,8 @@ static void collect(const struct bo_attach_records *records, uint64_t kept, int6
 		*probe = (struct bo_link_sample){ .sent_ns = r->at_ns, .delay_ns = -1 };
 		if (r->held_ns != BO_ATTACH_LOST) {
 			probe->delay_ns = r->held_ns;
-			probe->arrivals = 1;
+			probe->arrivals = (uint16_t)(1 + r->copies);
+			probe->damaged = r->damaged;
 			leaving[gone++] = (struct leaving){ r->at_ns + r->held_ns, s->nprobes };
 			ended = train_add(&train, r);
 			keep_train(s, &ended);

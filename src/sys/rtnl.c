@@ -76,8 +76,7 @@ static void put(struct bo_rtnl_batch *b, struct nl_msg *msg, int type, const voi
 		b->failed = b->failed ? b->failed : -ENOMEM;
 }
 
-BO_PRINTF(3, 4)
-static void finish(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *fmt, ...)
+void bo_rtnl_batch_add(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *fmt, ...)
 {
 	struct bo_rtnl_req req = { .offset = (uint32_t)b->buf.len };
 	struct nlmsghdr *head;
@@ -114,14 +113,14 @@ void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu, int queue_pa
 		put(b, msg, IFLA_MTU, &value, sizeof(value));
 	if (queue_packets > 0)
 		put(b, msg, IFLA_TXQLEN, &queue, sizeof(queue));
-	finish(b, msg, "bringing device %d up", ifindex);
+	bo_rtnl_batch_add(b, msg, "bringing device %d up", ifindex);
 }
 
 void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex)
 {
 	struct ifinfomsg ifi = { .ifi_index = ifindex };
 
-	finish(b, begin(b, RTM_DELLINK, 0, &ifi, sizeof(ifi)), "removing device %d", ifindex);
+	bo_rtnl_batch_add(b, begin(b, RTM_DELLINK, 0, &ifi, sizeof(ifi)), "removing device %d", ifindex);
 }
 
 static size_t addr_len(const struct bo_rtnl_addr *addr)
@@ -142,7 +141,7 @@ void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl
 
 	put(b, msg, IFA_LOCAL, addr->bytes, addr_len(addr));
 	put(b, msg, IFA_ADDRESS, addr->bytes, addr_len(addr));
-	finish(b, msg, "adding an IPv%d address to device %d", addr->family == AF_INET ? 4 : 6,
+	bo_rtnl_batch_add(b, msg, "adding an IPv%d address to device %d", addr->family == AF_INET ? 4 : 6,
 	       ifindex);
 }
 
@@ -163,7 +162,7 @@ void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 	put(b, msg, RTA_DST, dst->bytes, addr_len(dst));
 	put(b, msg, RTA_PREFSRC, src->bytes, addr_len(src));
 	put(b, msg, RTA_OIF, &oif, sizeof(oif));
-	finish(b, msg, "adding an IPv%d route over device %d", dst->family == AF_INET ? 4 : 6,
+	bo_rtnl_batch_add(b, msg, "adding an IPv%d route over device %d", dst->family == AF_INET ? 4 : 6,
 	       ifindex);
 }
 
@@ -180,7 +179,7 @@ void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 
 	put(b, msg, NDA_DST, addr->bytes, addr_len(addr));
 	put(b, msg, NDA_LLADDR, mac, BO_RTNL_MAC_LEN);
-	finish(b, msg, "adding a neighbour to device %d", ifindex);
+	bo_rtnl_batch_add(b, msg, "adding a neighbour to device %d", ifindex);
 }
 
 static void put_end(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *name,
@@ -224,7 +223,7 @@ void bo_rtnl_veth_add(struct bo_rtnl_batch *b, const struct bo_rtnl_veth *veth)
 	nla_nest_end(msg, end);
 	nla_nest_end(msg, data);
 	nla_nest_end(msg, info);
-	finish(b, msg, "creating the veth pair %s", veth->name);
+	bo_rtnl_batch_add(b, msg, "creating the veth pair %s", veth->name);
 }
 
 static const char *ext_ack_text(const struct nlmsghdr *head, const struct nlmsgerr *e)

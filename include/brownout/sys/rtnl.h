@@ -10,6 +10,7 @@
 #include "brownout/base/err.h"
 #include "brownout/base/vec.h"
 
+struct nl_msg;
 struct nl_sock;
 
 #define BO_RTNL_MAC_LEN 6
@@ -55,6 +56,10 @@ struct bo_rtnl_veth {
 };
 
 /* Each appends one request; what went wrong while building is reported by bo_rtnl_batch_send(). */
+/** bo_rtnl_batch_add() - any other request, with NLM_F_ACK;  @msg: [consumed], NULL is fine when the caller has said so
+ * @fmt: what it does, for an error */
+void bo_rtnl_batch_add(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *fmt, ...)
+	BO_PRINTF(3, 4);
 /** @mtu, @queue_packets: 0 leaves them as they are */
 void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu, int queue_packets);
 void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex);
