@@ -13,7 +13,7 @@ local db = t:dependency "db" {
   command = { "backend", "--listen", ":5432", "--service-time", "2ms" }, ready = bo.tcp(5432),
 }
 local orders = t:subject "orders" {
-  command = { "orders-fixed", "--backend", "db:5432", "--timeout", "1s", "--pool", "32" },
+  command = { "orders-" .. bo.param("variant", "fixed"), "--backend", "db:5432", "--timeout", "1s", "--pool", "32" },
   ready   = bo.http "http://orders:8080/healthz",
 }
 t:load "checkout" { url = "http://orders:8080/checkout", rate = "20/s", timeout = "3s" }

@@ -30,6 +30,27 @@ catalogue_test(memory/limit-ramp wrongfix FAIL "memory.usage")
 catalogue_test(dependencies/half-open-connection fixed PASS)
 catalogue_test(dependencies/half-open-connection defective FAIL "must errors.ratio <= 10% within 7s of fault")
 catalogue_test(dependencies/half-open-connection wrongfix FAIL "must errors.ratio <= 10% within 7s of fault")
+catalogue_test(network/slow-ramp fixed PASS)
+catalogue_test(network/flapping-link fixed PASS)
+catalogue_test(network/mobile-client fixed PASS)
+catalogue_test(dependencies/name-server-fails fixed PASS)
+catalogue_test(dependencies/name-server-fails defective FAIL "latency.max <= 1.25s in fault" "errors.ratio <= 2% in fault"
+	"goroutines.peak <= base + 150 in fault")
+catalogue_test(dependencies/name-server-fails wrongfix FAIL "errors.ratio <= 2% in fault")
+catalogue_test(dependencies/second-statement-fails fixed PASS)
+catalogue_test(dependencies/second-statement-fails defective FAIL "latency.max <= 1.25s in fault"
+	"must errors.ratio <= 2% within 2s of fault" "goroutines.delta <= 10 at hold" "errors.ratio <= 5% in heal")
+catalogue_test(dependencies/second-statement-fails wrongfix FAIL "must errors.ratio <= 2% within 2s of fault"
+	"errors.ratio <= 5% in heal")
+catalogue_test(dependencies/stale-pooled-connection fixed PASS)
+catalogue_test(dependencies/stale-pooled-connection defective FAIL "errors.ratio <= 2% in fault")
+catalogue_test(dependencies/stale-pooled-connection wrongfix FAIL "errors.ratio <= 2% in fault")
+catalogue_test(dependencies/lost-answers fixed PASS)
+catalogue_test(dependencies/lost-answers defective FAIL "errors.ratio{load=audit} == 0% in heal")
+catalogue_test(dependencies/lost-answers wrongfix FAIL "errors.ratio{load=audit} == 0% in heal")
+catalogue_test(timeouts/slow-body fixed PASS)
+catalogue_test(timeouts/slow-body defective FAIL "latency.max <= 1.25s in fault" "goroutines.peak <= base + 250 in fault")
+catalogue_test(timeouts/slow-body wrongfix FAIL "latency.max <= 1.25s in fault" "goroutines.peak <= base + 250 in fault")
 
 # The demo once more where the kernel has netem and cgroup v2.  The guest is slow, so it is asked for less: fewer requests, longer
 # phases, and more slack beyond the timeout (the defective build is three seconds late).
@@ -41,5 +62,3 @@ foreach(case "fixed PASS" "defective FAIL latency.max")
 			CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios "ARGS=--driver netem --set slow=true --set rate=15 --set latest=2.5s"
 			${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh smoke/demo ${case})
 endforeach()
-catalogue_test(network/slow-ramp fixed PASS)
-catalogue_test(network/flapping-link fixed PASS)

@@ -4,6 +4,11 @@
 //
 //	GET key\n          VALUE value\n
 //	PUT key value\n    OK\n
+//	ADD key [id]\n     OK\n            one more element of a set, unless it has that id already
+//	COUNT key\n        VALUE n\n       the elements of the set
+//	BEGIN\n            OK\n            what is put from here on happens at COMMIT, or not at all
+//	COMMIT\n           OK\n
+//	ROLLBACK\n         OK\n
 //	PING\n             PONG\n
 //	anything else      ERROR text\n
 //
@@ -18,13 +23,14 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
 // Config of a Server. ServiceTime is how long each query takes, whatever else goes on. MaxKeys bounds the map: a PUT
-// of one more key is refused.
+// of one more key, or an ADD of one more element, is refused.
 type Config struct {
 	ServiceTime time.Duration
 	MaxKeys     int
@@ -38,13 +44,15 @@ type Server struct {
 	cfg   Config
 	mu    sync.Mutex
 	keys  map[string]string
+	sets  map[string]map[string]struct{}
+	added int // elements of all sets
 	conns map[net.Conn]struct{}
 	ended bool
 }
 
 // New returns a server that serves nothing yet.
 func New(cfg Config) *Server {
-	return &Server{cfg: cfg, keys: map[string]string{}, conns: map[net.Conn]struct{}{}}
+	return &Server{cfg: cfg, keys: map[string]string{}, sets: map[string]map[string]struct{}{}, conns: map[net.Conn]struct{}{}}
 }
 
 // Serve accepts connections until ctx is done, then closes the listener and every connection and returns nil.
@@ -113,17 +121,53 @@ func (s *Server) converse(conn net.Conn) {
 	defer s.untrack(conn)
 	in := bufio.NewScanner(conn)
 	in.Buffer(make([]byte, 0, 512), maxLine)
+	var tx transaction
 	for in.Scan() {
 		if s.cfg.ServiceTime > 0 {
 			time.Sleep(s.cfg.ServiceTime)
 		}
-		if _, err := fmt.Fprintf(conn, "%s\n", s.Answer(in.Text())); err != nil {
+		if _, err := fmt.Fprintf(conn, "%s\n", tx.answer(s, in.Text())); err != nil {
 			return
 		}
 	}
 }
 
-// Answer is the reply to one line, without the newline.
+// transaction is what a connection has put and not committed; it goes with the connection.
+type transaction struct {
+	open bool
+	puts []string
+}
+
+// At most so many statements of a transaction wait for its COMMIT.
+const maxPuts = 100
+
+func (tx *transaction) answer(s *Server, line string) string {
+	line = strings.TrimRight(line, "\r")
+	switch {
+	case line == "BEGIN" && !tx.open:
+		tx.open = true
+		return "OK"
+	case line == "ROLLBACK" && tx.open:
+		*tx = transaction{}
+		return "OK"
+	case line == "COMMIT" && tx.open:
+		puts := tx.puts
+		*tx = transaction{}
+		for _, put := range puts {
+			if answer := s.Answer(put); answer != "OK" {
+				return answer
+			}
+		}
+		return "OK"
+	case tx.open && strings.HasPrefix(line, "PUT ") && len(tx.puts) < maxPuts:
+		tx.puts = append(tx.puts, line)
+		return "OK"
+	default:
+		return s.Answer(line)
+	}
+}
+
+// Answer is the reply to one line outside a transaction, without the newline.
 func (s *Server) Answer(line string) string {
 	verb, rest, _ := strings.Cut(strings.TrimRight(line, "\r"), " ")
 	switch {
@@ -138,6 +182,14 @@ func (s *Server) Answer(line string) string {
 			return "ERROR full"
 		}
 		return "OK"
+	case verb == "ADD" && rest != "":
+		key, id, _ := strings.Cut(rest, " ")
+		if !s.add(key, id) {
+			return "ERROR full"
+		}
+		return "OK"
+	case verb == "COUNT" && rest != "":
+		return "VALUE " + strconv.Itoa(s.count(rest))
 	case verb == "PING":
 		return "PONG"
 	default:
@@ -164,4 +216,33 @@ func (s *Server) put(key, value string) bool {
 	}
 	s.keys[key] = value
 	return true
+}
+
+// add puts id into the set of key; without an id it is one that nobody has.
+func (s *Server) add(key, id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id == "" {
+		id = "#" + strconv.Itoa(s.added)
+	}
+	set := s.sets[key]
+	if _, known := set[id]; known {
+		return true
+	}
+	if s.added >= s.cfg.MaxKeys {
+		return false
+	}
+	if set == nil {
+		set = map[string]struct{}{}
+		s.sets[key] = set
+	}
+	set[id] = struct{}{}
+	s.added++
+	return true
+}
+
+func (s *Server) count(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sets[key])
 }

@@ -33,6 +33,55 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestSets(t *testing.T) {
+	s := New(Config{MaxKeys: 3})
+	for _, c := range []struct{ query, want string }{
+		{"COUNT a", "VALUE 0"},
+		{"ADD a 1", "OK"},
+		{"ADD a 1", "OK"},
+		{"COUNT a", "VALUE 1"},
+		{"ADD a", "OK"},
+		{"ADD a", "OK"},
+		{"COUNT a", "VALUE 3"},
+		{"ADD b 1", "ERROR full"},
+		{"COUNT b", "VALUE 0"},
+		{"ADD", "ERROR unknown query"},
+	} {
+		if got := s.Answer(c.query); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.query, got, c.want)
+		}
+	}
+}
+
+func TestTransaction(t *testing.T) {
+	s := New(Config{MaxKeys: 10})
+	var tx, other transaction
+	for _, c := range []struct {
+		tx          *transaction
+		query, want string
+	}{
+		{&tx, "COMMIT", "ERROR unknown query"},
+		{&tx, "BEGIN", "OK"},
+		{&tx, "BEGIN", "ERROR unknown query"},
+		{&tx, "PUT a 1", "OK"},
+		{&other, "PUT a 2", "OK"},
+		{&other, "GET a", "VALUE 2"},
+		{&tx, "ROLLBACK", "OK"},
+		{&tx, "GET a", "VALUE 2"},
+		{&tx, "BEGIN", "OK"},
+		{&tx, "PUT a 3", "OK"},
+		{&tx, "PUT b 4", "OK"},
+		{&other, "GET a", "VALUE 2"},
+		{&tx, "COMMIT", "OK"},
+		{&other, "GET a", "VALUE 3"},
+		{&other, "GET b", "VALUE 4"},
+	} {
+		if got := c.tx.answer(s, c.query); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.query, got, c.want)
+		}
+	}
+}
+
 func TestServeUntilDone(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,18 +20,18 @@ import (
 // ErrReply is an answer of the server that is not a value.
 var ErrReply = errors.New("linestore: unexpected reply")
 
+// Conn is one connection, for one query at a time.
+type Conn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
 // Store is the pool. At most cap(slots) connections are in use or idle at a time.
 type Store struct {
 	addr  string
 	slots chan struct{}
 	mu    sync.Mutex
-	idle  []*conn
-}
-
-type conn struct {
-	net.Conn
-	in     *bufio.Reader
-	reused bool
+	idle  []*Conn
 }
 
 // Open returns a pool of at most size connections to addr; none is made before it is needed.
@@ -67,11 +67,11 @@ func (s *Store) GetContext(ctx context.Context, key string) (string, error) {
 	defer func() { <-s.slots }()
 
 	for {
-		c, err := s.take(ctx)
+		c, reused, err := s.take(ctx)
 		if err != nil {
 			return "", err
 		}
-		line, err := c.ask(ctx, "GET "+key)
+		line, err := c.Ask(ctx, "GET "+key)
 		if err == nil {
 			s.put(c)
 			value, ok := cutPrefix(line, "VALUE ")
@@ -82,38 +82,45 @@ func (s *Store) GetContext(ctx context.Context, key string) (string, error) {
 		}
 		// What is left on this connection is not known: it must never be used again.
 		c.Close()
-		if !c.reused || ctx.Err() != nil || isTimeout(err) {
+		if !reused || ctx.Err() != nil || isTimeout(err) {
 			return "", err
 		}
 	}
 }
 
 // take is the idle connection used last, or a new one.
-func (s *Store) take(ctx context.Context) (*conn, error) {
+func (s *Store) take(ctx context.Context) (c *Conn, reused bool, err error) {
 	s.mu.Lock()
 	if n := len(s.idle); n > 0 {
-		c := s.idle[n-1]
+		c = s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.mu.Unlock()
-		c.reused = true
-		return c, nil
+		return c, true, nil
 	}
 	s.mu.Unlock()
-	var dialer net.Dialer
-	nc, err := dialer.DialContext(ctx, "tcp", s.addr)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{Conn: nc, in: bufio.NewReaderSize(nc, 512)}, nil
+	c, err = Dial(ctx, s.addr)
+	return c, false, err
 }
 
-func (s *Store) put(c *conn) {
+func (s *Store) put(c *Conn) {
 	s.mu.Lock()
 	s.idle = append(s.idle, c)
 	s.mu.Unlock()
 }
 
-func (c *conn) ask(ctx context.Context, query string) (string, error) {
+// Dial makes a connection of its own, outside any pool.
+func Dial(ctx context.Context, addr string) (*Conn, error) {
+	var dialer net.Dialer
+	nc, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{Conn: nc, in: bufio.NewReaderSize(nc, 512)}, nil
+}
+
+// Ask sends a query and waits for its answer, both for as long as ctx allows. After an error the connection is of no
+// more use: what is left on it is not known.
+func (c *Conn) Ask(ctx context.Context, query string) (string, error) {
 	deadline, _ := ctx.Deadline() // the zero time is "no deadline" to both sides
 	if err := c.SetDeadline(deadline); err != nil {
 		return "", err

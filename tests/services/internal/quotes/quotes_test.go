@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package quotes
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+const timeout = 100 * time.Millisecond
+
+func get(t *testing.T, server *httptest.Server, patience time.Duration) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/quote", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// A supplier that sends a byte now and then and never ends, once drips is set.
+func TestSlowBody(t *testing.T) {
+	drips := false // written before the request that reads it is sent
+	supplier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for drips && r.Context().Err() == nil {
+			w.Write([]byte("."))
+			w.(http.Flusher).Flush()
+			time.Sleep(timeout / 10)
+		}
+	}))
+	defer supplier.Close()
+	server := httptest.NewServer(New(Config{Supplier: supplier.URL, Timeout: timeout, KeepAlive: true}).Handler())
+	defer server.Close()
+	if status := get(t, server, 10*time.Second); status != http.StatusOK {
+		t.Fatalf("status %d of a supplier that is well", status)
+	}
+	drips = true
+	want, patience := 0, 10*timeout // the others never answer: ten times the timeout is enough to see
+	if Variant == "fixed" {
+		want, patience = http.StatusGatewayTimeout, 10*time.Second
+	}
+	if status := get(t, server, patience); status != want {
+		t.Errorf("status %d of a supplier that drips, want %d", status, want)
+	}
+}
+
+func TestNoSupplier(t *testing.T) {
+	supplier := httptest.NewServer(http.NotFoundHandler())
+	supplier.Close()
+	server := httptest.NewServer(New(Config{Supplier: supplier.URL, Timeout: timeout}).Handler())
+	defer server.Close()
+	if status := get(t, server, 10*time.Second); status != http.StatusBadGateway {
+		t.Errorf("status %d, want 502", status)
+	}
+}
