@@ -163,6 +163,25 @@ void bo_wake_learn(struct bo_wake *wake, int64_t armed_ns, int64_t now_ns)
 		wake->early_ns = BO_WAKE_EARLY_MAX_NS;
 }
 
+int64_t bo_wake_linger(const struct bo_wake *wake)
+{
+	return wake->saved_ns > 0 ? wake->linger_ns : 0;
+}
+
+void bo_wake_came(struct bo_wake *wake, int64_t waited_ns)
+{
+	if (waited_ns <= wake->linger_ns)
+		return;
+	if (waited_ns > BO_WAKE_LINGER_MAX_NS)
+		wake->linger_ns = 0;
+	else if (wake->linger_ns < BO_WAKE_LINGER_MIN_NS)
+		wake->linger_ns = BO_WAKE_LINGER_MIN_NS;
+	else if (wake->linger_ns < BO_WAKE_LINGER_MAX_NS / 2)
+		wake->linger_ns *= 2;
+	else
+		wake->linger_ns = BO_WAKE_LINGER_MAX_NS;
+}
+
 void bo_wake_spend(struct bo_wake *wake, int64_t ns)
 {
 	wake->saved_ns -= ns;

@@ -71,9 +71,6 @@
 
 enum { EVENT_FROM_A, EVENT_FROM_B, EVENT_TIMER, EVENT_ORDER, EVENT_COUNT };
 
-/* After frames, how long to look for more before going to sleep. */
-#define WIRE_LINGER_NS (20 * BO_NSEC_PER_USEC)
-
 /** struct wire_order - what bo_wire_impair() asks for */
 struct wire_order {
 	bool pending;
@@ -97,7 +94,7 @@ struct bo_wire {
 	uint32_t interest[2]; /* what epoll watches on fd[0] and fd[1] */
 	int64_t armed_ns;     /* what the timer is set to, INT64_MAX when off */
 	struct bo_wake wake;
-	bool moved;         /* frames came in the last turn */
+	int64_t idle_ns;    /* since when there are no frames to be read, 0: there may be */
 	unsigned int wires; /* among which @wake was shared out */
 	struct bo_wire_half half[BO_DIR_COUNT];
 	struct bo_wire_flows *flows; /* of both directions */
@@ -269,23 +266,20 @@ static void wire_arm(struct bo_wire *wire, int64_t at_ns)
 	wire->armed_ns = at_ns;
 }
 
-/** wire_linger() - after frames more may follow at once, and to sleep and be woken takes longer than they do;
+/** wire_linger() - more frames may follow at once, and to sleep and be woken takes longer than they do;
  * Return: as epoll_wait(2), 0 when none came */
 static int wire_linger(struct bo_wire *wire, int64_t at_ns, int64_t now_ns,
 		       struct epoll_event events[EVENT_COUNT])
 {
-	int64_t began_ns = now_ns, until_ns = now_ns + WIRE_LINGER_NS;
-	bool moved = wire->moved;
+	int64_t began_ns = now_ns, until_ns = now_ns + bo_wake_linger(&wire->wake);
 	int n = 0;
 
-	wire->moved = false;
-	if (!moved || wire->wake.saved_ns <= 0)
-		return 0;
 	if (at_ns < until_ns)
 		until_ns = at_ns;
 	while (now_ns < until_ns && !(n = epoll_wait(wire->epoll, events, EVENT_COUNT, 0)))
 		now_ns = bo_now_ns();
-	bo_wake_spend(&wire->wake, now_ns - began_ns);
+	if (now_ns > began_ns)
+		bo_wake_spend(&wire->wake, now_ns - began_ns);
 	return n;
 }
 
@@ -312,6 +306,8 @@ static int wire_wait(struct bo_wire *wire, struct epoll_event events[EVENT_COUNT
 			bo_wake_spend(&wire->wake, bo_now_ns() - now_ns);
 		return n;
 	}
+	if (!wire->idle_ns)
+		wire->idle_ns = now_ns;
 	n = wire_linger(wire, at_ns, now_ns, events);
 	if (n)
 		return n;
@@ -396,8 +392,10 @@ static bool wire_event(struct bo_wire *wire, const struct epoll_event *event)
 	if (event->events & EPOLLOUT)
 		to->blocked = false;
 	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+		if (wire->idle_ns)
+			bo_wake_came(&wire->wake, bo_now_ns() - wire->idle_ns);
+		wire->idle_ns = 0;
 		half_read_batch(wire, from);
-		wire->moved = true;
 	}
 	/* Only a device that is gone reports these, and it never stops: a half that may not read
 	 * now would spin. */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +15,7 @@
 #include "brownout/base/clock.h"
 #include "brownout/base/rng.h"
 #include "brownout/base/wake.h"
+#include "brownout/sys/caps.h"
 
 #define US BO_NSEC_PER_USEC
 
@@ -66,6 +68,91 @@ static void polling_stays_within_its_share(void **state)
 	/* Idleness saves up no more than a little. */
 	bo_wake_tick(&wake, INT64_MAX / 2);
 	assert_int_equal(wake.saved_ns, BO_WAKE_SAVED_MAX_NS);
+}
+
+static void lingers_where_that_pays(void **state)
+{
+	struct bo_wake wake = { .saved_ns = 1 };
+
+	(void)state;
+	assert_int_equal(bo_wake_linger(&wake), 0);
+	/* Too long to wait for: it stays asleep. */
+	bo_wake_came(&wake, BO_WAKE_LINGER_MAX_NS + 1);
+	assert_int_equal(bo_wake_linger(&wake), 0);
+	/* Looking longer would have found it: twice as long each time, to a bound. */
+	for (int64_t ns = BO_WAKE_LINGER_MIN_NS; ns < BO_WAKE_LINGER_MAX_NS; ns *= 2) {
+		bo_wake_came(&wake, BO_WAKE_LINGER_MAX_NS);
+		assert_int_equal(bo_wake_linger(&wake), ns);
+	}
+	for (int i = 0; i < 3; i++) {
+		bo_wake_came(&wake, BO_WAKE_LINGER_MAX_NS);
+		assert_int_equal(bo_wake_linger(&wake), BO_WAKE_LINGER_MAX_NS);
+	}
+	/* It found it: so be it. */
+	wake.linger_ns = 3 * BO_WAKE_LINGER_MIN_NS;
+	bo_wake_came(&wake, 3 * BO_WAKE_LINGER_MIN_NS);
+	assert_int_equal(bo_wake_linger(&wake), 3 * BO_WAKE_LINGER_MIN_NS);
+	/* Not without a budget, and not any more once things come seldom. */
+	wake.saved_ns = 0;
+	assert_int_equal(bo_wake_linger(&wake), 0);
+	wake.saved_ns = 1;
+	bo_wake_came(&wake, BO_WAKE_LINGER_MAX_NS + 1);
+	assert_int_equal(bo_wake_linger(&wake), 0);
+}
+
+static struct {
+	int asked;
+	pid_t tid;
+} helper;
+
+static void count_asking(void *arg, pid_t tid)
+{
+	(void)arg;
+	helper.asked++;
+	helper.tid = tid;
+}
+
+/* The kernel says no to this thread: it has neither capability nor limit. */
+static void *ask_for_realtime(void *arg)
+{
+	struct bo_wake wake = { .realtime_ppm = 200000 };
+	int64_t now = bo_now_ns();
+
+	(void)arg;
+	bo_wake_learn(&wake, now - BO_NSEC_PER_SEC, now);
+	for (int i = 0; i < 300; i++) {
+		now += BO_WAKE_WINDOW_NS;
+		wake.at_ns = now;
+		(void)bo_wake_at(&wake, now);
+		/* In time of its own: nothing that it used shows. */
+		wake.window_cpu_ns = INT64_MAX / 2;
+		bo_wake_tick(&wake, now);
+		assert_false(wake.realtime);
+	}
+	assert_int_equal(wake.refused, helper.asked == 0);
+	return helper.tid == gettid() ? &helper : NULL;
+}
+
+static void asks_now_and_then(void **state)
+{
+	const struct rlimit none = { 0 };
+	struct bo_err err = { 0 };
+	pthread_t thread;
+	void *was_it;
+
+	(void)state;
+	/* What threads have is what this one had when it made them. */
+	if (setrlimit(RLIMIT_RTPRIO, &none) < 0 || bo_caps_effective(CAP_SYS_NICE, false, &err) < 0)
+		skip();
+	assert_int_equal(pthread_create(&thread, NULL, ask_for_realtime, NULL), 0);
+	pthread_join(thread, NULL);
+	bo_wake_realtime_by(count_asking, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, ask_for_realtime, NULL), 0);
+	pthread_join(thread, &was_it);
+	/* In 3 s of its time, every 2 s. */
+	assert_int_equal(helper.asked, 2);
+	assert_non_null(was_it);
+	bo_wake_realtime_by(NULL, NULL);
 }
 
 static void the_share_falls_with_company(void **state)
@@ -179,7 +266,9 @@ int main(void)
 		cmocka_unit_test(polling_stays_within_its_share),
 		cmocka_unit_test(the_share_falls_with_company),
 		cmocka_unit_test(realtime_only_when_late_and_light),
+		cmocka_unit_test(lingers_where_that_pays),
 		cmocka_unit_test(realtime_ends_when_it_uses_much),
+		cmocka_unit_test(asks_now_and_then), /* last: it gives a capability up */
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

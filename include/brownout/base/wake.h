@@ -34,12 +34,17 @@
 /** How often the use of the CPU is looked at. */
 #define BO_WAKE_WINDOW_NS INT64_C(10000000)
 
+/** How long at most to look for what may come, unannounced; and how long at first.  As KVM's halt_poll_ns. */
+#define BO_WAKE_LINGER_MAX_NS INT64_C(100000)
+#define BO_WAKE_LINGER_MIN_NS INT64_C(10000)
+
 /**
  * struct bo_wake - zero-initialise;  the first two are set by bo_wake_share()
  * @poll_ppm: how much of a CPU polling may take in the long run; 0: it does not poll
  * @realtime_ppm: how much of a CPU the thread may use and still be SCHED_FIFO
  * @early_ns: how much earlier than due to be woken, learned
  * @saved_ns, @at_ns: the budget of polling, at most BO_WAKE_SAVED_MAX_NS, and when it was reckoned
+ * @linger_ns: how long to look for what may come, learned
  * @timed_ns: when something was last due in the future
  * @realtime_until_ns, @realtime_for_ns: see BO_WAKE_REALTIME_MIN_NS
  * @asked_ns: when it was last asked to be made real-time, 0: never
@@ -52,6 +57,7 @@ struct bo_wake {
 	int64_t early_ns;
 	int64_t saved_ns;
 	int64_t at_ns;
+	int64_t linger_ns;
 	int64_t timed_ns;
 	int64_t realtime_until_ns;
 	int64_t realtime_for_ns;
@@ -89,5 +95,10 @@ bool bo_wake_judge(const struct bo_wake *wake, int64_t now_ns, int64_t passed_ns
 int64_t bo_wake_at(struct bo_wake *wake, int64_t due_ns);
 /** bo_wake_learn() - the timer alone, set to @armed_ns, woke the thread at @now_ns */
 void bo_wake_learn(struct bo_wake *wake, int64_t armed_ns, int64_t now_ns);
+/** bo_wake_linger() - how long to look for what may come before going to sleep;  Return: 0: not at all */
+int64_t bo_wake_linger(const struct bo_wake *wake);
+/** bo_wake_came() - something came, @waited_ns after there was nothing to do any more.  It looks longer next time when
+ * looking no longer than BO_WAKE_LINGER_MAX_NS would have found it, and not at all when it would not */
+void bo_wake_came(struct bo_wake *wake, int64_t waited_ns);
 /** bo_wake_spend() - @ns were spent polling in vain */
 void bo_wake_spend(struct bo_wake *wake, int64_t ns);
