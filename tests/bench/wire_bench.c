@@ -23,17 +23,9 @@
 #define DELAY_MS 10
 #define DELAY_NS (DELAY_MS * BO_NSEC_PER_MSEC)
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double median(double *values)
 {
-	qsort(values, ROUNDS, sizeof(*values), compare);
-	return values[ROUNDS / 2];
+	return flows_median(values, ROUNDS);
 }
 
 /** struct bench - what is compared */
