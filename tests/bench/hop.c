@@ -95,13 +95,8 @@ bool hop_up(struct hop *hop, const struct hop_kind *kind)
 		ok = wire_netns_up(&hop->ends, true);
 	if (!ok || !wire_netns_switch(&hop->ends, -1))
 		flows_die("namespaces");
-	if (!kind->up)
-		return true;
-	if (!kind->up(hop)) {
-		hop->kind = &hop_veth; /* nothing runs */
-		hop_down(hop);
+	if (kind->up && !kind->up(hop))
 		return false;
-	}
 	for (int i = 0; i < kind->threads; i++)
 		if (pthread_create(&hop->threads[i], NULL, mains[kind->threads - 1][i], hop) != 0)
 			flows_die("thread");

@@ -61,7 +61,7 @@ struct hop {
 	char why[160];
 };
 
-/** hop_up() - false with @hop->why when this machine cannot */
+/** hop_up() - false with @hop->why when this machine cannot; what it had got by then goes with the process */
 bool hop_up(struct hop *hop, const struct hop_kind *kind);
 void hop_down(struct hop *hop);
 /** hop_cpu_ns() - CPU time of its threads so far */

@@ -105,7 +105,6 @@ int main(int argc, char **argv)
 			continue;
 		}
 		entries[i].up = hop_up(&entries[i].hop, kinds[i]);
-		entries[i].hop.kind = kinds[i];
 		if (entries[i].up)
 			flows_big_windows(&entries[i].hop.ends);
 	}
