@@ -21,6 +21,7 @@
 #define SMALL_BYTES 64
 #define TRIPS 1000
 
+/* The first is what the others are compared with. */
 static const struct hop_kind *const kinds[] = {
 	&hop_veth,   &hop_wire,       &hop_tun,   &hop_tun_two,
 #ifdef HAVE_URING
