@@ -6,7 +6,7 @@
 #   make fuzz       FUZZ_SECONDS per target    make install  DESTDIR and PREFIX are heeded
 #   make format     clang-format the C         make clean    remove build/
 .DELETE_ON_ERROR:
-.PHONY: all build demo test matrix bench fuzz install format clean deps-demo deps-test
+.PHONY: all build demo test matrix bench fuzz install format clean deps-demo deps-test deps-bench
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -19,6 +19,9 @@ deps-demo:
 
 deps-test:
 	@cmake/deps.sh test
+
+deps-bench:
+	@cmake/deps.sh bench
 
 # configure and build one preset quietly (preset, targets); the log is shown when it fails
 define cmake-build
@@ -49,7 +52,7 @@ matrix: deps-test
 	$(call cmake-build,release,census_matrix version_facts)
 	@cmake --build --preset release --target matrix
 
-bench: deps-demo
+bench: deps-bench
 	$(call cmake-build,release)
 	@for b in build/release/tests/bench/*_bench; do echo "== $${b##*/}"; "$$b" || exit; done
 

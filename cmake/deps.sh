@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Are the Debian packages here that a goal of the Makefile needs?  Installs what is missing as root; otherwise prints
 # the one command that does, and fails.
-#   deps.sh demo|test|fuzz
+#   deps.sh demo|test|fuzz|bench
 # BROWNOUT_SKIP_DEPS=1 believes that everything is there (other distributions, images made beforehand).
 set -eu
 
@@ -16,8 +16,11 @@ packages='build-essential cmake ninja-build pkg-config
 # To test: the user-mode Linux tier, schema checks, a second compiler with its sanitizers and fuzzer, linters.
 tests='qemu-user-static user-mode-linux busybox-static kmod iproute2 iputils-ping python3-jsonschema openssl
 	clang libclang-rt-14-dev shellcheck mandoc git procps libhdrhistogram-java tshark openjdk-17-jre-headless'
+# What the wire is compared with; the program needs none of it.
+benches='liburing-dev libxdp-dev libbpf-dev'
 case $goal in
 demo) ;;
+bench) packages="$packages $benches" ;;
 test | fuzz) packages="$packages $tests" ;;
 *)
 	echo "deps.sh: unknown goal '$goal'" >&2

@@ -23,17 +23,9 @@
 #define DELAY_MS 10
 #define DELAY_NS (DELAY_MS * BO_NSEC_PER_MSEC)
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double median(double *values)
 {
-	qsort(values, ROUNDS, sizeof(*values), compare);
-	return values[ROUNDS / 2];
+	return flows_median(values, ROUNDS);
 }
 
 /** struct bench - what is compared */
@@ -60,11 +52,18 @@ static void row(const char *name, double *values, double scale, const char *unit
 	printf("  %-34s %9.2f %s  %5.2f\n", name, m / scale, unit, m / base);
 }
 
+static void congestion(const struct bench *b, const char *name)
+{
+	flows_congestion(&b->veth, name);
+	flows_congestion(&b->tun, name);
+}
+
 /* In turn, so that whatever else the machine does hits all alike. */
-static void bench_tcp(const struct bench *b)
+static void bench_tcp(const struct bench *b, const char *control)
 {
 	double plain[ROUNDS], whole[ROUNDS], cut[ROUNDS], lossy[ROUNDS], peer[ROUNDS], base;
 
+	congestion(b, control);
 	for (int i = 0; i < ROUNDS; i++) {
 		plain[i] = flows_tcp_bps(&b->veth, FLOWS_PORT, 0, ROUND_NS);
 		if (b->have_peer)
@@ -78,14 +77,15 @@ static void bench_tcp(const struct bench *b)
 		impair(b, (struct bo_impair){ 0 });
 	}
 	base = median(plain);
-	printf("tcp, one stream, median of %d\n", ROUNDS);
+	printf("tcp (%s), one stream, median of %d\n", control, ROUNDS);
 	row("veth", plain, 1e9, "Gbit/s", base);
 	row("wire", whole, 1e9, "Gbit/s", base);
 	row("wire, rate of 100 Gbit/s (cut)", cut, 1e9, "Gbit/s", base);
 	row("wire, loss of 1 in a million (cut)", lossy, 1e9, "Gbit/s", base);
 	if (b->have_peer) {
 		row("toxiproxy", peer, 1e9, "Gbit/s", base);
-		printf("  wire / toxiproxy %.2f\n", median(whole) / median(peer));
+		printf("  wire / toxiproxy %.2f (veth / toxiproxy %.2f: nothing in user space can do more)\n",
+		       median(whole) / median(peer), base / median(peer));
 	}
 }
 
@@ -131,14 +131,15 @@ static void bench_rtt(const struct bench *b)
 	}
 }
 
-static void bench_delay(const struct bench *b)
+/* The toxic is there from now on. */
+static void bench_delay(const struct bench *b, const char *control)
 {
-	double whole[ROUNDS], peer[ROUNDS], rtt[ROUNDS], peer_rtt[ROUNDS];
+	double plain[ROUNDS], whole[ROUNDS], peer[ROUNDS], rtt[ROUNDS], peer_rtt[ROUNDS];
 
+	congestion(b, control);
 	impair(b, (struct bo_impair){ .delay_ns = DELAY_NS, .limit_packets = 1000000 });
-	if (b->have_peer)
-		peer_delay(&b->veth, DELAY_MS);
 	for (int i = 0; i < ROUNDS; i++) {
+		plain[i] = flows_tcp_bps(&b->veth, FLOWS_PORT, 0, ROUND_NS);
 		whole[i] = flows_tcp_bps(&b->tun, FLOWS_PORT, BO_NSEC_PER_SEC, ROUND_NS);
 		rtt[i] = flows_rtt_ns(&b->tun, FLOWS_PORT, 50) - (double)DELAY_NS;
 		if (!b->have_peer)
@@ -147,13 +148,15 @@ static void bench_delay(const struct bench *b)
 		peer_rtt[i] = flows_rtt_ns(&b->veth, PEER_PORT, 50) - (double)DELAY_NS;
 	}
 	impair(b, (struct bo_impair){ 0 });
-	printf("delay of %d ms one way, median of %d: one stream; round trip of one byte beyond it\n",
-	       DELAY_MS, ROUNDS);
+	printf("delay of %d ms one way (%s), median of %d: one stream; round trip of one byte beyond it\n",
+	       DELAY_MS, control, ROUNDS);
+	printf("  veth, without the delay %*.2f Gbit/s\n", 21, median(plain) / 1e9);
 	printf("  wire %*.2f Gbit/s  %8.2f us\n", 40, median(whole) / 1e9, median(rtt) / 1e3);
 	if (b->have_peer) {
 		printf("  toxiproxy %*.2f Gbit/s  %8.2f us\n", 35, median(peer) / 1e9,
 		       median(peer_rtt) / 1e3);
-		printf("  wire / toxiproxy %.2f; %.2f\n", median(whole) / median(peer),
+		printf("  wire / toxiproxy: throughput %.2f (veth without the delay %.2f), added round trip %.2f\n",
+		       median(whole) / median(peer), median(plain) / median(peer),
 		       median(rtt) / median(peer_rtt));
 	}
 }
@@ -162,6 +165,8 @@ int main(int argc, char **argv)
 {
 	struct bench b = { 0 };
 	struct bo_err err = { 0 };
+	char here[16];
+	const char *const controls[] = { here, FLOWS_UNPACED };
 	const char *dir = NULL;
 	int c;
 
@@ -174,6 +179,7 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	wire_netns_enter();
+	flows_congestion_here(here, sizeof(here));
 	flows_veth_up(&b.veth);
 	if (!wire_netns_up(&b.tun, true) || flows_wire_new(&b.wire, &b.tun, &err) < 0)
 		flows_die(err.msg);
@@ -185,9 +191,14 @@ int main(int argc, char **argv)
 	/* First, because for a while after a flood the scheduler takes its threads for such as wake
 	 * many and no longer puts the woken where the waker is. */
 	bench_rtt(&b);
-	bench_tcp(&b);
+	bench_tcp(&b, controls[0]);
+	bench_tcp(&b, controls[1]);
+	congestion(&b, controls[0]);
 	bench_udp(&b);
-	bench_delay(&b);
+	if (b.have_peer)
+		peer_delay(&b.veth, DELAY_MS);
+	bench_delay(&b, controls[0]);
+	bench_delay(&b, controls[1]);
 	if (b.have_peer)
 		peer_stop(b.peer);
 	bo_wire_free(b.wire);

@@ -13,10 +13,12 @@
 #include <netlink/route/link/veth.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "brownout/base/cleanup.h"
@@ -47,26 +49,73 @@ int flows_wire_new(struct bo_wire **ret, struct wire_netns *net, struct bo_err *
 	return bo_wire_new_stamped(ret, tun, stamps, 1, 1, err);
 }
 
-void flows_veth_up(struct wire_netns *net)
+void flows_enter(const struct wire_netns *net, int ns)
+{
+	if (setns(ns < 0 ? net->home : ns, CLONE_NEWNET) < 0)
+		flows_die("setns");
+}
+
+/** pair_add() - a veth pair, @here in this namespace and @there in @ns */
+static void pair_add(const char *here, const char *there, int ns)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 	struct rtnl_link *link = rtnl_link_veth_alloc(), *peer;
 
-	if (!sock || !link || !wire_netns_up(net, false) || !wire_netns_switch(net, 0) ||
-	    nl_connect(sock, NETLINK_ROUTE) < 0)
+	if (!sock || !link || nl_connect(sock, NETLINK_ROUTE) < 0)
 		flows_die("veth");
 	peer = rtnl_link_veth_get_peer(link);
-	rtnl_link_set_name(link, "w0");
-	rtnl_link_set_name(peer, "w0");
-	rtnl_link_set_ns_fd(peer, net->ns[1]);
+	rtnl_link_set_name(link, here);
+	rtnl_link_set_name(peer, there);
+	rtnl_link_set_ns_fd(peer, ns);
 	if (rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL) < 0)
 		flows_die("veth add");
 	rtnl_link_put(peer);
 	rtnl_link_put(link);
 	nl_socket_free(sock);
-	if (!wire_netns_configure(0, "w0") || !wire_netns_switch(net, 1) ||
-	    !wire_netns_configure(1, "w0") || !wire_netns_switch(net, -1))
-		flows_die("veth configure");
+}
+
+static void ends_configure(struct wire_netns *net)
+{
+	for (int end = 0; end < 2; end++)
+		if (!wire_netns_switch(net, end) || !wire_netns_configure(end, "w0"))
+			flows_die("veth configure");
+	if (!wire_netns_switch(net, -1))
+		flows_die("setns");
+}
+
+void flows_veth_up(struct wire_netns *net)
+{
+	if (!wire_netns_up(net, false) || !wire_netns_switch(net, 0))
+		flows_die("veth");
+	pair_add("w0", "w0", net->ns[1]);
+	ends_configure(net);
+}
+
+static void device_up(int sock, const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_UP };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(sock, SIOCSIFFLAGS, &ifr) < 0)
+		flows_die(name);
+}
+
+void flows_middle_up(struct wire_netns *net, int *ret_middle)
+{
+	static const char *const names[] = { "m0", "m1" };
+	bo_auto_fd int sock = -1;
+
+	if (!wire_netns_up(net, false) || unshare(CLONE_NEWNET) < 0)
+		flows_die("namespace");
+	*ret_middle = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* The kernel there has nothing to say. */
+	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	for (int end = 0; end < 2; end++) {
+		pair_add(names[end], "w0", net->ns[end]);
+		device_up(sock, names[end]);
+	}
+	ends_configure(net);
 }
 
 void flows_big_windows(const struct wire_netns *net)
@@ -79,6 +128,30 @@ void flows_big_windows(const struct wire_netns *net)
 	}
 	if (!wire_netns_switch(net, -1))
 		flows_die("setns");
+}
+
+#define CONGESTION "/proc/sys/net/ipv4/tcp_congestion_control"
+
+void flows_congestion(const struct wire_netns *net, const char *name)
+{
+	for (int end = 0; end < 2; end++) {
+		if (!wire_netns_switch(net, end))
+			flows_die("setns");
+		write_file(CONGESTION, name);
+	}
+	if (!wire_netns_switch(net, -1))
+		flows_die("setns");
+}
+
+void flows_congestion_here(char *ret, size_t size)
+{
+	bo_auto_fd int fd = open(CONGESTION, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
+
+	if (n < 0)
+		flows_die(CONGESTION);
+	ret[n] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
 }
 
 /** connection_up() - end 0 to end 1; through @port, which may be somebody who passes it on */
@@ -257,4 +330,17 @@ double flows_rtt_ns(const struct wire_netns *net, int port, size_t rounds)
 	p50 = (double)took[rounds / 2];
 	free(took);
 	return p50;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double flows_median(double *values, int n)
+{
+	qsort(values, (size_t)n, sizeof(*values), compare_doubles);
+	return values[n / 2];
 }
