@@ -83,10 +83,11 @@ size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t fl
 static bool is_answerable(const struct bo_wire_packet *p)
 {
 	static const uint8_t nobody[16];
-	uint8_t type = p->ip[p->l4];
+	uint8_t type;
 
 	if (!p->has_l4 || memcmp(p->source, nobody, p->addr_len) == 0)
 		return false;
+	type = p->ip[p->l4];
 	if (p->version == 6)
 		return p->source[0] != IP6_MULTICAST && p->target[0] != IP6_MULTICAST &&
 		       (p->protocol != IPPROTO_ICMPV6 || type >= ICMP6_INFORMATION);

@@ -117,12 +117,13 @@ void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packe
 
 bool bo_wire_packet_echo(const struct bo_wire_packet *packet, uint16_t *ret_id)
 {
-	const uint8_t *at = packet->ip + packet->l4;
 	bool v6 = packet->protocol == IPPROTO_ICMPV6;
+	const uint8_t *at;
 
 	if (!packet->has_l4 || (packet->protocol != IPPROTO_ICMP && !v6) ||
 	    packet->len < packet->l4 + ICMP_ID + 2)
 		return false;
+	at = packet->ip + packet->l4;
 	if (v6 ? at[0] != ICMP6_ECHO && at[0] != ICMP6_ECHO_REPLY
 	       : at[0] != ICMP4_ECHO && at[0] != ICMP4_ECHO_REPLY)
 		return false;
