@@ -8,6 +8,7 @@
 /**
  * struct bo_fault_conn -
  * @action, @protocol, @age: of the rule, the last two unless the arguments say otherwise
+ * @tcp_only: CONN_ARG_TCP is among the arguments
  * @deed: for the description: "reset"
  * @nothing: what no connection did when the fault found nothing to do: "was there to be reset"
  * @fill: what is left of the rule, after the arguments that all have been read; may be NULL
@@ -17,6 +18,7 @@ struct bo_fault_conn {
 	enum bo_conn_action action;
 	enum bo_conn_protocol protocol;
 	enum bo_conn_age age;
+	bool tcp_only;
 	const char *deed;
 	const char *nothing;
 	void (*fill)(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
@@ -30,14 +32,20 @@ struct bo_fault_conn {
 		.key = "protocol", .unit = BO_UNIT_CHOICE, .choices = "any|tcp|udp|icmp", \
 		.help = "only packets of this protocol"                                   \
 	}
+/* Of what only TCP has: it may be said, and anything else is refused. */
+#define CONN_ARG_TCP                                                          \
+	{                                                                     \
+		.key = "protocol", .unit = BO_UNIT_CHOICE, .choices = "tcp",  \
+		.help = "only TCP has connections that this could be done to" \
+	}
 #define CONN_ARG_PORT                                                         \
 	{                                                                     \
 		.key = "port", .unit = BO_UNIT_COUNT, .min = 1, .max = 65535, \
 		.help = "only connections to this port"                       \
 	}
-#define CONN_ARG_ADDRESS                                                                     \
-	{                                                                                    \
-		.key = "address", .unit = BO_UNIT_TEXT, .min = 1, .max = 63,                 \
+#define CONN_ARG_ADDRESS                                                                      \
+	{                                                                                     \
+		.key = "address", .unit = BO_UNIT_TEXT, .min = 1, .max = 63,                  \
 		.help = "only packets from or to this IP address, or prefix such as \"::/0\"" \
 	}
 #define CONN_ARG_CONNECTIONS                                                                          \

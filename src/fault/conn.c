@@ -40,8 +40,9 @@ void bo_fault_conn_rule(const struct bo_plan *plan, const struct bo_fault_spec *
 		.id = 1,
 		.action = conn->action,
 		.dirs = dirs_of(plan, spec),
-		.protocol = (enum bo_conn_protocol)bo_fault_arg_int(spec, kind, "protocol",
-								    conn->protocol),
+		.protocol = conn->tcp_only ? conn->protocol
+					   : (enum bo_conn_protocol)bo_fault_arg_int(
+						     spec, kind, "protocol", conn->protocol),
 		.port = (uint16_t)bo_fault_arg_int(spec, kind, "port", 0),
 		.age = (enum bo_conn_age)bo_fault_arg_int(spec, kind, "connections", conn->age),
 		.first = bo_fault_arg_int(spec, kind, "first", 0),
@@ -70,10 +71,11 @@ static int check_refusal(const struct bo_fault_spec *spec, const struct bo_conn_
 				  "port-unreachable, host-unreachable, no-route, admin-prohibited",
 				  spec->kind);
 	if (rule->with == BO_CONN_PORT_UNREACHABLE && rule->protocol == BO_CONN_ICMP)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
-				  "%s: with: ICMP has no ports; expected host-unreachable, no-route "
-				  "or admin-prohibited, found port-unreachable",
-				  spec->kind);
+		return bo_err_set(
+			err, EINVAL, BO_SUBSYS_FAULT,
+			"%s: with: ICMP has no ports; expected host-unreachable, no-route "
+			"or admin-prohibited, found port-unreachable",
+			spec->kind);
 	if (rule->protocol == BO_CONN_TCP && rule->age == BO_CONN_ESTABLISHED)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
 				  "%s: connections: an established TCP connection asks for nothing "
@@ -122,10 +124,15 @@ int bo_fault_conn_check(const struct bo_plan *plan, const struct bo_fault_spec *
 			err, EINVAL, BO_SUBSYS_FAULT,
 			"%s: handshake: only TCP has one; expected protocol = \"tcp\" beside it",
 			spec->kind);
+	if (rule.action == BO_CONN_RESET && toward && !bo_conn_rule_per_packet(&rule))
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s: toward: chooses a packet and goes with packet or contains; "
+				  "to = \"initiator\" or \"responder\" says which end is told",
+				  spec->kind);
 	if (rule.action == BO_CONN_REFUSE && check_refusal(spec, &rule, err) < 0)
 		return -EINVAL;
-	if (rule.action == BO_CONN_DROP && !rule.protocol && !rule.port &&
-	    !rule.address.version && !rule.age && !rule.first && !rule.packet && !rule.contains_len)
+	if (rule.action == BO_CONN_DROP && !rule.protocol && !rule.port && !rule.address.version &&
+	    !rule.age && !rule.first && !rule.packet && !rule.contains_len)
 		return bo_err_set(
 			err, EINVAL, BO_SUBSYS_FAULT,
 			"%s: expected at least one of protocol, port, address, connections, first, packet, "
@@ -173,8 +180,7 @@ bool bo_fault_conn_clash(const struct bo_plan *plan, const struct bo_fault_spec 
 	bo_fault_conn_rule(plan, b, &y);
 	if ((x.port && y.port && x.port != y.port) || !(x.dirs & y.dirs) ||
 	    (x.protocol && y.protocol && x.protocol != y.protocol) ||
-	    (x.age && y.age && x.age != y.age) ||
-	    !bo_conn_prefixes_meet(&x.address, &y.address))
+	    (x.age && y.age && x.age != y.age) || !bo_conn_prefixes_meet(&x.address, &y.address))
 		return false;
 	/* Each looks for something of its own. */
 	return x.packet == y.packet && x.contains_len == y.contains_len &&

@@ -16,6 +16,7 @@ static const struct bo_arg_schema args[] = {
 	  .unit = BO_UNIT_CHOICE,
 	  .choices = "reset|close",
 	  .help = "with RST, or with FIN as from a peer that closes" },
+	CONN_ARG_TCP,
 	CONN_ARG_PORT,
 	CONN_ARG_ADDRESS,
 	CONN_ARG_CONNECTIONS,
@@ -42,6 +43,7 @@ static void describe(const struct bo_conn_rule *rule, struct bo_text *text)
 static const struct bo_fault_conn conn = {
 	.action = BO_CONN_CUT,
 	.protocol = BO_CONN_TCP,
+	.tcp_only = true,
 	.deed = "ended",
 	.nothing = "carried that much",
 	.fill = fill,

@@ -6,7 +6,8 @@
 static const struct bo_arg_schema args[] = {
 	{ .key = "with",
 	  .unit = BO_UNIT_CHOICE,
-	  .choices = "closed-port|reset|port-unreachable|host-unreachable|no-route|admin-prohibited",
+	  .choices =
+		  "closed-port|reset|port-unreachable|host-unreachable|no-route|admin-prohibited",
 	  .help = "what is sent back: RST or an ICMP error; closed-port: what the protocol's closed ports do" },
 	CONN_ARG_PROTOCOL,
 	CONN_ARG_PORT,
@@ -48,5 +49,6 @@ static const struct bo_fault_conn conn = {
 	.describe = describe,
 };
 
-CONN_KIND(refuse, "connection requests are refused, connections that exist go on; datagrams too when asked", args,
-	  conn);
+CONN_KIND(refuse,
+	  "connection requests are refused, connections that exist go on; datagrams too when asked",
+	  args, conn);

@@ -4,10 +4,17 @@
 #include "conn-internal.h"
 
 static const struct bo_arg_schema args[] = {
+	CONN_ARG_TCP,
 	CONN_ARG_PORT,
-	CONN_ARG_ADDRESS,   CONN_ARG_CONNECTIONS, CONN_ARG_FIRST,
-	CONN_ARG_PACKET, CONN_ARG_CONTAINS,    CONN_ARG_OCCURRENCE,
-	CONN_ARG_TO,     CONN_ARG_TOWARD,      { 0 },
+	CONN_ARG_ADDRESS,
+	CONN_ARG_CONNECTIONS,
+	CONN_ARG_FIRST,
+	CONN_ARG_PACKET,
+	CONN_ARG_CONTAINS,
+	CONN_ARG_OCCURRENCE,
+	CONN_ARG_TO,
+	CONN_ARG_TOWARD,
+	{ 0 },
 };
 
 static void fill(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
@@ -28,6 +35,7 @@ static void describe(const struct bo_conn_rule *rule, struct bo_text *text)
 static const struct bo_fault_conn conn = {
 	.action = BO_CONN_RESET,
 	.protocol = BO_CONN_TCP,
+	.tcp_only = true,
 	.age = BO_CONN_ESTABLISHED,
 	.deed = "reset",
 	.nothing = "was there to be reset",

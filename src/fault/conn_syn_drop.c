@@ -4,11 +4,7 @@
 #include "conn-internal.h"
 
 static const struct bo_arg_schema args[] = {
-	CONN_ARG_PORT,
-	CONN_ARG_ADDRESS,
-	CONN_ARG_FIRST,
-	CONN_ARG_TOWARD,
-	{ 0 },
+	CONN_ARG_TCP, CONN_ARG_PORT, CONN_ARG_ADDRESS, CONN_ARG_FIRST, CONN_ARG_TOWARD, { 0 },
 };
 
 static void fill(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,
@@ -22,6 +18,7 @@ static void fill(const struct bo_fault_spec *spec, const struct bo_fault_kind *k
 static const struct bo_fault_conn conn = {
 	.action = BO_CONN_DROP,
 	.protocol = BO_CONN_TCP,
+	.tcp_only = true,
 	.age = BO_CONN_NEW,
 	.deed = "SYN dropped",
 	.nothing = "was tried",

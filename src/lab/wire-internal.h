@@ -108,6 +108,7 @@ void bo_wire_queue_done(struct bo_wire_queue *queue);
  * @has_l4: what follows is valid: a first (or only) fragment whose transport header is whole
  * @l4, @payload: offsets from @ip;  @source_port, @target_port: host byte order, 0 unless TCP or UDP
  * @tcp_flags: the eight of RFC 9293 § 3.1
+ * @more: other fragments of it follow, so that its payload goes on in them
  * @flow: [borrowed] where it is in the table, once somebody has looked (bo_wire_flows_meet()); NULL before
  */
 struct bo_wire_packet {
@@ -124,6 +125,7 @@ struct bo_wire_packet {
 	uint16_t source_port;
 	uint16_t target_port;
 	uint8_t tcp_flags;
+	bool more;
 	struct bo_wire_flow *flow;
 };
 

@@ -301,8 +301,7 @@ struct bo_wire_flow *bo_wire_flows_find(struct bo_wire_flows *flows,
 		flow = look_up(flows, tag_of(&e));
 	}
 	/* Ports used anew; a SYN that met an old flow from the middle of it is one, too. */
-	if (!flow->named ||
-	    (is_syn(packet) && (!flow->begun || flow->isn != tcp_sequence(packet))))
+	if (!flow->named || (is_syn(packet) && (!flow->begun || flow->isn != tcp_sequence(packet))))
 		begin(flows, flow, packet);
 	return flow;
 }

@@ -26,9 +26,8 @@ enum {
 /** finish() - lengths and checksums of @bytes of IP with the transport header at @l4; @field: of its checksum */
 static void finish(uint8_t *ip, bool v6, size_t l4, size_t bytes, uint8_t protocol, size_t field)
 {
-	uint64_t sum = protocol == IPPROTO_ICMP
-			       ? 0
-			       : bo_wire_pseudo_sum(ip, v6, protocol, bytes - l4);
+	uint64_t sum = protocol == IPPROTO_ICMP ? 0
+						: bo_wire_pseudo_sum(ip, v6, protocol, bytes - l4);
 	uint16_t folded;
 
 	bo_wire_ip_length(ip, v6, l4, bytes);
@@ -84,16 +83,18 @@ size_t bo_forge_tcp(const struct bo_conn_flow *flow, enum bo_dir dir, uint8_t fl
 static bool is_answerable(const struct bo_wire_packet *p)
 {
 	static const uint8_t nobody[16];
-	uint8_t type = p->ip[p->l4];
+	uint8_t type;
 
 	if (!p->has_l4 || memcmp(p->source, nobody, p->addr_len) == 0)
 		return false;
+	type = p->ip[p->l4];
 	if (p->version == 6)
 		return p->source[0] != IP6_MULTICAST && p->target[0] != IP6_MULTICAST &&
 		       (p->protocol != IPPROTO_ICMPV6 || type >= ICMP6_INFORMATION);
 	/* Unreachable, source quench, redirect; time exceeded, parameter problem. */
 	return p->source[0] < IP4_MULTICAST && p->target[0] < IP4_MULTICAST &&
-	       (p->protocol != IPPROTO_ICMP || !((type >= 3 && type <= 5) || type == 11 || type == 12));
+	       (p->protocol != IPPROTO_ICMP ||
+		!((type >= 3 && type <= 5) || type == 11 || type == 12));
 }
 
 /** codes - of destination unreachable: RFC 792, RFC 1812 § 5.2.7.1; RFC 4443 § 3.1 */

@@ -39,9 +39,8 @@ struct bo_conn_state {
 
 /** struct bo_conn_counters - struct bo_conn_counts, written by one thread and read by others */
 struct bo_conn_counters {
-	_Atomic uint64_t connections, matched, dropped, shortened, resets, unreachables,
-		unsent, passed_bytes,
-		escaped, survived, missed;
+	_Atomic uint64_t connections, matched, dropped, shortened, resets, unreachables, unsent,
+		passed_bytes, escaped, survived, missed;
 };
 
 /** struct bo_conn_slot - a rule in force; @born: flows from this number on are new;  @taken: flows so far */

@@ -12,6 +12,8 @@
 
 enum { EXTENSIONS_MAX = 8 }; /* more in a row than anybody sends */
 #define IP4_FRAGMENT_OFFSET 0x1fff
+#define IP4_MORE_FRAGMENTS 0x2000
+#define IP6_MORE_FRAGMENTS 0x0001
 
 /** skip_extensions() - RFC 8200 § 4.1; false when the transport header is not in this packet */
 static bool skip_extensions(struct bo_wire_packet *p, uint8_t next)
@@ -30,6 +32,8 @@ static bool skip_extensions(struct bo_wire_packet *p, uint8_t next)
 			p->protocol = at[0];
 			return false;
 		}
+		if (next == IPPROTO_FRAGMENT)
+			p->more = bo_get16(at + 2) & IP6_MORE_FRAGMENTS;
 		p->l4 += next == IPPROTO_FRAGMENT ? 8u : (size_t)(at[1] + 1) * 8;
 		next = at[0];
 	}
@@ -47,6 +51,7 @@ static bool parse_ip(struct bo_wire_packet *p)
 		if (bo_get16(p->ip + IP4_TOTAL_LEN) < p->len && bo_get16(p->ip + IP4_TOTAL_LEN))
 			p->len = bo_get16(p->ip + IP4_TOTAL_LEN);
 		p->target = p->source + 4;
+		p->more = bo_get16(p->ip + IP4_FRAGMENT) & IP4_MORE_FRAGMENTS;
 		return p->l4 >= IP4_HEADER_MIN &&
 		       !(bo_get16(p->ip + IP4_FRAGMENT) & IP4_FRAGMENT_OFFSET);
 	}
@@ -112,12 +117,13 @@ void bo_wire_packet_parse(const uint8_t *frame, size_t len, struct bo_wire_packe
 
 bool bo_wire_packet_echo(const struct bo_wire_packet *packet, uint16_t *ret_id)
 {
-	const uint8_t *at = packet->ip + packet->l4;
 	bool v6 = packet->protocol == IPPROTO_ICMPV6;
+	const uint8_t *at;
 
 	if (!packet->has_l4 || (packet->protocol != IPPROTO_ICMP && !v6) ||
 	    packet->len < packet->l4 + ICMP_ID + 2)
 		return false;
+	at = packet->ip + packet->l4;
 	if (v6 ? at[0] != ICMP6_ECHO && at[0] != ICMP6_ECHO_REPLY
 	       : at[0] != ICMP4_ECHO && at[0] != ICMP4_ECHO_REPLY)
 		return false;

@@ -347,8 +347,8 @@ static void pass_up_to(struct bo_conn_slot *slot, struct bo_conn_state *state,
 	lane->offered = to > lane->offered ? to : lane->offered;
 	if (to > limit) {
 		touch(slot, state);
-		/* Half a datagram is none. */
-		if (from >= limit || !s->tcp)
+		/* Half a datagram is none, and other fragments cannot be told that theirs was shortened. */
+		if (from >= limit || !s->tcp || s->packet->more)
 			s->drop = true;
 		else
 			s->keep = (size_t)(limit - from);

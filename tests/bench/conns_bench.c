@@ -189,8 +189,7 @@ int main(int argc, char **argv)
 		if (!both_up(&b, false))
 			return 1;
 		bo_wire_rules_replace(b.rules, &cases[i].rule, !!cases[i].rule.id, 1);
-		printf("%-20s %7.1f more\n", cases[i].name,
-		       ns_per_packet(b.rules, conns) - parsed);
+		printf("%-20s %7.1f more\n", cases[i].name, ns_per_packet(b.rules, conns) - parsed);
 		both_down(&b);
 	}
 	printf("%11s %13s %13s %7s %12s\n", "connections", "one table", "two tables", "ratio",

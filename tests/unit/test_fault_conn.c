@@ -80,6 +80,9 @@ static void each_kind_makes_its_rule(void **state)
 	r = rule_of("reset", ARGS(STR("to", "responder")));
 	assert_true(r.action == BO_CONN_RESET && r.age == BO_CONN_ESTABLISHED &&
 		    r.ends == BO_CONN_RESPONDER);
+	r = rule_of("reset",
+		    ARGS(STR("contains", "x"), STR("protocol", "tcp"), STR("toward", "db")));
+	assert_true(r.protocol == BO_CONN_TCP && r.dirs == 1u << BO_DIR_A_TO_B);
 	r = rule_of("reset", ARGS(STR("contains", "x")));
 	assert_true(r.age == BO_CONN_ANY_AGE && r.ends == BO_CONN_BOTH_ENDS);
 	r = rule_of("reset", ARGS(STR("contains", "x"), STR("connections", "established")));
@@ -150,7 +153,11 @@ static void bad_ones_are_refused(void **state)
 		  { STR("connections", "established") },
 		  1 },
 		{ "refuse", "did you mean 'no-route'", { STR("with", "noroute") }, 1 },
-		{ "reset", "no option 'protocol'", { STR("protocol", "udp") }, 1 },
+		{ "reset",
+		  "protocol: expected one of tcp, found \"udp\"",
+		  { STR("protocol", "udp") },
+		  1 },
+		{ "reset", "toward: chooses a packet", { STR("toward", "db") }, 1 },
 		{ "reset", "no option 'prot'; did you mean 'port'", { NUM("prot", 1) }, 1 },
 		{ "drip", "'every' is missing", { STR("", "1KiB") }, 1 },
 		{ "stall", "after", { STR("", "-1KiB") }, 1 },

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -575,6 +576,181 @@ static void a_text_is_held_up_and_let_go(void **state)
 	}
 }
 
+/* --- the peer is gone -------------------------------------------------------------------------- */
+
+/* Neither end hears of the other: each finds out by its own keepalives, and nothing else tells it. */
+static void keepalives_find_a_half_open_connection(void **state)
+{
+	static const int once_a_second = 1, twice = 2, on = 1;
+	struct rig *rig = *state;
+	struct pair pairs[2];
+	size_t bytes;
+
+	for (size_t f = 0; f < 2; f++) {
+		listen_again(rig, families[f]);
+		pairs[f] = connected(rig);
+		for (int end = 0; end < 2; end++) {
+			int fd = pairs[f].fd[end];
+
+			assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &once_a_second,
+						    sizeof(int)),
+					 0);
+			assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &once_a_second,
+						    sizeof(int)),
+					 0);
+			assert_int_equal(
+				setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &twice, sizeof(int)), 0);
+			assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)),
+					 0);
+		}
+	}
+	force(rig, (struct bo_conn_rule){ .action = BO_CONN_DROP, .age = BO_CONN_ESTABLISHED });
+	for (size_t f = 0; f < 2; f++) {
+		for (int end = 0; end < 2; end++)
+			assert_int_equal(ends_with(pairs[f].fd[end], &bytes), ETIMEDOUT);
+		pair_done(&pairs[f]);
+	}
+	assert_int_equal(counts(rig).connections, 2);
+	assert_int_equal(counts(rig).escaped, 0);
+	lift(rig);
+}
+
+/* --- datagrams -------------------------------------------------------------------------------- */
+
+/** datagrams() - sockets for UDP from a to port @port of b, connected */
+static struct pair datagrams(const struct rig *rig, int family, int port)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = wire_netns_address(1, family, port, &addr);
+	struct pair pair;
+
+	for (int end = 0; end < 2; end++)
+		pair.fd[end] = wire_netns_socket(&rig->net, end, family, SOCK_DGRAM, 0);
+	assert_true(pair.fd[0] >= 0 && pair.fd[1] >= 0);
+	assert_int_equal(bind(pair.fd[1], (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(connect(pair.fd[0], (struct sockaddr *)&addr, len), 0);
+	return pair;
+}
+
+/** arrives() - is a datagram of so many bytes the next to arrive? */
+static void arrives(int fd, size_t bytes)
+{
+	static char buffer[65536];
+
+	assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, PATIENCE_MS), 1);
+	assert_int_equal(recv(fd, buffer, sizeof(buffer), 0), bytes);
+}
+
+/** is_refused() - the sender is told */
+static void is_refused(int fd)
+{
+	assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, PATIENCE_MS), 1);
+	assert_int_equal(recv(fd, &(char){ 0 }, 1, 0), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+}
+
+static const struct bo_conn_rule refuse_datagrams = { .action = BO_CONN_REFUSE,
+						      .protocol = BO_CONN_UDP,
+						      .port = PORT };
+
+/* One system call sends ten datagrams, as a super-packet where the kernel has these: each has its answer. */
+static void each_datagram_of_a_super_packet_is_refused(void **state)
+{
+	enum { SEGMENT = 100, N = 10 };
+	static const int segment = SEGMENT;
+	static const char payload[SEGMENT * N];
+	struct rig *rig = *state;
+
+	for (size_t f = 0; f < 2; f++) {
+		struct pair pair = datagrams(rig, families[f], PORT);
+
+		assert_int_equal(setsockopt(pair.fd[0], IPPROTO_UDP, UDP_SEGMENT, &segment,
+					    sizeof(segment)),
+				 0);
+		put(pair.fd[0], payload, sizeof(payload));
+		for (int i = 0; i < N; i++)
+			arrives(pair.fd[1], SEGMENT);
+		force(rig, refuse_datagrams);
+		put(pair.fd[0], payload, sizeof(payload));
+		is_refused(pair.fd[0]);
+		for (int i = 0; counts(rig).unreachables < N && i < PATIENCE_MS; i++)
+			usleep(1000);
+		assert_int_equal(counts(rig).unreachables, N);
+		assert_int_equal(counts(rig).dropped, N);
+		lift(rig);
+		pair_done(&pair);
+	}
+}
+
+/* The first fragment has the ports: what is done to it is done to the datagram.  What is in later ones is not looked at. */
+static void fragments(void **state)
+{
+	enum { BYTES = 5000 };
+	static char payload[BYTES];
+	struct rig *rig = *state;
+
+	memcpy(payload + 4000, "UPDATE", 6);
+	for (size_t f = 0; f < 2; f++) {
+		struct pair hit = datagrams(rig, families[f], PORT);
+		struct pair other = datagrams(rig, families[f], PORT + 1);
+
+		force(rig, refuse_datagrams);
+		put(hit.fd[0], payload, BYTES);
+		is_refused(hit.fd[0]);
+		put(other.fd[0], payload, BYTES);
+		arrives(other.fd[1], BYTES);
+		lift(rig);
+		force(rig, (struct bo_conn_rule){ .action = BO_CONN_DROP,
+						  .port = PORT,
+						  .contains = "UPDATE",
+						  .contains_len = 6 });
+		put(hit.fd[0], payload, BYTES);
+		arrives(hit.fd[1], BYTES);
+		put(hit.fd[0], payload + 4000, 500);
+		wait_dropped(rig);
+		assert_int_equal(counts(rig).dropped, 1);
+		lift(rig);
+		/* By protocol alone, later fragments are hit as well. */
+		force(rig,
+		      (struct bo_conn_rule){ .action = BO_CONN_DROP, .protocol = BO_CONN_UDP });
+		put(hit.fd[0], payload, BYTES);
+		for (int i = 0; counts(rig).dropped < 4 && i < PATIENCE_MS; i++)
+			usleep(1000);
+		assert_int_equal(counts(rig).dropped, 4);
+		assert_int_equal(counts(rig).connections, 1);
+		lift(rig);
+		pair_done(&hit);
+		pair_done(&other);
+	}
+}
+
+/* Between the headers of IPv6 and UDP are 8 bytes of options for the destination. */
+static void behind_extension_headers(void **state)
+{
+	static const uint8_t options[8] = { 0, 0, 1, 4 }; /* one of padding */
+	struct rig *rig = *state;
+	struct pair pair = datagrams(rig, AF_INET6, PORT);
+
+	assert_int_equal(
+		setsockopt(pair.fd[0], IPPROTO_IPV6, IPV6_DSTOPTS, options, sizeof(options)), 0);
+	put(pair.fd[0], "SELECT", 6);
+	arrives(pair.fd[1], 6);
+	force(rig, refuse_datagrams);
+	put(pair.fd[0], "SELECT", 6);
+	is_refused(pair.fd[0]);
+	lift(rig);
+	force(rig, (struct bo_conn_rule){ .action = BO_CONN_DROP,
+					  .port = PORT,
+					  .contains = "UPDATE",
+					  .contains_len = 6 });
+	put(pair.fd[0], "UPDATE", 6);
+	put(pair.fd[0], "DELETES", 7);
+	arrives(pair.fd[1], 7);
+	assert_int_equal(counts(rig).dropped, 1);
+	lift(rig);
+	pair_done(&pair);
+}
+
 #define NET_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_up, rig_down)
 
 int main(void)
@@ -591,6 +767,10 @@ int main(void)
 		NET_TEST(cut_at_the_byte),
 		NET_TEST(a_drip),
 		NET_TEST(a_text_is_held_up_and_let_go),
+		NET_TEST(keepalives_find_a_half_open_connection),
+		NET_TEST(each_datagram_of_a_super_packet_is_refused),
+		NET_TEST(fragments),
+		NET_TEST(behind_extension_headers),
 	};
 
 	wire_netns_enter();

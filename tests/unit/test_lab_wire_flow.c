@@ -61,7 +61,8 @@ static uint64_t begun(const struct bo_wire_flows *flows)
 
 static void names_have_no_ephemeral_port(void **state)
 {
-	struct bo_wire_flows *one = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1), *two = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1);
+	struct bo_wire_flows *one = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1),
+			     *two = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1);
 	uint64_t first[20];
 
 	(void)state;
@@ -151,7 +152,8 @@ static void a_connection_is_known_by_its_syn(void **state)
 static void services_do_not_count_for_each_other(void **state)
 {
 	enum { SERVICES = 20000 };
-	struct bo_wire_flows *one = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1), *two = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1);
+	struct bo_wire_flows *one = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1),
+			     *two = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1);
 	uint64_t *ids = calloc(2 * SERVICES, sizeof(*ids));
 
 	(void)state;

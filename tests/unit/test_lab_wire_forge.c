@@ -84,8 +84,8 @@ static void an_error_quotes_what_it_is_about(void **state)
 		assert_memory_equal(ip + (v6 ? 8 : 12), frame + HDR + (v6 ? 24 : 16), v6 ? 16 : 4);
 		assert_memory_equal(ip + (v6 ? 24 : 16), frame + HDR + (v6 ? 8 : 12), v6 ? 16 : 4);
 		if (!v6)
-			assert_memory_equal(ip, ((uint8_t[]){ 0x45, 0xc0, 0, 156, 0, 0, 0x40, 0, 64, 1 }),
-					    10);
+			assert_memory_equal(
+				ip, ((uint8_t[]){ 0x45, 0xc0, 0, 156, 0, 0, 0x40, 0, 64, 1 }), 10);
 		else
 			assert_memory_equal(ip, ((uint8_t[]){ 0x60, 0, 0, 0, 0, 156, 58, 64 }), 8);
 	}
@@ -149,7 +149,8 @@ static void some_packets_have_no_error(void **state)
 			len = wire_frame_build(&echo, frame);
 			frame[HDR + header] = (uint8_t)type;
 			bo_wire_packet_parse(frame, len, &packet);
-			assert_int_equal(bo_forge_unreachable(&packet, BO_CONN_NO_ROUTE, error) == 0,
+			assert_int_equal(bo_forge_unreachable(&packet, BO_CONN_NO_ROUTE, error) ==
+						 0,
 					 is_error);
 		}
 		/* To a group, from a group, from nobody. */
@@ -161,7 +162,8 @@ static void some_packets_have_no_error(void **state)
 			else if (what == 2)
 				memset(frame + source, 0, v6 ? 16 : 4);
 			bo_wire_packet_parse(frame, len, &packet);
-			assert_int_equal(bo_forge_unreachable(&packet, BO_CONN_NO_ROUTE, error) == 0,
+			assert_int_equal(bo_forge_unreachable(&packet, BO_CONN_NO_ROUTE, error) ==
+						 0,
 					 what < 3);
 		}
 		/* A later fragment. */
@@ -234,12 +236,20 @@ static void wireshark_finds_nothing_wrong(void **state)
 	}
 	assert_int_equal(shark(path, "icmp.type == 3 or icmpv6.type == 1"), n);
 	/* 0 is bad, 1 good.  It knows that a quoted UDP packet was cut, but not that a TCP one was. */
-	assert_int_equal(shark(path, "icmp.checksum.status == 1 or icmpv6.checksum.status == 1"), n);
+	assert_int_equal(shark(path, "icmp.checksum.status == 1 or icmpv6.checksum.status == 1"),
+			 n);
 	assert_int_equal(shark(path, "icmp.type == 3 and ip.checksum.status == 1"), n / 2);
-	assert_int_equal(shark(path, "udp.checksum.status == 0 or (frame.len < 576 and tcp.checksum.status == 0)"), 0);
-	assert_int_equal(shark(path, "udp.checksum.status == 1 or (frame.len < 576 and tcp.checksum.status == 1)"), n / 3);
+	assert_int_equal(
+		shark(path,
+		      "udp.checksum.status == 0 or (frame.len < 576 and tcp.checksum.status == 0)"),
+		0);
+	assert_int_equal(
+		shark(path,
+		      "udp.checksum.status == 1 or (frame.len < 576 and tcp.checksum.status == 1)"),
+		n / 3);
 	assert_int_equal(shark(path, "_ws.malformed or ip.checksum.status == 0"), 0);
-	assert_int_equal(shark(path, "icmp.code == 3 and icmp.type == 3 and udp.dstport == 9999"), 2);
+	assert_int_equal(shark(path, "icmp.code == 3 and icmp.type == 3 and udp.dstport == 9999"),
+			 2);
 	unlink(path);
 }
 
@@ -258,8 +268,17 @@ static void prefixes(void **state)
 		{ "fd00::1", "fd00::1", "fd00::2" },
 	};
 	static const char *const bad[] = {
-		"",	       "db",	    "10.0.0",	"10.0.0.0/33", "::/129",  "::/-1",
-		"10.0.0.0/ 8", "10.0.0.0/", "::/0x10",	"/8",	       "10.0.0.0/8/8",
+		"",
+		"db",
+		"10.0.0",
+		"10.0.0.0/33",
+		"::/129",
+		"::/-1",
+		"10.0.0.0/ 8",
+		"10.0.0.0/",
+		"::/0x10",
+		"/8",
+		"10.0.0.0/8/8",
 		"10.0.0.0/99999999999999999999",
 		"1111111111111111111111111111111111111111111111111111111111111111111",
 	};

@@ -118,8 +118,8 @@ struct bo_conn_rule {
  * @missed: packets of flows that the rule chose but that there was no more room to follow
  */
 struct bo_conn_counts {
-	uint64_t connections, matched, dropped, shortened, resets, unreachables, unsent, passed_bytes, escaped,
-		survived, missed;
+	uint64_t connections, matched, dropped, shortened, resets, unreachables, unsent,
+		passed_bytes, escaped, survived, missed;
 };
 
 /** bo_conn_rule_per_packet() - does it look at bytes, so that super-packets must be cut? */
