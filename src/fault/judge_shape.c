@@ -21,6 +21,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "brownout/base/units.h"
 #include "brownout/model/linkfile.h"
@@ -214,7 +215,10 @@ void bo_judge_reorder(struct bo_trial *t)
 			bo_format_duration((int64_t)(needed / BO_PROBES_PER_S * 1e9), takes));
 	else
 		bo_fault_verdict_ok(t->record);
-	if (least >= 4 * BO_NSEC_PER_MSEC && (t->own->reorder.corr_ppm || t->own->reorder_gap > 1))
+	/* netem counts the gap in packets of all flows. */
+	if (least >= 4 * BO_NSEC_PER_MSEC &&
+	    (t->own->reorder_gap > 1 ? strcmp(t->record->driver, "wire") == 0
+				     : t->own->reorder.corr_ppm > 0))
 		bo_judge_again(t, BO_HIT_AHEAD);
 }
 
