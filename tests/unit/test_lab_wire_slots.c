@@ -121,6 +121,7 @@ static const struct row rows[] = {
 	{ "slot 40ms, delay 60ms, 5 packets", 10 * MS, true, 60 * MS, 0, { 40 * MS, 40 * MS, 5, 0 }, 0.02 },
 	{ "slot 40ms, delay 60ms, sparse", 200 * MS, false, 60 * MS, 0, { 40 * MS, 40 * MS, 0, 0 }, 0 },
 	{ "slot 40ms, delay 30ms, sparse", 200 * MS, false, 30 * MS, 0, { 40 * MS, 40 * MS, 0, 0 }, 0 },
+	{ "slot 40ms, delay 30ms, 1 packet, sparse", 200 * MS, false, 30 * MS, 0, { 40 * MS, 40 * MS, 1, 0 }, 0 },
 	{ "slot 20ms-60ms", 5 * MS, true, 0, 0, { 20 * MS, 60 * MS, 0, 0 }, 0.03 },
 	{ "slot 20ms-60ms, 5 packets", 10 * MS, true, 0, 0, { 20 * MS, 60 * MS, 5, 0 }, 0.03 },
 	{ "slot 20ms-60ms, delay 60ms", 5 * MS, true, 60 * MS, 0, { 20 * MS, 60 * MS, 0, 0 }, 0.03 },
