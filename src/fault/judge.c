@@ -8,7 +8,11 @@
  *   loss, duplicate, corrupt  judge_loss.c: counts and runs.
  *   reorder, slot, trace      judge_shape.c.
  *   ramps, flaps              judge_vary.c.
- *   rate       goodput of packet trains within 15 %.
+ *   correlations              judge_corr.c.
+ *   rate       goodput of packet trains within 15 %; where overhead and cells take 6 % of it or more, nearer
+ *              to what they leave than to the whole.
+ *   limit      with a rate, on the wire: p99 of the probes is not above what so many full packets take, by
+ *              more than 15 % and 100 ms.
  *   blackhole  nothing of at least 20 probes arrived.
  * While a rate is in force the load may keep a queue standing: delay and loss are then judged only
  * from below.
@@ -18,13 +22,17 @@
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <math.h>
+#include <string.h>
 
 #include "brownout/base/units.h"
+#include "brownout/lab/lab.h"
 #include "fault-internal.h"
 
 #define DELAY_TOLERANCE_NS BO_NSEC_PER_MSEC
 #define DELAY_TOLERANCE 0.05
 #define RATE_TOLERANCE 0.15
+/* What overhead and cells must take of a train, at least, to be told from nothing. */
+#define CHARGE_LEAST 0.06
 /* A train that the prober would send at this rate: see lab/linkprobe.c. */
 #define TRAIN_BITS (16 * 1228 * 8)
 
@@ -146,6 +154,16 @@ double bo_rate_share(const struct bo_impair *im)
 	return charged > 0 ? ip / charged : 1;
 }
 
+/** uncharged() - did the trains go as if overhead and cells were not charged?  Whatever takes part in a link makes
+ * them slower, not faster; halfway is where one is told from the other */
+static bool uncharged(const struct bo_trial *t)
+{
+	double share = bo_rate_share(t->own);
+
+	return share < 1 - CHARGE_LEAST &&
+	       (double)t->m->goodput_bps > (1 + share) / 2 * (double)t->own->rate_bps;
+}
+
 static void judge_rate(struct bo_trial *t)
 {
 	double asked = (double)t->own->rate_bps;
@@ -175,6 +193,39 @@ static void judge_rate(struct bo_trial *t)
 		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
 				 "%s: the rate is %s, expected %s within %.0f%%", t->name, found,
 				 bo_format_bitrate((int64_t)asked, want), RATE_TOLERANCE * 100);
+	else if (uncharged(t))
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_OFF,
+			"%s: the rate is %s, expected %s: overhead or cells are not charged",
+			t->name, found, bo_format_bitrate((int64_t)asked, want));
+	else
+		bo_fault_verdict_ok(t->record);
+}
+
+/** judge_limit() - so many packets of a rate may wait, so no probe waits longer than all of them take */
+static void judge_limit(struct bo_trial *t)
+{
+	const struct bo_impair *im = t->im;
+	int64_t most = im->delay_ns + bo_link_reach(im) + t->base_ns;
+	char found[BO_UNIT_BUF], want[BO_UNIT_BUF];
+	double ns;
+
+	/* netem counts super-packets. */
+	if (!im->rate_bps || im->slot.max_ns || strcmp(t->record->driver, "wire") != 0 ||
+	    !t->m->received) {
+		bo_fault_verdict_ok(t->record);
+		return;
+	}
+	ns = (double)im->limit_packets * BO_LAB_MTU / bo_rate_share(im) * 8 / (double)im->rate_bps *
+	     (double)BO_NSEC_PER_SEC;
+	most += (int64_t)(fmin(ns * (1 + RATE_TOLERANCE), 1e18)) + 100 * BO_NSEC_PER_MSEC;
+	bo_text_add(t->achieved, ", a queue of up to %s",
+		    bo_format_duration(t->m->delay_max_ns, found));
+	if (t->m->delay_p99_ns > most)
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: delay p99 is %s, but with a limit of %lld packets at most %s",
+				 t->name, bo_format_duration(t->m->delay_p99_ns, found),
+				 (long long)im->limit_packets, bo_format_duration(most, want));
 	else
 		bo_fault_verdict_ok(t->record);
 }
@@ -229,7 +280,6 @@ void bo_fault_judge(struct bo_trial *t)
 		bo_judge_trace(t);
 	if (t->own->slot.max_ns)
 		bo_judge_slot(t);
-	/* A limit alone is not seen. */
 	if (t->own->limit_packets)
-		bo_fault_verdict_ok(t->record);
+		judge_limit(t);
 }

@@ -12,7 +12,8 @@
  *   reorder  probes that arrive in less than half the least delay were sent ahead: their count is
  *            within the 99.9 % interval.
  *   slot     arrivals come in bursts, from one to the next min … max (± 15 % and 6 ms) in the median
- *            of at least 10; none has more probes than a slot has packets.
+ *            of at least 10, and in each of their quantiles but for 1.95 / √n + 5 % of them; none has more
+ *            probes than a slot has packets or bytes.
  *   trace    what arrived of the trains, against the chances that the trace had in that time: not 25 %
  *            more; not 25 % less, but other traffic takes chances too: then that cannot be told.
  *
@@ -20,6 +21,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "brownout/base/units.h"
 #include "brownout/model/linkfile.h"
@@ -34,6 +36,7 @@
 #define SLOT_TOLERANCE 0.15
 #define SLOT_TOLERANCE_NS (6 * BO_NSEC_PER_MSEC)
 #define SLOT_LEAST_NS (12 * BO_NSEC_PER_MSEC)
+#define PROBE_BYTES 76 /* of IP */
 #define TRACE_TOLERANCE 0.25
 #define TRACE_TRAINS_MIN 3u
 
@@ -76,22 +79,31 @@ static double below(const int64_t *values, size_t n, int64_t x)
 	return (double)low / (double)n;
 }
 
-/** distance() - how far the probes leave the band around what was asked, as a share of them */
-static double distance(const struct bo_trial *t, const int64_t *delays, size_t n, bool correlated)
+/** outside() - share of ascending values by which they leave a band around ascending quantiles: so much earlier, so
+ * much later */
+static double outside(const int64_t asked[QUANTILES], const int64_t *values, size_t n,
+		      int64_t earlier, int64_t later)
 {
-	int64_t asked[QUANTILES];
-	int64_t late = t->base_ns + bo_trial_tolerance(t->own->delay_ns);
 	double most = 0;
 
-	bo_expect_delays(t->own, correlated, asked, QUANTILES);
 	for (size_t i = 0; i < QUANTILES; i++) {
 		double low = (double)i / QUANTILES, high = (double)(i + 1) / QUANTILES;
 
 		/* Too early: more of them are there than may be; too late: fewer. */
-		most = fmax(most, below(delays, n, asked[i] - KS_EARLY_NS) - high);
-		most = fmax(most, low - below(delays, n, asked[i] + late));
+		most = fmax(most, below(values, n, asked[i] - earlier) - high);
+		most = fmax(most, low - below(values, n, asked[i] + later));
 	}
 	return most;
+}
+
+/** distance() - how far the probes leave the band around what was asked, as a share of them */
+static double distance(const struct bo_trial *t, const int64_t *delays, size_t n, bool correlated)
+{
+	int64_t asked[QUANTILES];
+
+	bo_expect_delays(t->own, correlated, asked, QUANTILES);
+	return outside(asked, delays, n, KS_EARLY_NS,
+		       t->base_ns + bo_trial_tolerance(t->own->delay_ns));
 }
 
 /** is_spread() - all that can be said where the distribution does not come through */
@@ -203,7 +215,10 @@ void bo_judge_reorder(struct bo_trial *t)
 			bo_format_duration((int64_t)(needed / BO_PROBES_PER_S * 1e9), takes));
 	else
 		bo_fault_verdict_ok(t->record);
-	if (least >= 4 * BO_NSEC_PER_MSEC && (t->own->reorder.corr_ppm || t->own->reorder_gap > 1))
+	/* netem counts the gap in packets of all flows. */
+	if (least >= 4 * BO_NSEC_PER_MSEC &&
+	    (t->own->reorder_gap > 1 ? strcmp(t->record->driver, "wire") == 0
+				     : t->own->reorder.corr_ppm > 0))
 		bo_judge_again(t, BO_HIT_AHEAD);
 }
 
@@ -238,6 +253,24 @@ static bool find_bursts(const struct bo_trial *t, struct bursts *ret)
 		qsort(gaps, ret->n, sizeof(*gaps), compare64);
 	free(at);
 	return gaps;
+}
+
+/** slots_outside() - the times from burst to burst against min … max; less than 0: that is fine */
+static double slots_outside(const struct bo_trial *t, const struct bursts *bursts)
+{
+	const struct bo_slot *slot = &t->own->slot;
+	int64_t asked[QUANTILES];
+
+	/* A loss leaves slots without a probe. */
+	if (!bo_loss_is_none(&t->im->loss) || t->im->corrupt.ppm)
+		return -1;
+	for (int64_t i = 0; i < QUANTILES; i++)
+		asked[i] = slot->min_ns +
+			   (slot->max_ns - slot->min_ns) * (2 * i + 1) / (2 * QUANTILES);
+	return outside(asked, bursts->gaps, bursts->n,
+		       (int64_t)(SLOT_TOLERANCE * (double)slot->min_ns) + SLOT_TOLERANCE_NS,
+		       (int64_t)(SLOT_TOLERANCE * (double)slot->max_ns) + SLOT_TOLERANCE_NS) -
+	       KS_CRITICAL / sqrt((double)bursts->n) - KS_LATE_SHARE;
 }
 
 void bo_judge_slot(struct bo_trial *t)
@@ -279,6 +312,18 @@ void bo_judge_slot(struct bo_trial *t)
 				 "%s: a burst had %llu probes, expected at most %lld packets",
 				 t->name, (unsigned long long)bursts.most,
 				 (long long)slot->packets);
+	else if (slot->bytes && (int64_t)(bursts.most - 1) * PROBE_BYTES >= slot->bytes)
+		/* The packet that goes beyond is still in. */
+		bo_fault_verdict(
+			t->record, BO_CONFIRM_OFF,
+			"%s: a burst had %llu probes of %d bytes, expected at most %lld bytes",
+			t->name, (unsigned long long)bursts.most, PROBE_BYTES,
+			(long long)slot->bytes);
+	else if (slots_outside(t, &bursts) > 0)
+		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
+				 "%s: the times between bursts are not spread over %s to %s",
+				 t->name, bo_format_duration(slot->min_ns, a),
+				 bo_format_duration(slot->max_ns, b));
 	else
 		bo_fault_verdict_ok(t->record);
 	free(bursts.gaps);

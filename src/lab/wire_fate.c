@@ -73,7 +73,7 @@ static void time_it(struct bo_wire_line *line, struct bo_wire_dice *dice, int64_
 	if (!ret->ahead) {
 		due_ns += bo_wire_delay(dice, im, line->table);
 		due_ns = bo_wire_transmit(&line->pace, im, due_ns, len);
-		due_ns = bo_wire_slot(&line->pace, im, line->key, due_ns, len);
+		due_ns = bo_wire_slot(&line->pace, im, line->key, now_ns, due_ns, len);
 	}
 	if (im->in_order)
 		due_ns = line->last_due_ns = max64(line->last_due_ns, due_ns);
@@ -204,19 +204,20 @@ static void retime_one(struct bo_wire_frame *frame, void *arg)
 	struct retime *re = arg;
 	struct bo_wire_line *line = re->line;
 	const struct bo_impair *im = &line->im;
-	struct bo_wire_pace before = line->pace;
+	struct bo_wire_pace before;
 	size_t len = frame->len - BO_WIRE_HDR_LEN;
 	bool waits = frame->due_ns > re->sent_until_ns;
 	int64_t due_ns = re->now_ns + im->delay_ns;
 
+	bo_wire_pace_copy(&before, &line->pace);
 	if (waits)
 		due_ns = bo_wire_transmit(&line->pace, im, due_ns, len);
-	due_ns = bo_wire_slot(&line->pace, im, line->key, due_ns, len);
+	due_ns = bo_wire_slot(&line->pace, im, line->key, re->now_ns, due_ns, len);
 	if (due_ns < frame->due_ns) {
 		frame->due_ns = due_ns;
 	} else if (!waits || due_ns > frame->due_ns) {
 		/* It goes as it was to: the new transmitter has no part in it but to follow. */
-		line->pace = before;
+		bo_wire_pace_copy(&line->pace, &before);
 		if (waits)
 			bo_wire_follow(&line->pace, im, frame->due_ns);
 	}

@@ -133,14 +133,24 @@ void bo_wire_flows_free(struct bo_wire_flows *flows);
 /* As far away as a time may be: 73 years. */
 #define BO_WIRE_NEVER_NS (INT64_C(1) << 61)
 
+/** struct bo_wire_slot - one burst
+ * @at_ns: when it goes;  @packets, @bytes: left in it;  @late: it waits for a packet, and one may come before it */
+struct bo_wire_slot {
+	int64_t at_ns;
+	int64_t packets;
+	int64_t bytes;
+	bool late;
+};
+
 /**
  * struct bo_wire_pace - the transmitter of a line and its slots
  * @free_ns: when it has sent the last bit of what it took so far;  @rest: of the division of bits by
  *           rate, so that nothing is lost to rounding
  * @trace_base_ns: when the trace began (anew);  @trace_next: its next chance;  @chance_ns, @left: when
  *           the one in use is, and bytes left of it
- * @slot_ns: when the slot goes;  @slot_packets, @slot_bytes: left in it;  @slots: their number
+ * @slot: the slots that are known, ascending, the last of the past among them;  @nslot: so many;  @slots: drawn so far
  */
+#define BO_WIRE_SLOTS_KNOWN 64
 struct bo_wire_pace {
 	int64_t free_ns;
 	uint64_t rest;
@@ -148,11 +158,13 @@ struct bo_wire_pace {
 	int64_t chance_ns;
 	uint32_t trace_next;
 	uint32_t left;
-	int64_t slot_ns;
-	int64_t slot_packets;
-	int64_t slot_bytes;
 	uint64_t slots;
+	uint32_t nslot;
+	struct bo_wire_slot slot[BO_WIRE_SLOTS_KNOWN];
 };
+
+/** bo_wire_pace_copy() - without the slots that are not known */
+void bo_wire_pace_copy(struct bo_wire_pace *to, const struct bo_wire_pace *from);
 
 /** bo_wire_charge() - bytes that a packet costs with its overhead and whole cells */
 uint64_t bo_wire_charge(const struct bo_impair *im, size_t len);
@@ -162,9 +174,9 @@ int64_t bo_wire_transmit(struct bo_wire_pace *pace, const struct bo_impair *im, 
 			 size_t len);
 /** bo_wire_follow() - a packet that the transmitter has not sent goes at @due_ns: nothing before that */
 void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64_t due_ns);
-/** bo_wire_slot() - the slot that takes a packet that could go at @at_ns */
+/** bo_wire_slot() - the slot that takes a packet that came at @now_ns and could go at @at_ns */
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
-		     int64_t at_ns, size_t len);
+		     int64_t now_ns, int64_t at_ns, size_t len);
 /** bo_wire_pace_change() - the transmitter begins anew; a trace, or slots, that are the same go on */
 void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *before,
 			 const struct bo_impair *after, int64_t now_ns);

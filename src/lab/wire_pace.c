@@ -11,15 +11,23 @@
  * nobody waits.  A packet that comes at the very time of a chance is too late for it.  Lengths are
  * mahimahi's, with the 4 bytes of its TUN header, so that 1500 bytes of IP fill a chance.
  *
- * Slots, as in netem: the first packet that is ready after a slot begins a new one, which goes min …
- * max later and takes what is ready by then, up to its packets and bytes; when it is full the next
- * one goes min … max after it.
+ * Slots, as in netem (get_slot_next(), netem_dequeue()): a slot takes what is ready by then, up to its
+ * packets and bytes.  The next one is drawn, min … max later, when a slot is full, or when the packet
+ * that is ready first finds that the last slot is over: from the time of that slot if the packet was
+ * there already, or else from when it came.  If it is not ready by then either, it is drawn once more
+ * from when it is.  netem looks at its queue when something happens; a line decides about a packet when
+ * it comes, so it remembers the slots to come, and a packet that overtakes others (jitter) may have one
+ * of its own before theirs.  What stays different: netem draws such a slot again with each packet that
+ * comes meanwhile.
  *
  * Owns: nothing.  Threads: one per line.  Privilege: none. */
+#include <string.h>
+
 #include "brownout/base/clock.h"
 #include "wire_fate.h"
 
 #define TRACE_HEADER 4
+#define SLOTS_AHEAD 64
 #define CHARGE_MAX (UINT64_C(1) << 30) /* bytes × 8 × 10^9 fit into 63 bits */
 
 static int64_t max64(int64_t a, int64_t b)
@@ -157,26 +165,95 @@ void bo_wire_follow(struct bo_wire_pace *pace, const struct bo_impair *im, int64
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
+static struct bo_wire_slot slot_at(const struct bo_slot *slot, int64_t at_ns)
+{
+	return (struct bo_wire_slot){ .at_ns = at_ns,
+				      .packets = slot->packets ? slot->packets : INT64_MAX,
+				      .bytes = slot->bytes ? slot->bytes : INT64_MAX };
+}
+
+static bool slot_is_full(const struct bo_wire_slot *slot)
+{
+	return slot->packets <= 0 || slot->bytes <= 0;
+}
+
+/** slot_after() - draw the one that follows @from_ns */
+static int64_t slot_after(struct bo_wire_pace *pace, const struct bo_slot *slot, uint64_t key,
+			  int64_t from_ns)
+{
+	const struct bo_wire_dice dice = { .key = key, .number = pace->slots++ };
+	double span = (double)(slot->max_ns - slot->min_ns);
+
+	return min64(from_ns, BO_WIRE_NEVER_NS) + slot->min_ns +
+	       (int64_t)(bo_wire_roll(&dice, BO_WIRE_CHANCE_SLOT) * 0x1p-32 * span);
+}
+
+/** slot_insert() - as number @i; the oldest goes when there are too many.  Return: where it is now */
+static struct bo_wire_slot *slot_insert(struct bo_wire_pace *pace, uint32_t i,
+					const struct bo_wire_slot *slot)
+{
+	if (pace->nslot == BO_WIRE_SLOTS_KNOWN) {
+		memmove(pace->slot, pace->slot + 1, --pace->nslot * sizeof(*slot));
+		i -= i > 0;
+	}
+	memmove(pace->slot + i + 1, pace->slot + i, (pace->nslot++ - i) * sizeof(*slot));
+	pace->slot[i] = *slot;
+	return &pace->slot[i];
+}
+
+/** slot_new() - behind number @i - 1, for a packet that is ready at @at_ns;  Return: NULL when the one that is number @i
+ * goes before it could */
+static struct bo_wire_slot *slot_new(struct bo_wire_pace *pace, const struct bo_slot *slot,
+				     uint64_t key, uint32_t i, int64_t now_ns, int64_t at_ns)
+{
+	const struct bo_wire_slot *before = i > 0 ? &pace->slot[i - 1] : NULL;
+	struct bo_wire_slot new = { 0 };
+	int64_t from_ns = before && (slot_is_full(before) || before->at_ns > now_ns) ? before->at_ns
+										     : now_ns;
+
+	new = slot_at(slot, slot_after(pace, slot, key, from_ns));
+	if (new.at_ns < at_ns && from_ns < now_ns)
+		new.at_ns = slot_after(pace, slot, key, now_ns);
+	/* Others are on their way, and one slot follows the other for them. */
+	for (int n = 0; n < SLOTS_AHEAD && new.at_ns < at_ns && from_ns > now_ns; n++) {
+		new.at_ns = slot_after(pace, slot, key, new.at_ns);
+		new.late = true;
+	}
+	if (new.at_ns < at_ns) {
+		new.at_ns = slot_after(pace, slot, key, at_ns);
+		new.late = true;
+	}
+	if (i<pace->nslot &&new.at_ns + slot->min_ns> pace->slot[i].at_ns)
+		return NULL;
+	return slot_insert(pace, i, &new);
+}
+
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,
-		     int64_t at_ns, size_t len)
+		     int64_t now_ns, int64_t at_ns, size_t len)
 {
 	const struct bo_slot *slot = &im->slot;
+	struct bo_wire_slot *in = NULL;
+	uint32_t i = 0, past = 0;
 
 	if (!slot->max_ns)
 		return at_ns;
-	if (pace->slot_ns < at_ns || pace->slot_packets <= 0 || pace->slot_bytes <= 0) {
-		const struct bo_wire_dice dice = { .key = key, .number = pace->slots++ };
-		double span = (double)(slot->max_ns - slot->min_ns);
+	while (past + 1 < pace->nslot && pace->slot[past + 1].at_ns < now_ns)
+		past++;
+	memmove(pace->slot, pace->slot + past, (pace->nslot -= past) * sizeof(*in));
+	while (i < pace->nslot && (pace->slot[i].at_ns < at_ns || slot_is_full(&pace->slot[i])))
+		i++;
+	if (i == pace->nslot || pace->slot[i].late)
+		in = slot_new(pace, slot, key, i, now_ns, at_ns);
+	if (!in)
+		in = &pace->slot[i];
+	in->packets--;
+	in->bytes -= (int64_t)len;
+	return in->at_ns;
+}
 
-		pace->slot_ns =
-			min64(max64(pace->slot_ns, at_ns), BO_WIRE_NEVER_NS) + slot->min_ns +
-			(int64_t)(bo_wire_roll(&dice, BO_WIRE_CHANCE_SLOT) * 0x1p-32 * span);
-		pace->slot_packets = slot->packets ? slot->packets : INT64_MAX;
-		pace->slot_bytes = slot->bytes ? slot->bytes : INT64_MAX;
-	}
-	pace->slot_packets--;
-	pace->slot_bytes -= (int64_t)len;
-	return pace->slot_ns;
+void bo_wire_pace_copy(struct bo_wire_pace *to, const struct bo_wire_pace *from)
+{
+	memcpy(to, from, offsetof(struct bo_wire_pace, slot) + from->nslot * sizeof(from->slot[0]));
 }
 
 static bool slots_differ(const struct bo_slot *a, const struct bo_slot *b)
@@ -197,12 +274,14 @@ void bo_wire_pace_change(struct bo_wire_pace *pace, const struct bo_impair *befo
 		pace->trace_next = 0;
 		pace->left = 0;
 	}
-	if (slots_differ(&before->slot, &after->slot)) {
-		pace->slot_ns = now_ns;
-		pace->slot_packets = after->slot.packets ? after->slot.packets : INT64_MAX;
-		pace->slot_bytes = after->slot.bytes ? after->slot.bytes : INT64_MAX;
+	if (slots_differ(&before->slot, &after->slot) || !pace->nslot) {
+		pace->slot[0] = slot_at(&after->slot, now_ns);
+		pace->nslot = 1;
 	} else if (before->delay_ns - after->delay_ns > after->slot.max_ns) {
 		/* The same slots go on, but not at the end of a delay that is no more. */
-		pace->slot_ns = max64(now_ns, pace->slot_ns - before->delay_ns + after->delay_ns);
+		pace->slot[0] = pace->slot[pace->nslot - 1];
+		pace->slot[0].at_ns =
+			max64(now_ns, pace->slot[0].at_ns - before->delay_ns + after->delay_ns);
+		pace->nslot = 1;
 	}
 }

@@ -237,6 +237,41 @@ static const struct judged cases[] = {
 	  0,
 	  BO_CONFIRM_UNKNOWN,
 	  "jitter" },
+	{ "a rate without its overhead",
+	  { .rate_bps = 10000000, .rate_overhead = 120 },
+	  { 0 },
+	  { 1000, 1000, .goodput_bps = 9700000 },
+	  0,
+	  BO_CONFIRM_OFF,
+	  "not charged" },
+	{ "and with it",
+	  { .rate_bps = 10000000, .rate_overhead = 120 },
+	  { 0 },
+	  { 1000, 1000, .goodput_bps = 9100000 },
+	  0,
+	  BO_CONFIRM_OK,
+	  "" },
+	{ "an overhead too small to tell",
+	  { .rate_bps = 10000000, .rate_overhead = 4 },
+	  { 0 },
+	  { 1000, 1000, .goodput_bps = 10000000 },
+	  0,
+	  BO_CONFIRM_OK,
+	  "" },
+	{ "a queue of 20 packets", /* 24 ms, and what there is to spare: 127.6 ms */
+	  { .rate_bps = 10000000, .limit_packets = 20 },
+	  { 0 },
+	  { 1000, 900, .goodput_bps = 10000000, DELAYS(1 * MS, 12 * MS, 24 * MS) },
+	  0,
+	  BO_CONFIRM_OK,
+	  "" },
+	{ "a longer one",
+	  { .rate_bps = 10000000, .limit_packets = 20 },
+	  { 0 },
+	  { 1000, 900, .goodput_bps = 10000000, DELAYS(1 * MS, 12 * MS, 129 * MS) },
+	  0,
+	  BO_CONFIRM_OFF,
+	  "with a limit of 20 packets at most" },
 	{ "blackhole",
 	  { .blackhole = true },
 	  { 0 },
@@ -281,7 +316,7 @@ static void measurements_get_their_verdicts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct judged *c = &cases[i];
-		struct bo_fault_record record = { 0 };
+		struct bo_fault_record record = { .driver = "wire" };
 		struct bo_text achieved = bo_text_of(record.achieved, sizeof(record.achieved));
 		struct bo_impair im = c->own;
 		struct bo_trial t = { .record = &record,

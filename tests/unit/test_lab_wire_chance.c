@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "brownout/base/clock.h"
+#include "ks.h"
 #include "wire-internal.h"
 
 #define MS BO_NSEC_PER_MSEC
@@ -39,49 +40,37 @@ static struct bo_wire_outcome next(struct bo_wire_line *line, int64_t now_ns)
 
 /* --- distributions ---------------------------------------------------------------------------- */
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
+/** struct spread - quantiles that @jitter_ns spreads around 100 ms */
+struct spread {
+	double (*quantile)(int dist, double p);
+	int dist;
+	int64_t jitter_ns;
+};
 
-	return x < y ? -1 : x > y;
+static double spread_at(const void *arg, double p)
+{
+	const struct spread *spread = arg;
+	double q = spread->quantile(spread->dist, p);
+
+	/* At the ends, where everything further out gathers, there is nothing to compare. */
+	return fabs(q) >= 3.999 ? NAN : 100.0 * MS + q * (double)spread->jitter_ns;
 }
 
-/** kolmogorov() - probability that N samples are at least @d away from where they come from */
-static double kolmogorov(double d)
-{
-	double x = d * sqrt(N), p = 0;
-
-	for (int k = 1; k < 100; k++)
-		p += (k % 2 ? 2 : -2) * exp(-2.0 * k * k * x * x);
-	return fmin(fmax(p, 0), 1);
-}
-
-/** ks() - p of the delays of @im against quantiles that @jitter_ns spreads around 100 ms */
+/** ks() - p of the delays of @im against those quantiles */
 static double ks(const struct bo_impair *im, double (*quantile)(int dist, double p), int dist,
 		 int64_t jitter_ns)
 {
+	const struct spread spread = { quantile, dist, jitter_ns };
 	struct bo_wire_line line = line_with(im, 7);
 	double *delay = calloc(N, sizeof(*delay));
-	double d = 0;
-	size_t at = 0;
+	double d;
 
 	assert_non_null(delay);
 	for (int i = 0; i < N; i++)
 		delay[i] = (double)(next(&line, i * 1000 * MS).due_ns - i * 1000 * MS);
-	qsort(delay, N, sizeof(*delay), ascending);
-	for (int k = 1; k < 4000; k++) {
-		double q = quantile(dist, k / 4000.0);
-
-		/* At the ends, where everything further out gathers, there is nothing to compare. */
-		if (fabs(q) >= 3.999)
-			continue;
-		q = 100.0 * MS + q * (double)jitter_ns;
-		while (at < N && delay[at] <= q)
-			at++;
-		d = fmax(d, fabs((double)at / N - k / 4000.0));
-	}
+	d = ks_distance(delay, N, spread_at, &spread);
 	free(delay);
-	return kolmogorov(d);
+	return ks_p(d, N);
 }
 
 static double formula(int dist, double p)

@@ -705,13 +705,13 @@ static void change_leaves_slots_alone(void **state)
 	struct bo_wire_line line = line_with(&im);
 
 	(void)state;
-	for (int i = 0; i < 3; i++) /* the first two at 71 ms, the third at 121 ms */
+	for (int i = 0; i < 3; i++) /* the first two at 51 ms, the third at 101 ms */
 		put(&queue, due(&line, MS, 100), 100);
 	im.delay_ns = 19 * MS; /* as a ramp does, step by step */
 	assert_int_equal(bo_wire_line_change(&line, &im, 10 * MS, &queue), 0);
-	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 71 * MS);
-	assert_int_equal(due(&line, 10 * MS, 100), 121 * MS);
-	assert_int_equal(due(&line, 10 * MS, 100), 171 * MS);
+	assert_int_equal(bo_wire_queue_head(&queue)->due_ns, 51 * MS);
+	assert_int_equal(due(&line, 10 * MS, 100), 101 * MS);
+	assert_int_equal(due(&line, 10 * MS, 100), 151 * MS);
 	/* Far off, because of a delay that is lifted. */
 	im.delay_ns = 3600000 * MS;
 	assert_int_equal(bo_wire_line_change(&line, &im, 11 * MS, &queue), 0);

@@ -4,7 +4,7 @@
 local bo = require "brownout"
 local common = require "common"
 
-local t = bo.scenario "impairments" { phases = { base = "1.5s", fault = "20s" } }
+local t = bo.scenario "impairments" { phases = { base = "1.5s", fault = "28s" } }
 local db = t:dependency "db" { command = { "sh", "-c", common.serve }, ready = bo.tcp(8080) }
 local web = t:subject "web" (common.web { ready = bo.tcp(8080), probes = false })
 local back, front, side = t:link(web, db), t:link(t.client, web), t:link(t.client, db)
@@ -42,7 +42,14 @@ at("0s", "9s", side:rate { from = "16Mbit/s", to = "4Mbit/s", over = "7s", towar
 at("10s", "9s", side:loss { model = "state", p13 = "5%", p31 = "30%", p32 = "20%", p23 = "50%", toward = db })
 at("19.2s", "500ms", db:pause())
 
+-- what hangs together from one packet to the next
+at("20s", "7.5s", front:loss("40%", { correlation = "60%", toward = web }))
+at("20s", "7.5s", side:duplicate("40%", { correlation = "60%", toward = db }))
+at("20s", "7.5s", front:corrupt("40%", { correlation = "75%", toward = t.client }))
+at("20s", "7.5s", back:reorder("40%", { correlation = "60%", delay = "60ms", toward = web }))
+
 if bo.param("wire", false) then
+  at("20s", "7.5s", back:delay("40ms", { jitter = "20ms", correlation = "50%", toward = db }))
   at("10s", "4s", side:trace("trace.txt", { toward = t.client }))
   at("15s", "4s", side:delay("40ms", { jitter = "20ms", in_order = true, toward = t.client }))
 end
