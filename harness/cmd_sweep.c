@@ -10,9 +10,11 @@
 
 static void help(FILE *out)
 {
-	fputs("usage: brownout sweep [--dry-run]\n\nRemoves the cgroups of runs whose processes are gone (nothing else of a "
-	      "run outlives them).\nRuns that are alive are never touched.\n\n  --dry-run  only list what would be removed\n\n"
-	      "exit: 0 nothing is left, 1 something could not be removed, 5 could not look\n",
+	fputs("usage: brownout sweep [--dry-run]\n\n"
+	      "Takes back what killed runs left behind: their cgroups; and of services that run already, the\n"
+	      "rules of their faults and a pause. Runs that are alive are never touched.\n\n"
+	      "  --dry-run  only list what would be taken back\n\n"
+	      "exit: 0 nothing is left, 1 something could not be taken back, 5 could not look\n",
 	      out);
 }
 

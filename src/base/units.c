@@ -15,7 +15,7 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-	{ "ns", 1 },   { "us", 1e3 },   { "µs", 1e3 },   { "ms", 1e6 }, { "s", 1e9 },
+	{ "ns", 1 },   { "us", 1e3 },   { "µs", 1e3 },   { "ms", 1e6 },    { "s", 1e9 },
 	{ "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 }, { NULL, 0 },
 };
 static const struct unit size_units[] = {
@@ -27,6 +27,7 @@ static const struct unit bitrate_units[] = {
 	{ "bit", 1 },      { "kbit", 1e3 },   { "Kbit", 1e3 },   { "Mbit", 1e6 },
 	{ "Gbit", 1e9 },   { "Tbit", 1e12 },  { "bit/s", 1 },    { "kbit/s", 1e3 },
 	{ "Kbit/s", 1e3 }, { "Mbit/s", 1e6 }, { "Gbit/s", 1e9 }, { "Tbit/s", 1e12 },
+	{ "mbit", 1e6 },   { "gbit", 1e9 },   { "tbit", 1e12 }, /* tc(8) */
 	{ NULL, 0 },
 };
 static const struct unit ratio_units[] = { { "", 1 }, { "%", 0.01 }, { NULL, 0 } };
@@ -170,8 +171,14 @@ int bo_parse_size(const char *s, int64_t *ret_bytes, struct bo_err *err)
 
 int bo_parse_bitrate(const char *s, int64_t *ret_bps, struct bo_err *err)
 {
+	/* tc(8) means bytes by "kbps", and most others bits. */
+	const char *what =
+		strstr(s, "bps")
+			? "a bit rate such as \"10Mbit/s\" (bps is bits to some and bytes to tc)"
+		: strstr(s, "B/s") ? "a bit rate such as \"8Mbit/s\" (bits, not bytes)"
+				   : "a bit rate such as \"10Mbit/s\"";
 	double v;
-	int r = parse_one(s, bitrate_units, "a bit rate such as \"10Mbit/s\"", &v, err);
+	int r = parse_one(s, bitrate_units, what, &v, err);
 
 	return r ? r : to_int64(v, s, ret_bps, err);
 }

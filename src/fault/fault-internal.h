@@ -46,6 +46,15 @@ BO_NODISCARD int bo_fault_check_args(const struct bo_plan *plan, const struct bo
 const struct bo_arg *bo_fault_arg_given(const struct bo_fault_spec *spec,
 					const struct bo_fault_kind *kind, const char *key);
 
+/* --- words of other tools (foreign.c) ---------------------------------------------------------- */
+
+/** bo_fault_foreign_kind() - what a fault that tc, toxiproxy, Pumba or Chaos Mesh call @word is here, or NULL */
+const char *bo_fault_foreign_kind(const char *word, enum bo_target target);
+/** bo_fault_foreign_option() - the same of an option */
+const char *bo_fault_foreign_option(const char *word);
+/** bo_fault_foreign_choice() - the same of a word that an option takes */
+const char *bo_fault_foreign_choice(const char *word);
+
 /* --- what is said about a fault (text.c) ------------------------------------------------------ */
 
 /** struct bo_text - a line put together piece by piece; what does not fit is cut */

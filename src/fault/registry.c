@@ -11,20 +11,15 @@
 #include "fault-internal.h"
 
 static const struct bo_fault_kind *const kinds[] = {
-	&bo_fault_kind_delay,     &bo_fault_kind_loss,
-	&bo_fault_kind_duplicate, &bo_fault_kind_corrupt,
-	&bo_fault_kind_reorder,   &bo_fault_kind_rate,
-	&bo_fault_kind_trace,     &bo_fault_kind_slot,
-	&bo_fault_kind_blackhole, &bo_fault_kind_flap,
-	&bo_fault_kind_profile,   &bo_fault_kind_impair,
-	&bo_fault_kind_drop,      &bo_fault_kind_syn_drop,
-	&bo_fault_kind_refuse,    &bo_fault_kind_reset,
-	&bo_fault_kind_half_open, &bo_fault_kind_stall,
-	&bo_fault_kind_drip,      &bo_fault_kind_data_limit,
-	&bo_fault_kind_kill,      &bo_fault_kind_term,
-	&bo_fault_kind_restart,   &bo_fault_kind_pause,
-	&bo_fault_kind_memory,    &bo_fault_kind_dns,
-	NULL,
+	&bo_fault_kind_delay,   &bo_fault_kind_loss,       &bo_fault_kind_duplicate,
+	&bo_fault_kind_corrupt, &bo_fault_kind_reorder,    &bo_fault_kind_rate,
+	&bo_fault_kind_trace,   &bo_fault_kind_slot,       &bo_fault_kind_blackhole,
+	&bo_fault_kind_flap,    &bo_fault_kind_profile,    &bo_fault_kind_impair,
+	&bo_fault_kind_drop,    &bo_fault_kind_syn_drop,   &bo_fault_kind_refuse,
+	&bo_fault_kind_reset,   &bo_fault_kind_half_open,  &bo_fault_kind_stall,
+	&bo_fault_kind_drip,    &bo_fault_kind_data_limit, &bo_fault_kind_kill,
+	&bo_fault_kind_term,    &bo_fault_kind_restart,    &bo_fault_kind_pause,
+	&bo_fault_kind_memory,  &bo_fault_kind_dns,        NULL,
 };
 
 const struct bo_fault_kind *const *bo_fault_kinds(void)
@@ -49,7 +44,9 @@ static int unknown_kind(const struct bo_fault_spec *spec, struct bo_err *err)
 {
 	const char *names[sizeof(kinds) / sizeof(kinds[0])];
 	enum bo_target other = spec->target == BO_TARGET_LINK ? BO_TARGET_NODE : BO_TARGET_LINK;
-	char hint[80];
+	const char *here = bo_fault_foreign_kind(spec->kind, spec->target);
+	char hint[80], known[220] = "";
+	struct bo_text list = bo_text_of(known, sizeof(known));
 	size_t n = 0;
 
 	if (bo_fault_kind_find(spec->kind, other))
@@ -59,9 +56,15 @@ static int unknown_kind(const struct bo_fault_spec *spec, struct bo_err *err)
 		if (kinds[i]->target == spec->target)
 			names[n++] = kinds[i]->name;
 	names[n] = NULL;
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "unknown fault '%s' %s%s", spec->kind,
-			  target_phrase(spec->target),
-			  bo_nearest_hint(spec->kind, names, hint, sizeof(hint)));
+	if (here)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "unknown fault '%s' %s; here that is %s", spec->kind,
+				  target_phrase(spec->target), here);
+	if (!bo_nearest_hint(spec->kind, names, hint, sizeof(hint))[0])
+		for (size_t i = 0; i < n; i++)
+			bo_text_add(&list, "%s%s", i == 0 ? "; known: " : " ", names[i]);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "unknown fault '%.20s' %s%s%s", spec->kind,
+			  target_phrase(spec->target), hint, known);
 }
 
 static int check_window(const struct bo_plan *plan, const struct bo_fault_spec *spec,

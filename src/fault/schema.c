@@ -97,6 +97,7 @@ static int read_ratio(const struct bo_arg_schema *schema, const struct bo_arg *a
 /** choice_hint() - "; did you mean 'normal'?" */
 static const char *choice_hint(const char *choices, const char *word, char *hint, size_t size)
 {
+	const char *here = bo_fault_foreign_choice(word);
 	char copy[512];
 	const char *words[MAX_KEYS];
 	char *rest = copy;
@@ -106,6 +107,9 @@ static const char *choice_hint(const char *choices, const char *word, char *hint
 	while (rest && n < MAX_KEYS - 1)
 		words[n++] = strsep(&rest, "|");
 	words[n] = NULL;
+	for (size_t i = 0; here && i < n; i++)
+		if (strcmp(words[i], here) == 0)
+			word = here; /* which is nearest to itself */
 	return bo_nearest_hint(word, words, hint, size);
 }
 
@@ -136,7 +140,8 @@ static int read_node(const struct bo_plan *plan, const struct bo_arg_schema *sch
 		     const struct bo_arg *arg, int64_t *ret, struct bo_err *err)
 {
 	const char *names[64];
-	char hint[80];
+	char hint[80], nodes[160] = "";
+	struct bo_text list = bo_text_of(nodes, sizeof(nodes));
 	size_t n = 0;
 
 	if (arg->type != BO_ARG_STRING)
@@ -147,9 +152,11 @@ static int read_node(const struct bo_plan *plan, const struct bo_arg_schema *sch
 	for (; n < plan->nodes.len && n < sizeof(names) / sizeof(names[0]) - 1; n++)
 		names[n] = plan->nodes.items[n].name;
 	names[n] = NULL;
-	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: no node is named \"%s\"%s",
-			  schema->key, arg->str,
-			  bo_nearest_hint(arg->str, names, hint, sizeof(hint)));
+	if (!bo_nearest_hint(arg->str, names, hint, sizeof(hint))[0])
+		for (size_t i = 0; i < n; i++)
+			bo_text_add(&list, "%s%s", i == 0 ? "; there are " : ", ", names[i]);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s: no node is named \"%.40s\"%s%s",
+			  schema->key, arg->str, hint, nodes);
 }
 
 /** read_arg() - one argument in its unit's base; @plan is only needed for BO_UNIT_NODE */
@@ -232,8 +239,10 @@ static const char *format_unit(enum bo_arg_unit unit, int64_t value, char buf[BO
 	}
 }
 
-static int check_range(const struct bo_arg_schema *schema, int64_t value, struct bo_err *err)
+static int check_range(const struct bo_arg_schema *schema, const struct bo_arg *arg, int64_t value,
+		       struct bo_err *err)
 {
+	char percent[64] = "";
 	char min[BO_UNIT_BUF], max[BO_UNIT_BUF], found[BO_UNIT_BUF];
 
 	switch (schema->unit) {
@@ -257,10 +266,14 @@ static int check_range(const struct bo_arg_schema *schema, int64_t value, struct
 		if (value >= schema->min && value <= schema->max)
 			return 0;
 	}
-	return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT, "%s: expected %s to %s, found %s",
+	/* A bare 5 is 500 %. */
+	if (schema->unit == BO_UNIT_RATIO && arg->type == BO_ARG_NUMBER && arg->num > 1 &&
+	    arg->num <= 100)
+		snprintf(percent, sizeof(percent), "; did you mean \"%g%%\"?", arg->num);
+	return bo_err_set(err, ERANGE, BO_SUBSYS_FAULT, "%s: expected %s to %s, found %s%s",
 			  schema->key, format_unit(schema->unit, schema->min, min),
 			  format_unit(schema->unit, schema->max, max),
-			  format_unit(schema->unit, value, found));
+			  format_unit(schema->unit, value, found), percent);
 }
 
 /** schema_of() - the schema entry that @arg is meant for, or NULL */
@@ -274,6 +287,7 @@ static const struct bo_arg_schema *schema_of(const struct bo_fault_kind *kind, c
 
 static int unknown_key(const struct bo_fault_kind *kind, const char *key, struct bo_err *err)
 {
+	const char *here = bo_fault_foreign_option(key);
 	const char *keys[MAX_KEYS];
 	char hint[80];
 	size_t n = 0;
@@ -284,6 +298,9 @@ static int unknown_key(const struct bo_fault_kind *kind, const char *key, struct
 	for (; kind->args[n].key && n < MAX_KEYS - 1; n++)
 		keys[n] = kind->args[n].key;
 	keys[n] = NULL;
+	if (here)
+		return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT,
+				  "%s has no option '%s'; here that is %s", kind->name, key, here);
 	return bo_err_set(err, EINVAL, BO_SUBSYS_FAULT, "%s has no option '%s'%s", kind->name, key,
 			  bo_nearest_hint(key, keys, hint, sizeof(hint)));
 }
@@ -315,7 +332,9 @@ int bo_fault_check_args(const struct bo_plan *plan, const struct bo_fault_spec *
 					  kind->name, schema->key);
 		r = read_arg(plan, schema, arg, &value, err);
 		if (r == 0)
-			r = check_range(schema, value, err);
+			r = check_range(schema, arg, value, err);
+		if (r < 0 && strcmp(schema->key, kind->name) == 0)
+			return r; /* "loss: loss: …" says no more */
 		if (r < 0)
 			return bo_err_wrap(err, "%s", kind->name);
 	}

@@ -23,6 +23,7 @@
  *
  * Owns: the parsed form's arena until it is handed over.  Threads: any.  Privilege: none. */
 #include <stdio.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "parser.h"
@@ -182,6 +183,11 @@ static int parse_metric(struct parser *p, struct slo_cmp *cmp)
 			p->err, cmp->metric_col,
 			"unknown percentile '%s'; above 0 and below 100, such as latency.p99.9",
 			cmp->metric_text);
+	if (!cmp->metric && cmp->metric_text[0] == 'p' &&
+	    isdigit((unsigned char)cmp->metric_text[1]))
+		return slo_err_at(p->err, cmp->metric_col,
+				  "unknown metric '%s'; did you mean 'latency.%s'?",
+				  cmp->metric_text, cmp->metric_text);
 	if (!cmp->metric)
 		return slo_err_at(
 			p->err, cmp->metric_col, "unknown metric '%s'%s", cmp->metric_text,

@@ -172,8 +172,7 @@ static bool wire_up(struct hop *hop)
 	struct bo_wire *wire;
 	struct bo_err err = { 0 };
 
-	if (bo_wire_new(&wire, bo_steal_fd(&hop->ends.tun[0]), bo_steal_fd(&hop->ends.tun[1]), 1, 1,
-			&err) < 0)
+	if (flows_wire_new(&wire, &hop->ends, &err) < 0)
 		flows_die(err.msg);
 	hop->lanes[0].own = wire;
 	return true;

@@ -70,6 +70,7 @@ static void sizes_and_rates(void **state)
 	static const struct int_case bitrates[] = { { "10Mbit/s", 10000000 },
 						    { "1Gbit", 1000000000 },
 						    { "512kbit/s", 512000 },
+						    { "10mbit", 10000000 },
 						    { "9600bit/s", 9600 } };
 	struct bo_err err;
 	int64_t v;
@@ -87,6 +88,9 @@ static void sizes_and_rates(void **state)
 	assert_int_equal(bo_parse_size("12Mb", &v, &err), -EINVAL);
 	assert_int_equal(bo_parse_bitrate("10", &v, &err), -EINVAL);
 	assert_int_equal(bo_parse_bitrate("10MB/s", &v, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "bits, not bytes"));
+	assert_int_equal(bo_parse_bitrate("10kbps", &v, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "bps is bits to some and bytes to tc"));
 	assert_int_equal(bo_parse_ratio("0.1%", &d, &err), 0);
 	assert_true(fabs(d - 0.001) < 1e-12);
 	assert_int_equal(bo_parse_ratio("1", &d, &err), 0);

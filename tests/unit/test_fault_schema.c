@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fault-internal.h"
 #include "fault_fake.h"
 
 struct refusal {
@@ -33,7 +34,39 @@ static const struct refusal refusals[] = {
 	  { STR("", "5ms") },
 	  1,
 	  "unknown fault 'dealy' on a link; did you mean 'delay'?" },
-	{ "zzzzzz", LINK, { STR("", "5ms") }, 1, "unknown fault 'zzzzzz' on a link" },
+	{ "zzzzzz",
+	  LINK,
+	  { STR("", "5ms") },
+	  1,
+	  "unknown fault 'zzzzzz' on a link; known: delay loss duplicate corrupt reorder rate trace slot "
+	  "blackhole flap profile impair drop syn_drop refuse reset half_open stall drip data_limit" },
+	{ "zzzzzz",
+	  ORDERS,
+	  { { 0 } },
+	  0,
+	  "unknown fault 'zzzzzz' on a node; known: kill term restart pause memory dns" },
+	{ "latency",
+	  LINK,
+	  { STR("", "5ms") },
+	  1,
+	  "unknown fault 'latency' on a link; here that is delay" },
+	{ "crash", ORDERS, { { 0 } }, 0, "unknown fault 'crash' on a node; here that is kill" },
+	{ "crash", LINK, { { 0 } }, 0, "unknown fault 'crash' on a link; known: delay" },
+	{ "delay",
+	  LINK,
+	  { STR("", "5ms"), STR("direction", "egress") },
+	  2,
+	  "delay has no option 'direction'; here that is toward = NODE" },
+	{ "loss",
+	  LINK,
+	  { NUM("", 5) },
+	  1,
+	  "loss: expected 0.0001% to 100%, found 500%; did you mean \"5%\"?" },
+	{ "loss",
+	  LINK,
+	  { STR("model", "gilbert") },
+	  1,
+	  "loss: model: expected one of random|gemodel|state, found \"gilbert\"; did you mean 'gemodel'?" },
 	{ "kill", LINK, { { 0 } }, 0, "fault 'kill' goes on a node, not on a link" },
 	{ "delay", ORDERS, { STR("", "5ms") }, 1, "fault 'delay' goes on a link, not on a node" },
 	{ "delay",
@@ -55,17 +88,13 @@ static const struct refusal refusals[] = {
 	  LINK,
 	  { NUM("", 250) },
 	  1,
-	  "delay: delay: expected a duration such as \"250ms\", found number 250 without a unit" },
+	  "delay: expected a duration such as \"250ms\", found number 250 without a unit" },
 	{ "delay",
 	  LINK,
 	  { BOOLEAN("", true) },
 	  1,
-	  "delay: delay: expected a duration such as \"250ms\", found true" },
-	{ "delay",
-	  LINK,
-	  { STR("", "2h") },
-	  1,
-	  "delay: delay: expected 1us to 60.0min, found 120.0min" },
+	  "delay: expected a duration such as \"250ms\", found true" },
+	{ "delay", LINK, { STR("", "2h") }, 1, "delay: expected 1us to 60.0min, found 120.0min" },
 	{ "delay",
 	  LINK,
 	  { STR("", "5ms"), STR("jitter", "6ms") },
@@ -75,7 +104,12 @@ static const struct refusal refusals[] = {
 	  LINK,
 	  { STR("", "5ms"), STR("toward", "d") },
 	  2,
-	  "delay: toward: no node is named \"d\"" },
+	  "delay: toward: no node is named \"d\"; did you mean" },
+	{ "delay",
+	  LINK,
+	  { STR("", "5ms"), STR("toward", "downstream") },
+	  2,
+	  "delay: toward: no node is named \"downstream\"; there are " },
 	{ "delay",
 	  LINK,
 	  { STR("", "5ms"), STR("toward", "client") },
@@ -86,23 +120,15 @@ static const struct refusal refusals[] = {
 	  { STR("", "5ms"), NUM("toward", 1) },
 	  2,
 	  "delay: toward: expected the name of a node, found number 1" },
-	{ "loss",
-	  LINK,
-	  { STR("", "120%") },
-	  1,
-	  "loss: loss: expected 0.0001% to 100%, found 120%" },
-	{ "loss", LINK, { STR("", "0%") }, 1, "loss: loss: expected 0.0001% to 100%, found 0%" },
-	{ "loss",
-	  LINK,
-	  { STR("", "0.0000007") },
-	  1,
-	  "loss: loss: expected 0.0001% to 100%, found 0%" },
-	{ "loss", LINK, { NUM("", 1e300) }, 1, "loss: loss: expected 0.0001% to 100%" },
+	{ "loss", LINK, { STR("", "120%") }, 1, "loss: expected 0.0001% to 100%, found 120%" },
+	{ "loss", LINK, { STR("", "0%") }, 1, "loss: expected 0.0001% to 100%, found 0%" },
+	{ "loss", LINK, { STR("", "0.0000007") }, 1, "loss: expected 0.0001% to 100%, found 0%" },
+	{ "loss", LINK, { NUM("", 1e300) }, 1, "loss: expected 0.0001% to 100%" },
 	{ "rate",
 	  LINK,
 	  { NUM("", 1000000) },
 	  1,
-	  "rate: rate: expected a bit rate such as \"10Mbit/s\", found number 1e+06 without a unit" },
+	  "rate: expected a bit rate such as \"10Mbit/s\", found number 1e+06 without a unit" },
 	{ "rate",
 	  LINK,
 	  { STR("", "1Mbit/s"), NUM("limit", 1.5) },
@@ -369,9 +395,43 @@ static void overlap_is_per_field_direction_and_time(void **state)
 	assert_int_equal(overlaps(&kill, &memory, 0, 0, msg, sizeof(msg)), 0);
 }
 
+/* Words of other tools are none of ours, and what is said instead begins with one of ours. */
+static void foreign_words_lead_here(void **state)
+{
+	static const struct {
+		const char *words[32];
+		enum bo_target target, leads_to;
+	} sides[] = {
+		{ { "bandwidth", "corruption", "disconnect", "down", "drop_rate", "duplication",
+		    "isolate", "jitter", "latency", "limit_data", "netem", "packet_loss",
+		    "partition", "reject", "reset_peer", "slicer", "throttle", "timeout" },
+		  BO_TARGET_LINK,
+		  BO_TARGET_LINK },
+		{ { "crash", "freeze", "oom", "sigkill", "sigstop", "sigterm", "stop", "stress" },
+		  BO_TARGET_NODE,
+		  BO_TARGET_NODE },
+		{ { "partition" }, BO_TARGET_NODE, BO_TARGET_LINK },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sides) / sizeof(*sides); i++)
+		for (const char *const *word = sides[i].words; *word; word++) {
+			const char *here = bo_fault_foreign_kind(*word, sides[i].target);
+			char first[32];
+
+			assert_null(bo_fault_kind_find(*word, sides[i].target));
+			assert_non_null(here);
+			snprintf(first, sizeof(first), "%.*s",
+				 (int)strspn(here, "abcdefghijklmnopqrstuvwxyz_"), here);
+			assert_non_null(bo_fault_kind_find(first, sides[i].leads_to));
+		}
+	assert_null(bo_fault_foreign_kind("delay", BO_TARGET_LINK));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(foreign_words_lead_here),
 		cmocka_unit_test(refusals_say_what_and_why),
 		cmocka_unit_test(good_ones_are_described),
 		cmocka_unit_test(empty_windows_are_refused),

@@ -161,6 +161,7 @@ static const struct {
 	const char *message;
 } refused[] = {
 	{ "", "column 1: expected a metric (such as latency.p99), found the end" },
+	{ "p99 <= 1s", "column 1: unknown metric 'p99'; did you mean 'latency.p99'?" },
 	{ "latncy.p99 <= 1s", "column 1: unknown metric 'latncy.p99'; did you mean 'latency.p99'?" },
 	{ "goroutine.count < 5", "column 1: unknown metric 'goroutine.count'; did you mean 'goroutines.count'?" },
 	{ "conns <= 20", "column 1: unknown metric 'conns'" },
