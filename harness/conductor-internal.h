@@ -37,6 +37,8 @@ struct bo_conductor {
 	int64_t shown_ns;
 	enum bo_phase phase;
 	int64_t reverted_ns; /* when the last fault was off, after t0 */
+	int reverted;        /* which that was */
+	int64_t give_up_ns;  /* after t0: what is being taken back then, no longer matters; INT64_MAX: all that matters */
 	bool over;
 	bool tick_failed;
 };

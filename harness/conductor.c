@@ -390,6 +390,7 @@ int bo_conductor_run(struct bo_keeper *keeper, const struct bo_machine *machine,
 				  .plan = run->plan,
 				  .run = run,
 				  .sigfd = -1,
+				  .give_up_ns = INT64_MAX,
 				  .began_ns = bo_now_ns() };
 	bo_auto_fd int nodes_dir = -1;
 	struct bo_err why = { 0 };

@@ -170,6 +170,17 @@ static void show(struct bo_conductor *c)
 	bo_status_show(&v);
 }
 
+/* a fault that cannot take its next step says so once, not every tick */
+static void tick_faults(struct bo_conductor *c)
+{
+	struct bo_err err = { 0 };
+
+	if (bo_fault_set_tick(&c->faults, bo_now_ns(), &err) < 0 && !c->tick_failed) {
+		c->tick_failed = true;
+		bo_conductor_note(c, BO_EVENT_PROBLEM, -1, "%s", err.msg);
+	}
+}
+
 int bo_conductor_idle(void *self, struct bo_err *err)
 {
 	struct bo_conductor *c = self;
@@ -179,24 +190,33 @@ int bo_conductor_idle(void *self, struct bo_err *err)
 	if (c->over)
 		return bo_err_set(err, EINTR, BO_SUBSYS_HARNESS, "%s",
 				  c->run->abort_reason ? c->run->abort_reason : "the run is over");
+	if (bo_conductor_since_t0(c) > c->give_up_ns)
+		return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_HARNESS,
+				  "it was not back when the time of the run was over");
+	if (c->t0_ns)
+		tick_faults(c);
 	show(c);
 	return 0;
 }
 
 /* Load keeps to the clock.  A phase that waited for a node to come back, for most of its time, is not what was asked
  * for: what is measured in it, and in the one before, is something else. */
-static void check_late(struct bo_conductor *c, enum bo_phase phase, int64_t now)
+static void check_late(struct bo_conductor *c, enum bo_phase phase, enum bo_phase before,
+		       int64_t now)
 {
-	int64_t start = bo_plan_phase_start(c->plan, phase), late = now - start;
-	int64_t length = c->plan->phase_ns[phase];
+	int64_t planned = bo_plan_phase_start(c->plan, phase), length = c->plan->phase_ns[phase];
+	bool held_up = c->run->phases[phase].start_ns > planned;
 	char by[BO_UNIT_BUF], of[BO_UNIT_BUF];
 
-	if (late > LATE_NS && late > length / 2)
-		bo_conductor_note(
-			c, BO_EVENT_PROBLEM, -1, "phase %s began %s late, and is planned for %s%s",
-			bo_phase_name(phase), bo_format_duration(late, by),
-			bo_format_duration(length, of),
-			c->reverted_ns > start ? ": taking back a fault took that long" : "");
+	if (now - planned <= LATE_NS)
+		return;
+	bo_conductor_note(
+		c, now - planned > length / 2 ? BO_EVENT_PROBLEM : BO_EVENT_NOTE, -1,
+		"phase %s began %s late, and is planned for %s%s%s%s; what was due until then counts in %s",
+		bo_phase_name(phase), bo_format_duration(now - planned, by),
+		bo_format_duration(length, of), held_up ? ": taking back fault " : "",
+		held_up ? c->plan->faults.items[c->reverted].id : "",
+		held_up ? " took that long" : "", bo_phase_name(held_up ? before : phase));
 }
 
 /* Wires, load and name servers are threads of this process: when it is stopped (Ctrl-Z, a debugger) or gets no processor,
@@ -220,26 +240,33 @@ static void check_stopped(struct bo_conductor *c, int64_t late_ns)
 static void enter_phase(struct bo_conductor *c, enum bo_phase phase)
 {
 	int64_t now = bo_conductor_since_t0(c), start = bo_plan_phase_start(c->plan, phase);
+	enum bo_phase before = c->phase;
 
 	if (start < c->reverted_ns)
 		start = c->reverted_ns;
-	if (c->run->phases[c->phase].start_ns != INT64_MIN &&
-	    c->run->phases[c->phase].end_ns == INT64_MIN)
-		c->run->phases[c->phase].end_ns = start;
+	if (c->run->phases[before].start_ns != INT64_MIN &&
+	    c->run->phases[before].end_ns == INT64_MIN)
+		c->run->phases[before].end_ns = start;
 	c->phase = phase;
 	c->run->phases[phase].start_ns = start;
 	bo_sampler_phase(c->sampler, c->t0_ns + start);
 	bo_run_event(c->run, now, BO_EVENT_PHASE, -1, "%s", bo_phase_name(phase));
 	bo_status_note(now, "phase %s", bo_phase_name(phase));
-	check_late(c, phase, now);
+	check_late(c, phase, before, now);
 }
 
-static void apply_fault(struct bo_conductor *c, int i)
+static void apply_fault(struct bo_conductor *c, int i, int64_t planned_ns)
 {
 	const struct bo_fault_record *rec = &c->run->faults.items[i];
 	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
+	int64_t late = bo_conductor_since_t0(c) - planned_ns;
+	char by[BO_UNIT_BUF];
 	struct bo_err err = { 0 };
 
+	if (late > LATE_NS)
+		bo_conductor_note(c, BO_EVENT_NOTE, -1,
+				  "fault %s is %s late: something else was waited for", spec->id,
+				  bo_format_duration(late, by));
 	if (bo_fault_set_apply(&c->faults, (size_t)i, bo_now_ns(), &err) < 0)
 		bo_conductor_note(c, BO_EVENT_PROBLEM, -1, "fault %s could not be applied: %s",
 				  spec->id, err.msg);
@@ -252,14 +279,21 @@ void bo_conductor_revert(struct bo_conductor *c, int i)
 {
 	const struct bo_fault_record *rec = &c->run->faults.items[i];
 	const struct bo_fault_spec *spec = &c->plan->faults.items[i];
+	int64_t start_ns, end_ns;
 	struct bo_err err = { 0 };
 	int r;
 
 	if (!c->faults.faults[i].active)
 		return;
+	/* A fault that ends before the run does is waited for as long as there is something left to measure. */
+	bo_plan_fault_window(c->plan, spec, &start_ns, &end_ns);
+	if (end_ns < bo_plan_total(c->plan))
+		c->give_up_ns = bo_plan_total(c->plan);
 	r = bo_fault_set_revert(&c->faults, (size_t)i, &err);
+	c->give_up_ns = INT64_MAX;
 	bo_labctl_judged(c->lab, spec, &c->run->faults.items[i]);
 	c->reverted_ns = bo_conductor_since_t0(c);
+	c->reverted = i;
 	/* EINTR at the end: a node was started again and nobody will wait for it to be ready. */
 	if (r < 0 && !(c->over && err.code == EINTR)) {
 		bo_conductor_note(c, c->over ? BO_EVENT_NOTE : BO_EVENT_PROBLEM, -1,
@@ -282,7 +316,7 @@ static void act(struct bo_conductor *c, const struct bo_action *a)
 		enter_phase(c, (enum bo_phase)a->index);
 		break;
 	case BO_ACTION_APPLY:
-		apply_fault(c, a->index);
+		apply_fault(c, a->index, a->at_ns);
 		break;
 	case BO_ACTION_REVERT:
 		bo_conductor_revert(c, a->index);
@@ -318,17 +352,6 @@ static void wait_next(struct bo_conductor *c, int64_t due_ns)
 		check_stopped(c, bo_now_ns() - until);
 }
 
-/* a fault that cannot take its next step says so once, not every tick */
-static void tick_faults(struct bo_conductor *c)
-{
-	struct bo_err err = { 0 };
-
-	if (bo_fault_set_tick(&c->faults, bo_now_ns(), &err) < 0 && !c->tick_failed) {
-		c->tick_failed = true;
-		bo_conductor_note(c, BO_EVENT_PROBLEM, -1, "%s", err.msg);
-	}
-}
-
 /* the phase's end by plan, which is when the next action of the kind is due */
 static void tick_evidence(struct bo_conductor *c)
 {
@@ -357,10 +380,8 @@ static void check_early(struct bo_conductor *c)
 	for (size_t i = 0; i < c->plan->loads.len; i++)
 		bo_load_stop(c->loads[i]);
 	while (bo_early_inflight(c->early, c->loads) && bo_now_ns() < until &&
-	       !bo_conductor_idle(c, NULL) && !bo_labctl_poll(c->lab, NULL)) {
-		tick_faults(c);
+	       !bo_conductor_idle(c, NULL) && !bo_labctl_poll(c->lab, NULL))
 		wait_next(c, until);
-	}
 	c->over = true;
 }
 

@@ -32,6 +32,8 @@
 #include "harness/keeper_proto.h"
 
 #define GONE_TIMEOUT_NS (30 * BO_NSEC_PER_SEC)
+/* Longer than the longest that the keeper waits for anything itself (20 s, for a node's init). */
+#define SILENT_AFTER_S 30
 
 struct attached {
 	int node;
@@ -46,6 +48,7 @@ struct bo_keeper {
 	int queued; /* eventfd: readable while events are queued */
 	pthread_mutex_t lock;
 	uint32_t seq;
+	bool silent; /* it did not answer once, and is not asked again */
 	BO_VEC(struct bo_keeper_event) events;
 	BO_VEC(struct attached) attached; /* in the keeper's order */
 };
@@ -78,7 +81,7 @@ static void queue_event(struct bo_keeper *k, const struct kp_rep *rep)
 		(void)!write(k->queued, &one, sizeof(one));
 }
 
-/* The next message that is no event.  Return: 1; 0 with MSG_DONTWAIT when there is none; -EPIPE */
+/* The next message that is no event.  Return: 1; 0 when there is none (at once with MSG_DONTWAIT); -EPIPE */
 static int next_reply(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds, int flags,
 		      struct bo_err *err)
 {
@@ -95,6 +98,14 @@ static int next_reply(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fd
 	}
 }
 
+/* It is stopped, or stuck in the kernel.  Whoever waited without end could not be interrupted either. */
+static int silent(struct bo_keeper *k, struct bo_err *err)
+{
+	k->silent = true;
+	return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_HARNESS, "the keeper has not answered for %d s",
+			  SILENT_AFTER_S);
+}
+
 static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size_t len, int fd,
 	       struct bo_err *err)
 {
@@ -102,6 +113,8 @@ static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size
 	struct bo_strbuf msg = { 0 };
 	int rc;
 
+	if (k->silent)
+		return silent(k, err);
 	req.seq = ++k->seq;
 	bo_strbuf_add(&msg, (const char *)&req, sizeof(req));
 	bo_strbuf_add(&msg, payload ? payload : "", len);
@@ -127,8 +140,8 @@ static int await_fds(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds
 		if (fds)
 			bo_fds_close(fds);
 		rc = next_reply(k, rep, fds, 0, err);
-		if (rc < 0)
-			return rc;
+		if (rc <= 0)
+			return rc < 0 ? rc : silent(k, err);
 	} while (rep->kind != KP_REPLY || rep->seq != k->seq);
 	if (rep->code == 0)
 		return 0;
@@ -170,6 +183,7 @@ static bool can_make_namespaces(void)
 
 static int fork_keeper(struct bo_keeper *k, const struct bo_user *user, struct bo_err *err)
 {
+	const struct timeval patience = { .tv_sec = SILENT_AFTER_S };
 	int pair[2];
 	pid_t pid;
 
@@ -183,6 +197,7 @@ static int fork_keeper(struct bo_keeper *k, const struct bo_user *user, struct b
 	}
 	close(pair[1]);
 	k->sock = pair[0];
+	(void)setsockopt(k->sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return pid < 0 ? (int)pid : 0;
 }
 
@@ -742,7 +757,7 @@ static int wait_end(struct bo_keeper *k, struct bo_err *err)
 		bo_close(&a->sock);
 	bo_close(&k->sock);
 	if (k->pidfd >= 0)
-		rc = bo_pidfd_wait_exit(k->pidfd, GONE_TIMEOUT_NS, err);
+		rc = bo_pidfd_wait_exit(k->pidfd, k->silent ? 0 : GONE_TIMEOUT_NS, err);
 	if (rc == 0 && k->pidfd >= 0)
 		rc = bo_pidfd_reap(k->pidfd, NULL, err);
 	bo_close(&k->pidfd);

@@ -92,7 +92,8 @@ static int tick(struct bo_fault *fault, int64_t now_ns, struct bo_err *err)
 		return r;
 	if (!state.running) {
 		st->ended_ns = state.since_ns ? state.since_ns : now_ns;
-		/* Whatever comes of the start, it is tried once: revert tries again and reports. */
+		/* Whatever comes of the start, it is tried once: revert tries again and reports.  And while
+		 * this waits, others have their steps, and so has this one. */
 		st->stage = STAGE_STARTED;
 		return fault->hands->node_start(fault->hands->self, fault->spec->index, true, err);
 	}

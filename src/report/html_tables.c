@@ -287,6 +287,9 @@ static void phase_row(struct bo_strbuf *sb, const json_t *phase, const char *lab
 	cell(sb, "n", bo_view_seconds(bo_view_num(phase, "planned_s"), buf));
 	bo_strbuf_puts(sb, "<td class=\"n\">");
 	instant_link(sb, start);
+	if (bo_view_late(phase))
+		bo_strbuf_printf(sb, "<div class=\"why\">%s late</div>",
+				 bo_view_seconds(bo_view_num(phase, "late_s"), buf));
 	bo_strbuf_puts(sb, "</td>");
 	cell(sb, "n", bo_view_seconds(end - start, buf));
 	cell(sb, "n", bo_view_count(bo_view_num(stats, "requests"), buf));

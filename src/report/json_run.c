@@ -181,6 +181,11 @@ static json_t *phases_json(struct bo_build *b, const struct bo_run *run)
 		bo_build_put(b, o, "planned_s", bo_build_seconds(plan->phase_ns[p]));
 		bo_build_put(b, o, "start_s", bo_build_seconds(span->start_ns));
 		bo_build_put(b, o, "end_s", happened ? bo_build_seconds(end) : json_null());
+		bo_build_put(b, o, "late_s",
+			     happened
+				     ? bo_build_seconds(span->start_ns -
+							bo_plan_phase_start(plan, (enum bo_phase)p))
+				     : json_null());
 		bo_build_put(b, o, "all",
 			     happened ? bo_latency_summary(b, run, -1, span->start_ns, end)
 				      : json_null());

@@ -122,7 +122,12 @@ static void add_phases(struct bo_strbuf *sb, const json_t *run)
 		if (!isfinite(length))
 			continue;
 		bo_strbuf_puts(sb, "|");
-		add_cell(sb, bo_view_str(phase, "name"));
+		bo_strbuf_puts(sb, " ");
+		bo_text_markdown(sb, bo_view_str(phase, "name"));
+		if (bo_view_late(phase))
+			bo_strbuf_printf(sb, " (%s late)",
+					 bo_view_seconds(bo_view_num(phase, "late_s"), buf));
+		bo_strbuf_puts(sb, " |");
 		add_cell(sb, bo_view_seconds(length, buf));
 		add_cell(sb, bo_view_count(bo_view_num(all, "requests"), buf));
 		add_cell(sb, bo_view_percent(bo_view_num(all, "error_ratio"), buf));

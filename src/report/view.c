@@ -221,6 +221,11 @@ bool bo_view_errors(struct bo_strbuf *sb, const json_t *run)
 	return true;
 }
 
+bool bo_view_late(const json_t *phase)
+{
+	return bo_view_num(phase, "late_s") >= 0.1;
+}
+
 bool bo_view_warns(const json_t *budget)
 {
 	return json_is_true(bo_view_get(budget, "warn"));

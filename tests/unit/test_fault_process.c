@@ -47,6 +47,51 @@ static int starts_and_waits_in_vain(void *self, int node, bool ready, struct bo_
 	return bo_err_set(err, ETIMEDOUT, BO_SUBSYS_LAB, "not ready");
 }
 
+static int waits;
+
+/** starts_and_lets_others_go_on() - hands.node_start: it takes 2.1 s to be ready, with ticks meanwhile as in a run */
+static int starts_and_lets_others_go_on(void *self, int node, bool ready, struct bo_err *err)
+{
+	(void)self;
+	(void)err;
+	assert_true(ready);
+	waits++;
+	pass(2 * SEC + 100 * MS);
+	fake->nodes[node] =
+		(struct bo_node_state){ .running = true, .pid = 99, .since_ns = fake_now };
+	return 0;
+}
+
+static void who_waits_holds_up_nobody(void **state)
+{
+	static const char *const kinds[] = { "kill", "restart" };
+
+	for (int i = 0; i < 2; i++) {
+		bool restart = i == 1;
+
+		waits = 0;
+		fake->hands.node_start = starts_and_lets_others_go_on;
+		(void)fake_fault(fake, kinds[i], DB, NULL, 0);
+		(void)fake_fault(fake, "memory", BO_TARGET_NODE, NODE_ORDERS,
+				 ARGS(STR("to", "96MiB"), NUM("steps", 5), STR("over", "4s")));
+		begin();
+		apply(1);
+		assert_int_equal(fake->limits, 1);
+		apply(0);
+		if (restart)
+			pass(100 * MS);
+		else
+			revert(0);
+		/* once: a step that waits is not taken again meanwhile */
+		assert_int_equal(waits, 1);
+		/* 1 s apart: those of 1 s and of 2 s came while db was waited for */
+		assert_int_equal(fake->limits, 3);
+		revert(1);
+		rig_down(state);
+		rig_up(state);
+	}
+}
+
 static void a_second_try_to_revert_does_not_judge_again(void **state)
 {
 	struct bo_err err = { 0 };
@@ -266,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(kill_ends_and_comes_back),
+		RIG_TEST(who_waits_holds_up_nobody),
 		RIG_TEST(a_second_try_to_revert_does_not_judge_again),
 		RIG_TEST(kill_that_does_nothing_is_found_out),
 		RIG_TEST(kill_of_the_dead_is_no_fault),

@@ -79,7 +79,8 @@ struct bo_fault {
  * @check: whatever the schema cannot say (jitter <= delay …); @err without file and line, the caller adds them
  * @supported: 0, or -ENOTSUP with the reason and what would help
  * @apply: bring it about, fill record->driver and record->requested
- * @tick: called about every 20 ms while active, for faults that move in steps; may be NULL
+ * @tick: called about every 20 ms while active, for faults that move in steps, also while an earlier call of it waits for
+ *        a node; may be NULL
  * @confirm: called just before revert (and may read what it gathered while active): fill record->achieved, ->confirm
  *           and ->reason from measurement, never from intent
  * @revert: idempotent; also called after a failed apply
@@ -183,7 +184,8 @@ BO_NODISCARD int bo_fault_set_watch(struct bo_fault_set *set, struct bo_err *err
  */
 BO_NODISCARD int bo_fault_set_apply(struct bo_fault_set *set, size_t i, int64_t now_ns,
 				    struct bo_err *err);
-/** bo_fault_set_tick() - about every 20 ms: faults that move in steps move; goes on past failures, @err the first */
+/** bo_fault_set_tick() - about every 20 ms: faults that move in steps move; goes on past failures, @err the first.  May be
+ * called while a step or a revert of this set waits for a node */
 BO_NODISCARD int bo_fault_set_tick(struct bo_fault_set *set, int64_t now_ns, struct bo_err *err);
 /** bo_fault_set_revert() - confirm from measurement, then revert; harmless when not active.  What the confirmation
  * found is in the record; the return value is about the reverting */

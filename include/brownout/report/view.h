@@ -64,6 +64,8 @@ void bo_view_grew(struct bo_strbuf *sb, const json_t *grew);
  * Return: false when there were none, @sb untouched */
 bool bo_view_errors(struct bo_strbuf *sb, const json_t *run);
 
+/** bo_view_late() - did this phase begin so much later than planned that it is worth saying? */
+bool bo_view_late(const json_t *phase);
 /** bo_view_warns() - does this budget only warn? */
 bool bo_view_warns(const json_t *budget);
 /** bo_view_budget_word() - its outcome; "WARNING" for a broken one that only warns */

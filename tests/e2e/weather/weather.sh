@@ -253,6 +253,43 @@ case_slow_comeback() {
 	expect stderr 'PROBLEM: phase heal began .* late'
 	expect stdout 'phase heal began .* late'
 }
+# by how much the phase $1 began late, in ms
+late_ms() {
+	python3 -c 'import json, sys
+phase = next(p for p in json.load(open(sys.argv[2]))["phases"] if p["name"] == sys.argv[1])
+print(round(phase["late_s"] * 1e3))' "$1" "$out"/*/run.json
+}
+case_late_comeback() {
+	run "$here/late-comeback.lua"; expect_rc 0
+	expect stderr 'phase heal began 1\..*s late, and is planned for 4\..*: taking back fault kill db #1 took that long'
+	expect_not stderr PROBLEM
+	expect stderr 'fault off: delay .*; confirmed'
+	local late; late=$(late_ms heal)
+	[ "$late" -ge 900 ] && [ "$late" -lt 2000 ] || die "heal is $late ms late"
+	[ "$(late_ms fault)" = 0 ] || die "fault is $(late_ms fault) ms late"
+	grep -q '| heal (1\..*s late) |' "$out"/*/summary.md || die "summary.md does not say it"
+	grep -q '<div class="why">1\.[0-9]*s late</div>' "$out"/*/report.html || die "report.html does not say it"
+}
+case_comes_back_too_late() {
+	run "$here/comes-back-too-late.lua"; expect_rc 3
+	expect stderr 'PROBLEM: fault kill db #1 could not be reverted: .*not back when the time of the run was over'
+	expect stdout 'could not be reverted'
+	expect stdout 'ended by signal 9 .* confirmed'
+	expect stderr 'nothing left behind'
+}
+# a keeper that is stopped answers nobody, and nobody waits for it for good
+case_silent_keeper() {
+	start "$here/long.lua"
+	eventually 20 says 'fault on: .*memory' || die "the fault never came"
+	local keeper inits; keeper=$(keeper_of "$pid"); mapfile -t inits < <(inits_of "$keeper")
+	kill -STOP "$keeper"
+	kill -INT "$pid"
+	eventually 90 gone "$pid" || { kill -CONT "$keeper"; die "it waits for its keeper"; }
+	kill -CONT "$keeper"
+	expect stderr 'the keeper has not answered for 30 s'
+	eventually 10 all_gone "$keeper" "${inits[@]}" || die "something is left"
+	no_cgroups_of "$keeper" || die "cgroups are left"
+}
 case_no_comeback() {
 	run "$here/no-comeback.lua"; expect_rc 3
 	expect stderr 'PROBLEM: fault kill db #1 could not be reverted: db exited with status 3'
