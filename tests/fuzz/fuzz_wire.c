@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "wire-internal.h"
+#include "wire_bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -103,6 +104,7 @@ static void check_segment(uint8_t *segment, size_t len, const struct bo_wire_sup
 	check_packet(&p, segment, len);
 	REQUIRE(p.len == len - BO_WIRE_HDR_LEN);
 	REQUIRE(super->v6 || bo_wire_checksum_fold(bo_wire_checksum(0, ip, super->l4)) == 0);
+	REQUIRE(!super->udp || bo_get16(ip + super->l4 + UDP_LEN) == l4_len);
 	REQUIRE(complete(segment, len).csum_start == super->l4);
 	sum = bo_wire_checksum(sum, tail, sizeof(tail));
 	REQUIRE(bo_wire_checksum_fold(bo_wire_checksum(sum, ip + super->l4, l4_len)) == 0);
