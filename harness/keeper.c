@@ -129,10 +129,12 @@ static int take_strings(struct request *r, uint32_t n, const char ***ret, struct
 
 /* ---- answers --------------------------------------------------------------------------------------------- */
 
-/* A conductor that does not take its answer is gone; the main loop will see the end of the socket. */
+/* A conductor that does not take its answer is gone, or would wait for ever for one that cannot be sent (no memory): the
+ * end of the socket is the answer, and the main loop sees it, too. */
 static void answer(struct keeper *k, const struct kp_rep *rep, const struct bo_fds *fds)
 {
-	(void)!bo_fdpass_send(k->sock, rep, sizeof(*rep), fds, NULL);
+	if (bo_fdpass_send(k->sock, rep, sizeof(*rep), fds, NULL) < 0)
+		(void)shutdown(k->sock, SHUT_RDWR);
 }
 
 static void answer_result(struct keeper *k, uint32_t seq, int rc, const struct bo_err *err)

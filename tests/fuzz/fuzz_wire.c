@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "wire-internal.h"
+#include "wire_bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -71,12 +72,31 @@ static void check_packet(const struct bo_wire_packet *p, const uint8_t *frame, s
 		REQUIRE(!p->source_port && !p->target_port && !p->tcp_flags);
 }
 
-/** check_segment() - it is a packet in its own right, and its checksums are right */
-static void check_segment(const uint8_t *segment, size_t len, const struct bo_wire_super *super)
+/** complete() - as a device does that was left the checksum (virtio 1.2 § 5.1.6.2);  Return: of what it is complete */
+static struct virtio_net_hdr complete(uint8_t *segment, size_t len)
+{
+	uint8_t *ip = segment + BO_WIRE_HDR_LEN;
+	struct virtio_net_hdr vnet;
+	uint16_t sum;
+
+	memcpy(&vnet, segment, sizeof(vnet));
+	REQUIRE(vnet.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+		vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE);
+	len -= BO_WIRE_HDR_LEN;
+	REQUIRE((size_t)vnet.csum_start + vnet.csum_offset + sizeof(sum) <= len);
+	sum = bo_wire_checksum_fold(
+		bo_wire_checksum(0, ip + vnet.csum_start, len - vnet.csum_start));
+	memcpy(ip + vnet.csum_start + vnet.csum_offset, &sum, sizeof(sum));
+	return vnet;
+}
+
+/** check_segment() - it is a packet in its own right, and its checksums are right once they are completed */
+static void check_segment(uint8_t *segment, size_t len, const struct bo_wire_super *super)
 {
 	const uint8_t *ip = segment + BO_WIRE_HDR_LEN;
-	size_t tcp_len = len - BO_WIRE_HDR_LEN - super->l4;
-	uint32_t tail[2] = { __builtin_bswap32((uint32_t)tcp_len), __builtin_bswap32(6) };
+	size_t l4_len = len - BO_WIRE_HDR_LEN - super->l4;
+	uint32_t tail[2] = { __builtin_bswap32((uint32_t)l4_len),
+			     __builtin_bswap32(super->udp ? 17 : 6) };
 	uint64_t sum = bo_wire_checksum(0, ip + (super->v6 ? 8 : 12), super->v6 ? 32 : 8);
 	struct bo_wire_packet p;
 
@@ -84,8 +104,10 @@ static void check_segment(const uint8_t *segment, size_t len, const struct bo_wi
 	check_packet(&p, segment, len);
 	REQUIRE(p.len == len - BO_WIRE_HDR_LEN);
 	REQUIRE(super->v6 || bo_wire_checksum_fold(bo_wire_checksum(0, ip, super->l4)) == 0);
+	REQUIRE(!super->udp || bo_get16(ip + super->l4 + UDP_LEN) == l4_len);
+	REQUIRE(complete(segment, len).csum_start == super->l4);
 	sum = bo_wire_checksum(sum, tail, sizeof(tail));
-	REQUIRE(bo_wire_checksum_fold(bo_wire_checksum(sum, ip + super->l4, tcp_len)) == 0);
+	REQUIRE(bo_wire_checksum_fold(bo_wire_checksum(sum, ip + super->l4, l4_len)) == 0);
 }
 
 static void check_super(const uint8_t *frame, size_t len)
@@ -203,9 +225,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += len;
 		size -= len;
 	}
-	bo_wire_flush(&half, INT64_MAX);
-	check_counters(&half);
-	REQUIRE(!half.queue.packets && !half.queue.frames);
+	/* a batch at a time */
+	for (uint64_t before; (before = half.queue.frames);) {
+		bo_wire_flush(&half, INT64_MAX);
+		REQUIRE(half.queue.frames < before);
+		check_counters(&half);
+	}
+	REQUIRE(!half.queue.packets);
 	bo_wire_queue_done(&half.queue);
 	bo_wire_flows_free(half.line.flows);
 	return 0;

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-# What becomes of packets, and what tells it.  The sources are compiled in, so that they are instrumented for coverage.
+# What becomes of packets, and what tells it.  The sources are compiled in, so that they are instrumented for coverage;
+# without libFuzzer the libraries do, and each target runs its corpus.
 file(GLOB wire_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/lab/wire_*.c)
 set(model_sources ${PROJECT_SOURCE_DIR}/src/model/impair.c ${PROJECT_SOURCE_DIR}/src/model/dist.c)
 set(netem_sources ${PROJECT_SOURCE_DIR}/src/sys/netem.c ${PROJECT_SOURCE_DIR}/src/sys/netem_encode.c)
 function(lab_fuzzer name)
-	add_executable(${name} ${name}.c ${ARGN})
+	if(NOT BROWNOUT_FUZZ)
+		string(REPLACE fuzz_ "" corpus ${name})
+		add_executable(${name} ${name}.c corpus_main.c)
+		target_link_libraries(${name} PRIVATE bo_lab)
+		add_test(NAME unit.fuzz.${corpus} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${corpus})
+		set_tests_properties(unit.fuzz.${corpus} PROPERTIES LABELS unit TIMEOUT 60)
+	else()
+		add_executable(${name} ${name}.c ${ARGN})
+		target_compile_options(${name} PRIVATE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
+		target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+	endif()
 	target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src/lab)
 	target_link_libraries(${name} PRIVATE bo_model bo_base m)
-	target_compile_options(${name} PRIVATE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
-	target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
 endfunction()
 set(record_sources ${PROJECT_SOURCE_DIR}/src/lab/record.c ${PROJECT_SOURCE_DIR}/src/lab/replay.c ${PROJECT_SOURCE_DIR}/src/lab/pcapng.c)
 lab_fuzzer(fuzz_wire ${wire_sources} ${model_sources} ${record_sources})

@@ -1,41 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lab/test_death.c — kill -9 at random moments: the conductor, the keeper, or both.
- * Each round forks a conductor that builds a lab, starts nodes with children of their own, pauses, kills, restarts and
- * impairs without end, and then kills somebody after a random time.  Whatever was hit, every process must be dead
+ * Each round forks a conductor that builds a lab, starts nodes with children of their own, answers their look-ups, records
+ * a link, pauses, kills, restarts, impairs and resets without end, and then kills somebody after a random time.  Whatever was hit, every process must be dead
  * within a second, with nobody's help; and what is left besides (cgroups, when the keeper could not take them back) the
  * next start must remove.
  * usage: test_death [rounds [seed]]
- * Owns: what it kills.  Threads: one per wire, in the victim.  Privilege: root or user namespaces, else 77. */
+ * Owns: what it kills.  Threads: one per wire, a recorder and a name server, in the victim.  Privilege: root or user namespaces, else 77. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/rng.h"
+#include "brownout/lab/dns.h"
+#include "brownout/lab/record.h"
 #include "brownout/lab/sweep.h"
 #include "support/labkit.h"
 #include "support/residue.h"
 
-#define LIFE_NS (150 * BO_NSEC_PER_MSEC) /* a victim's lab is up, with nodes, well before that */
+#define LIFE_NS (400 * BO_NSEC_PER_MSEC) /* a victim's lab is up, with nodes, well before that */
 #define DEAD_WITHIN_NS BO_NSEC_PER_SEC
+
+static struct bo_dns *serve_names(struct labkit *kit)
+{
+	const struct bo_dns_host hosts[] = { { "db", kit->view.nodes[DB].address4, "" } };
+	struct bo_lab_node *svc = &kit->view.nodes[SVC];
+	struct bo_dns *dns = NULL;
+
+	OK(bo_dns_new(&dns, hosts, 1, &err));
+	OK(bo_dns_add(dns, SVC, bo_steal_fd(&svc->dns_udp), bo_steal_fd(&svc->dns_tcp), &err));
+	return dns;
+}
+
+static void record(struct labkit *kit)
+{
+	struct bo_record_conf conf = {
+		.a = "svc", .b = "db", .snaplen = 65575, .limit_bytes = 1 << 20
+	};
+	struct bo_record *record = NULL;
+
+	if (!kit->wires[SVC_DB])
+		return;
+	conf.fd = memfd_create("recording", MFD_CLOEXEC);
+	OK(bo_record_new(&record, &conf, &err));
+	bo_wire_record(kit->wires[SVC_DB], record);
+}
+
+/* Return: 0, or <0 when somebody who is needed is gone */
+static int trouble(struct labkit *kit, struct bo_dns *dns, int i)
+{
+	const struct bo_impair im = { .delay_ns = i % 3 * BO_NSEC_PER_MSEC,
+				      .loss.random.ppm = i % 2 * 100000 };
+	const struct bo_conn_rule reset = {
+		.id = 1 + (uint32_t)i, .action = BO_CONN_RESET, .dirs = 3, .protocol = BO_CONN_TCP
+	};
+	const struct bo_dns_fault fault = { .fail = BO_DNS_SERVFAIL, .delay_ns = BO_NSEC_PER_MSEC };
+	enum bo_dir dir = (enum bo_dir)(i % BO_DIR_COUNT);
+	struct bo_wire *wire = kit->wires[SVC_DB];
+	struct bo_err err = { 0 };
+	int rc = bo_dns_fault(dns, SVC, i % 2 ? &fault : NULL, &err);
+
+	if (rc == 0 && !wire)
+		rc = bo_keeper_link_impair(kit->keeper, SVC_DB, dir, &im, &err);
+	if (rc == 0 && wire)
+		rc = bo_wire_impair(wire, dir, &im, &err);
+	return rc == 0 && wire ? bo_wire_rules_set(wire, &reset, (size_t)i % 2, &err) : rc;
+}
 
 /* Works until it is killed; when the keeper is killed instead, a call fails and it leaves. */
 static void conduct(void)
 {
+	struct bo_plan *plan = labkit_plan();
 	struct labkit kit;
+	struct bo_dns *dns;
 	struct bo_err e = { 0 };
 	bool frozen = false;
+	char traffic[200];
 
-	labkit_open(&kit, labkit_plan());
+	plan->nodes.items[SVC].dns = true;
+	labkit_open(&kit, plan);
+	dns = serve_names(&kit);
+	record(&kit);
 	labkit_sh(&kit, DB, "sleep 1000 & setsid sleep 1000 & wait");
-	labkit_sh(&kit, SVC, "setsid sleep 1000 & while :; do sleep 0.01; done");
+	snprintf(
+		traffic, sizeof(traffic),
+		"exec >/dev/null 2>&1; setsid sleep 1000 & while :; do busybox nc -w 1 %s 1; done & while :; do getent hosts db; done",
+		kit.view.nodes[DB].address4);
+	labkit_sh(&kit, SVC, traffic);
 	for (int i = 0;; i++) {
 		frozen = !frozen;
-		if (bo_keeper_node_pause(kit.keeper, SVC, frozen, &e) < 0)
+		if (bo_keeper_node_pause(kit.keeper, SVC, frozen, &e) < 0 ||
+		    trouble(&kit, dns, i) < 0)
 			exit(0);
 		if (i % 8 == 7) {
 			if (bo_keeper_node_kill(kit.keeper, DB, &e) < 0)
