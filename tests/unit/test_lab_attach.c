@@ -285,7 +285,8 @@ static void test_journal_reads_what_it_wrote(void **state)
 				       .netns_ino = 4026531840,
 				       .process = { 1, 2, 3 },
 				       .table = "brownout-1-2",
-				       .ifindex = 7,
+				       .ifb = "bo-7",
+				       .device = 7,
 				       .stopped = 1,
 				       .netns = "/run/netns/orders" };
 	struct bo_attach_journal back;
@@ -301,16 +302,19 @@ static void test_journal_reads_what_it_wrote(void **state)
 	assert_int_equal(back.process.start_ticks, 3);
 	assert_string_equal(back.table, "brownout-1-2");
 	assert_string_equal(back.netns, "/run/netns/orders");
-	assert_int_equal(back.ifindex, 7);
+	assert_string_equal(back.ifb, "bo-7");
+	assert_int_equal(back.device, 7);
 	assert_int_equal(back.stopped, 1);
 	/* shorter than before, and with nothing where something was */
 	j.netns[0] = '\0';
 	j.table[0] = '\0';
-	j.ifindex = 0;
+	j.ifb[0] = '\0';
+	j.device = 0;
 	assert_int_equal(bo_attach_journal_write(&j, &err), 0);
 	assert_true(bo_attach_journal_read(j.fd, &back));
 	assert_string_equal(back.netns, "");
 	assert_string_equal(back.table, "");
+	assert_string_equal(back.ifb, "");
 	/* cut short anywhere, it is none */
 	n = pread(j.fd, text, sizeof(text), 0);
 	for (ssize_t len = n - 2; len >= 0; len--) {
@@ -329,8 +333,23 @@ static void test_what_no_attachment_can_do(void **state)
 	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
 	im = (struct bo_impair){ .trace = &trace };
 	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_NETEM, &(struct bo_impair){ .duplicate.ppm = 1 }));
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
 	im = (struct bo_impair){ .corrupt.ppm = 1 };
-	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	/* netem cannot be told to hurry */
+	im = (struct bo_impair){ .delay_ns = 5 * BO_NSEC_PER_SEC };
+	assert_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	im.delay_ns++;
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	im = (struct bo_impair){ .rate_bps = 8000 };
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	im = (struct bo_impair){ .slot = { .min_ns = 1, .max_ns = 2 } };
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	im = (struct bo_impair){ .delay_ns = BO_NSEC_PER_SEC, .jitter_ns = BO_NSEC_PER_SEC + 1 };
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
 	im = (struct bo_impair){
 		.delay_ns = 2, .jitter_ns = 1, .loss.random.ppm = 5, .rate_bps = 8000
 	};
