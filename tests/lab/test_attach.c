@@ -412,7 +412,7 @@ static void test_attachment_killed(void **state)
 	/* alive, it is not swept */
 	MUST(bo_attach_sweep(false, &swept, &err));
 	assert_int_equal(swept.found.len, 0);
-	kill(s.att.pid, SIGKILL);
+	kill_attachment(&s, true);
 	/* at once, by the bypass flag, although the rules are still there */
 	assert_true(wait_blocks(10));
 	MUST(bo_attach_sweep(true, &swept, &err));
@@ -430,9 +430,53 @@ static void test_attachment_killed(void **state)
 	bo_sweep_report_done(&swept);
 	assert_true(same_lists(&s));
 	assert_true(wait_blocks(10));
-	bo_close(&s.att.lifeline);
+	finish(&s);
+}
+
+static void test_warden_takes_back(void **state)
+{
+	struct session s;
+
+	(void)state;
+	begin(&s, talk, 0);
+	assert_true(wait_blocks(10));
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .blackhole = true });
+	MUST(bo_attach_signal(s.sock, SIGSTOP, &err));
+	kill_attachment(&s, false);
+	assert_true(same_lists(&s));
+	assert_true(wait_blocks(10)); /* it goes on, too */
+	finish(&s);
+	/* one that hangs */
+	begin(&s, talk, 300 * BO_NSEC_PER_MSEC);
+	assert_true(wait_blocks(10));
+	on(&s, BO_DIR_A_TO_B, late);
+	kill(s.att.pid, SIGSTOP);
+	assert_true(same_lists(&s));
+	assert_true(wait_blocks(10));
 	waitpid(s.att.pid, NULL, 0);
+	bo_close(&s.att.lifeline);
 	bo_close(&s.att.pidfd);
+	finish(&s);
+}
+
+static void test_warden_has_a_successor(void **state)
+{
+	struct session s;
+	pid_t first, next = 0;
+
+	(void)state;
+	begin(&s, talk, 0);
+	on(&s, BO_DIR_A_TO_B, late);
+	first = warden_of(s.att.pid);
+	assert_true(first > 0);
+	kill(first, SIGKILL);
+	for (int i = 0; i < LONG_MS && (next == 0 || next == first); i++) {
+		next = warden_of(s.att.pid);
+		usleep(1000);
+	}
+	assert_true(next > 0 && next != first);
+	kill_attachment(&s, false);
+	assert_true(same_lists(&s));
 	finish(&s);
 }
 
@@ -457,14 +501,11 @@ static void test_stopped_and_continued(void **state)
 	assert_int_equal(bo_attach_signal(s.sock, SIGKILL, &err), -EPERM);
 	/* stopped for good, were it not for the sweep */
 	MUST(bo_attach_signal(s.sock, SIGSTOP, &err));
-	kill(s.att.pid, SIGKILL);
-	waitpid(s.att.pid, NULL, 0);
+	kill_attachment(&s, true);
 	MUST(bo_attach_sweep(false, &swept, &err));
 	assert_int_equal(swept.found.len, 1);
 	bo_sweep_report_done(&swept);
 	assert_true(wait_blocks(5));
-	bo_close(&s.att.lifeline);
-	bo_close(&s.att.pidfd);
 	finish(&s);
 }
 
@@ -518,6 +559,8 @@ int main(void)
 		cmocka_unit_test(test_conductor_gone),
 		cmocka_unit_test(test_keeper_gone),
 		cmocka_unit_test(test_attachment_killed),
+		cmocka_unit_test(test_warden_takes_back),
+		cmocka_unit_test(test_warden_has_a_successor),
 		cmocka_unit_test(test_stopped_and_continued),
 		cmocka_unit_test(test_guard_of_the_namespace),
 		cmocka_unit_test(test_no_such_service),
@@ -525,6 +568,8 @@ int main(void)
 	int rc;
 
 	session_world_make();
+	if (!world.queue)
+		return 77;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	attach_world_done(&world);
 	return rc;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +21,7 @@
 #include "brownout/base/clock.h"
 
 struct bo_err err;
+enum bo_driver session_driver = BO_DRIVER_AUTO;
 
 struct attach_world world;
 struct shared *shared;
@@ -119,14 +121,52 @@ int talk(void *arg)
 	return 0;
 }
 
-bool wait_blocks(uint64_t more)
+bool wait_for_blocks(uint64_t more, int timeout_ms)
 {
 	uint64_t from = shared->echoed;
-	int64_t deadline = bo_now_ns() + LONG_MS * BO_NSEC_PER_MSEC;
+	int64_t deadline = bo_now_ns() + timeout_ms * BO_NSEC_PER_MSEC;
 
 	while (shared->echoed < from + more && bo_now_ns() < deadline)
 		usleep(500);
 	return shared->echoed >= from + more;
+}
+
+bool wait_blocks(uint64_t more)
+{
+	return wait_for_blocks(more, LONG_MS);
+}
+
+/** counter() - the value below the @column of the lines of /proc/net/snmp that begin with @protocol */
+static uint64_t counter(FILE *f, const char *protocol, const char *column)
+{
+	char names[1024], values[1024], *n, *v, *n_rest, *v_rest;
+
+	while (fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
+		if (strncmp(names, protocol, strlen(protocol)) != 0 ||
+		    names[strlen(protocol)] != ':')
+			continue;
+		n = strtok_r(names, " \n", &n_rest);
+		v = strtok_r(values, " \n", &v_rest);
+		for (; n && v; n = strtok_r(NULL, " \n", &n_rest),
+			       v = strtok_r(NULL, " \n", &v_rest))
+			if (!strcmp(n, column))
+				return strtoull(v, NULL, 10);
+	}
+	return 0;
+}
+
+uint64_t bad_checksums(int netns, const char *protocol)
+{
+	uint64_t n;
+	FILE *f;
+
+	attach_world_enter(netns);
+	f = fopen("/proc/thread-self/net/snmp", "re");
+	assert_non_null(f);
+	n = counter(f, protocol, "InCsumErrors");
+	fclose(f);
+	attach_world_enter(world.home);
+	return n;
 }
 
 void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
@@ -140,6 +180,7 @@ void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
 	s->service = kit_spawn(world.service, service, NULL);
 	s->before = attach_world_lists(&world, world.service);
 	conf = attach_world_conf(s->service);
+	conf.driver = session_driver;
 	conf.spec.ttl_ns = ttl_ns ? ttl_ns : conf.spec.ttl_ns;
 	/* kit_spawn()'s child moves after the fork */
 	for (int i = 0;
@@ -178,6 +219,33 @@ void finish(struct session *s)
 	bo_close(&s->sock);
 	MUST(bo_attach_end(&s->att, &err));
 	free(s->before);
+}
+
+pid_t warden_of(pid_t attachment)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", attachment, attachment);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+void kill_attachment(struct session *s, bool warden)
+{
+	/* One that lives would have another warden at once. */
+	kill(s->att.pid, SIGSTOP);
+	if (warden)
+		kill(warden_of(s->att.pid), SIGKILL);
+	kill(s->att.pid, SIGKILL);
+	waitpid(s->att.pid, NULL, 0);
+	bo_close(&s->att.lifeline);
+	bo_close(&s->att.pidfd);
 }
 
 void on(const struct session *s, enum bo_dir dir, struct bo_impair im)

@@ -36,6 +36,7 @@ struct shared {
 extern struct attach_world world;
 extern struct shared *shared;
 extern struct bo_err err;
+extern enum bo_driver session_driver;
 
 /** struct session - a peer, a service that talks to it, and an attachment */
 struct session {
@@ -52,10 +53,17 @@ struct sockaddr_in peer_address(int port);
 /** talk() - a service: sends numbered blocks and checks that they come back, until it is told to stop */
 int talk(void *arg);
 bool wait_blocks(uint64_t more);
-/** begin() - @ttl_ns: 0 the usual */
+bool wait_for_blocks(uint64_t more, int timeout_ms);
+/** bad_checksums() - packets that @netns has dropped for that, InCsumErrors of "Tcp" or "Udp" */
+uint64_t bad_checksums(int netns, const char *protocol);
+/** begin() - @ttl_ns: 0 the usual;  by @session_driver, AUTO at first */
 void begin(struct session *s, int (*service)(void *), int64_t ttl_ns);
 /** same_lists() - within some time, rules, queues and qdiscs are what they were, and no journal is left */
 bool same_lists(const struct session *s);
 void finish(struct session *s);
+/** kill_attachment() - and its warden first, when @warden;  then it can be swept */
+void kill_attachment(struct session *s, bool warden);
+/** warden_of() - the pid of an attachment's warden, 0 when there is none */
+pid_t warden_of(pid_t attachment);
 void on(const struct session *s, enum bo_dir dir, struct bo_impair im);
 void off(const struct session *s, enum bo_dir dir);
