@@ -140,10 +140,10 @@ static void dump(FILE *out, int protocol, int type, const void *head, size_t len
 	bo_auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 
 	memcpy(req.body, head, len);
-	must(fd >= 0, "dump");
 	/* A kernel without nf_tables has none to list. */
-	if (send(fd, &req, req.h.nlmsg_len, 0) < 0)
+	if (fd < 0 && errno == EPROTONOSUPPORT)
 		return;
+	must(fd >= 0 && send(fd, &req, req.h.nlmsg_len, 0) > 0, "dump");
 	for (;;) {
 		int n = (int)recv(fd, buf, sizeof(buf), 0);
 
