@@ -137,9 +137,10 @@ static int choose(struct attachment *a, size_t lane, const struct bo_impair *im,
 	}
 	*ret = BO_DRIVER_QUEUE;
 	unable = a->no_queue.code ? a->no_queue.msg : bo_attach_unable(BO_DRIVER_QUEUE, im);
-	return unable ? bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: queue: %s", a->conf->name,
-				   unable)
-		      : 0;
+	if (!unable)
+		return 0;
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: %s%.110s%squeue: %.110s", a->conf->name,
+			  why->code ? "netem: " : "", why->msg, why->code ? "; " : "", unable);
 }
 
 /** put() - the lane's impairment, by @driver;  with netem, the journal says so before it is done */

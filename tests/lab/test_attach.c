@@ -149,6 +149,64 @@ static void test_loss_takes_its_share_and_no_more(void **state)
 	finish(&s);
 }
 
+static void test_damage_reaches_the_checksum(void **state)
+{
+	struct bo_attach_session none = { 0 };
+	struct bo_attach_conf conf;
+	struct bo_link_measure m;
+	struct session s;
+	uint64_t before;
+	int64_t from;
+
+	(void)state;
+	begin(&s, spray, 0);
+	bo_close(&s.sock);
+	MUST(bo_attach_end(&s.att, &err));
+	conf = attach_world_conf(s.service);
+	conf.peers[0].protocol = IPPROTO_UDP;
+	MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+	before = bad_checksums(world.peer, "Udp");
+	from = bo_now_ns();
+	/* held and damaged: what was decided when it came is done when it goes */
+	on(&s, BO_DIR_A_TO_B,
+	   (struct bo_impair){ .delay_ns = 20 * BO_NSEC_PER_MSEC, .corrupt.ppm = 300000 });
+	shared->stop = 1;
+	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
+		usleep(1000);
+	off(&s, BO_DIR_A_TO_B);
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, from, bo_now_ns(), &m, NULL, &err));
+	for (int i = 0; i < LONG_MS && shared->datagrams < m.received - m.damaged; i++)
+		usleep(1000);
+	print_message("30%%: %llu of %llu damaged, %llu arrived whole\n",
+		      (unsigned long long)m.damaged, (unsigned long long)m.received,
+		      (unsigned long long)shared->datagrams);
+	assert_int_equal(m.received, 2000);
+	assert_in_range(m.damaged, 500, 700);
+	assert_int_equal(shared->datagrams, m.received - m.damaged);
+	/* a bit of a port is one that finds nobody, if the checksum did not find it first */
+	assert_int_equal(bad_checksums(world.peer, "Udp") - before, m.damaged);
+	finish(&s);
+}
+
+static void test_damage_on_the_way_in(void **state)
+{
+	uint64_t before = bad_checksums(world.service, "Tcp");
+	struct session s;
+
+	(void)state;
+	begin(&s, talk, 0);
+	assert_true(wait_blocks(10));
+	on(&s, BO_DIR_B_TO_A, (struct bo_impair){ .corrupt.ppm = 100000 });
+	for (int i = 0; i < LONG_MS && bad_checksums(world.service, "Tcp") < before + 3; i++)
+		usleep(1000);
+	off(&s, BO_DIR_B_TO_A);
+	assert_true(bad_checksums(world.service, "Tcp") >= before + 3);
+	assert_true(wait_blocks(10));
+	assert_int_equal(shared->damaged, 0);
+	assert_true(same_lists(&s));
+	finish(&s);
+}
+
 /* Each time it is asked: so many datagrams to the peer's port, by IPv4 and by IPv6. */
 static int ping(void *arg)
 {
@@ -550,6 +608,8 @@ int main(void)
 		cmocka_unit_test(test_cycles_lose_nothing),
 		cmocka_unit_test(test_delay_is_what_was_asked),
 		cmocka_unit_test(test_loss_takes_its_share_and_no_more),
+		cmocka_unit_test(test_damage_reaches_the_checksum),
+		cmocka_unit_test(test_damage_on_the_way_in),
 		cmocka_unit_test(test_rules_match_the_peer_and_nobody_else),
 		cmocka_unit_test(test_what_is_held_falls_into_a_blackhole),
 		cmocka_unit_test(test_blackhole_and_back),
