@@ -78,6 +78,11 @@ void bo_attach_target_done(struct bo_attach_target *target);
  * ("/proc") */
 BO_NODISCARD int bo_attach_container_pid(const char *proc, const char *id, pid_t *ret,
 					 struct bo_err *err);
+/** bo_attach_runtime_pid() - the process 1 of the container that docker, podman or nerdctl, whichever is on the PATH, knows
+ * by @name (or by a piece of its id);  each has @timeout_ns to answer
+ * Return: 0; -EINVAL: no such name can be; -ESRCH: nobody has it, with what each said; -EEXIST: two have it */
+BO_NODISCARD int bo_attach_runtime_pid(const char *name, int64_t timeout_ns, pid_t *ret,
+				       struct bo_err *err);
 
 /** struct bo_attachment - what the keeper holds of one;  zero is none */
 struct bo_attachment {
