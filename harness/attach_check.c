@@ -8,23 +8,53 @@
 #include "brownout/fault/fault.h"
 #include "brownout/lab/attach.h"
 
+/** unable() - why @driver, AUTO for whichever can, does not do @im, or NULL */
+static const char *unable(enum bo_driver driver, const struct bo_impair *im)
+{
+	const char *queue = bo_attach_unable(BO_DRIVER_QUEUE, im);
+
+	if (driver == BO_DRIVER_QUEUE || (driver == BO_DRIVER_AUTO && !queue))
+		return queue;
+	return bo_attach_unable(BO_DRIVER_NETEM, im);
+}
+
+/** unable_to() - the same of a fault, in either direction */
+static const char *unable_to(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			     const struct bo_fault_kind *kind, enum bo_driver driver)
+{
+	const char *why = NULL;
+
+	for (int dir = 0; dir < BO_DIR_COUNT && !why; dir++) {
+		struct bo_impair im = { 0 };
+
+		kind->impair(plan, spec, (enum bo_dir)dir, &im);
+		why = unable(driver, &im);
+	}
+	return why;
+}
+
+/** alone() - why the only driver of @machine does not do a fault on a link, or NULL */
+static const char *alone(const struct bo_plan *plan, const struct bo_fault_spec *spec,
+			 const struct bo_machine *machine)
+{
+	const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
+
+	if (plan->driver != BO_DRIVER_AUTO || machine->queue == machine->divert ||
+	    spec->target != BO_TARGET_LINK || !kind || !kind->impair)
+		return NULL;
+	return unable_to(plan, spec, kind, machine->queue ? BO_DRIVER_QUEUE : BO_DRIVER_NETEM);
+}
+
 static int check_link_fault(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 			    const struct bo_fault_kind *kind, struct bo_err *err)
 {
+	const char *why;
+
 	if (!kind->impair)
 		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS,
 				  "%s: cannot be done to a service that runs already", spec->kind);
-	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
-		struct bo_impair im = { 0 };
-		const char *why;
-
-		kind->impair(plan, spec, (enum bo_dir)dir, &im);
-		why = bo_attach_unable(BO_DRIVER_QUEUE, &im);
-		if (why)
-			return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "%s: %s", spec->kind,
-					  why);
-	}
-	return 0;
+	why = unable_to(plan, spec, kind, plan->driver);
+	return why ? bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "%s: %s", spec->kind, why) : 0;
 }
 
 static int check_node_fault(const struct bo_plan *plan, const struct bo_fault_spec *spec,
@@ -89,28 +119,47 @@ int bo_attach_check_plan(const struct bo_plan *plan, struct bo_err *err)
 
 int bo_attach_check_driver(const struct bo_plan *plan, struct bo_err *err)
 {
-	bool attached = bo_plan_attached(plan), queue = plan->driver == BO_DRIVER_QUEUE;
+	bool attached = bo_plan_attached(plan);
 
-	if (attached && plan->driver != BO_DRIVER_AUTO && !queue)
+	if (attached && plan->driver == BO_DRIVER_WIRE)
 		return bo_err_set(
 			err, ENOTSUP, BO_SUBSYS_HARNESS,
-			"%s:%d: services that run already are impaired by driver \"queue\", "
-			"found \"%s\"; use \"queue\" or \"auto\"",
+			"%s:%d: services that run already are impaired by driver \"netem\" or "
+			"\"queue\", found \"%s\"; use one of them or \"auto\"",
 			plan->src.file, plan->src.line, bo_driver_name(plan->driver));
-	if (!attached && queue)
+	if (!attached && plan->driver == BO_DRIVER_QUEUE)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
 				  "%s:%d: driver \"queue\" is for services that run already "
 				  "(t:attach); use \"netem\", \"wire\" or \"auto\"",
 				  plan->src.file, plan->src.line);
-	return 0;
+	/* The command line may have named another than the scenario. */
+	return attached ? bo_attach_check_plan(plan, err) : 0;
+}
+
+static int cannot_here(struct bo_src src, const char *what, const char *why, struct bo_err *err)
+{
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS, "%s:%d: %s: %s", src.file, src.line,
+			  what, why);
 }
 
 int bo_attach_supported(const struct bo_plan *plan, const struct bo_machine *machine,
 			struct bo_err *err)
 {
-	if (machine->queue)
-		return 0;
-	return bo_err_set(err, ENOTSUP, BO_SUBSYS_HARNESS,
-			  "%s:%d: services that run already cannot be impaired here: %s",
-			  plan->src.file, plan->src.line, machine->why_not_queue);
+	if (plan->driver == BO_DRIVER_NETEM && !machine->divert)
+		return cannot_here(plan->src,
+				   "driver \"netem\" is not to be had here for services that run already "
+				   "(\"queue\" and \"auto\" may be)",
+				   machine->why_not_divert, err);
+	if (!machine->queue && (plan->driver == BO_DRIVER_QUEUE || !machine->divert))
+		return cannot_here(plan->src,
+				   "services that run already cannot be impaired here",
+				   machine->why_not_queue, err);
+	/* With one driver alone, it must be able to do everything. */
+	bo_vec_foreach(spec, &plan->faults) {
+		const char *why = alone(plan, spec, machine);
+
+		if (why)
+			return cannot_here(spec->src, spec->kind, why, err);
+	}
+	return 0;
 }

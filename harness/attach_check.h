@@ -8,7 +8,8 @@
 /** bo_attach_check_plan() - what needs no machine: peers that the guard refuses, faults that cannot be done to a service
  * that runs already.  Return: 0; -EINVAL, -EPERM with the line.  A plan without such services is fine */
 BO_NODISCARD int bo_attach_check_plan(const struct bo_plan *plan, struct bo_err *err);
-/** bo_attach_check_driver() - "queue" is for running services, and they know no other.  -ENOTSUP with the line */
+/** bo_attach_check_driver() - "queue" is for running services, and they know netem beside it.  -ENOTSUP, or
+ * bo_attach_check_plan()'s for that driver, with the line */
 BO_NODISCARD int bo_attach_check_driver(const struct bo_plan *plan, struct bo_err *err);
 /** bo_attach_supported() - -ENOTSUP with what the machine lacks */
 BO_NODISCARD int bo_attach_supported(const struct bo_plan *plan, const struct bo_machine *machine,

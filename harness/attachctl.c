@@ -2,7 +2,8 @@
 /* harness/attachctl.c — struct bo_hands for services that run already.
  * Each has an attachment behind a socket (lab/attach.h), which the keeper started; what is asked of a service goes there
  * directly.  A link is a service and one of its peers; it is measured by the service's own packets, as the
- * attachment recorded them, because nobody at a foreign peer would answer probes. */
+ * attachment recorded them, or by probes that end where netem lets go of them, because nobody at a foreign peer would
+ * answer any. */
 #include "harness/attachctl.h"
 
 #include <errno.h>
@@ -29,6 +30,12 @@ struct service {
 	bool told;
 };
 
+/** struct doer - who did it, of one direction of a link;  @used: something was to be done */
+struct doer {
+	struct bo_attach_by by;
+	bool used;
+};
+
 struct bo_attachctl {
 	const struct bo_plan *plan;
 	struct bo_machine machine;
@@ -36,6 +43,7 @@ struct bo_attachctl {
 	struct service *services;
 	struct bo_tcp_rtt
 		*rtts; /* parallel to plan->links: at the last measurement that met packets */
+	struct doer (*doers)[BO_DIR_COUNT]; /* parallel to plan->links */
 };
 
 static struct service *service_of(struct bo_attachctl *ctl, int node)
@@ -59,9 +67,14 @@ static int link_impair(void *self, int link, enum bo_dir dir, const struct bo_im
 		       struct bo_err *err)
 {
 	struct bo_attachctl *ctl = self;
+	struct doer *doer = &ctl->doers[link][dir];
+	struct bo_attach_by by = { 0 };
+	int r = bo_attach_impair(service_of(ctl, ctl->plan->links.items[link].a)->sock,
+				 peer_number(ctl->plan, link), dir, im, &by, err);
 
-	return bo_attach_impair(service_of(ctl, ctl->plan->links.items[link].a)->sock,
-				peer_number(ctl->plan, link), dir, im, err);
+	if (r == 0 && !bo_impair_is_none(im))
+		*doer = (struct doer){ .by = by, .used = true };
+	return r;
 }
 
 static int link_probe(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err)
@@ -218,11 +231,22 @@ void bo_attachctl_poll(struct bo_attachctl *ctl, const struct bo_labctl_hooks *h
 	}
 }
 
-static int make_view(const struct bo_plan *plan, struct bo_lab_view *ret, struct bo_err *err)
+/** drivers_of() - what may do it; which one did is said of every fault */
+static const char *drivers_of(const struct bo_plan *plan, const struct bo_machine *machine)
+{
+	if (plan->driver == BO_DRIVER_NETEM)
+		return "netem";
+	if (plan->driver == BO_DRIVER_QUEUE || !machine->divert)
+		return "queue";
+	return machine->queue ? "netem, queue" : "netem";
+}
+
+static int make_view(const struct bo_plan *plan, const char *drivers, struct bo_lab_view *ret,
+		     struct bo_err *err)
 {
 	struct bo_lab_view view = { .nodes = calloc(plan->nodes.len + 1, sizeof(*view.nodes)),
 				    .nnodes = plan->nodes.len,
-				    .link_driver = "queue" };
+				    .link_driver = drivers };
 
 	if (!view.nodes)
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
@@ -268,10 +292,12 @@ int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper,
 	if (ctl) {
 		ctl->services = calloc(plan->nodes.len, sizeof(*ctl->services));
 		ctl->rtts = calloc(plan->links.len + 1, sizeof(*ctl->rtts));
+		ctl->doers = calloc(plan->links.len + 1, sizeof(*ctl->doers));
 	}
-	if (!ctl || !ctl->services || !ctl->rtts) {
+	if (!ctl || !ctl->services || !ctl->rtts || !ctl->doers) {
 		free(ctl ? ctl->services : NULL);
 		free(ctl ? ctl->rtts : NULL);
+		free(ctl ? ctl->doers : NULL);
 		free(ctl);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
@@ -282,7 +308,7 @@ int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper,
 	ctl->hands = (struct bo_hands){
 		.self = ctl,
 		.machine = &ctl->machine,
-		.link_driver = "queue",
+		.link_driver = drivers_of(plan, machine),
 		.link_impair = link_impair,
 		.link_probe = link_probe,
 		.link_measure = link_measure,
@@ -298,7 +324,7 @@ int bo_attachctl_new(struct bo_attachctl **ret, struct bo_keeper *keeper,
 	};
 	r = take_services(ctl, keeper, err);
 	if (r == 0)
-		r = make_view(plan, ret_view, err);
+		r = make_view(plan, ctl->hands.link_driver, ret_view, err);
 	if (r < 0)
 		bo_attachctl_free(ctl);
 	else
@@ -320,19 +346,42 @@ static void replace(char *text, const char *from, const char *to)
 	}
 }
 
+/** say_driver() - who did it; in AUTO also why it was not netem */
+static void say_driver(const struct bo_attachctl *ctl, int link, struct bo_fault_record *record)
+{
+	const struct doer *doers = ctl->doers[link];
+	const struct doer *one = doers[0].used ? &doers[0] : &doers[1];
+	bool both = doers[0].used && doers[1].used && doers[0].by.driver != doers[1].by.driver;
+	size_t len = strlen(record->achieved);
+
+	if (!one->used)
+		return;
+	snprintf(record->driver, sizeof(record->driver), "%s",
+		 both ? "netem, queue" : bo_driver_name(one->by.driver));
+	one = doers[1].used && doers[1].by.why[0] ? &doers[1] : one;
+	snprintf(record->achieved + len, sizeof(record->achieved) - len, "; by %s%s%s%s",
+		 record->driver, one->by.why[0] ? " (" : "", one->by.why,
+		 one->by.why[0] ? ")" : "");
+}
+
 void bo_attachctl_words(const struct bo_attachctl *ctl, const struct bo_fault_spec *spec,
 			struct bo_fault_record *record)
 {
-	const struct bo_tcp_rtt *rtt = spec->target == BO_TARGET_LINK ? &ctl->rtts[spec->index]
-								      : NULL;
+	const struct bo_tcp_rtt *rtt;
 	size_t len;
 	char took[BO_UNIT_BUF];
 
+	if (spec->target != BO_TARGET_LINK)
+		return;
+	say_driver(ctl, spec->index, record);
 	/* In place, as the word is longer. */
-	replace(record->achieved, "probes", "pkts");
-	replace(record->reason, "probes", "pkts");
+	if (!strcmp(record->driver, "queue")) {
+		replace(record->achieved, "probes", "pkts");
+		replace(record->reason, "probes", "pkts");
+	}
+	rtt = &ctl->rtts[spec->index];
 	len = strlen(record->achieved);
-	if (rtt && rtt->connections)
+	if (rtt->connections)
 		snprintf(record->achieved + len, sizeof(record->achieved) - len,
 			 "; TCP says %s there and back (%u connection%s)",
 			 bo_format_duration(rtt->p50_ns, took), rtt->connections,
@@ -349,5 +398,6 @@ void bo_attachctl_free(struct bo_attachctl *ctl)
 	}
 	free(ctl->services);
 	free(ctl->rtts);
+	free(ctl->doers);
 	free(ctl);
 }

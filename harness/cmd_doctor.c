@@ -113,6 +113,8 @@ static void attaching(const struct bo_machine *m, bool root)
 	    m->queue ? "nf_tables and nfnetlink_queue answer" : m->why_not_queue);
 	if (!m->queue)
 		fix("modprobe nf_tables nft_queue nfnetlink_queue");
+	row(m->divert ? HAVE : DEGRADED, "driver netem",
+	    m->divert ? "ifb, clsact, prio, tbf and netem answer" : m->why_not_divert);
 	row(root ? HAVE : DEGRADED, "other namespaces",
 	    root ? "may be entered" : "only root may enter those of others");
 	if (!root)

@@ -232,9 +232,10 @@ static int set_up(struct bo_conductor *c, int run_dir, int nodes_dir, struct bo_
 	if (bo_plan_attached(c->plan)) {
 		bo_conductor_note(
 			c, BO_EVENT_NOTE, -1,
-			"attached to running services (driver %s): faults on links are confirmed by the "
-			"services' own packets, how long each was held here and whether it was let go; "
-			"nothing was measured at their peers",
+			"attached to running services (driver %s): faults on links are confirmed by "
+			"what was held here, for how long, and whether it was let go: the services' "
+			"own packets (queue), or probes among them (netem); nothing was measured at "
+			"their peers",
 			c->run->driver);
 	} else {
 		bo_status_note(INT64_MIN, "lab up in %s: %zu nodes, %zu links (driver %s)",

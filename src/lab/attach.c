@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "attach-internal.h"
+#include "attach_proto.h"
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/units.h"
@@ -37,36 +37,15 @@
 
 #define END_TIMEOUT_NS (20 * BO_NSEC_PER_SEC)
 
-enum op { OP_IMPAIR, OP_SAMPLES, OP_SIGNAL, OP_STATE };
-
-/** struct question - @impair's pointers mean nothing here; @table: when it has one */
-struct question {
-	uint32_t op;
-	int32_t peer;
-	int32_t dir;
-	int32_t signal;
-	int64_t from_ns, to_ns;
-	struct bo_impair im;
-	struct bo_dist_table table;
-};
-
-/** struct reply - @code: positive errno, 0 for success
- * @nprobes, @ntrains: what is in the file that comes with it: struct bo_link_sample …, struct bo_link_train … */
-struct reply {
-	int32_t code;
-	int32_t driver;
-	char msg[sizeof(((struct bo_err *)0)->msg)];
-	uint64_t nprobes, ntrains;
-	struct bo_tcp_rtt rtt;
-	struct bo_node_state state;
-};
-
 struct attachment {
 	const struct bo_attach_conf *conf;
 	struct bo_attach_target target;
 	struct bo_attach_journal journal;
+	struct bo_attach_warden warden;
 	struct bo_attach_queue queue;
-	enum bo_driver driver;
+	struct bo_attach_netem netem;
+	struct bo_err no_queue, no_netem; /* why not, when the driver cannot be had */
+	enum bo_driver by[BO_ATTACH_LANES_MAX]; /* who has, or had, the lane */
 	struct bo_dist_table tables[BO_ATTACH_LANES_MAX];
 	bool impaired[BO_ATTACH_LANES_MAX];
 	int64_t expires_ns; /* INT64_MAX: nothing is in force */
@@ -85,14 +64,15 @@ static bool in_force(const struct attachment *a)
 	return a->stopped;
 }
 
-/** settle() - nothing in force: no journal, no clock; else the clock starts anew */
+/** settle() - nothing in force: no clock, and no journal once netem has let go of everything; else the clock starts anew */
 static void settle(struct attachment *a)
 {
-	if (in_force(a)) {
-		a->expires_ns = bo_now_ns() + a->conf->spec.ttl_ns;
+	a->expires_ns = in_force(a) ? bo_now_ns() + a->conf->spec.ttl_ns : INT64_MAX;
+	bo_attach_warden_tell(&a->warden, a->expires_ns);
+	if (in_force(a) || a->netem.up)
 		return;
-	}
-	a->expires_ns = INT64_MAX;
+	a->journal.ifb[0] = '\0';
+	a->journal.device = 0;
 	bo_attach_journal_close(&a->journal);
 }
 
@@ -114,14 +94,15 @@ static int go_on(struct attachment *a, struct bo_err *err)
 static int take_back(struct attachment *a, struct bo_err *err)
 {
 	struct bo_err later = { 0 };
-	int rc = bo_attach_queue_down(&a->queue, err);
-	int thaw = go_on(a, rc < 0 ? &later : err);
+	int thaw = go_on(a, err);
+	int queue = bo_attach_queue_down(&a->queue, thaw < 0 ? &later : err);
+	int netem = bo_attach_netem_down(&a->netem, thaw < 0 || queue < 0 ? &later : err);
 
-	if (rc == 0)
+	if (queue == 0 && netem == 0)
 		memset(a->impaired, 0, sizeof(a->impaired));
-	if (rc == 0 && thaw == 0)
+	if (queue == 0 && netem == 0 && thaw == 0)
 		settle(a);
-	return rc < 0 ? rc : thaw;
+	return thaw < 0 ? thaw : queue < 0 ? queue : netem;
 }
 
 static int gone_by_itself(const struct attachment *a, struct bo_err *err)
@@ -133,38 +114,122 @@ static int gone_by_itself(const struct attachment *a, struct bo_err *err)
 			  a->conf->name, bo_format_duration(a->conf->spec.ttl_ns, ttl));
 }
 
-static int impair(struct attachment *a, size_t lane, const struct question *q, struct bo_err *err)
+/** choose() - the driver for @im;  @why: in AUTO, what netem cannot do;  Return: 0, -ENOTSUP: none can */
+static int choose(struct attachment *a, size_t lane, const struct bo_impair *im,
+		  enum bo_driver *ret, struct bo_err *why, struct bo_err *err)
 {
+	const char *unable = bo_attach_unable(BO_DRIVER_NETEM, im);
+	const bool asked = a->conf->driver == BO_DRIVER_NETEM;
+
+	*ret = BO_DRIVER_NETEM;
+	*why = (struct bo_err){ 0 };
+	if (a->conf->driver != BO_DRIVER_QUEUE) {
+		if (a->no_netem.code)
+			*why = a->no_netem;
+		else if (unable)
+			bo_err_set(why, ENOTSUP, BO_SUBSYS_LAB, "%s", unable);
+		else if (bo_attach_netem_prepare(&a->netem, lane, why) == 0)
+			return 0;
+		if (asked)
+			return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB,
+					  "%s: netem: %s; use driver \"queue\" or \"auto\"",
+					  a->conf->name, why->msg);
+	}
+	*ret = BO_DRIVER_QUEUE;
+	unable = a->no_queue.code ? a->no_queue.msg : bo_attach_unable(BO_DRIVER_QUEUE, im);
+	if (!unable)
+		return 0;
+	return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: %s%.110s%squeue: %.110s", a->conf->name,
+			  why->code ? "netem: " : "", why->msg, why->code ? "; " : "", unable);
+}
+
+/** put() - the lane's impairment, by @driver;  with netem, the journal says so before it is done */
+static int put(struct attachment *a, size_t lane, const struct bo_impair *im, enum bo_driver driver,
+	       struct bo_err *err)
+{
+	int rc = 0;
+
+	if (driver == BO_DRIVER_QUEUE)
+		return bo_attach_queue_impair(&a->queue, lane, im, err);
+	if (!a->netem.up) {
+		memcpy(a->journal.ifb, a->netem.name, sizeof(a->journal.ifb));
+		a->journal.device = a->netem.device;
+		rc = bo_impair_is_none(im) ? 0 : bo_attach_journal_write(&a->journal, err);
+	}
+	return rc < 0 ? rc : bo_attach_netem_impair(&a->netem, lane, im, err);
+}
+
+/** take_over() - where @driver cannot do after all what it said it could, the other one may */
+static int take_over(struct attachment *a, size_t lane, const struct bo_impair *im,
+		     enum bo_driver *driver, struct bo_err *why, struct bo_err *err)
+{
+	int rc = put(a, lane, im, *driver, err);
+
+	if (rc == 0 || *driver != BO_DRIVER_NETEM || a->conf->driver != BO_DRIVER_AUTO ||
+	    a->no_queue.code || bo_attach_unable(BO_DRIVER_QUEUE, im))
+		return rc;
+	*why = *err;
+	*err = (struct bo_err){ 0 };
+	if (why->code == ENOTSUP)
+		a->no_netem = *why; /* once is enough */
+	*driver = BO_DRIVER_QUEUE;
+	return put(a, lane, im, *driver, err);
+}
+
+static int change(struct attachment *a, size_t lane, const struct bo_impair *im, struct bo_err *why,
+		  struct bo_err *err)
+{
+	static const struct bo_impair none;
+	enum bo_driver before = a->by[lane], driver = before;
+	int rc = 0;
+
+	if (!bo_impair_is_none(im))
+		rc = choose(a, lane, im, &driver, why, err);
+	if (rc == 0)
+		rc = take_over(a, lane, im, &driver, why, err);
+	if (rc < 0)
+		return rc;
+	a->by[lane] = driver;
+	/* The other one lets go after this one has taken hold: packets are late twice for a moment, never on time. */
+	if (a->impaired[lane] && driver != before)
+		rc = put(a, lane, &none, before, err);
+	a->impaired[lane] = !bo_impair_is_none(im);
+	return rc;
+}
+
+static int impair(struct attachment *a, size_t lane, const struct bo_attach_question *q,
+		  struct bo_attach_reply *rep, struct bo_err *err)
+{
+	struct bo_err why = { 0 };
 	struct bo_impair im = q->im;
-	const char *unable;
 	int rc;
 
 	/* Pointers of another process mean nothing here. */
 	im.table = NULL;
-	if (im.trace)
-		im.trace = NULL;
+	im.trace = NULL;
+	if (q->im.trace)
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: %s", a->conf->name,
+				  bo_attach_unable(BO_DRIVER_QUEUE, &q->im));
 	if (im.dist == BO_DIST_TABLE) {
 		a->tables[lane] = q->table;
 		im.table = &a->tables[lane];
 	}
 	rc = bo_impair_check(&im, err);
-	unable = bo_attach_unable(a->driver, &im);
-	if (rc == 0 && unable)
-		rc = bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: %s", a->conf->name, unable);
 	if (rc == 0 && a->expired)
 		rc = gone_by_itself(a, err);
 	if (rc == 0 && !bo_impair_is_none(&im))
 		rc = note(a, err);
 	if (rc < 0)
 		return rc;
-	rc = bo_attach_queue_impair(&a->queue, lane, &im, err);
-	a->impaired[lane] = a->queue.lanes[lane].on;
+	rc = change(a, lane, &im, &why, err);
 	settle(a);
+	rep->driver = a->by[lane];
+	memcpy(rep->msg, why.msg, sizeof(rep->msg));
 	return rc;
 }
 
 /** put_samples() - into a file without a name: there may be more than a message holds */
-static int put_samples(const struct bo_link_samples *samples, struct reply *rep, int *ret_fd,
+static int put_samples(const struct bo_link_samples *samples, struct bo_attach_reply *rep, int *ret_fd,
 		       struct bo_err *err)
 {
 	size_t probes = samples->nprobes * sizeof(*samples->probes);
@@ -180,8 +245,8 @@ static int put_samples(const struct bo_link_samples *samples, struct reply *rep,
 	return 0;
 }
 
-static int samples_of(struct attachment *a, size_t lane, const struct question *q,
-		      struct reply *rep, int *ret_fd, struct bo_err *err)
+static int samples_of(struct attachment *a, size_t lane, const struct bo_attach_question *q,
+		      struct bo_attach_reply *rep, int *ret_fd, struct bo_err *err)
 {
 	const struct bo_attach_lane *l = &a->queue.lanes[lane];
 	struct bo_link_samples samples;
@@ -189,6 +254,14 @@ static int samples_of(struct attachment *a, size_t lane, const struct question *
 
 	if (a->expired)
 		return gone_by_itself(a, err);
+	if (a->by[lane] == BO_DRIVER_NETEM) {
+		rc = bo_attach_netem_samples(&a->netem, lane, q->from_ns, q->to_ns, &samples, err);
+		if (rc < 0)
+			return rc;
+		rc = put_samples(&samples, rep, ret_fd, err);
+		bo_link_samples_done(&samples);
+		return rc;
+	}
 	if (l->bypassed)
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "%" PRIu64 " packets went by: more came than could be queued",
@@ -267,7 +340,7 @@ static int state(const struct attachment *a, struct bo_node_state *ret)
 
 /* --- the conversation ------------------------------------------------------------------------------ */
 
-static int carry_out(struct attachment *a, const struct question *q, struct reply *rep, int *ret_fd,
+static int carry_out(struct attachment *a, const struct bo_attach_question *q, struct bo_attach_reply *rep, int *ret_fd,
 		     struct bo_err *err)
 {
 	size_t lane = (size_t)q->peer * BO_DIR_COUNT + (size_t)q->dir;
@@ -278,7 +351,7 @@ static int carry_out(struct attachment *a, const struct question *q, struct repl
 		return bo_err_set(err, EBADMSG, BO_SUBSYS_LAB, "there is no peer %d", q->peer);
 	switch (q->op) {
 	case OP_IMPAIR:
-		return impair(a, lane, q, err);
+		return impair(a, lane, q, rep, err);
 	case OP_SAMPLES:
 		/* One that cannot be had says less, and is no reason to say nothing. */
 		(void)!bo_tcp_rtt(&a->conf->peers[q->peer], &rep->rtt, NULL);
@@ -293,7 +366,7 @@ static int carry_out(struct attachment *a, const struct question *q, struct repl
 }
 
 /** answer() - @fd: goes along, -1 for none */
-static void answer(int sock, struct reply *rep, int fd, int rc, const struct bo_err *err)
+static void answer(int sock, struct bo_attach_reply *rep, int fd, int rc, const struct bo_err *err)
 {
 	const struct bo_fds fds = { .fd = { fd }, .n = fd >= 0 };
 
@@ -307,8 +380,8 @@ static void answer(int sock, struct reply *rep, int fd, int rc, const struct bo_
 /** converse() - one question;  Return: false at the end of the socket */
 static bool converse(struct attachment *a, int sock)
 {
-	static struct question q;
-	struct reply rep = { .driver = a->driver };
+	static struct bo_attach_question q;
+	struct bo_attach_reply rep = { 0 };
 	struct bo_err err = { 0 };
 	bo_auto_fd int fd = -1;
 	ssize_t n = bo_fdpass_recv(sock, &q, sizeof(q), NULL, NULL, 0, NULL);
@@ -333,6 +406,34 @@ static int expire(struct attachment *a, struct bo_err *err)
 	return take_back(a, err);
 }
 
+/** new_warden() - somebody killed the other one */
+static int new_warden(struct attachment *a, struct bo_err *err)
+{
+	int rc;
+
+	bo_attach_warden_end(&a->warden);
+	rc = bo_attach_warden_start(&a->warden, a->journal.table, err);
+	if (rc == 0)
+		bo_attach_warden_tell(&a->warden, a->expires_ns);
+	return rc;
+}
+
+/** netem_work() - when it has let go of all, the journal goes, or has that much less to say */
+static int netem_work(struct attachment *a, struct bo_err *err)
+{
+	bool was = a->netem.up;
+	int rc = bo_attach_netem_work(&a->netem, err);
+
+	if (rc < 0 || !was || a->netem.up)
+		return rc;
+	a->journal.ifb[0] = '\0';
+	a->journal.device = 0;
+	if (in_force(a))
+		return bo_attach_journal_write(&a->journal, err);
+	bo_attach_journal_close(&a->journal);
+	return 0;
+}
+
 /** serve() - until the conductor, the keeper or the queue is gone */
 static void serve(struct attachment *a, int sock, int lifeline)
 {
@@ -341,17 +442,22 @@ static void serve(struct attachment *a, int sock, int lifeline)
 	for (;;) {
 		struct pollfd p[] = { { .fd = sock, .events = POLLIN },
 				      { .fd = lifeline, .events = POLLIN },
-				      { .fd = bo_nfq_fd(a->queue.nfq), .events = POLLIN } };
+				      { .fd = a->warden.pidfd, .events = POLLIN },
+				      { .fd = a->queue.nfq ? bo_nfq_fd(a->queue.nfq) : -1,
+					.events = POLLIN } };
 		int64_t until = bo_attach_queue_due(&a->queue), now = bo_now_ns();
+		int64_t netem = bo_attach_netem_due(&a->netem);
 		struct timespec ts;
 
 		until = until < a->expires_ns ? until : a->expires_ns;
+		until = until < netem ? until : netem;
 		ts = bo_ns_to_timespec(until > now ? until - now : 0);
-		if (ppoll(p, 3, until == INT64_MAX ? NULL : &ts, NULL) < 0 && errno != EINTR)
+		if (ppoll(p, 4, until == INT64_MAX ? NULL : &ts, NULL) < 0 && errno != EINTR)
 			return;
 		if (p[1].revents)
 			return;
-		if (bo_attach_queue_work(&a->queue, &err) < 0) {
+		if ((p[2].revents && new_warden(a, &err) < 0) ||
+		    bo_attach_queue_work(&a->queue, &err) < 0 || netem_work(a, &err) < 0) {
 			(void)!take_back(a, &err);
 			a->expired = true;
 		}
@@ -369,8 +475,13 @@ static int enter(struct attachment *a, struct bo_err *err)
 	static const cap_value_t keep[] = { CAP_NET_ADMIN, CAP_KILL };
 	const struct bo_attach_spec *spec = &a->conf->spec;
 	struct bo_process_id self;
+	char ifb[BO_DIVERT_NAME_MAX + 1];
 	int rc = bo_netns_enter(a->target.netns, err);
 
+	snprintf(ifb, sizeof(ifb), "bo-%d", getpid());
+	/* Its packet sockets take a capability that goes now. */
+	if (rc == 0)
+		(void)!bo_attach_netem_init(&a->netem, a->conf, &a->queue, ifb, &a->no_netem);
 	if (rc == 0)
 		rc = bo_caps_keep(keep, sizeof(keep) / sizeof(*keep), err);
 	for (uint32_t i = 0; rc == 0 && i < a->conf->npeers; i++)
@@ -387,18 +498,24 @@ static int enter(struct attachment *a, struct bo_err *err)
 	/* Used once on this machine: the number of a process and when it was started. */
 	snprintf(a->journal.table, sizeof(a->journal.table), "brownout-%d-%" PRIx64, self.pid,
 		 self.start_ticks);
-	return bo_attach_queue_init(&a->queue, a->conf, a->journal.table, err);
+	(void)!bo_attach_queue_init(&a->queue, a->conf, a->journal.table, &a->no_queue);
+	if (a->no_queue.code && (a->no_netem.code || a->conf->driver == BO_DRIVER_QUEUE)) {
+		*err = a->no_queue;
+		return -err->code;
+	}
+	return bo_attach_warden_start(&a->warden, a->journal.table, err);
 }
 
 static void live(struct attachment *a, int sock, int lifeline) __attribute__((noreturn));
 
 static void live(struct attachment *a, int sock, int lifeline)
 {
-	struct reply rep = { .driver = a->driver };
+	struct bo_attach_reply rep = { 0 };
 	struct bo_err err = { 0 };
 	int rc;
 
 	prctl(PR_SET_NAME, "bo-attach");
+	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_TIMERSLACK, 1);
 	rc = enter(a, &err);
 	answer(sock, &rep, -1, rc, &err);
@@ -406,17 +523,8 @@ static void live(struct attachment *a, int sock, int lifeline)
 		_exit(0);
 	serve(a, sock, lifeline);
 	rc = take_back(a, &err);
+	bo_attach_warden_end(&a->warden);
 	_exit(-rc & 0x7f);
-}
-
-static int choose_driver(const struct bo_attach_conf *conf, enum bo_driver *ret, struct bo_err *err)
-{
-	if (conf->driver != BO_DRIVER_AUTO && conf->driver != BO_DRIVER_QUEUE)
-		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB,
-				  "a running service is impaired by driver \"queue\", not \"%s\"",
-				  bo_driver_name((enum bo_driver)conf->driver));
-	*ret = BO_DRIVER_QUEUE;
-	return 0;
 }
 
 static int guard(const struct bo_attach_conf *conf, const struct bo_attach_target *target,
@@ -448,7 +556,7 @@ static int guard(const struct bo_attach_conf *conf, const struct bo_attach_targe
 /** greet() - what the attachment says of its beginning */
 static int greet(int sock, const struct bo_attach_conf *conf, struct bo_err *err)
 {
-	struct reply rep = { 0 };
+	struct bo_attach_reply rep = { 0 };
 	ssize_t n = bo_fdpass_recv(sock, &rep, sizeof(rep), NULL, NULL, 0, err);
 
 	if (n != (ssize_t)sizeof(rep))
@@ -510,15 +618,13 @@ int bo_attach_start(const struct bo_attach_conf *conf, const struct bo_attach_se
 	*a = (struct attachment){ .conf = conf,
 				  .target = { .netns = -1, .pidfd = -1 },
 				  .journal = { .fd = -1 },
+				  .warden = { .pidfd = -1, .pipe = -1 },
 				  .expires_ns = INT64_MAX };
-	rc = choose_driver(conf, &a->driver, err);
-	if (rc == 0)
-		rc = bo_attach_find(&conf->spec, &a->target, err);
+	rc = bo_attach_find(&conf->spec, &a->target, err);
 	if (rc == 0)
 		rc = guard(conf, &a->target, session, err);
 	if (rc == 0)
 		rc = spawn(a, &out, &sock, err);
-	out.driver = a->driver;
 	out.process = a->target.process;
 	bo_attach_target_done(&a->target);
 	free(a);
@@ -552,121 +658,11 @@ int bo_attach_end(struct bo_attachment *attachment, struct bo_err *err)
 
 const char *bo_attach_unable(enum bo_driver driver, const struct bo_impair *im)
 {
-	(void)driver;
-	if (im->duplicate.ppm)
-		return "packets of a running service cannot be duplicated: the kernel lets a held packet go once";
 	if (im->trace)
 		return "a running service cannot follow a trace";
+	if (driver == BO_DRIVER_NETEM)
+		return bo_attach_netem_cannot(im);
+	if (im->duplicate.ppm)
+		return "the kernel lets a held packet go once, so that it cannot be duplicated";
 	return NULL;
-}
-
-/* --- the conductor's side -------------------------------------------------------------------------- */
-
-/** ask_file() - @fds: what comes with the answer */
-static int ask_file(int sock, const struct question *q, struct reply *rep, struct bo_fds *fds,
-		    struct bo_err *err)
-{
-	int rc = bo_fdpass_send(sock, q, sizeof(*q), NULL, err);
-	ssize_t n = rc < 0 ? rc : bo_fdpass_recv(sock, rep, sizeof(*rep), fds, NULL, 0, err);
-
-	if (rc == -EPIPE || rc == -ECONNRESET || n == 0 || n == -ECONNRESET)
-		return bo_err_set(err, EPIPE, BO_SUBSYS_LAB, "the attachment is gone");
-	if (n < 0)
-		return (int)n;
-	if (n != (ssize_t)sizeof(*rep))
-		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
-				  "the attachment's answer is cut short");
-	rep->msg[sizeof(rep->msg) - 1] = '\0';
-	return rep->code ? bo_err_set(err, rep->code, BO_SUBSYS_LAB, "%s", rep->msg) : 0;
-}
-
-static int ask(int sock, const struct question *q, struct reply *rep, struct bo_err *err)
-{
-	return ask_file(sock, q, rep, NULL, err);
-}
-
-int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair *im,
-		     struct bo_err *err)
-{
-	struct question q = { .op = OP_IMPAIR, .peer = peer, .dir = dir, .im = *im };
-	struct reply rep;
-
-	if (im->dist == BO_DIST_TABLE)
-		q.table = *im->table;
-	return ask(sock, &q, &rep, err);
-}
-
-static int take_samples(const struct reply *rep, int fd, struct bo_link_samples *ret,
-			struct bo_err *err)
-{
-	struct bo_link_samples s = { .nprobes = rep->nprobes, .ntrains = rep->ntrains };
-	size_t probes = s.nprobes * sizeof(*s.probes), trains = s.ntrains * sizeof(*s.trains);
-
-	if (s.nprobes > BO_ATTACH_RECORDS || s.ntrains > BO_ATTACH_RECORDS)
-		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
-				  "the attachment's answer is too long");
-	s.probes = malloc(probes + 1);
-	s.trains = malloc(trains + 1);
-	if (!s.probes || !s.trains) {
-		bo_link_samples_done(&s);
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory");
-	}
-	if (pread(fd, s.probes, probes, 0) != (ssize_t)probes ||
-	    pread(fd, s.trains, trains, (off_t)probes) != (ssize_t)trains) {
-		bo_link_samples_done(&s);
-		return bo_err_set(err, EPROTO, BO_SUBSYS_LAB,
-				  "the attachment's answer is cut short");
-	}
-	*ret = s;
-	return 0;
-}
-
-int bo_attach_samples(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
-		      struct bo_link_samples *ret, struct bo_tcp_rtt *ret_rtt, struct bo_err *err)
-{
-	struct question q = {
-		.op = OP_SAMPLES, .peer = peer, .dir = dir, .from_ns = from_ns, .to_ns = to_ns
-	};
-	struct bo_fds fds = { 0 };
-	struct reply rep;
-	int rc = ask_file(sock, &q, &rep, &fds, err);
-
-	if (rc == 0)
-		rc = take_samples(&rep, fds.n ? fds.fd[0] : -1, ret, err);
-	bo_fds_close(&fds);
-	if (rc == 0 && ret_rtt)
-		*ret_rtt = rep.rtt;
-	return rc;
-}
-
-int bo_attach_measure(int sock, int peer, enum bo_dir dir, int64_t from_ns, int64_t to_ns,
-		      struct bo_link_measure *ret, struct bo_tcp_rtt *ret_rtt, struct bo_err *err)
-{
-	struct bo_link_samples samples;
-	int rc = bo_attach_samples(sock, peer, dir, from_ns, to_ns, &samples, ret_rtt, err);
-
-	if (rc < 0)
-		return rc;
-	rc = bo_link_summarise(&samples, ret);
-	bo_link_samples_done(&samples);
-	return rc < 0 ? bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "out of memory") : 0;
-}
-
-int bo_attach_signal(int sock, int signal, struct bo_err *err)
-{
-	struct question q = { .op = OP_SIGNAL, .signal = signal };
-	struct reply rep;
-
-	return ask(sock, &q, &rep, err);
-}
-
-int bo_attach_state(int sock, struct bo_node_state *ret, struct bo_err *err)
-{
-	struct question q = { .op = OP_STATE };
-	struct reply rep;
-	int rc = ask(sock, &q, &rep, err);
-
-	if (rc == 0)
-		*ret = rep.state;
-	return rc;
 }

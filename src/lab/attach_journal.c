@@ -22,14 +22,21 @@
 
 #include "attach-internal.h"
 #include "brownout/base/cleanup.h"
-#include "brownout/sys/netem.h"
+#include "brownout/base/clock.h"
 #include "brownout/sys/netns.h"
 #include "brownout/sys/rtnl.h"
 
 #define PREFIX "attach-"
-#define HEADER "brownout attachment 1"
+#define HEADER "brownout attachment 2"
+/* Longer than netem holds anything here (attach_netem.c). */
+#define DRAIN_NS (6 * BO_NSEC_PER_SEC)
 
 /* --- writing ---------------------------------------------------------------------------------- */
+
+void bo_attach_journal_path(const char *table, char *ret, size_t size)
+{
+	snprintf(ret, size, BO_ATTACH_RUN_DIR "/" PREFIX "%s", table);
+}
 
 int bo_attach_journal_open(struct bo_attach_journal *j, struct bo_err *err)
 {
@@ -38,7 +45,7 @@ int bo_attach_journal_open(struct bo_attach_journal *j, struct bo_err *err)
 	j->fd = -1;
 	if (mkdir(BO_ATTACH_RUN_DIR, 0700) < 0 && errno != EEXIST)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "cannot make " BO_ATTACH_RUN_DIR);
-	snprintf(j->path, sizeof(j->path), BO_ATTACH_RUN_DIR "/" PREFIX "%s", j->table);
+	bo_attach_journal_path(j->table, j->path, sizeof(j->path));
 	j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j->fd < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "cannot make %s", j->path);
@@ -57,10 +64,11 @@ int bo_attach_journal_write(const struct bo_attach_journal *j, struct bo_err *er
 	char text[1024];
 	int n = snprintf(text, sizeof(text),
 			 HEADER "\nnetns %" PRIu64 " %" PRIu64 "\nprocess %" PRIu64 " %d %" PRIu64
-				"\ntable %s\nifindex %d\nstopped %d\npath %s\nend\n",
+				"\ntable %s\nifb %s\ndevice %d\nstopped %d\npath %s\nend\n",
 			 j->netns_dev, j->netns_ino, j->process.pidns, j->process.pid,
-			 j->process.start_ticks, j->table[0] ? j->table : "-", j->ifindex,
-			 j->stopped, j->netns[0] ? j->netns : "-");
+			 j->process.start_ticks, j->table[0] ? j->table : "-",
+			 j->ifb[0] ? j->ifb : "-", j->device, j->stopped,
+			 j->netns[0] ? j->netns : "-");
 
 	/* What follows "end" is not read, so there is no moment at which the file says nothing. */
 	if (n < 0 || (size_t)n >= sizeof(text) || pwrite(j->fd, text, (size_t)n, 0) != n ||
@@ -88,13 +96,16 @@ bool bo_attach_journal_read(int fd, struct bo_attach_journal *ret)
 	text[n] = '\0';
 	if (sscanf(text,
 		   HEADER " netns %" SCNu64 " %" SCNu64 " process %" SCNu64 " %d %" SCNu64
-			  " table %31s ifindex %d stopped %d path %255s %7s",
+			  " table %31s ifb %15s device %d stopped %d path %255s %7s",
 		   &j.netns_dev, &j.netns_ino, &j.process.pidns, &j.process.pid,
-		   &j.process.start_ticks, j.table, &j.ifindex, &j.stopped, j.netns, last) != 10 ||
+		   &j.process.start_ticks, j.table, j.ifb, &j.device, &j.stopped, j.netns,
+		   last) != 11 ||
 	    strcmp(last, "end") != 0)
 		return false;
 	if (!strcmp(j.table, "-"))
 		j.table[0] = '\0';
+	if (!strcmp(j.ifb, "-"))
+		j.ifb[0] = '\0';
 	if (!strcmp(j.netns, "-"))
 		j.netns[0] = '\0';
 	*ret = j;
@@ -138,21 +149,47 @@ static int find_netns(const struct bo_attach_journal *j)
 static int undo_inside(const struct bo_attach_journal *j, struct bo_err *err)
 {
 	struct nl_sock *nft = NULL, *rtnl = NULL;
-	int rc = 0;
+	struct bo_err later = { 0 };
+	int rc = 0, rc2 = 0;
 
+	/* A kernel without nf_tables has none of ours. */
 	if (j->table[0]) {
 		rc = bo_nft_open(&nft, err);
 		if (rc == 0)
 			rc = bo_nft_remove(nft, j->table, err);
 		bo_nft_close(&nft);
+		rc = rc == -ENOTSUP ? 0 : rc;
 	}
-	if (rc == 0 && j->ifindex) {
-		rc = bo_rtnl_open(&rtnl, err);
-		if (rc == 0)
-			rc = bo_netem_remove(rtnl, j->ifindex, err);
+	if (j->ifb[0]) {
+		rc2 = bo_rtnl_open(&rtnl, rc < 0 ? &later : err);
+		if (rc2 == 0)
+			rc2 = bo_divert_undo(rtnl, j->ifb, j->device, DRAIN_NS,
+					     rc < 0 ? &later : err);
 		bo_rtnl_close(&rtnl);
 	}
-	return rc;
+	return rc < 0 ? rc : rc2;
+}
+
+static void go_on(const struct bo_attach_journal *j)
+{
+	if (j->stopped && bo_process_id_alive(&j->process))
+		(void)!kill(j->process.pid, SIGCONT);
+}
+
+void bo_attach_journal_undo(const char *path)
+{
+	bo_auto_fd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct bo_attach_journal j;
+	struct bo_err ignored = { 0 };
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	if (bo_attach_journal_read(fd, &j)) {
+		go_on(&j);
+		if (undo_inside(&j, &ignored) < 0)
+			return; /* for the next sweep */
+	}
+	unlink(path);
 }
 
 /** undo() - in a process of its own, because a namespace is a property of whoever enters it */
@@ -163,8 +200,7 @@ static int undo(const struct bo_attach_journal *j)
 	int pidfd = -1, status = 0;
 	pid_t pid;
 
-	if (j->stopped && bo_process_id_alive(&j->process))
-		(void)!kill(j->process.pid, SIGCONT);
+	go_on(j);
 	if (netns < 0)
 		return netns == -ENOENT ? 0 : netns;
 	pid = bo_process_clone(0, &pidfd, &err);

@@ -163,7 +163,7 @@ int64_t bo_attach_queue_due(const struct bo_attach_queue *q)
 
 static int fill_rules(struct bo_attach_queue *q, struct bo_err *err)
 {
-	struct bo_nft_flow flows[BO_ATTACH_LANES_MAX];
+	struct bo_nft_flow flows[BO_ATTACH_LANES_MAX + BO_ATTACH_HOLDS];
 	size_t n = 0;
 
 	for (size_t i = 0; i < q->nlanes; i++)
@@ -305,6 +305,41 @@ int bo_attach_queue_down(struct bo_attach_queue *q, struct bo_err *err)
 	return take_down(q, err);
 }
 
+/* --- holding all that leaves by a device --------------------------------------------------------- */
+
+static int hold_lanes(struct bo_attach_queue *q, const struct bo_impair *im, struct bo_err *err)
+{
+	int first = 0;
+
+	for (size_t i = q->nlanes - BO_ATTACH_HOLDS; i < q->nlanes && q->nfq; i++) {
+		struct bo_err later = { 0 };
+
+		keep_first(&first, bo_attach_queue_impair(q, i, im, first < 0 ? &later : err));
+	}
+	return first;
+}
+
+int bo_attach_queue_hold(struct bo_attach_queue *q, const char *device, struct bo_err *err)
+{
+	static const struct bo_impair forever = { .delay_ns = BO_NSEC_PER_SEC * 3600 };
+	int rc;
+
+	if (!q->nfq)
+		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "no queue");
+	for (size_t i = q->nlanes - BO_ATTACH_HOLDS; i < q->nlanes; i++)
+		strncpy(q->lanes[i].flow.interface, device,
+			sizeof(q->lanes[i].flow.interface) - 1);
+	rc = hold_lanes(q, &forever, err);
+	/* Whoever was past the rules when they came has reached the device after this. */
+	bo_process_grace();
+	return rc;
+}
+
+int bo_attach_queue_release(struct bo_attach_queue *q, struct bo_err *err)
+{
+	return hold_lanes(q, &(struct bo_impair){ 0 }, err);
+}
+
 /* --- life --------------------------------------------------------------------------------------- */
 
 int bo_attach_queue_init(struct bo_attach_queue *q, const struct bo_attach_conf *conf,
@@ -312,7 +347,9 @@ int bo_attach_queue_init(struct bo_attach_queue *q, const struct bo_attach_conf 
 {
 	int rc;
 
-	*q = (struct bo_attach_queue){ .nlanes = (size_t)conf->npeers * BO_DIR_COUNT };
+	const size_t npeers = conf->npeers;
+
+	*q = (struct bo_attach_queue){ .nlanes = npeers * BO_DIR_COUNT + BO_ATTACH_HOLDS };
 	strncpy(q->table, table, sizeof(q->table) - 1);
 	rc = bo_nft_open(&q->nft, err);
 	if (rc == 0)
@@ -320,9 +357,13 @@ int bo_attach_queue_init(struct bo_attach_queue *q, const struct bo_attach_conf 
 	for (size_t i = 0; i < q->nlanes; i++) {
 		struct bo_attach_lane *lane = &q->lanes[i];
 		enum bo_dir dir = (enum bo_dir)(i % BO_DIR_COUNT);
+		size_t hold = i - npeers * BO_DIR_COUNT;
 
 		lane->of = q;
-		lane->flow.peer = conf->peers[i / BO_DIR_COUNT];
+		if (i < npeers * BO_DIR_COUNT)
+			lane->flow.peer = conf->peers[i / BO_DIR_COUNT];
+		else
+			lane->flow.peer.family = hold ? AF_INET6 : AF_INET, dir = BO_DIR_A_TO_B;
 		lane->flow.inbound = dir == BO_DIR_B_TO_A;
 		memcpy(lane->flow.interface, conf->spec.interface, sizeof(lane->flow.interface));
 		lane->held.max_bytes = BO_WIRE_QUEUE_BYTES;

@@ -40,13 +40,29 @@ static struct bo_attach_record *record_of(const struct bo_attach_records *record
 	return r && r->id == id ? r : NULL;
 }
 
-void bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uint32_t id,
+bool bo_attach_record_end(struct bo_attach_records *records, uint32_t index, uint32_t id,
 			  int64_t held_ns)
 {
 	struct bo_attach_record *r = record_of(records, index, id);
 
-	if (r && r->held_ns == BO_ATTACH_PENDING)
-		r->held_ns = held_ns;
+	if (!r || r->held_ns != BO_ATTACH_PENDING)
+		return false;
+	r->held_ns = held_ns;
+	return true;
+}
+
+void bo_attach_records_expire(struct bo_attach_records *records, int64_t before_ns)
+{
+	if (records->count > records->expired + BO_ATTACH_RECORDS)
+		records->expired = records->count - BO_ATTACH_RECORDS;
+	for (; records->expired < records->count; records->expired++) {
+		struct bo_attach_record *r = &records->ring[records->expired % BO_ATTACH_RECORDS];
+
+		if (r->at_ns >= before_ns)
+			return;
+		if (r->held_ns == BO_ATTACH_PENDING)
+			r->held_ns = BO_ATTACH_LOST;
+	}
 }
 
 void bo_attach_record_damage(struct bo_attach_records *records, uint32_t index, uint32_t id)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lab/attach_target.c — from a pid, a namespace file or a container's id to descriptors.
+/* lab/attach_target.c — from a pid, a namespace file or a container's id or name to descriptors.
  * /proc/PID is read after the pidfd has been opened, and the process must then still be there: what is found is of that
  * process, even if its number is given to another one later.
  * Owns: nothing.  Threads: single-threaded.  Privilege: CAP_SYS_PTRACE, for the namespaces of other users' processes. */
@@ -17,8 +17,10 @@
 
 #include "attach-internal.h"
 #include "brownout/base/cleanup.h"
+#include "brownout/base/clock.h"
 
 #define CONTAINER_ID_MIN 12
+#define ENGINE_TIMEOUT_NS (5 * BO_NSEC_PER_SEC)
 #define NSFS_MAGIC_NUMBER 0x6e736673 /* linux/magic.h: NSFS_MAGIC */
 
 static bool is_ours(const char *token, const char *id)
@@ -60,17 +62,11 @@ static int inner_pid(const char *proc, const char *pid)
 	return atoi(last);
 }
 
-static int check_id(const char *id, struct bo_err *err)
+static bool is_id(const char *id)
 {
 	size_t len = strlen(id);
 
-	if (len >= CONTAINER_ID_MIN && strspn(id, "0123456789abcdef") == len)
-		return 0;
-	return bo_err_set(
-		err, ENOENT, BO_SUBSYS_LAB,
-		"container: expected an id, at least its first %d digits, found \"%.60s\"; names are "
-		"known to the container engine alone: docker inspect -f '{{.Id}}' NAME, crictl ps",
-		CONTAINER_ID_MIN, id);
+	return len >= CONTAINER_ID_MIN && strspn(id, "0123456789abcdef") == len;
 }
 
 int bo_attach_container_pid(const char *proc, const char *id, pid_t *ret, struct bo_err *err)
@@ -78,12 +74,13 @@ int bo_attach_container_pid(const char *proc, const char *id, pid_t *ret, struct
 	DIR *dir = NULL;
 	const struct dirent *e;
 	pid_t best = 0;
-	int rc = check_id(id, err);
 
-	if (rc == 0 && !(dir = opendir(proc)))
-		rc = bo_err_errno(err, BO_SUBSYS_LAB, "%s", proc);
-	if (rc < 0)
-		return rc;
+	if (!is_id(id))
+		return bo_err_set(err, ENOENT, BO_SUBSYS_LAB,
+				  "container: \"%.60s\" is no id, nor %d digits of one", id,
+				  CONTAINER_ID_MIN);
+	if (!(dir = opendir(proc)))
+		return bo_err_errno(err, BO_SUBSYS_LAB, "%s", proc);
 	while ((e = readdir(dir))) {
 		char path[128], groups[8192];
 		pid_t pid = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : 0;
@@ -153,8 +150,11 @@ int bo_attach_find(const struct bo_attach_spec *spec, struct bo_attach_target *r
 	pid_t pid = spec->pid;
 	int rc = 0;
 
+	/* What looks like an id may be a name still. */
 	if (spec->container[0])
 		rc = bo_attach_container_pid("/proc", spec->container, &pid, err);
+	if (rc == -ESRCH || rc == -ENOENT)
+		rc = bo_attach_runtime_pid(spec->container, ENGINE_TIMEOUT_NS, &pid, err);
 	if (rc == 0)
 		rc = spec->netns[0] ? open_netns(spec->netns, &t, err) : open_process(pid, &t, err);
 	if (rc < 0) {

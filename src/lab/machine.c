@@ -70,6 +70,11 @@ static void probe_devices(struct bo_machine *m, struct nl_sock *sock)
 	if (!m->queue)
 		snprintf(m->why_not_queue, sizeof(m->why_not_queue), "%.159s", err.msg);
 	err = (struct bo_err){ 0 };
+	m->divert = m->netem && bo_attach_netem_supported(SCRATCH_A, &err) == 0;
+	if (!m->divert)
+		snprintf(m->why_not_divert, sizeof(m->why_not_divert), "%.159s",
+			 m->netem ? err.msg : m->why_not_netem);
+	err = (struct bo_err){ 0 };
 	m->tun = bo_tun_supported(&err) == 0;
 	if (!m->tun)
 		snprintf(m->why_not_tun, sizeof(m->why_not_tun), "%.159s", err.msg);

@@ -63,7 +63,7 @@ static void lx_check_attach(const struct lx_table *t, const struct bo_attach_spe
 	if (!!a->pid + !!a->netns[0] + !!a->container[0] != 1)
 		lx_fail(t->L,
 			"%s: expected one of pid = 123, netns = \"/run/netns/orders\" and container = "
-			"\"id\"",
+			"\"name or id\"",
 			t->what);
 	if (a->netns[0] && a->netns[0] != '/')
 		lx_fail(t->L,

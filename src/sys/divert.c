@@ -466,12 +466,15 @@ int bo_divert_route(struct nl_sock *sock, const struct bo_attach_peer *peer, int
 		nlmsg_free(msg);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_SYS, "out of memory");
 	}
-	nl_socket_disable_seq_check(sock);
 	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_route, &ifindex);
+	/* The route is the only answer: an acknowledgement would be taken for that of the next request. */
+	nl_socket_disable_auto_ack(sock);
+	nl_socket_disable_seq_check(sock); /* libnl counts what is acknowledged */
 	rc = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
 	if (rc >= 0)
 		rc = nl_recvmsgs_default(sock);
+	nl_socket_enable_auto_ack(sock);
 	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
 	if (rc < 0 || !ifindex)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_SYS, "there is no route to the peer");

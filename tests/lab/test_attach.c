@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,216 +15,11 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/sys/nftables.h"
-#include "support/attachkit.h"
-
-#define LONG_MS 20000
-
-static struct bo_err err;
-
-#define MUST(call)                                          \
-	do {                                                \
-		err = (struct bo_err){ 0 };                 \
-		if ((call) < 0)                             \
-			fail_msg("%s: %s", #call, err.msg); \
-	} while (0)
-
-/** struct shared - what test and service tell each other, in shared memory */
-struct shared {
-	volatile uint64_t echoed;  /* blocks that came back as they were sent */
-	volatile uint64_t damaged; /* and as they were not */
-	volatile uint64_t longest_ns;
-	volatile uint64_t retransmitted,
-		needlessly; /* segments of both ends; those that the other had */
-	volatile int stop;
-	volatile int asked, answered;
-	volatile uint64_t datagrams; /* that the peer received */
-};
-
-static struct attach_world world;
-static struct shared *shared;
-
-static struct sockaddr_in peer_address(int port)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-	inet_pton(AF_INET, KIT_PEER, &sa.sin_addr);
-	return sa;
-}
-
-/* A delay that comes out of nowhere makes TCP probe for a lost tail (RFC 8985): the segment is sent twice although nothing
- * was lost, and the receiver says so with a D-SACK.  What was lost is never reported as a duplicate. */
-static void count_segments(int s)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len);
-	shared->retransmitted += info.tcpi_total_retrans;
-	shared->needlessly += info.tcpi_dsack_dups;
-}
-
-/* The peer: echoes every connection, one after the other, and counts datagrams. */
-static int echo(void *arg)
-{
-	struct sockaddr_in sa = peer_address(KIT_PORT);
-	int on = 1, l = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_INET, SOCK_DGRAM, 0), c = -1;
-	static char buf[65536];
-
-	(void)arg;
-	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(l, (struct sockaddr *)&sa, sizeof(sa)) || listen(l, 8) ||
-	    bind(u, (struct sockaddr *)&sa, sizeof(sa)))
-		return 1;
-	for (;;) {
-		struct pollfd p[] = { { l, POLLIN, 0 }, { u, POLLIN, 0 }, { c, POLLIN, 0 } };
-		ssize_t n;
-
-		poll(p, 3, -1);
-		if (p[0].revents) {
-			close(c);
-			c = accept(l, NULL, NULL);
-			continue;
-		}
-		if (p[1].revents && recv(u, buf, sizeof(buf), 0) > 0)
-			shared->datagrams++;
-		if (c < 0 || !p[2].revents)
-			continue;
-		n = recv(c, buf, sizeof(buf), 0);
-		for (ssize_t at = 0; n > 0 && at < n;) {
-			ssize_t w = send(c, buf + at, (size_t)(n - at), MSG_NOSIGNAL);
-
-			if (w <= 0)
-				break;
-			at += w;
-		}
-		if (n <= 0) {
-			count_segments(c);
-			shared->stop = 2;
-			close(c);
-			c = -1;
-		}
-	}
-}
-
-#define BLOCK 20000
-
-/* The service: sends numbered blocks and checks that they come back, until it is told to stop. */
-static int talk(void *arg)
-{
-	struct sockaddr_in sa = peer_address(KIT_PORT);
-	static uint32_t out[BLOCK / 4], in[BLOCK / 4];
-	int s = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-
-	(void)arg;
-	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	while (connect(s, (struct sockaddr *)&sa, sizeof(sa)))
-		usleep(1000);
-	for (uint32_t n = 0; !shared->stop; n++) {
-		int64_t began = bo_now_ns();
-		uint64_t took;
-
-		for (size_t i = 0; i < BLOCK / 4; i++)
-			out[i] = n * 7919 + (uint32_t)i;
-		if (send(s, out, BLOCK, MSG_NOSIGNAL) != BLOCK ||
-		    recv(s, in, BLOCK, MSG_WAITALL) != BLOCK)
-			return 1;
-		if (memcmp(in, out, BLOCK) != 0)
-			shared->damaged++;
-		took = (uint64_t)(bo_now_ns() - began);
-		shared->longest_ns = took > shared->longest_ns ? took : shared->longest_ns;
-		shared->echoed++;
-	}
-	count_segments(s);
-	return 0;
-}
-
-static bool wait_blocks(uint64_t more)
-{
-	uint64_t from = shared->echoed;
-	int64_t deadline = bo_now_ns() + LONG_MS * BO_NSEC_PER_MSEC;
-
-	while (shared->echoed < from + more && bo_now_ns() < deadline)
-		usleep(500);
-	return shared->echoed >= from + more;
-}
-
-/** struct session - a peer, a service that talks to it, and an attachment */
-struct session {
-	pid_t peer;
-	pid_t service;
-	struct bo_attachment att;
-	int sock;
-	char *before;
-};
-
-static void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
-{
-	struct bo_attach_session none = { 0 };
-	struct bo_attach_conf conf;
-
-	memset(shared, 0, sizeof(*shared));
-	*s = (struct session){ .sock = -1 };
-	s->peer = kit_spawn(world.peer, echo, NULL);
-	s->service = kit_spawn(world.service, service, NULL);
-	s->before = attach_world_lists(&world, world.service);
-	conf = attach_world_conf(s->service);
-	conf.spec.ttl_ns = ttl_ns ? ttl_ns : conf.spec.ttl_ns;
-	/* kit_spawn()'s child moves after the fork */
-	for (int i = 0;
-	     bo_attach_start(&conf, &none, &s->att, &s->sock, &err) == -EPERM && i < 2000; i++)
-		usleep(1000);
-	assert_true(s->sock >= 0);
-}
-
-/** same_lists() - within some time, rules, queues and qdiscs are what they were, and no journal is left */
-static bool same_lists(const struct session *s)
-{
-	int64_t deadline = bo_now_ns() + LONG_MS * BO_NSEC_PER_MSEC;
-
-	for (;;) {
-		bo_auto_free char *now = attach_world_lists(&world, world.service);
-		bool same = strcmp(now, s->before) == 0;
-		DIR *dir = opendir(BO_ATTACH_RUN_DIR);
-		const struct dirent *e;
-
-		while (dir && (e = readdir(dir)))
-			same = same && e->d_name[0] == '.';
-		if (dir)
-			closedir(dir);
-		if (same || bo_now_ns() > deadline)
-			return same;
-		usleep(2000);
-	}
-}
-
-static void finish(struct session *s)
-{
-	kill(s->service, SIGKILL);
-	kill(s->peer, SIGKILL);
-	waitpid(s->service, NULL, 0);
-	waitpid(s->peer, NULL, 0);
-	bo_close(&s->sock);
-	MUST(bo_attach_end(&s->att, &err));
-	free(s->before);
-}
-
-static void on(const struct session *s, enum bo_dir dir, struct bo_impair im)
-{
-	MUST(bo_attach_impair(s->sock, 0, dir, &im, &err));
-}
-
-static void off(const struct session *s, enum bo_dir dir)
-{
-	on(s, dir, (struct bo_impair){ 0 });
-}
+#include "support/attach_session.h"
 
 static const struct bo_impair late = { .delay_ns = 5 * BO_NSEC_PER_MSEC };
 
@@ -352,6 +146,64 @@ static void test_loss_takes_its_share_and_no_more(void **state)
 	assert_int_equal(m.sent, 2000);
 	assert_in_range(m.received, 1300, 1500); /* ten standard deviations are 205 */
 	assert_int_equal(shared->datagrams, m.received);
+	finish(&s);
+}
+
+static void test_damage_reaches_the_checksum(void **state)
+{
+	struct bo_attach_session none = { 0 };
+	struct bo_attach_conf conf;
+	struct bo_link_measure m;
+	struct session s;
+	uint64_t before;
+	int64_t from;
+
+	(void)state;
+	begin(&s, spray, 0);
+	bo_close(&s.sock);
+	MUST(bo_attach_end(&s.att, &err));
+	conf = attach_world_conf(s.service);
+	conf.peers[0].protocol = IPPROTO_UDP;
+	MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+	before = bad_checksums(world.peer, "Udp");
+	from = bo_now_ns();
+	/* held and damaged: what was decided when it came is done when it goes */
+	on(&s, BO_DIR_A_TO_B,
+	   (struct bo_impair){ .delay_ns = 20 * BO_NSEC_PER_MSEC, .corrupt.ppm = 300000 });
+	shared->stop = 1;
+	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
+		usleep(1000);
+	off(&s, BO_DIR_A_TO_B);
+	MUST(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, from, bo_now_ns(), &m, NULL, &err));
+	for (int i = 0; i < LONG_MS && shared->datagrams < m.received - m.damaged; i++)
+		usleep(1000);
+	print_message("30%%: %llu of %llu damaged, %llu arrived whole\n",
+		      (unsigned long long)m.damaged, (unsigned long long)m.received,
+		      (unsigned long long)shared->datagrams);
+	assert_int_equal(m.received, 2000);
+	assert_in_range(m.damaged, 500, 700);
+	assert_int_equal(shared->datagrams, m.received - m.damaged);
+	/* a bit of a port is one that finds nobody, if the checksum did not find it first */
+	assert_int_equal(bad_checksums(world.peer, "Udp") - before, m.damaged);
+	finish(&s);
+}
+
+static void test_damage_on_the_way_in(void **state)
+{
+	uint64_t before = bad_checksums(world.service, "Tcp");
+	struct session s;
+
+	(void)state;
+	begin(&s, talk, 0);
+	assert_true(wait_blocks(10));
+	on(&s, BO_DIR_B_TO_A, (struct bo_impair){ .corrupt.ppm = 100000 });
+	for (int i = 0; i < LONG_MS && bad_checksums(world.service, "Tcp") < before + 3; i++)
+		usleep(1000);
+	off(&s, BO_DIR_B_TO_A);
+	assert_true(bad_checksums(world.service, "Tcp") >= before + 3);
+	assert_true(wait_blocks(10));
+	assert_int_equal(shared->damaged, 0);
+	assert_true(same_lists(&s));
 	finish(&s);
 }
 
@@ -506,7 +358,7 @@ static void test_two_at_a_time(void **state)
 	conf = attach_world_conf(s.service);
 	MUST(bo_attach_start(&conf, &none, &second, &sock, &err));
 	on(&s, BO_DIR_A_TO_B, im);
-	MUST(bo_attach_impair(sock, 0, BO_DIR_A_TO_B, &im, &err));
+	MUST(bo_attach_impair(sock, 0, BO_DIR_A_TO_B, &im, NULL, &err));
 	shared->longest_ns = 0;
 	assert_true(wait_blocks(5));
 	assert_true(shared->longest_ns >= 2 * (uint64_t)im.delay_ns);
@@ -576,7 +428,7 @@ static void test_time_to_live(void **state)
 	assert_int_equal(bo_attach_measure(s.sock, 0, BO_DIR_A_TO_B, 0, INT64_MAX, &m, NULL, &err),
 			 -ETIME);
 	assert_non_null(strstr(err.msg, "ended by themselves, 300ms after"));
-	assert_int_equal(bo_attach_impair(s.sock, 0, BO_DIR_A_TO_B, &late, &err), -ETIME);
+	assert_int_equal(bo_attach_impair(s.sock, 0, BO_DIR_A_TO_B, &late, NULL, &err), -ETIME);
 	finish(&s);
 }
 
@@ -618,7 +470,7 @@ static void test_attachment_killed(void **state)
 	/* alive, it is not swept */
 	MUST(bo_attach_sweep(false, &swept, &err));
 	assert_int_equal(swept.found.len, 0);
-	kill(s.att.pid, SIGKILL);
+	kill_attachment(&s, true);
 	/* at once, by the bypass flag, although the rules are still there */
 	assert_true(wait_blocks(10));
 	MUST(bo_attach_sweep(true, &swept, &err));
@@ -636,9 +488,53 @@ static void test_attachment_killed(void **state)
 	bo_sweep_report_done(&swept);
 	assert_true(same_lists(&s));
 	assert_true(wait_blocks(10));
-	bo_close(&s.att.lifeline);
+	finish(&s);
+}
+
+static void test_warden_takes_back(void **state)
+{
+	struct session s;
+
+	(void)state;
+	begin(&s, talk, 0);
+	assert_true(wait_blocks(10));
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .blackhole = true });
+	MUST(bo_attach_signal(s.sock, SIGSTOP, &err));
+	kill_attachment(&s, false);
+	assert_true(same_lists(&s));
+	assert_true(wait_blocks(10)); /* it goes on, too */
+	finish(&s);
+	/* one that hangs */
+	begin(&s, talk, 300 * BO_NSEC_PER_MSEC);
+	assert_true(wait_blocks(10));
+	on(&s, BO_DIR_A_TO_B, late);
+	kill(s.att.pid, SIGSTOP);
+	assert_true(same_lists(&s));
+	assert_true(wait_blocks(10));
 	waitpid(s.att.pid, NULL, 0);
+	bo_close(&s.att.lifeline);
 	bo_close(&s.att.pidfd);
+	finish(&s);
+}
+
+static void test_warden_has_a_successor(void **state)
+{
+	struct session s;
+	pid_t first, next = 0;
+
+	(void)state;
+	begin(&s, talk, 0);
+	on(&s, BO_DIR_A_TO_B, late);
+	first = warden_of(s.att.pid);
+	assert_true(first > 0);
+	kill(first, SIGKILL);
+	for (int i = 0; i < LONG_MS && (next == 0 || next == first); i++) {
+		next = warden_of(s.att.pid);
+		usleep(1000);
+	}
+	assert_true(next > 0 && next != first);
+	kill_attachment(&s, false);
+	assert_true(same_lists(&s));
 	finish(&s);
 }
 
@@ -663,14 +559,11 @@ static void test_stopped_and_continued(void **state)
 	assert_int_equal(bo_attach_signal(s.sock, SIGKILL, &err), -EPERM);
 	/* stopped for good, were it not for the sweep */
 	MUST(bo_attach_signal(s.sock, SIGSTOP, &err));
-	kill(s.att.pid, SIGKILL);
-	waitpid(s.att.pid, NULL, 0);
+	kill_attachment(&s, true);
 	MUST(bo_attach_sweep(false, &swept, &err));
 	assert_int_equal(swept.found.len, 1);
 	bo_sweep_report_done(&swept);
 	assert_true(wait_blocks(5));
-	bo_close(&s.att.lifeline);
-	bo_close(&s.att.pidfd);
 	finish(&s);
 }
 
@@ -715,6 +608,8 @@ int main(void)
 		cmocka_unit_test(test_cycles_lose_nothing),
 		cmocka_unit_test(test_delay_is_what_was_asked),
 		cmocka_unit_test(test_loss_takes_its_share_and_no_more),
+		cmocka_unit_test(test_damage_reaches_the_checksum),
+		cmocka_unit_test(test_damage_on_the_way_in),
 		cmocka_unit_test(test_rules_match_the_peer_and_nobody_else),
 		cmocka_unit_test(test_what_is_held_falls_into_a_blackhole),
 		cmocka_unit_test(test_blackhole_and_back),
@@ -724,15 +619,17 @@ int main(void)
 		cmocka_unit_test(test_conductor_gone),
 		cmocka_unit_test(test_keeper_gone),
 		cmocka_unit_test(test_attachment_killed),
+		cmocka_unit_test(test_warden_takes_back),
+		cmocka_unit_test(test_warden_has_a_successor),
 		cmocka_unit_test(test_stopped_and_continued),
 		cmocka_unit_test(test_guard_of_the_namespace),
 		cmocka_unit_test(test_no_such_service),
 	};
 	int rc;
 
-	attach_world_make(&world);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
+	session_world_make();
+	if (!world.queue)
+		return 77;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	attach_world_done(&world);
 	return rc;

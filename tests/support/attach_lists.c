@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attach_lists - print rules, queues and qdiscs of the network namespace that this runs in, so that scripts can compare.
+/* attach_lists - print rules, queues, devices, qdiscs and filters of the network namespace that this runs in, so that scripts can compare.
  * Owns: nothing.  Threads: main.  Privilege: CAP_NET_ADMIN. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 int main(void)
 {
-	struct attach_world world = { -1, -1, -1, false };
+	struct attach_world world = { .home = -1, .service = -1, .peer = -1 };
 	struct bo_err err = { 0 };
 	char *text;
 

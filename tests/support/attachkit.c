@@ -110,7 +110,9 @@ void attach_world_make(struct attach_world *w)
 	attach_world_enter(w->peer);
 	w->v6 = configure(12, KIT_PEER, KIT_PEER6);
 	attach_world_enter(w->service);
-	if (bo_attach_queue_supported(&err) < 0)
+	w->queue = bo_attach_queue_supported(&err) == 0;
+	w->netem = bo_attach_netem_supported(11, &err) == 0;
+	if (!w->queue && !w->netem)
 		skip(err.msg);
 	attach_world_enter(w->home);
 }
@@ -138,6 +140,9 @@ static void dump(FILE *out, int protocol, int type, const void *head, size_t len
 	bo_auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 
 	memcpy(req.body, head, len);
+	/* A kernel without nf_tables has none to list. */
+	if (fd < 0 && errno == EPROTONOSUPPORT)
+		return;
 	must(fd >= 0 && send(fd, &req, req.h.nlmsg_len, 0) > 0, "dump");
 	for (;;) {
 		int n = (int)recv(fd, buf, sizeof(buf), 0);
@@ -156,7 +161,27 @@ static void dump(FILE *out, int protocol, int type, const void *head, size_t len
 	}
 }
 
-/** qdiscs() - kind, handle and parent; counters would differ */
+/** filters() - of every device, at its root and on both sides of a clsact */
+static void filters(FILE *out)
+{
+	static const uint32_t parents[] = { TC_H_ROOT, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+					    TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) };
+	struct if_nameindex *list = if_nameindex();
+
+	must(list != NULL, "if_nameindex");
+	for (struct if_nameindex *i = list; i->if_index; i++) {
+		fprintf(out, "device %u %s\n", i->if_index, i->if_name);
+		for (size_t p = 0; p < sizeof(parents) / sizeof(*parents); p++) {
+			struct tcmsg t = { .tcm_ifindex = (int)i->if_index,
+					   .tcm_parent = parents[p] };
+
+			dump(out, NETLINK_ROUTE, RTM_GETTFILTER, &t, sizeof(t), 0);
+		}
+	}
+	if_freenameindex(list);
+}
+
+/** qdiscs() - kind, handle, parent and options; counters would differ */
 static void qdiscs(FILE *out)
 {
 	struct {
@@ -177,11 +202,20 @@ static void qdiscs(FILE *out)
 		     h = NLMSG_NEXT(h, n)) {
 			struct tcmsg *t = NLMSG_DATA(h);
 			struct rtattr *a = (struct rtattr *)(t + 1);
+			int left = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*t)));
 
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 				return;
-			fprintf(out, "qdisc %s on %d handle %x parent %x\n", (char *)RTA_DATA(a),
-				t->tcm_ifindex, t->tcm_handle, t->tcm_parent);
+			fprintf(out, "qdisc on %d handle %x parent %x ", t->tcm_ifindex,
+				t->tcm_handle, t->tcm_parent);
+			for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+				if (a->rta_type == TCA_KIND)
+					fputs(RTA_DATA(a), out);
+				for (size_t i = 0; a->rta_type == TCA_OPTIONS && i < RTA_PAYLOAD(a);
+				     i++)
+					fprintf(out, "%02x", ((unsigned char *)RTA_DATA(a))[i]);
+			}
+			fputc('\n', out);
 		}
 	}
 }
@@ -205,6 +239,7 @@ char *attach_world_lists(const struct attach_world *w, int netns)
 	if (queues)
 		fclose(queues);
 	qdiscs(out);
+	filters(out);
 	attach_world_enter(w->home);
 	fclose(out);
 	return text;

@@ -15,12 +15,13 @@
 #define KIT_PORT 5432
 #define KIT_DEVICE "svc0"
 
-/** struct attach_world - @home: where the test was before */
+/** struct attach_world - @home: where the test was before;  @queue, @netem: drivers that are to be had */
 struct attach_world {
 	int home;
 	int service;
 	int peer;
 	bool v6;
+	bool queue, netem;
 };
 
 /** attach_world_make() - also gives this process a /run of its own; exits 77 where it cannot */
@@ -28,7 +29,7 @@ void attach_world_make(struct attach_world *world);
 void attach_world_done(struct attach_world *world);
 /** attach_world_enter() - the test's own thread moves */
 void attach_world_enter(int netns);
-/** attach_world_lists() - rules, queues and qdiscs of a namespace as text; [owned] free() */
+/** attach_world_lists() - rules, queues, devices, qdiscs and filters of a namespace as text; [owned] free() */
 char *attach_world_lists(const struct attach_world *world, int netns);
 /** attach_world_conf() - attach to @pid, whose one peer is KIT_PEER:KIT_PORT */
 struct bo_attach_conf attach_world_conf(pid_t pid);

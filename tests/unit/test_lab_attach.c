@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "attach-internal.h"
+#include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/lab/linkprobe.h"
 
@@ -197,6 +198,76 @@ static void test_containers(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void engine(const char *dir, const char *name, const char *script)
+{
+	char path[300];
+
+	write_file(dir, name, script);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void no_engine(const char *dir, const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+#define ANSWERS                                                                                    \
+	"#!/bin/sh\n[ \"$#,$1,$2,$3,$4\" = '4,inspect,--format,{{.State.Pid}},orders-1' ] || exit 1\n"
+
+static void test_containers_by_name(void **state)
+{
+	char dir[] = "/tmp/test-attach-engines.XXXXXX";
+	bo_auto_free char *path = strdup(getenv("PATH"));
+	const int64_t time_ns = 20 * BO_NSEC_PER_SEC;
+	int64_t began;
+	pid_t pid = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	setenv("PATH", dir, 1);
+	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), -ESRCH);
+	assert_string_equal(err.msg,
+			    "container: there is no \"orders-1\" that runs: docker (not installed), "
+			    "podman (not installed), nerdctl (not installed)");
+	engine(dir, "podman", ANSWERS "echo 4711\n");
+	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), 0);
+	assert_int_equal(pid, 4711);
+	assert_int_equal(bo_attach_runtime_pid("orders", time_ns, &pid, &err), -ESRCH);
+	assert_non_null(strstr(err.msg, "podman (knows none)"));
+	/* stopped here, and somebody else's there */
+	engine(dir, "docker", ANSWERS "echo 0\n");
+	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), 0);
+	assert_int_equal(pid, 4711);
+	engine(dir, "docker", ANSWERS "echo 12\n");
+	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), -EEXIST);
+	assert_non_null(strstr(err.msg, "both docker and podman have a \"orders-1\" that runs"));
+	no_engine(dir, "podman");
+	engine(dir, "docker", ANSWERS "echo 0\n");
+	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), -ESRCH);
+	assert_non_null(strstr(err.msg, "docker (it does not run)"));
+	/* not what was asked for, and nothing at all */
+	engine(dir, "docker", ANSWERS "echo 12; echo 13\n");
+	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), -ESRCH);
+	assert_non_null(strstr(err.msg, "docker (says something else)"));
+	engine(dir, "docker", "#!/bin/sh\nexec /bin/sleep 1000\n");
+	began = bo_now_ns();
+	assert_int_equal(bo_attach_runtime_pid("orders-1", 50 * BO_NSEC_PER_MSEC, &pid, &err),
+			 -ESRCH);
+	assert_non_null(strstr(err.msg, "docker (does not answer)"));
+	assert_true(bo_now_ns() - began < time_ns);
+	no_engine(dir, "docker");
+	setenv("PATH", path, 1);
+	assert_int_equal(rmdir(dir), 0);
+	/* no name at all */
+	assert_int_equal(bo_attach_runtime_pid("--help", time_ns, &pid, &err), -EINVAL);
+	assert_int_equal(bo_attach_runtime_pid("a b", time_ns, &pid, &err), -EINVAL);
+	assert_int_equal(bo_attach_runtime_pid("", time_ns, &pid, &err), -EINVAL);
+}
+
 static uint32_t add(struct bo_attach_records *r, int64_t at_ns, uint32_t id, uint32_t bytes,
 		    int64_t held_ns)
 {
@@ -285,7 +356,8 @@ static void test_journal_reads_what_it_wrote(void **state)
 				       .netns_ino = 4026531840,
 				       .process = { 1, 2, 3 },
 				       .table = "brownout-1-2",
-				       .ifindex = 7,
+				       .ifb = "bo-7",
+				       .device = 7,
 				       .stopped = 1,
 				       .netns = "/run/netns/orders" };
 	struct bo_attach_journal back;
@@ -301,16 +373,19 @@ static void test_journal_reads_what_it_wrote(void **state)
 	assert_int_equal(back.process.start_ticks, 3);
 	assert_string_equal(back.table, "brownout-1-2");
 	assert_string_equal(back.netns, "/run/netns/orders");
-	assert_int_equal(back.ifindex, 7);
+	assert_string_equal(back.ifb, "bo-7");
+	assert_int_equal(back.device, 7);
 	assert_int_equal(back.stopped, 1);
 	/* shorter than before, and with nothing where something was */
 	j.netns[0] = '\0';
 	j.table[0] = '\0';
-	j.ifindex = 0;
+	j.ifb[0] = '\0';
+	j.device = 0;
 	assert_int_equal(bo_attach_journal_write(&j, &err), 0);
 	assert_true(bo_attach_journal_read(j.fd, &back));
 	assert_string_equal(back.netns, "");
 	assert_string_equal(back.table, "");
+	assert_string_equal(back.ifb, "");
 	/* cut short anywhere, it is none */
 	n = pread(j.fd, text, sizeof(text), 0);
 	for (ssize_t len = n - 2; len >= 0; len--) {
@@ -329,8 +404,23 @@ static void test_what_no_attachment_can_do(void **state)
 	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
 	im = (struct bo_impair){ .trace = &trace };
 	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_NETEM, &(struct bo_impair){ .duplicate.ppm = 1 }));
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
 	im = (struct bo_impair){ .corrupt.ppm = 1 };
-	assert_non_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	/* netem cannot be told to hurry */
+	im = (struct bo_impair){ .delay_ns = 5 * BO_NSEC_PER_SEC };
+	assert_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	im.delay_ns++;
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	assert_null(bo_attach_unable(BO_DRIVER_QUEUE, &im));
+	im = (struct bo_impair){ .rate_bps = 8000 };
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	im = (struct bo_impair){ .slot = { .min_ns = 1, .max_ns = 2 } };
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
+	im = (struct bo_impair){ .delay_ns = BO_NSEC_PER_SEC, .jitter_ns = BO_NSEC_PER_SEC + 1 };
+	assert_non_null(bo_attach_unable(BO_DRIVER_NETEM, &im));
 	im = (struct bo_impair){
 		.delay_ns = 2, .jitter_ns = 1, .loss.random.ppm = 5, .rate_bps = 8000
 	};
@@ -345,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_containers_by_name),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_records_tell_a_rate),
 		cmocka_unit_test(test_journal_reads_what_it_wrote),

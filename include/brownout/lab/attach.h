@@ -78,13 +78,17 @@ void bo_attach_target_done(struct bo_attach_target *target);
  * ("/proc") */
 BO_NODISCARD int bo_attach_container_pid(const char *proc, const char *id, pid_t *ret,
 					 struct bo_err *err);
+/** bo_attach_runtime_pid() - the process 1 of the container that docker, podman or nerdctl, whichever is on the PATH, knows
+ * by @name (or by a piece of its id);  each has @timeout_ns to answer
+ * Return: 0; -EINVAL: no such name can be; -ESRCH: nobody has it, with what each said; -EEXIST: two have it */
+BO_NODISCARD int bo_attach_runtime_pid(const char *name, int64_t timeout_ns, pid_t *ret,
+				       struct bo_err *err);
 
 /** struct bo_attachment - what the keeper holds of one;  zero is none */
 struct bo_attachment {
 	pid_t pid;
 	int pidfd;    /* [owned] */
 	int lifeline; /* [owned] closing it ends the attachment */
-	enum bo_driver driver;
 	struct bo_process_id process; /* the service's; pid 0 when only a namespace was named */
 };
 /**
@@ -104,8 +108,15 @@ BO_NODISCARD int bo_attach_open_process(const struct bo_attachment *attachment, 
 
 /* --- what the conductor asks of an attachment: each sends one message over @sock and waits for its answer --- */
 
+/** struct bo_attach_by - the driver that took an impairment;  @why: that it is not netem, when that was to be chosen */
+struct bo_attach_by {
+	enum bo_driver driver;
+	char why[sizeof(((struct bo_err *)0)->msg)];
+};
+/** bo_attach_impair() - replace the impairment of what the service sends to @peer (A_TO_B) or receives from it
+ * @ret_by: [nullable];  Return: 0; -ENOTSUP: no driver does it;  -ETIME: its faults ended by themselves */
 BO_NODISCARD int bo_attach_impair(int sock, int peer, enum bo_dir dir, const struct bo_impair *im,
-				  struct bo_err *err);
+				  struct bo_attach_by *ret_by, struct bo_err *err);
 /** bo_attach_samples() - as bo_attach_measure(), packet by packet;  @ret: [out, owned], see bo_link_samples_done() */
 BO_NODISCARD int bo_attach_samples(int sock, int peer, enum bo_dir dir, int64_t from_ns,
 				   int64_t to_ns, struct bo_link_samples *ret,
@@ -122,7 +133,7 @@ BO_NODISCARD int bo_attach_signal(int sock, int signal, struct bo_err *err);
 /** bo_attach_state() - is the main process there, and is it stopped? */
 BO_NODISCARD int bo_attach_state(int sock, struct bo_node_state *ret, struct bo_err *err);
 
-/** bo_attach_unable() - why no attachment can do that, or NULL: packets are held and let go, never copied */
+/** bo_attach_unable() - why no attachment can do that with @driver (NETEM, QUEUE), or NULL */
 const char *bo_attach_unable(enum bo_driver driver, const struct bo_impair *im);
 
 /** bo_attach_sweep() - take back what attachments that were killed left in their services' namespaces; adds to @ret */
@@ -130,3 +141,5 @@ BO_NODISCARD int bo_attach_sweep(bool dry_run, struct bo_sweep_report *ret, stru
 
 /** bo_attach_queue_supported() - try it in the *current*, scratch namespace: -ENOTSUP with the reason */
 BO_NODISCARD int bo_attach_queue_supported(struct bo_err *err);
+/** bo_attach_netem_supported() - the same, on a device of it: ifb, clsact, filters, prio, tbf, netem */
+BO_NODISCARD int bo_attach_netem_supported(int device, struct bo_err *err);

@@ -29,6 +29,8 @@ struct bo_machine {
 	char why_not_realtime[160];
 	bool stamps; /* the kernel tells wires when packets came (sys/tun_stamp.h) */
 	char why_not_stamps[160];
+	bool divert; /* netem by way of an ifb, for services that run already */
+	char why_not_divert[160];
 };
 
 /** struct bo_link_sample - one probe, CLOCK_MONOTONIC
@@ -125,7 +127,7 @@ enum bo_mem_knob { BO_MEM_MAX, BO_MEM_HIGH };
 struct bo_hands {
 	void *self;
 	const struct bo_machine *machine;
-	const char *link_driver; /* "netem" or "wire" */
+	const char *link_driver; /* "netem" or "wire"; of services that run already "netem", "queue" or both */
 	int (*link_impair)(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
 			   struct bo_err *err);
 	int (*link_probe)(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err);

@@ -48,7 +48,7 @@ bool bo_attach_peer_is_loopback(const struct bo_attach_peer *peer);
 /**
  * struct bo_attach_spec - what a scenario says of a running service; one of @pid, @netns and @container
  * @netns: absolute path of a namespace file (/run/netns/orders, /proc/123/ns/net)
- * @container: id of a container, or its first 12 or more digits
+ * @container: id of a container, its first 12 or more digits, or its name
  * @interface: packets that leave and enter by this device only; "" any
  * @address: IPv4 address at which load and probes reach the service from here; "" none
  * @allow: BO_ATTACH_ALLOW_*
