@@ -53,12 +53,12 @@ int64_t bo_wire_stamp_take(struct bo_wire_stamper *stamper, int64_t now_ns, cons
 	/* The packet was read before, so its stamp is there to be seen. */
 	atomic_thread_fence(memory_order_acquire);
 	found = !stamper->behind && find(stamper, ip, len, &index, &ns);
-	/* After the stamp was read, which may have been written over meanwhile.  Where one so far ahead
-	 * lies there may be one of a later round, too. */
+	/* What was dropped since the last look came behind this packet: its own stamp is right still.  Where one so far
+	 * ahead lies there may be one of a later round, too. */
 	if (number_at(stamper->stamps, stamper->next + BO_WIRE_STAMP_BEHIND) >
 	    stamper->next + BO_WIRE_STAMP_BEHIND)
 		stamper->behind = true;
-	if (!found || stamper->behind) {
+	if (!found) {
 		stamper->read++;
 		ns = now_ns;
 	} else {

@@ -25,6 +25,7 @@
 #include "brownout/sys/netns.h"
 #include "brownout/sys/rtnl.h"
 #include "brownout/sys/tun.h"
+#include "brownout/sys/tun_stamp.h"
 
 #define MTU 1500
 #define PORT 7000
@@ -112,6 +113,8 @@ static void end_up(struct impair_rig *rig, int end)
 		veth_add(rig, sock);
 	if (!is_netem && bo_tun_open(DEVICE, &rig->net.tun[end], &err) < 0)
 		fail_msg("%s", err.msg);
+	if (!is_netem && bo_tun_stamp_open(rig->net.tun[end], &rig->net.stamps[end], &err) < 0)
+		rig->net.stamps[end] = -1; /* then without */
 	device_up(sock, end, (int)if_nametoindex(DEVICE), is_netem);
 	if (end == 0) {
 		rig->ifindex = (int)if_nametoindex(DEVICE);
@@ -171,8 +174,12 @@ void rig_up(struct impair_rig *rig, enum rig_driver driver)
 	end_up(rig, 0);
 	end_up(rig, 1);
 	if (driver == RIG_WIRE)
-		r = bo_wire_new(&rig->wire, bo_steal_fd(&rig->net.tun[0]),
-				bo_steal_fd(&rig->net.tun[1]), 1, 1, &err);
+		r = bo_wire_new_stamped(&rig->wire,
+					(const int[]){ bo_steal_fd(&rig->net.tun[0]),
+						       bo_steal_fd(&rig->net.tun[1]) },
+					(const int[]){ bo_steal_fd(&rig->net.stamps[0]),
+						       bo_steal_fd(&rig->net.stamps[1]) },
+					1, 1, &err);
 	else
 		r = bo_netem_install(rig->sock, rig->ifindex, MTU, &err);
 	if (r < 0)

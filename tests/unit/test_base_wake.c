@@ -155,6 +155,61 @@ static void asks_now_and_then(void **state)
 	bo_wake_realtime_by(NULL, NULL);
 }
 
+static _Atomic pid_t to_be_made;
+static _Atomic bool made;
+
+static void ask_main(void *arg, pid_t tid)
+{
+	(void)arg;
+	to_be_made = tid;
+}
+
+/* It asks while it is light, and is heavy by the time that it is granted. */
+static void *granted_too_late(void *arg)
+{
+	struct bo_wake wake = { .realtime_ppm = 200000 };
+	int64_t now = bo_now_ns();
+
+	(void)arg;
+	bo_wake_learn(&wake, now - BO_NSEC_PER_SEC, now);
+	for (int i = 0; i < 2; i++) {
+		now += BO_WAKE_WINDOW_NS;
+		wake.at_ns = now;
+		(void)bo_wake_at(&wake, now);
+		wake.window_cpu_ns = i ? INT64_MIN / 2 : INT64_MAX / 2;
+		bo_wake_tick(&wake, now);
+		while (!made)
+			usleep(100);
+	}
+	return sched_getscheduler(0) == (SCHED_OTHER | SCHED_RESET_ON_FORK) ? &helper : NULL;
+}
+
+static void ordinary_again_when_granted_too_late(void **state)
+{
+	const struct sched_param lowest = { .sched_priority = 1 };
+	const struct rlimit none = { 0 };
+	struct bo_err err = { 0 };
+	pthread_t thread;
+	void *ok;
+	int r;
+
+	(void)state;
+	if (setrlimit(RLIMIT_RTPRIO, &none) < 0 || bo_caps_effective(CAP_SYS_NICE, false, &err) < 0)
+		skip();
+	bo_wake_realtime_by(ask_main, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, granted_too_late, NULL), 0);
+	assert_int_equal(bo_caps_effective(CAP_SYS_NICE, true, &err), 0);
+	while (!to_be_made)
+		usleep(100);
+	r = sched_setscheduler(to_be_made, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest);
+	made = true;
+	pthread_join(thread, &ok);
+	bo_wake_realtime_by(NULL, NULL);
+	if (r < 0)
+		skip();
+	assert_non_null(ok);
+}
+
 static void the_share_falls_with_company(void **state)
 {
 	struct bo_wake wake = { 0 };
@@ -268,6 +323,7 @@ int main(void)
 		cmocka_unit_test(realtime_only_when_late_and_light),
 		cmocka_unit_test(lingers_where_that_pays),
 		cmocka_unit_test(realtime_ends_when_it_uses_much),
+		cmocka_unit_test(ordinary_again_when_granted_too_late),
 		cmocka_unit_test(asks_now_and_then), /* last: it gives a capability up */
 	};
 

@@ -220,6 +220,47 @@ static void stamps_of_dropped_packets_are_passed_over(void **state)
 	assert_int_equal(ns, packet.at_ns);
 }
 
+/* What was passed over once is of no packet that comes later, though it looks the same. */
+static void passed_over_for_good(void **state)
+{
+	struct rig *rig = *state;
+	struct packet packet, a = packet_of(1, LEN), b = packet_of(2, LEN);
+	int64_t ns;
+
+	stamp(&rig->device, &a, rig->now_ns += 1000);
+	stamp(&rig->device, &b, rig->now_ns += 1000);
+	rig->now_ns += 1000;
+	come(rig, packet_of(3, LEN));
+	rig->now_ns += 1000;
+	come(rig, b);
+	rig->now_ns += 5000;
+	for (int i = 0; i < 2; i++) {
+		assert_true(take(rig, &packet, &ns));
+		assert_int_equal(ns, packet.at_ns);
+	}
+}
+
+/* Nobody stamped it (XDP puts packets into the queue past the program); where its stamp would be lies that of an earlier
+ * round, of a packet that looked the same. */
+static void no_stamp_of_an_earlier_round(void **state)
+{
+	struct rig *rig = *state;
+	struct packet packet, same = packet_of(1, LEN);
+	int64_t ns;
+
+	for (int i = 0; i < BO_TUN_STAMPS + 10; i++) {
+		rig->now_ns += 1000;
+		come(rig, same);
+		assert_true(take(rig, &packet, &ns));
+		assert_false(take(rig, &packet, &ns));
+	}
+	rig->now_ns += 1000000;
+	enqueue(&rig->device, &same);
+	rig->now_ns += 1000;
+	assert_true(take(rig, &packet, &ns));
+	assert_int_equal(ns, rig->now_ns);
+}
+
 /* It is counted, and stamped, but not in the queue yet when the queue is found empty. */
 static void a_packet_on_its_way_is_late_at_most(void **state)
 {
@@ -340,6 +381,14 @@ static void identified_by_what_differs(void **state)
 	rig->now_ns += 5000;
 	assert_true(take(rig, &packet, &ns));
 	assert_int_equal(ns, packet.at_ns);
+	/* The same headers, more behind them: a super-packet. */
+	b = packet_of(9, LEN - 8);
+	stamp(&rig->device, &b, rig->now_ns);
+	rig->now_ns += 1000;
+	come(rig, packet_of(9, LEN));
+	rig->now_ns += 5000;
+	assert_true(take(rig, &packet, &ns));
+	assert_int_equal(ns, packet.at_ns);
 	/* Too short to have anything that differs. */
 	come(rig, packet_of(0, 24));
 	rig->now_ns += 5000;
@@ -366,6 +415,8 @@ int main(void)
 		RIG_TEST(exact_when_nothing_is_lost),
 		RIG_TEST(never_early_when_the_queue_overflows),
 		RIG_TEST(stamps_of_dropped_packets_are_passed_over),
+		RIG_TEST(passed_over_for_good),
+		RIG_TEST(no_stamp_of_an_earlier_round),
 		RIG_TEST(a_packet_on_its_way_is_late_at_most),
 		RIG_TEST(wrong_stamps_never_go_back_or_ahead),
 		RIG_TEST(identified_by_what_differs),
