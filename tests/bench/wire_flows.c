@@ -33,14 +33,6 @@ void flows_die(const char *what)
 	exit(1);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	bo_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		flows_die(path);
-}
-
 void flows_enter(const struct wire_netns *net, int ns)
 {
 	if (setns(ns < 0 ? net->home : ns, CLONE_NEWNET) < 0)
@@ -73,6 +65,14 @@ static void ends_configure(struct wire_netns *net)
 			flows_die("veth configure");
 	if (!wire_netns_switch(net, -1))
 		flows_die("setns");
+}
+
+static void write_file(const char *path, const char *text)
+{
+	bo_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		flows_die(path);
 }
 
 void flows_veth_up(struct wire_netns *net)
