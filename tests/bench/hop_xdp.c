@@ -145,7 +145,8 @@ static void no_offload(const struct hop *hop, int end)
 static bool xdp_up(struct hop *hop)
 {
 	static const char *const devices[] = { "m0", "m1" };
-	const struct xsk_umem_config config = { .fill_size = RING,
+	/* Of the ring of room the kernel says late what it has taken: twice the frames never fill it. */
+	const struct xsk_umem_config config = { .fill_size = 2 * RING,
 						.comp_size = RING,
 						.frame_size = FRAME_BYTES };
 	struct xdp_both *both = calloc(1, sizeof(*both));

@@ -84,7 +84,7 @@ static void bench_tcp(const struct bench *b, const char *control)
 	row("wire, loss of 1 in a million (cut)", lossy, 1e9, "Gbit/s", base);
 	if (b->have_peer) {
 		row("toxiproxy", peer, 1e9, "Gbit/s", base);
-		printf("  wire / toxiproxy %.2f (veth / toxiproxy %.2f: nothing in user space can do more)\n",
+		printf("  wire / toxiproxy %.2f; the ceiling, veth / toxiproxy, %.2f\n",
 		       median(whole) / median(peer), base / median(peer));
 	}
 }
@@ -155,7 +155,7 @@ static void bench_delay(const struct bench *b, const char *control)
 	if (b->have_peer) {
 		printf("  toxiproxy %*.2f Gbit/s  %8.2f us\n", 35, median(peer) / 1e9,
 		       median(peer_rtt) / 1e3);
-		printf("  wire / toxiproxy: throughput %.2f (veth without the delay %.2f), added round trip %.2f\n",
+		printf("  wire / toxiproxy: throughput %.2f; the ceiling, veth without the delay, %.2f; added round trip %.2f\n",
 		       median(whole) / median(peer), median(plain) / median(peer),
 		       median(rtt) / median(peer_rtt));
 	}

@@ -33,14 +33,6 @@ void flows_die(const char *what)
 	exit(1);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	bo_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		flows_die(path);
-}
-
 int flows_wire_new(struct bo_wire **ret, struct wire_netns *net, struct bo_err *err)
 {
 	const int tun[2] = { bo_steal_fd(&net->tun[0]), bo_steal_fd(&net->tun[1]) };
@@ -81,6 +73,14 @@ static void ends_configure(struct wire_netns *net)
 			flows_die("veth configure");
 	if (!wire_netns_switch(net, -1))
 		flows_die("setns");
+}
+
+static void write_file(const char *path, const char *text)
+{
+	bo_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		flows_die(path);
 }
 
 void flows_veth_up(struct wire_netns *net)
