@@ -55,7 +55,9 @@ elif case == "second-statement":
     # One statement per connection is answered: each second one ends its connection.
     check(number([f for f in run["faults"] if "GET" in f["requested"]][0], "connection") >= 50, "connections")
     check(loads["fault"]["errors"] == 0, "the pool asks once more on another connection")
-elif case == "refuse":
+elif case in ("refuse", "unreachable"):
+    told = "ICMP error" if case == "unreachable" else "RST"
+    check(number(faults["refuse"], told) >= 10, faults["refuse"]["achieved"])
     # The pool is empty, and every try to fill it fails, at once.
     check(loads["fault"]["error_ratio"] >= 0.9 and loads["fault"]["p99_ms"] < 500, loads["fault"])
 elif case in ("cut", "close", "stall", "drip"):
