@@ -299,7 +299,7 @@ static void states_of_rules_that_went_are_used_again(void **state)
 	(void)state;
 	both[1].after_bytes = 1000;
 	assert_true(handshake(&c));
-	for (uint32_t i = 0; i < 50; i++) {
+	for (uint32_t i = 0; i < 600; i++) { /* more than a flow could keep */
 		both[1].id = 100 + i;
 		bo_wire_rules_replace(rules, both, 2, now_ns);
 		assert_int_equal(data(&c, 0, "x"), i != 2);
