@@ -127,6 +127,25 @@ static void a_checksum_that_was_owed_is_paid_in_the_quote(void **state)
 	}
 }
 
+/* A UDP checksum of 0 would say that there is none: it goes as all ones (RFC 768). */
+static void a_sum_of_zero_is_all_ones(void **state)
+{
+	struct wire_frame f = datagram(false, 99);
+
+	(void)state;
+	for (f.from_port = 1; f.from_port; f.from_port++) {
+		f.partial = false;
+		wire_frame_build(&f, frame);
+		if (frame[HDR + 26] || frame[HDR + 27])
+			continue;
+		f.partial = true;
+		assert_true(forge(&f, BO_CONN_PORT_UNREACHABLE) > 0);
+		assert_memory_equal(error + HDR + 28 + 26, "\xff\xff", 2);
+		return;
+	}
+	fail();
+}
+
 static void some_packets_have_no_error(void **state)
 {
 	struct wire_frame echo = { .protocol = IPPROTO_ICMP, .from = 1, .to = 2, .payload = 56 };
@@ -307,6 +326,7 @@ int main(void)
 		cmocka_unit_test(an_error_quotes_what_it_is_about),
 		cmocka_unit_test(no_more_than_may_be_is_quoted),
 		cmocka_unit_test(a_checksum_that_was_owed_is_paid_in_the_quote),
+		cmocka_unit_test(a_sum_of_zero_is_all_ones),
 		cmocka_unit_test(some_packets_have_no_error),
 		cmocka_unit_test(wireshark_finds_nothing_wrong),
 		cmocka_unit_test(prefixes),
