@@ -71,7 +71,6 @@ static void begin(struct bo_conns *conns, struct bo_conn_flow *flow, enum bo_dir
 		  const struct bo_wire_packet *p)
 {
 	uint8_t syn = p->tcp_flags & (TCP_SYN | TCP_ACK);
-	uint16_t id;
 
 	states_free(conns, flow);
 	*flow = (struct bo_conn_flow){
@@ -84,8 +83,6 @@ static void begin(struct bo_conns *conns, struct bo_conn_flow *flow, enum bo_dir
 	memcpy(flow->addr[!dir], p->target, p->addr_len);
 	flow->port[dir] = p->source_port;
 	flow->port[!dir] = p->target_port;
-	if (bo_wire_packet_echo(p, &id))
-		flow->port[0] = flow->port[1] = id;
 	if (flow->protocol != IPPROTO_TCP || syn == TCP_SYN)
 		return;
 	flow->guessed = true;

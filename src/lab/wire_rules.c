@@ -327,7 +327,7 @@ static void act_refuse(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	if (with == BO_CONN_CLOSED_PORT && !s->tcp)
 		with = s->packet->protocol == IPPROTO_UDP ? BO_CONN_PORT_UNREACHABLE
 							  : BO_CONN_HOST_UNREACHABLE;
-	state->syn_dropped = s->tcp && !s->flow->side[s->dir].any_passed;
+	state->syn_dropped = !s->flow->side[s->dir].any_passed;
 	if (with != BO_CONN_CLOSED_PORT && with != BO_CONN_WITH_RESET) {
 		send_unreachable(rules, slot, s, with);
 		return;

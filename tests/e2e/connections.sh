@@ -10,10 +10,17 @@ trap 'rm -rf "$out"' EXIT
 variant=fixed
 scenario=${case%-defective}
 [ "$scenario" = "$case" ] || variant=defective
-PATH=$SERVICES:$PATH "$BROWNOUT" run --plain --out "$out" --set "case=$scenario" --set "variant=$variant" \
-	"$(dirname "$0")/connections/pool.lua" >"$out/console" 2>&1 || true
+case $case in
+*-udp) set -- datagrams --set "case=$scenario" ;;
+*) set -- pool --set "case=$scenario" --set "variant=$variant" ;;
+esac
+file=$1
+shift
+PATH=$SERVICES:$PATH "$BROWNOUT" run --plain --out "$out" "$@" \
+	"$(dirname "$0")/connections/$file.lua" >"$out/console" 2>&1 || true
 python3 - "$out"/*/run.json "$case" <<'EOF2' || { cat "$out/console"; exit 1; }
 import json
+import os
 import re
 import sys
 
@@ -55,9 +62,19 @@ elif case == "second-statement":
     # One statement per connection is answered: each second one ends its connection.
     check(number([f for f in run["faults"] if "GET" in f["requested"]][0], "connection") >= 50, "connections")
     check(loads["fault"]["errors"] == 0, "the pool asks once more on another connection")
-elif case == "refuse":
+elif case in ("refuse", "unreachable"):
+    told = "ICMP error" if case == "unreachable" else "RST"
+    check(number(faults["refuse"], told) >= 10, faults["refuse"]["achieved"])
     # The pool is empty, and every try to fill it fails, at once.
     check(loads["fault"]["error_ratio"] >= 0.9 and loads["fault"]["p99_ms"] < 500, loads["fault"])
+elif case == "refuse-udp":
+    # Each read fails at once, and Go knows why.
+    log = open(os.path.join(os.path.dirname(sys.argv[1]), "nodes", "web.log")).read()
+    check(len(re.findall(r"read udp .*connection refused", log)) >= 10, log)
+    check(number(faults["refuse"], "ICMP error") >= 10, faults["refuse"]["achieved"])
+    check(loads["fault"]["error_ratio"] >= 0.9 and loads["fault"]["p99_ms"] < 500, loads["fault"])
+elif case == "drop-udp":
+    check(loads["fault"]["error_ratio"] >= 0.6 and loads["fault"]["p99_ms"] >= 1000, loads["fault"])
 elif case in ("cut", "close", "stall", "drip"):
     check(number(run["faults"][0], "shortened") >= 1, run["faults"][0]["achieved"])
 print("\n".join(str(w) for w in wrong))

@@ -272,6 +272,42 @@ static void a_hundred_thousand_connections(void **state)
 	assert_int_equal(counts().connections, N);
 }
 
+/* The other fragments cannot be told that this one became shorter. */
+static void a_fragment_is_not_shortened(void **state)
+{
+	struct conn c = conn_at(4, 40000, 80, 1);
+	struct spec s;
+
+	(void)state;
+	force((struct bo_conn_rule){ .action = BO_CONN_STALL, .after_bytes = 4 });
+	assert_true(handshake(&c));
+	s = segment(&c, 0, ACK, "abcdefgh");
+	s.fragment = 0x2000;
+	assert_false(goes(&s));
+	s.fragment = 0;
+	assert_true(goes(&s));
+	assert_int_equal(arrived.len - arrived.payload, 4);
+}
+
+/* Rules come and go; what a flow keeps of them does not grow, and what is kept of one in force is not given away. */
+static void states_of_rules_that_went_are_used_again(void **state)
+{
+	struct bo_conn_rule both[2] = { { .id = 1, .dirs = BOTH, .packet = 3 },
+					{ .id = 100, .dirs = BOTH, .action = BO_CONN_STALL } };
+	struct conn c = conn_at(4, 40000, 80, 1);
+
+	(void)state;
+	both[1].after_bytes = 1000;
+	assert_true(handshake(&c));
+	for (uint32_t i = 0; i < 600; i++) { /* more than a flow could keep */
+		both[1].id = 100 + i;
+		bo_wire_rules_replace(rules, both, 2, now_ns);
+		assert_int_equal(data(&c, 0, "x"), i != 2);
+	}
+	assert_int_equal(counts().connections, 1);
+	assert_int_equal(counts().missed, 0);
+}
+
 /** struct beside - what rules know, beside a table of flows of its own */
 struct beside {
 	struct bo_wire_flows *table;
@@ -516,6 +552,8 @@ int main(void)
 		RULE_TEST(a_drip_of_datagrams),
 		RULE_TEST(the_harshest_wins_and_each_counts),
 		RULE_TEST(a_hundred_thousand_connections),
+		RULE_TEST(a_fragment_is_not_shortened),
+		RULE_TEST(states_of_rules_that_went_are_used_again),
 		cmocka_unit_test(a_flood_drives_out_itself),
 		cmocka_unit_test(there_is_an_end_to_states),
 		cmocka_unit_test(the_last_used_come_first),

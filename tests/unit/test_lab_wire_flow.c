@@ -15,6 +15,7 @@
 #include "brownout/base/rng.h"
 #include "wire-internal.h"
 #include "wire_build.h"
+#include "wire_rules.h"
 
 #define SYN 0x02
 #define RST 0x04
@@ -396,6 +397,84 @@ static void fates_are_those_of_every_version(void **state)
 	bo_wire_flows_free(wire.flows);
 }
 
+/** ping() - an echo request with that identifier;  @met: where rules find it, NULL: where its fate does */
+static struct bo_wire_flow *ping(struct bo_wire_flows *flows, bool v6, uint8_t id,
+				 struct bo_wire_flow **met)
+{
+	static uint8_t frame[200];
+	struct wire_frame f = { .v6 = v6,
+				.protocol = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+				.from = 1,
+				.to = 2,
+				.payload = 8 };
+	struct bo_wire_packet packet;
+	size_t len = wire_frame_build(&f, frame);
+	uint8_t *icmp = frame + BO_WIRE_HDR_LEN + (v6 ? 40 : 20);
+
+	icmp[0] = v6 ? 128 : 8;
+	icmp[5] = id;
+	bo_wire_packet_parse(frame, len, &packet);
+	*met = packet.flow = bo_wire_flows_meet(flows, &packet);
+	return bo_wire_flows_find(flows, &packet);
+}
+
+/* To rules each echo identifier is a flow; fates are those of the addresses, as without rules. */
+static void fates_are_the_same_beside_rules(void **state)
+{
+	struct bo_wire_flow *fate[3], *met[3];
+	struct bo_conns conns;
+	uint64_t plain[2];
+	struct wire wire;
+
+	(void)state;
+	wire_up(&wire, 4);
+	for (int v6 = 0; v6 < 2; v6++)
+		plain[v6] = ping(wire.flows, v6, 1, &met[0])->id;
+	bo_wire_flows_free(wire.flows);
+
+	wire_up(&wire, 4);
+	assert_true(bo_conns_init(&conns, wire.flows));
+	bo_conns_begin(&conns);
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (uint8_t i = 0; i < 3; i++)
+			fate[i] = ping(wire.flows, v6, (uint8_t)(1 + i % 2), &met[i]);
+		assert_true(fate[0] == fate[1] && fate[0] == fate[2]);
+		assert_true(fate[0]->id == plain[v6]);
+		assert_true(met[0] == met[2] && met[0] != met[1]);
+		assert_true(met[0] != fate[0] && met[1] != fate[0]);
+	}
+	bo_conns_done(&conns);
+	bo_wire_flows_free(wire.flows);
+
+	wire_up(&wire, 4);
+	assert_true(bo_conns_init(&conns, wire.flows));
+	bo_conns_begin(&conns);
+	assert_true(mixed(&wire) == UINT64_C(0x60a866daa408586b));
+	bo_conns_done(&conns);
+	bo_wire_flows_free(wire.flows);
+}
+
+/* What a rule drops has been met, but has no number, and no ordinal: the next has its fate. */
+static void what_was_only_met_has_no_part_in_fates(void **state)
+{
+	static uint8_t frame[9000];
+	struct bo_wire_flows *one = bo_wire_flows_new(64, 1), *two = bo_wire_flows_new(64, 1);
+	struct wire_frame f = tcp(1, 5000, 2, 80, SYN, 1);
+	struct bo_wire_packet packet;
+
+	(void)state;
+	assert_true(one && two);
+	bo_wire_packet_parse(frame, wire_frame_build(&f, frame), &packet);
+	assert_int_equal(bo_wire_flows_meet(one, &packet)->id, 0);
+	assert_int_equal(begun(one), 0);
+	assert_true(find(one, tcp(1, 6000, 2, 80, SYN, 1))->id ==
+		    find(two, tcp(1, 7000, 2, 80, SYN, 1))->id);
+	assert_true(find(one, f)->id == find(two, f)->id);
+	assert_int_equal(begun(one), 2);
+	bo_wire_flows_free(one);
+	bo_wire_flows_free(two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +486,8 @@ int main(void)
 		cmocka_unit_test(beyond_the_bound_idle_flows_make_room),
 		cmocka_unit_test(fates_hang_on_flow_and_number_alone),
 		cmocka_unit_test(fates_are_those_of_every_version),
+		cmocka_unit_test(fates_are_the_same_beside_rules),
+		cmocka_unit_test(what_was_only_met_has_no_part_in_fates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static void fragments(void **state)
 	(void)state;
 	make_packet(&spec, &made); /* the first has the ports */
 	p = parsed();
-	assert_true(p.has_l4);
+	assert_true(p.has_l4 && p.more);
 	assert_int_equal(p.target_port, 53);
 	spec.fragment = 0x2001; /* later ones do not, whatever stands there */
 	make_packet(&spec, &made);
@@ -155,10 +155,13 @@ static void extension_headers(void **state)
 	with_extension(IPPROTO_FRAGMENT, 8, fragment_first);
 	with_extension(IPPROTO_HOPOPTS, 16, hop);
 	p = parsed();
-	assert_true(p.has_l4);
+	assert_true(p.has_l4 && p.more);
 	assert_int_equal(p.protocol, IPPROTO_UDP);
 	assert_int_equal(p.l4, 40 + 16 + 8);
 	assert_int_equal(p.target_port, 53);
+	make_packet(&spec, &made);
+	with_extension(IPPROTO_FRAGMENT, 8, hop); /* the only one */
+	assert_true(parsed().has_l4 && !parsed().more);
 	make_packet(&spec, &made);
 	with_extension(IPPROTO_FRAGMENT, 8, fragment_later);
 	p = parsed();

@@ -69,6 +69,35 @@ static void protocols_and_directions(void **state)
 	assert_false(goes(&ping));
 }
 
+/* Of either end, whichever sends, later fragments included. */
+static void an_address_of_either_end(void **state)
+{
+	static const struct {
+		const char *prefix;
+		bool hits4, hits6;
+	} cases[] = {
+		{ "10.0.0.1", true, false },  { "10.0.0.2/32", true, false },
+		{ "10.0.0.3", false, false }, { "fd00::1", false, true },
+		{ "fd00::2", false, true },   { "fd00::/16", false, true },
+		{ "0.0.0.0/0", true, false }, { "::/0", false, true },
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bo_conn_rule rule = { .id = 1 + i, .action = BO_CONN_DROP };
+		struct spec fragment = { .protocol = IPPROTO_UDP, .fragment = 100 };
+
+		assert_int_equal(bo_conn_prefix_parse(cases[i].prefix, &rule.address), 0);
+		force(rule);
+		for (int from = 0; from < 2; from++) {
+			assert_int_equal(udp(4, from, 5, 6, "x"), !cases[i].hits4);
+			assert_int_equal(udp(6, from, 5, 6, "x"), !cases[i].hits6);
+			fragment.from = from;
+			assert_int_equal(goes(&fragment), !cases[i].hits4);
+		}
+	}
+}
+
 static void new_and_established(void **state)
 {
 	struct conn old = conn_at(4, 40000, 80, 1), unseen = conn_at(4, 40001, 80, 1);
@@ -505,6 +534,7 @@ int main(void)
 		RULE_TEST(nothing_in_force_changes_nothing),
 		RULE_TEST(port_is_the_responders),
 		RULE_TEST(protocols_and_directions),
+		RULE_TEST(an_address_of_either_end),
 		RULE_TEST(new_and_established),
 		RULE_TEST(a_retransmitted_syn_is_no_new_connection),
 		RULE_TEST(syn_only_and_no_handshake),

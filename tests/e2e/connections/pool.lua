@@ -27,6 +27,8 @@ elseif case == "second-statement" then
 	t:during("fault", link:reset { port = 5432, contains = "GET", occurrence = 2, connections = "new" }, link:reset { port = 5432 })
 elseif case == "refuse" then
 	t:during("fault", link:refuse { port = 5432, toward = db }, link:reset { port = 5432 })
+elseif case == "unreachable" then
+	t:during("fault", link:refuse { with = "host-unreachable", port = 5432, toward = db }, link:reset { port = 5432 })
 elseif case == "cut" then
 	t:during("fault", link:data_limit("100B", { port = 5432, toward = orders }))
 elseif case == "close" then
