@@ -183,7 +183,9 @@ void bo_judge_reorder(struct bo_trial *t)
 {
 	int64_t least = t->im->delay_ns - bo_link_reach(t->im);
 	int64_t limit = bo_trial_ahead_ns(t);
-	double share = bo_expect_ahead(t->own);
+	/* Of two copies either may be ahead. */
+	double share = t->im->duplicate.ppm ? bo_expect_again(t->im, BO_HIT_AHEAD).share
+					    : bo_expect_ahead(t->own);
 	struct bo_expect e = bo_expect_chance(&t->own->reorder);
 	uint64_t early = 0, k, n;
 	double needed = bo_fault_needed(share) * e.inflation;
