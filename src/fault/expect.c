@@ -35,24 +35,31 @@ static double log_pmf(double k, double n, double p)
 	return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p);
 }
 
-/** tail() - probability of @from … @to of @n */
-static double tail(uint64_t from, uint64_t to, uint64_t n, double p)
+/** tail() - probability of @k, and of all that lie farther from the mean, which is on the other side of it */
+static double tail(uint64_t k, uint64_t n, double p, bool upward)
 {
-	double sum = 0;
+	double sum = 0, term;
 
-	for (uint64_t i = from; i <= to; i++)
-		sum += exp(log_pmf((double)i, (double)n, p));
+	do {
+		term = exp(log_pmf((double)k, (double)n, p));
+		sum += term;
+		/* Terms fall faster and faster. */
+	} while (term > sum * 1e-9 && (upward ? k++ < n : k-- > 0));
 	return sum;
 }
 
 bool bo_fault_too_few(uint64_t k, uint64_t n, double p)
 {
-	return p >= 1 ? k < n : p > 0 && tail(0, k, n, p) < TAIL;
+	if (p >= 1 || p <= 0 || (double)k >= (double)n * p)
+		return p >= 1 && k < n;
+	return tail(k, n, p, false) < TAIL;
 }
 
 bool bo_fault_too_many(uint64_t k, uint64_t n, double p)
 {
-	return p <= 0 ? k > 0 : p < 1 && tail(k, n, n, p) < TAIL;
+	if (p >= 1 || p <= 0 || (double)k <= (double)n * p)
+		return p <= 0 && k > 0;
+	return tail(k, n, p, true) < TAIL;
 }
 
 bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p)

@@ -47,16 +47,19 @@ static int compare64(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/** sorted() - [owned] delays (or, with @arrivals, times of arrival) of the probes that arrived, ascending */
+/** sorted() - [owned] delays of the probes that arrived once, ascending: of one that was duplicated the quicker copy is
+ * known.  With @arrivals the times of arrival of all that arrived */
 static int64_t *sorted(const struct bo_link_samples *samples, bool arrivals, size_t *ret_n)
 {
 	int64_t *values = calloc(samples->nprobes + 1, sizeof(*values));
 	size_t n = 0;
 
-	for (size_t i = 0; values && i < samples->nprobes; i++)
-		if (samples->probes[i].delay_ns >= 0)
-			values[n++] = samples->probes[i].delay_ns +
-				      (arrivals ? samples->probes[i].sent_ns : 0);
+	for (size_t i = 0; values && i < samples->nprobes; i++) {
+		const struct bo_link_sample *probe = &samples->probes[i];
+
+		if (probe->delay_ns >= 0 && (arrivals || probe->arrivals <= 1))
+			values[n++] = probe->delay_ns + (arrivals ? probe->sent_ns : 0);
+	}
 	if (values)
 		qsort(values, n, sizeof(*values), compare64);
 	*ret_n = n;
@@ -180,7 +183,9 @@ void bo_judge_reorder(struct bo_trial *t)
 {
 	int64_t least = t->im->delay_ns - bo_link_reach(t->im);
 	int64_t limit = bo_trial_ahead_ns(t);
-	double share = bo_expect_ahead(t->own);
+	/* Of two copies either may be ahead. */
+	double share = t->im->duplicate.ppm ? bo_expect_again(t->im, BO_HIT_AHEAD).share
+					    : bo_expect_ahead(t->own);
 	struct bo_expect e = bo_expect_chance(&t->own->reorder);
 	uint64_t early = 0, k, n;
 	double needed = bo_fault_needed(share) * e.inflation;

@@ -207,25 +207,25 @@ static struct bo_wire_slot *slot_new(struct bo_wire_pace *pace, const struct bo_
 				     uint64_t key, uint32_t i, int64_t now_ns, int64_t at_ns)
 {
 	const struct bo_wire_slot *before = i > 0 ? &pace->slot[i - 1] : NULL;
-	struct bo_wire_slot new = { 0 };
+	struct bo_wire_slot next;
 	int64_t from_ns = before && (slot_is_full(before) || before->at_ns > now_ns) ? before->at_ns
 										     : now_ns;
 
-	new = slot_at(slot, slot_after(pace, slot, key, from_ns));
-	if (new.at_ns < at_ns && from_ns < now_ns)
-		new.at_ns = slot_after(pace, slot, key, now_ns);
+	next = slot_at(slot, slot_after(pace, slot, key, from_ns));
+	if (next.at_ns < at_ns && from_ns < now_ns)
+		next.at_ns = slot_after(pace, slot, key, now_ns);
 	/* Others are on their way, and one slot follows the other for them. */
-	for (int n = 0; n < SLOTS_AHEAD && new.at_ns < at_ns && from_ns > now_ns; n++) {
-		new.at_ns = slot_after(pace, slot, key, new.at_ns);
-		new.late = true;
+	for (int n = 0; n < SLOTS_AHEAD && next.at_ns < at_ns && from_ns > now_ns; n++) {
+		next.at_ns = slot_after(pace, slot, key, next.at_ns);
+		next.late = true;
 	}
-	if (new.at_ns < at_ns) {
-		new.at_ns = slot_after(pace, slot, key, at_ns);
-		new.late = true;
+	if (next.at_ns < at_ns) {
+		next.at_ns = slot_after(pace, slot, key, at_ns);
+		next.late = true;
 	}
-	if (i<pace->nslot &&new.at_ns + slot->min_ns> pace->slot[i].at_ns)
+	if (i < pace->nslot && pace->slot[i].at_ns < next.at_ns + slot->min_ns)
 		return NULL;
-	return slot_insert(pace, i, &new);
+	return slot_insert(pace, i, &next);
 }
 
 int64_t bo_wire_slot(struct bo_wire_pace *pace, const struct bo_impair *im, uint64_t key,

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 
 #include "brownout/base/clock.h"
-#include "brownout/base/rng.h"
 #include "fault-internal.h"
 #include "ks.h"
-#include "wire-internal.h"
+#include "wire_draws.h"
 
 #define MS BO_NSEC_PER_MSEC
 #define N 100000
@@ -29,26 +28,6 @@ static const char *verdict(bool right)
 {
 	wrong += !right;
 	return right ? "yes" : "NO";
-}
-
-static struct bo_wire_line line_with(const struct bo_impair *im, uint64_t with_seed)
-{
-	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
-	struct bo_wire_line line;
-
-	bo_wire_line_init(&line, with_seed, 1, BO_DIR_A_TO_B);
-	(void)bo_wire_line_change(&line, im, 0, &queue);
-	bo_wire_queue_done(&queue);
-	return line;
-}
-
-static struct bo_wire_outcome next(struct bo_wire_line *line, int64_t now_ns)
-{
-	const struct bo_wire_packet packet = { .len = 100 };
-	struct bo_wire_outcome out;
-
-	bo_wire_line_next(line, now_ns, &packet, 1, 0, &out);
-	return out;
 }
 
 static double *delays_of(const struct bo_impair *im)
@@ -122,29 +101,6 @@ static void distributions(void)
 
 /* --- chains ----------------------------------------------------------------------------------- */
 
-/** struct walk - of a chain: visits, transitions and losses, by the state before */
-struct walk {
-	double from[4];
-	double moves[4][4];
-	double lost[4];
-};
-
-static void walk(const struct bo_loss *loss, struct walk *ret)
-{
-	struct bo_wire_memory memory = { 0 };
-	struct bo_wire_dice dice = { .key = bo_mix64(seed), .memory = &memory };
-
-	*ret = (struct walk){ 0 };
-	for (; dice.number < (uint64_t)10 * N; dice.number++) {
-		uint8_t from = memory.state;
-		bool lost = bo_wire_lost(&dice, loss);
-
-		ret->from[from]++;
-		ret->moves[from][memory.state]++;
-		ret->lost[from] += lost;
-	}
-}
-
 static void recovered(const char *model, const char *name, double asked, double found)
 {
 	printf("%-16s %-10s %10.4f %10.4f %+9.2f%%  %s\n", model, name, asked, found,
@@ -175,12 +131,12 @@ static void chains(void)
 
 	printf("\nchains of losses, %d packets: within 5 %%\n%-16s %-10s %10s %10s\n", 10 * N,
 	       "model", "parameter", "asked", "found");
-	walk(&ge, &w);
+	walk(&ge, bo_mix64(seed), 10 * N, &w);
 	recovered("gemodel", "p", 0.02, w.moves[0][1] / w.from[0]);
 	recovered("", "r", 0.15, w.moves[1][0] / w.from[1]);
 	recovered("", "bad", 0.7, w.lost[1] / w.from[1]);
 	recovered("", "good", 0.01, w.lost[0] / w.from[0]);
-	walk(&states, &w);
+	walk(&states, bo_mix64(seed), 10 * N, &w);
 	recovered("state", "p13", 0.02, w.moves[0][2] / w.from[0]);
 	recovered("", "p31", 0.2, w.moves[2][0] / w.from[2]);
 	recovered("", "p32", 0.1, w.moves[2][1] / w.from[2]);

@@ -23,7 +23,7 @@ check() { # WHAT EXPECTED FOUND
 # Processes of guests of this test, by the folder in their arguments; threads of the dying are no matter.
 guests() {
 	for proc in /proc/[0-9]*; do
-		tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -q "^[^ ]*linux.uml .*$TMPDIR" && echo "${proc#/proc/}"
+		tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -q "^[^ ]*linux[^ ]* .*$TMPDIR" && echo "${proc#/proc/}"
 	done
 }
 

@@ -3,7 +3,7 @@
  * (lab/wire_fate.c), a thousand seeds each: a wire that does as it was asked is confirmed in at least 99 % of
  * them, and one with a single field wrong is not.  Prints a table.
  *
- *   test_fault_confirm [SEEDS]     1000 by default; a wire that is broken gets a fifth of them
+ *   test_fault_confirm [SEEDS]     1000 by default (20 under a sanitizer); a wire that is broken gets a fifth of them
  * Privilege: none. */
 #include <math.h>
 #include <setjmp.h>
@@ -31,7 +31,16 @@
 #define BUSY_NS 60000 /* mean of what a machine adds */
 #define PROBES_MAX 20000
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static int seeds = 20;
+#else
 static int seeds = 1000;
+#endif
 
 /* --- a wire that is probed -------------------------------------------------------------------- */
 
@@ -194,6 +203,20 @@ static const struct row rows[] = {
 	    .loss.random.ppm = 200000, .duplicate.ppm = 100000 },
 	  { { "uncorrelated", { .delay_ns = 50 * MS, .jitter_ns = 12 * MS, .dist = BO_DIST_NORMAL,
 	      .loss.random.ppm = 200000, .duplicate.ppm = 100000 }, "delays correlate by" } } },
+	{ "jitter, 50%, duplicate 60%", 20,
+	  { .delay_ns = 50 * MS, .jitter_ns = 40 * MS, .delay_corr_ppm = 500000, .duplicate.ppm = 600000 },
+	  { { "uncorrelated", { .delay_ns = 50 * MS, .jitter_ns = 40 * MS, .duplicate.ppm = 600000 }, "correlate" } } },
+	{ "jitter, 75%, reorder 30%", 20,
+	  { .delay_ns = 50 * MS, .jitter_ns = 20 * MS, .delay_corr_ppm = 750000, .reorder.ppm = 300000 },
+	  { { "uncorrelated", { .delay_ns = 50 * MS, .jitter_ns = 20 * MS, .reorder.ppm = 300000 }, "correlate" } } },
+	{ "all of them", 30,
+	  { .delay_ns = 80 * MS, .jitter_ns = 10 * MS, .dist = BO_DIST_NORMAL, .delay_corr_ppm = 500000,
+	    .loss.random = { 300000, 500000 }, .duplicate = { 300000, 500000 }, .corrupt = { 300000, 500000 },
+	    .reorder = { 300000, 500000 } },
+	  { { "no loss", { .delay_ns = 80 * MS, .jitter_ns = 10 * MS, .dist = BO_DIST_NORMAL, .delay_corr_ppm = 500000,
+	      .duplicate = { 300000, 500000 }, .corrupt = { 300000, 500000 }, .reorder = { 300000, 500000 } }, "" },
+	    { "no reorder", { .delay_ns = 80 * MS, .jitter_ns = 10 * MS, .dist = BO_DIST_NORMAL, .delay_corr_ppm = 500000,
+	      .loss.random = { 300000, 500000 }, .duplicate = { 300000, 500000 }, .corrupt = { 300000, 500000 } }, "" } } },
 	{ "loss 10%", 10, LOSS(100000, 0), { { "5%", LOSS(50000, 0), "were lost" }, { "none", { 0 }, "0 of" } } },
 	{ "loss 30%, 50%", 20, LOSS(300000, 500000),
 	  { { "the same share, uncorrelated", LOSS(130300, 0), "behind one that was lost" },

@@ -441,7 +441,7 @@ static const struct row rows[] = {
 	{ "slot 40ms, delay 65ms ±60ms",
 	  { .delay_ns = 65 * MS, .jitter_ns = 60 * MS, .slot = { 40 * MS, 40 * MS, 0, 0 } },
 	  500,
-	  .figures = { { "p50 ms", delay_ms, .5, 80, 15 }, { "burst ms", burst_ms, 0, 40, 8 } } },
+	  .figures = { { "p50 ms", delay_ms, .5, 80, 15 }, { "burst ms", burst_ms, 0, 40, 12 } } },
 	{ "limit 25, delay 300ms",
 	  { .delay_ns = 300 * MS, .limit_packets = 25 },
 	  100,

@@ -14,29 +14,10 @@
 
 #include "brownout/base/clock.h"
 #include "ks.h"
-#include "wire-internal.h"
+#include "wire_draws.h"
 
 #define MS BO_NSEC_PER_MSEC
 #define N 100000
-
-static struct bo_wire_line line_with(const struct bo_impair *im, uint64_t seed)
-{
-	struct bo_wire_queue queue = { .max_bytes = BO_WIRE_QUEUE_BYTES };
-	struct bo_wire_line line;
-
-	bo_wire_line_init(&line, seed, 1, BO_DIR_A_TO_B);
-	assert_int_equal(bo_wire_line_change(&line, im, 0, &queue), 0);
-	return line;
-}
-
-static struct bo_wire_outcome next(struct bo_wire_line *line, int64_t now_ns)
-{
-	const struct bo_wire_packet packet = { .len = 100 };
-	struct bo_wire_outcome out;
-
-	bo_wire_line_next(line, now_ns, &packet, 1, 0, &out);
-	return out;
-}
 
 /* --- distributions ---------------------------------------------------------------------------- */
 
@@ -265,31 +246,6 @@ static bool near(double seen, double asked)
 	return fabs(seen - asked) <= 0.05 * asked;
 }
 
-/** struct walk - of a chain: visits, transitions, losses by the state before */
-struct walk {
-	double from[4];
-	double moves[4][4];
-	double lost[4];
-	double losses;
-};
-
-static void walk(const struct bo_loss *loss, int n, struct walk *ret)
-{
-	struct bo_wire_memory memory = { 0 };
-	struct bo_wire_dice dice = { .key = 5, .memory = &memory };
-
-	*ret = (struct walk){ 0 };
-	for (dice.number = 0; dice.number < (uint64_t)n; dice.number++) {
-		uint8_t from = memory.state;
-		bool lost = bo_wire_lost(&dice, loss);
-
-		ret->from[from]++;
-		ret->moves[from][memory.state]++;
-		ret->lost[from] += lost;
-		ret->losses += lost;
-	}
-}
-
 static void ge_has_its_parameters(void **state)
 {
 	const struct bo_loss loss = { .model = BO_LOSS_GE,
@@ -300,7 +256,7 @@ static void ge_has_its_parameters(void **state)
 	struct walk w;
 
 	(void)state;
-	walk(&loss, 10 * N, &w);
+	walk(&loss, 5, 10 * N, &w);
 	assert_true(near(w.moves[0][1] / w.from[0], 0.02));
 	assert_true(near(w.moves[1][0] / w.from[1], 0.15));
 	assert_true(near(w.lost[1] / w.from[1], 0.7));
@@ -347,7 +303,7 @@ static void four_states_have_their_parameters(void **state)
 	struct walk w;
 
 	(void)state;
-	walk(&loss, 10 * N, &w);
+	walk(&loss, 5, 10 * N, &w);
 	assert_true(near(w.moves[0][2] / w.from[0], 0.02));
 	assert_true(near(w.moves[2][0] / w.from[2], 0.2));
 	assert_true(near(w.moves[2][1] / w.from[2], 0.1));
@@ -426,7 +382,7 @@ static void short_flows_lose_as_much_as_long_ones(void **state)
 				lost += bo_wire_lost(&dice, &losses[i]);
 		}
 		assert_true(near(lost / (5.0 * N), bo_loss_expected(&losses[i])));
-		walk(&losses[i], 40 * N, &w);
+		walk(&losses[i], 5, 40 * N, &w);
 		for (int k = 0; k < 4; k++)
 			assert_true(fabs(from[k] / N - w.from[k] / (40 * N)) < 0.01);
 	}

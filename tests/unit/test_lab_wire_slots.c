@@ -213,8 +213,11 @@ static bool near(double a, double b, double share)
 static bool alike(const struct row *row, const struct packet *packets, const struct figures *netem,
 		  const struct figures *wire)
 {
+	double least_ms = (double)row->slot.min_ns / MS;
 	bool same = true;
 
+	if (netem->least_ms < least_ms - 1e-6 || wire->least_ms < least_ms - 1e-6)
+		return false;
 	for (size_t i = 0; i < PACKETS && same; i++)
 		same = packets[i].wire_ns == packets[i].netem_ns;
 	if (row->alike <= 0)
