@@ -61,7 +61,8 @@ fuzz:
 	$(call cmake-build,fuzz)
 	@cmake/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
-install: build
+install: deps-demo
+	$(call cmake-build,release,brownout brownout-census)
 	@cmake --install build/release --prefix $(PREFIX)
 
 format:

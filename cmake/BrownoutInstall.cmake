@@ -6,5 +6,5 @@ install(FILES docs/man/brownout-scenario.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/m
 install(FILES harness/brownout.bash-completion DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
 	RENAME brownout)
 install(DIRECTORY scenarios DESTINATION ${CMAKE_INSTALL_DATADIR}/brownout
-	FILES_MATCHING PATTERN "*.lua" PATTERN "*.md")
+	FILES_MATCHING PATTERN "*.lua" PATTERN "*.trace" PATTERN "*.md")
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -25,7 +25,8 @@ local ledger = t:subject "ledger" {
 t:load "pay" { url = "http://ledger:8080/pay", rate = 50, arrivals = "poisson", timeout = "5s" }
 t:load "audit" { url = "http://ledger:8080/audit", rate = 20, timeout = "2s" }
 
-t:during("fault", t:link(ledger, db):blackhole { toward = ledger }, { lasts = "1500ms" })
+-- A moment into the phase, so that no request of base is still under way.
+t:during("fault", t:link(ledger, db):blackhole { toward = ledger }, { after = "300ms", lasts = "1500ms" })
 
 t:budget "errors.ratio{load=pay} <= 5% in base"
 t:budget "errors.ratio{load=audit} == 0% in base"

@@ -25,7 +25,8 @@ local ledger = t:subject "ledger" {
 
 t:load "transfer" { url = "http://ledger:8080/transfer", rate = 60, timeout = "2s" }
 
-t:during("fault", t:link(ledger, db):reset { port = 5432, contains = "PUT", occurrence = 2, first = 12, toward = db })
+-- A moment into the phase, so that no request of base is still under way.
+t:during("fault", t:link(ledger, db):reset { port = 5432, contains = "PUT", occurrence = 2, first = 12, toward = db }, { after = "300ms" })
 
 t:budget "errors.ratio <= 5% in base"
 t:budget "latency.max <= 1.25s in fault"

@@ -31,4 +31,3 @@ end
 
 t:budget "errors.ratio <= 5% in base"
 t:budget "errors.ratio <= 2% in fault"
-t:budget "latency.max <= 1.25s in fault"

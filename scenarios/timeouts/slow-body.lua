@@ -24,7 +24,8 @@ local quotes = t:subject "quotes" {
 
 t:load "quote" { url = "http://quotes:8080/quote", rate = 40, timeout = "3s" }
 
-t:during("fault", t:link(quotes, supplier):drip("100B", { every = "300ms", port = 8081, toward = quotes }))
+-- A moment into the phase, so that no request of base is still under way.
+t:during("fault", t:link(quotes, supplier):drip("100B", { every = "300ms", port = 8081, toward = quotes }), { after = "300ms" })
 
 t:budget "errors.ratio <= 5% in base"
 t:budget "latency.max <= 1.25s in fault"

@@ -154,6 +154,8 @@ static void send_now(struct pending *p)
 	}
 	if (!p->counts || p->epoch != p->server->epoch)
 		return;
+	stats->answered++;
+	stats->late += delay_ns > bo_dns_late_ns(p->server->fault.delay_ns);
 	if (!stats->delay_max_ns || delay_ns < stats->delay_min_ns)
 		stats->delay_min_ns = delay_ns;
 	if (delay_ns > stats->delay_max_ns)

@@ -185,6 +185,46 @@ static const char *top_reason(const json_t *run, const char *cls)
 	return top;
 }
 
+/** of_load() - how many requests of class @cls one load had, in all phases */
+static double of_load(const json_t *run, const char *name, const char *cls)
+{
+	const json_t *phases = bo_view_get(run, "phases");
+	double sum = 0;
+
+	for (size_t i = 0; i < json_array_size(phases); i++) {
+		const json_t *loads = bo_view_get(json_array_get(phases, i), "loads");
+
+		for (size_t k = 0; k < json_array_size(loads); k++) {
+			const json_t *load = json_array_get(loads, k);
+			double n = bo_view_num(bo_view_get(load, "classes"), cls);
+
+			if (isfinite(n) && strcmp(bo_view_str(load, "load"), name) == 0)
+				sum += n;
+		}
+	}
+	return sum;
+}
+
+/** add_top_load() - of several loads, the one that had most errors of class @cls */
+static void add_top_load(struct bo_strbuf *sb, const json_t *run, const char *cls)
+{
+	const json_t *loads = bo_view_get(run, "loads");
+	const char *top = "";
+	double most = 0;
+
+	for (size_t i = 0; i < json_array_size(loads); i++) {
+		const char *name = bo_view_str(json_array_get(loads, i), "name");
+		double n = of_load(run, name, cls);
+
+		if (n > most) {
+			most = n;
+			top = name;
+		}
+	}
+	if (json_array_size(loads) > 1 && most > 0)
+		bo_strbuf_printf(sb, ", of load %s %.0f", top, most);
+}
+
 bool bo_view_errors(struct bo_strbuf *sb, const json_t *run)
 {
 	const json_t *phases = bo_view_get(run, "phases");
@@ -214,8 +254,10 @@ bool bo_view_errors(struct bo_strbuf *sb, const json_t *run)
 		return false;
 	cls = bo_req_class_name((enum bo_req_class)top);
 	why = top_reason(run, cls);
-	bo_strbuf_printf(sb, "%.0f of %.0f requests (%s): most %s (%.0f)", errors, requests,
+	bo_strbuf_printf(sb, "%.0f of %.0f requests (%s): most %s (%.0f", errors, requests,
 			 bo_view_percent(errors / requests, percent), cls, count[top]);
+	add_top_load(sb, run, cls);
+	bo_strbuf_printf(sb, ")");
 	if (*why)
 		bo_strbuf_printf(sb, ", %s", why);
 	return true;

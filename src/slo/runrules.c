@@ -143,7 +143,7 @@ static int rule_load(struct bo_run *run, unsigned index, double tightest_ns, str
 		r = slo_reason(
 			run, err,
 			"load '%s' was late itself: lag p99 %s is more than a tenth of the tightest "
-			"latency limit %s",
+			"latency limit %s; the machine was busy: run it again on a quieter one",
 			spec->name, bo_format_duration(rec->lag_p99_ns, lag),
 			slo_format(SLO_UNIT_DURATION, tightest_ns, limit));
 		if (r < 0)

@@ -144,19 +144,24 @@ static void late_is_late_and_not_later(void **state)
 {
 	static const struct {
 		int64_t min, max;
+		uint64_t late;
 		enum bo_confirm confirm;
 		const char *reason;
 	} cases[] = {
-		{ 300 * MS, 310 * MS, BO_CONFIRM_OK, "" },
-		{ 299 * MS, 310 * MS, BO_CONFIRM_OFF, "an answer went after 299ms" },
-		{ 300 * MS, 700 * MS, BO_CONFIRM_OFF, "an answer went only after 700ms" },
-		{ 0, 0, BO_CONFIRM_UNKNOWN, "no answer was due before the fault was over" },
+		{ 300 * MS, 310 * MS, 0, BO_CONFIRM_OK, "" },
+		{ 299 * MS, 310 * MS, 0, BO_CONFIRM_OFF, "an answer went after 299ms" },
+		{ 300 * MS, 700 * MS, 2, BO_CONFIRM_OK, "" },
+		{ 300 * MS, 700 * MS, 3, BO_CONFIRM_OFF,
+		  "3 of 4 answers were late, by 400ms at most" },
+		{ 0, 0, 0, BO_CONFIRM_UNKNOWN, "no answer was due before the fault was over" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		begin_with(ARGS(STR("delay", "300ms")));
 		stats = (struct bo_dns_stats){ .asked = 4,
 					       .hit = 4,
+					       .answered = cases[i].max ? 4 : 0,
+					       .late = cases[i].late,
 					       .delay_min_ns = cases[i].min,
 					       .delay_max_ns = cases[i].max };
 		end(cases[i].confirm, "4 of 4", cases[i].reason);

@@ -264,6 +264,9 @@ static void it_dawdles(void **state)
 		assert_true(bo_now_ns() < end);
 	assert_true(stats(rig).delay_min_ns >= 1000 * MS &&
 		    stats(rig).delay_min_ns == stats(rig).delay_max_ns);
+	/* whether it was late is for this machine to say */
+	assert_int_equal(stats(rig).answered, 1);
+	assert_int_equal(stats(rig).late, stats(rig).delay_max_ns > bo_dns_late_ns(1000 * MS));
 	fault(rig, (struct bo_dns_fault){ .delay_ns = 50 * MS, .fail = BO_DNS_NXDOMAIN });
 	start = bo_now_ns();
 	expect(rig, "db", ns_t_a, "3");

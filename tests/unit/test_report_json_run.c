@@ -376,6 +376,40 @@ static void test_golden(void **state)
 	}
 }
 
+/* Of several loads it says whose errors those are; of one there is nothing to say. */
+static void test_whose_errors(void **state)
+{
+	static const char one[] =
+		"{\"loads\": [{\"name\": \"pay\"}], \"phases\": ["
+		"{\"all\": {\"requests\": 10, \"classes\": {\"reset\": 4}},"
+		" \"loads\": [{\"load\": \"pay\", \"classes\": {\"reset\": 4}}]}]}";
+	static const char two[] =
+		"{\"loads\": [{\"name\": \"pay\"}, {\"name\": \"audit\"}], \"phases\": ["
+		"{\"all\": {\"requests\": 10, \"classes\": {\"reset\": 4, \"refused\": 1}}, \"loads\": ["
+		" {\"load\": \"pay\", \"classes\": {\"reset\": 3}},"
+		" {\"load\": \"audit\", \"classes\": {\"reset\": 1, \"refused\": 1}}]},"
+		"{\"all\": {\"requests\": 10, \"classes\": {\"reset\": 5}}, \"loads\": ["
+		" {\"load\": \"audit\", \"classes\": {\"reset\": 5}}]}]}";
+	static const struct {
+		const char *run, *says;
+	} cases[] = {
+		{ one, "4 of 10 requests (40%): most reset (4)" },
+		{ two, "10 of 20 requests (50%): most reset (9, of load audit 6)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct bo_strbuf sb = { 0 };
+		json_t *run = json_loads(cases[i].run, JSON_REJECT_DUPLICATES, NULL);
+
+		assert_non_null(run);
+		assert_true(bo_view_errors(&sb, run));
+		assert_string_equal(bo_strbuf_str(&sb), cases[i].says);
+		bo_strbuf_done(&sb);
+		json_decref(run);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_text_survives),
 		cmocka_unit_test(test_rerun_quotes),
 		cmocka_unit_test(test_plan_json),
+		cmocka_unit_test(test_whose_errors),
 		cmocka_unit_test_setup_teardown(test_golden, golden_setup, golden_teardown),
 	};
 

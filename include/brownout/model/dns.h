@@ -35,14 +35,21 @@ struct bo_dns_fault {
 	struct in6_addr lie6;
 };
 
+/** bo_dns_late_ns() - what an answer may take that was to be held back for @delay_ns: a thread is woken for it */
+static inline int64_t bo_dns_late_ns(int64_t delay_ns)
+{
+	return delay_ns + delay_ns / 20 + 50 * 1000000;
+}
+
 /**
  * struct bo_dns_stats - since the fault in force began
  * @asked: questions for the fault's name;  @hit: of those, answered (or left unanswered) as the fault says
  * @others: questions for other names
  * @dropped: questions that were thrown away, because too many answers were waiting
+ * @answered: of @hit, those whose answer was sent;  @late: of these, later than bo_dns_late_ns()
  * @delay_min_ns, @delay_max_ns: from a question of @hit to its answer;  0 when none was sent yet
  */
 struct bo_dns_stats {
-	uint64_t asked, hit, others, dropped;
+	uint64_t asked, hit, others, dropped, answered, late;
 	int64_t delay_min_ns, delay_max_ns;
 };

@@ -59,8 +59,8 @@ void bo_view_source(struct bo_strbuf *sb, const json_t *source);
  * appended to @sb as it is */
 void bo_view_grew(struct bo_strbuf *sb, const json_t *grew);
 
-/** bo_view_errors() - "416 of 4000 requests (10%): most http_5xx (400)" and, where one is recorded, the reason that came
- * with that class most often; appended to @sb as it is
+/** bo_view_errors() - "416 of 4000 requests (10%): most http_5xx (400)"; of several loads, which one had most of these;
+ * and, where one is recorded, the reason that came with that class most often; appended to @sb as it is
  * Return: false when there were none, @sb untouched */
 bool bo_view_errors(struct bo_strbuf *sb, const json_t *run);
 

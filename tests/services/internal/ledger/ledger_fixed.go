@@ -20,7 +20,8 @@ func open(addr string) *sql.DB {
 	return sql.OpenDB(linesql.Connector{Addr: addr, CheckLiveness: true})
 }
 
-// transfer gives its connection back however it ends: Rollback after Commit does nothing.
+// transfer gives its connection back however it ends: Rollback after Commit does nothing. (Were it forgotten, the end of
+// ctx would roll back as well, a moment later: that is what BeginTx has a context for, and Begin lacks.)
 func (s *Service) transfer(ctx context.Context) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {

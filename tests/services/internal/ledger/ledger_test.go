@@ -4,7 +4,6 @@ package ledger
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"brownout.example/services/internal/backend"
+	"brownout.example/services/internal/testkit"
 )
 
 // database is a backend whose connections can be made to fail.
@@ -82,23 +82,6 @@ func newServer(t *testing.T, d *database, pool int) *httptest.Server {
 	return server
 }
 
-// get is the status of path, or 0 when there is none within patience.
-func get(t *testing.T, server *httptest.Server, path string, patience time.Duration) int {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0
-	}
-	resp.Body.Close()
-	return resp.StatusCode
-}
-
 func want(t *testing.T, what string, got, want int) {
 	t.Helper()
 	if got != want {
@@ -109,7 +92,7 @@ func want(t *testing.T, what string, got, want int) {
 func TestDiedInThePool(t *testing.T) {
 	d := newDatabase(t)
 	server := newServer(t, d, 4)
-	want(t, "balance", get(t, server, "/balance", 10*time.Second), 200)
+	want(t, "balance", testkit.Status(t, server.URL+"/balance", 10*time.Second), 200)
 	d.mu.Lock()
 	for _, conn := range d.open {
 		conn.(*net.TCPConn).SetLinger(0)
@@ -120,14 +103,14 @@ func TestDiedInThePool(t *testing.T) {
 	if Variant == "fixed" {
 		status = http.StatusOK
 	}
-	want(t, "balance on a connection that died", get(t, server, "/balance", 10*time.Second), status)
-	want(t, "balance after that", get(t, server, "/balance", 10*time.Second), 200)
+	want(t, "balance on a connection that died", testkit.Status(t, server.URL+"/balance", 10*time.Second), status)
+	want(t, "balance after that", testkit.Status(t, server.URL+"/balance", 10*time.Second), 200)
 }
 
 func TestSecondStatementFails(t *testing.T) {
 	d := newDatabase(t)
 	server := newServer(t, d, 1)
-	want(t, "transfer", get(t, server, "/transfer", 10*time.Second), 200)
+	want(t, "transfer", testkit.Status(t, server.URL+"/transfer", 10*time.Second), 200)
 	d.fails(func(conn net.Conn, line, _ string) bool {
 		if !strings.HasPrefix(line, "PUT to") {
 			return false
@@ -135,14 +118,14 @@ func TestSecondStatementFails(t *testing.T) {
 		conn.Close()
 		return true
 	})
-	want(t, "transfer that fails", get(t, server, "/transfer", 10*time.Second), 503)
+	want(t, "transfer that fails", testkit.Status(t, server.URL+"/transfer", 10*time.Second), 503)
 	d.fails(nil)
 	after := map[string]int{"fixed": 200, "wrongfix": 504, "defective": 0}[Variant]
 	patience := 10 * time.Second
 	if Variant == "defective" {
 		patience = time.Second // it never answers: ten times its timeout is enough to see
 	}
-	want(t, "transfer after it", get(t, server, "/transfer", patience), after)
+	want(t, "transfer after it", testkit.Status(t, server.URL+"/transfer", patience), after)
 }
 
 func TestLostAnswer(t *testing.T) {
@@ -156,10 +139,10 @@ func TestLostAnswer(t *testing.T) {
 		lost++
 		return true // it was done, and nobody hears of it
 	})
-	want(t, "pay", get(t, server, "/pay", 20*time.Second), 200)
+	want(t, "pay", testkit.Status(t, server.URL+"/pay", 20*time.Second), 200)
 	status := http.StatusInternalServerError
 	if Variant == "fixed" {
 		status = http.StatusOK
 	}
-	want(t, "audit", get(t, server, "/audit", 10*time.Second), status)
+	want(t, "audit", testkit.Status(t, server.URL+"/audit", 10*time.Second), status)
 }

@@ -3,31 +3,13 @@
 package linesql
 
 import (
-	"context"
 	"database/sql"
 	"errors"
-	"net"
 	"testing"
 
-	"brownout.example/services/internal/backend"
 	"brownout.example/services/internal/linestore"
+	"brownout.example/services/internal/testkit"
 )
-
-// serve is a backend at addr, until stop, which returns once every connection is closed.
-func serve(t *testing.T, addr string) (at string, stop func()) {
-	t.Helper()
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		backend.New(backend.Config{MaxKeys: 10}).Serve(ctx, ln)
-	}()
-	return ln.Addr().String(), func() { cancel(); <-ended }
-}
 
 func value(t *testing.T, db *sql.DB, query string) (v string) {
 	t.Helper()
@@ -38,7 +20,7 @@ func value(t *testing.T, db *sql.DB, query string) (v string) {
 }
 
 func TestStatements(t *testing.T) {
-	addr, stop := serve(t, "127.0.0.1:0")
+	addr, stop := testkit.Backend(t, "127.0.0.1:0")
 	defer stop()
 	db := sql.OpenDB(Connector{Addr: addr})
 	defer db.Close()
@@ -57,7 +39,7 @@ func TestStatements(t *testing.T) {
 }
 
 func TestTransaction(t *testing.T) {
-	addr, stop := serve(t, "127.0.0.1:0")
+	addr, stop := testkit.Backend(t, "127.0.0.1:0")
 	defer stop()
 	db := sql.OpenDB(Connector{Addr: addr})
 	defer db.Close()
@@ -87,11 +69,11 @@ func TestTransaction(t *testing.T) {
 // The server restarts while a connection lies in the pool.
 func TestDiedInThePool(t *testing.T) {
 	for _, check := range []bool{false, true} {
-		addr, stop := serve(t, "127.0.0.1:0")
+		addr, stop := testkit.Backend(t, "127.0.0.1:0")
 		db := sql.OpenDB(Connector{Addr: addr, CheckLiveness: check})
 		value(t, db, "GET a")
 		stop()
-		_, stop = serve(t, addr)
+		_, stop = testkit.Backend(t, addr)
 		_, err := db.Exec("PUT a 1")
 		if (err == nil) != check {
 			t.Errorf("CheckLiveness %t: %v", check, err)

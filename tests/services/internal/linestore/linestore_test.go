@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"brownout.example/services/internal/backend"
+	"brownout.example/services/internal/testkit"
 )
 
 // silent accepts connections, swallows what it is sent, never answers, and reports each accepted connection.
@@ -34,21 +34,6 @@ func silent(t *testing.T) (addr string, accepted <-chan net.Conn) {
 	}()
 	t.Cleanup(func() { ln.Close() })
 	return ln.Addr().String(), ch
-}
-
-func serve(t *testing.T, addr string) (at string, stop func()) {
-	t.Helper()
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		backend.New(backend.Config{MaxKeys: 10}).Serve(ctx, ln)
-	}()
-	return ln.Addr().String(), func() { cancel(); <-ended }
 }
 
 func TestReadHeedsDeadline(t *testing.T) {
@@ -106,7 +91,7 @@ func TestWaitForConnectionHeedsDeadline(t *testing.T) {
 }
 
 func TestRestartedServer(t *testing.T) {
-	addr, stop := serve(t, "127.0.0.1:0")
+	addr, stop := testkit.Backend(t, "127.0.0.1:0")
 	s := Open(addr, 4)
 	defer s.Close()
 	before, err := s.Get("k")
@@ -121,12 +106,12 @@ func TestRestartedServer(t *testing.T) {
 		t.Fatalf("%q from a server that is gone", before)
 	}
 	// An idle connection that died, and then the server is back: one Get must do.
-	addr2, stop2 := serve(t, addr)
+	addr2, stop2 := testkit.Backend(t, addr)
 	if _, err := s.Get("k"); err != nil {
 		t.Fatal(err)
 	}
 	stop2()
-	_, stop3 := serve(t, addr2)
+	_, stop3 := testkit.Backend(t, addr2)
 	defer stop3()
 	if _, err := s.Get("k"); err != nil {
 		t.Errorf("after a restart: %v", err)

@@ -3,30 +3,15 @@
 package quotes
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"brownout.example/services/internal/testkit"
 )
 
 const timeout = 100 * time.Millisecond
-
-func get(t *testing.T, server *httptest.Server, patience time.Duration) int {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/quote", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0
-	}
-	resp.Body.Close()
-	return resp.StatusCode
-}
 
 // A supplier that sends a byte now and then and never ends, once drips is set.
 func TestSlowBody(t *testing.T) {
@@ -41,7 +26,7 @@ func TestSlowBody(t *testing.T) {
 	defer supplier.Close()
 	server := httptest.NewServer(New(Config{Supplier: supplier.URL, Timeout: timeout, KeepAlive: true}).Handler())
 	defer server.Close()
-	if status := get(t, server, 10*time.Second); status != http.StatusOK {
+	if status := testkit.Status(t, server.URL+"/quote", 10*time.Second); status != http.StatusOK {
 		t.Fatalf("status %d of a supplier that is well", status)
 	}
 	drips = true
@@ -49,7 +34,7 @@ func TestSlowBody(t *testing.T) {
 	if Variant == "fixed" {
 		want, patience = http.StatusGatewayTimeout, 10*time.Second
 	}
-	if status := get(t, server, patience); status != want {
+	if status := testkit.Status(t, server.URL+"/quote", patience); status != want {
 		t.Errorf("status %d of a supplier that drips, want %d", status, want)
 	}
 }
@@ -59,7 +44,7 @@ func TestNoSupplier(t *testing.T) {
 	supplier.Close()
 	server := httptest.NewServer(New(Config{Supplier: supplier.URL, Timeout: timeout}).Handler())
 	defer server.Close()
-	if status := get(t, server, 10*time.Second); status != http.StatusBadGateway {
+	if status := testkit.Status(t, server.URL+"/quote", 10*time.Second); status != http.StatusBadGateway {
 		t.Errorf("status %d, want 502", status)
 	}
 }
