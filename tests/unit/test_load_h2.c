@@ -17,22 +17,10 @@
 
 static struct h2d h2d;
 
-static ssize_t sock_read(void *arg, void *buf, size_t len)
-{
-	return recv(*(int *)arg, buf, len, 0);
-}
-
-static ssize_t sock_write(void *arg, const void *buf, size_t len)
-{
-	return send(*(int *)arg, buf, len, MSG_NOSIGNAL);
-}
-
 static void serve_h2(struct tserver *s, int fd)
 {
-	const struct h2d_io io = { &fd, sock_read, sock_write };
-
 	(void)s;
-	h2d_serve(&h2d, &io);
+	h2d_serve_socket(&h2d, fd);
 }
 
 static void h2_init(struct trun *t, struct tserver *s, enum bo_load_protocol protocol,

@@ -78,22 +78,10 @@ static void all_are(struct trun *t, size_t n, enum bo_req_class cls, const char 
 	trun_done(t);
 }
 
-static ssize_t sock_read(void *arg, void *buf, size_t len)
-{
-	return recv(*(int *)arg, buf, len, 0);
-}
-
-static ssize_t sock_write(void *arg, const void *buf, size_t len)
-{
-	return send(*(int *)arg, buf, len, MSG_NOSIGNAL);
-}
-
 static void serve_h2(struct tserver *s, int fd)
 {
-	const struct h2d_io io = { &fd, sock_read, sock_write };
-
 	(void)s;
-	h2d_serve(&h2d, &io);
+	h2d_serve_socket(&h2d, fd);
 }
 
 static void serve_pong(struct tserver *s, int fd)

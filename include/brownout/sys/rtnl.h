@@ -57,7 +57,6 @@ struct bo_rtnl_veth {
 /* Each appends one request; what went wrong while building is reported by bo_rtnl_batch_send(). */
 /** @mtu, @queue_packets: 0 leaves them as they are */
 void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu, int queue_packets);
-void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex);
 void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr);
 /** bo_rtnl_route_add() - @dst straight out of @ifindex, with source address @src (its prefix is ignored) */
 void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *dst,
