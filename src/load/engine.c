@@ -36,7 +36,8 @@
 #define WAKE_LATE_STEPS 3
 #endif
 
-/* Loads that run.  Together they may poll for a quarter of a CPU, also where there are two or fewer, and wires do not. */
+/* Loads that run.  Together they may poll for a quarter of a CPU, also where there are two or fewer, and wires do not.
+ * Never real-time: a generator that a busy machine holds up says so, and does not take the CPU from the service. */
 static atomic_uint running;
 
 void bo_engine_fail(struct bo_load *load, int code, const char *what)
@@ -281,7 +282,7 @@ static int wait_for(struct bo_load *load, struct epoll_event events[EVENTS_PER_T
 
 	if (loads != load->sharing) {
 		load->sharing = loads;
-		load->wake.poll_ppm = load->wake.realtime_ppm = BO_WAKE_ONE_PPM / loads;
+		load->wake.poll_ppm = BO_WAKE_ONE_PPM / loads;
 	}
 	bo_wake_tick(&load->wake, now_ns);
 	next_ns = next_wake(load);
