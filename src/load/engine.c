@@ -307,8 +307,6 @@ static void wait_and_serve(struct bo_load *load)
 
 	if (n < 0 && errno != EINTR)
 		bo_engine_fail(load, errno, "epoll_wait");
-	/* Waking up took its time, and what became due in it does not wait for an answer to be read. */
-	dispatch(load, ARRIVALS_PER_TURN);
 	for (int i = 0; i < n && !load->failed.code; i++) {
 		uint64_t id = events[i].data.u64;
 		struct bo_conn *c;
