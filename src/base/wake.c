@@ -14,11 +14,11 @@
 #include "brownout/base/clock.h"
 
 #define ALL_PPM 1000000
-#define ONE_PPM 250000
 #define TOGETHER_POLL_PPM 125000     /* per CPU of the machine */
 #define TOGETHER_REALTIME_PPM 250000 /* the same */
-/* A step down per wake-up, nine up when it came too late: this settles where one in ten does. */
+/* A step down per wake-up, several up when it came too late: this settles where as many are late as that allows. */
 #define STEP_NS 100
+#define LATE_STEPS 9
 
 void bo_wake_allow_realtime(void)
 {
@@ -33,7 +33,7 @@ static int64_t share(int64_t together_ppm, unsigned int threads, unsigned int cp
 {
 	int64_t one_ppm = together_ppm * cpus / (threads ? threads : 1);
 
-	return one_ppm < ONE_PPM ? one_ppm : ONE_PPM;
+	return one_ppm < BO_WAKE_ONE_PPM ? one_ppm : BO_WAKE_ONE_PPM;
 }
 
 void bo_wake_share(struct bo_wake *wake, unsigned int threads, unsigned int cpus)
@@ -156,7 +156,10 @@ void bo_wake_learn(struct bo_wake *wake, int64_t armed_ns, int64_t now_ns)
 			wake->realtime_for_ns = BO_WAKE_REALTIME_MAX_NS;
 		wake->realtime_until_ns = now_ns + wake->realtime_for_ns;
 	}
-	wake->early_ns += late ? 9 * STEP_NS : -STEP_NS;
+	if (late)
+		wake->early_ns += (wake->late_steps ? wake->late_steps : LATE_STEPS) * STEP_NS;
+	else
+		wake->early_ns -= STEP_NS;
 	if (wake->early_ns < 0)
 		wake->early_ns = 0;
 	if (wake->early_ns > BO_WAKE_EARLY_MAX_NS)

@@ -9,10 +9,9 @@
  * request is sent even while responses wait to be read, in bounded batches so that neither side
  * starves the other when the machine is too slow.
  *
- * Waking up takes time: some 5 us on a bare machine, 50 us where an idle virtual CPU must be
- * scheduled first.  So the thread has itself woken before an arrival by about as long as that takes
- * here, and polls for what is left.  How late each arrival was taken up is measured,
- * because a late generator judges itself and not the service. */
+ * Waking up takes time.  So the thread has itself woken before an arrival by about as long as that
+ * takes here, and polls for what is left (base/wake.h).  How late each arrival was taken up is
+ * measured, because a late generator judges itself and not the service. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,16 +31,14 @@
 #define SAMPLE_NS (100 * BO_NSEC_PER_MSEC)
 #define TIMER UINT64_MAX
 #define WAKE (UINT64_MAX - 1)
-/* A step down per wake-up, several up when it came too late: with three, this settles where one in
- * four does.  Polling is CPU; docs/load.md has what other settings cost. */
-#define WAKE_EARLY_STEP_NS 100
+/* One wake-up in four may come later than allowed for.  Polling is CPU; docs/load.md has what other settings cost. */
 #ifndef WAKE_LATE_STEPS
 #define WAKE_LATE_STEPS 3
 #endif
-/* No machine that idles wakes up later than this; one that is busy must not be kept busier. */
-#ifndef WAKE_EARLY_MAX_NS
-#define WAKE_EARLY_MAX_NS (64 * BO_NSEC_PER_USEC)
-#endif
+
+/* Loads that run.  Together they may poll for a quarter of a CPU, also where there are two or fewer, and wires do not.
+ * Never real-time: a generator that a busy machine holds up says so, and does not take the CPU from the service. */
+static atomic_uint running;
 
 void bo_engine_fail(struct bo_load *load, int code, const char *what)
 {
@@ -195,28 +192,18 @@ static void dispatch(struct bo_load *load, size_t most)
 	}
 }
 
-/* Learn from a wake-up by the timer alone how long they take. */
-static void woken(struct bo_load *load)
-{
-	bool late = bo_now_ns() - load->timer_armed_ns > load->wake_early_ns;
-
-	load->wake_early_ns += late ? WAKE_LATE_STEPS * WAKE_EARLY_STEP_NS : -WAKE_EARLY_STEP_NS;
-	if (load->wake_early_ns < 0)
-		load->wake_early_ns = 0;
-	if (load->wake_early_ns > WAKE_EARLY_MAX_NS)
-		load->wake_early_ns = WAKE_EARLY_MAX_NS;
-}
-
-static int64_t next_wake(const struct bo_load *load)
+/* When there is something to do by the clock. */
+static int64_t next_wake(struct bo_load *load)
 {
 	int64_t next = load->next_sample_ns, at = bo_conn_next_deadline(load);
 	int64_t arrival = next_arrival(load);
 
 	if (at < next)
 		next = at;
-	if (arrival < INT64_MAX && arrival < atomic_load(&load->stop_ns) &&
-	    arrival - load->wake_early_ns < next)
-		next = arrival - load->wake_early_ns;
+	if (arrival < INT64_MAX && arrival < atomic_load(&load->stop_ns)) {
+		arrival = bo_wake_at(&load->wake, arrival);
+		next = arrival < next ? arrival : next;
+	}
 	if (load->window < load->nwindows) {
 		const struct bo_load_window *w = &load->windows[load->window];
 
@@ -272,27 +259,54 @@ void bo_engine_close(struct bo_load *load)
 	bo_close(&load->wake_fd);
 }
 
+static int arm(struct bo_load *load, int64_t at_ns)
+{
+	struct itimerspec at = { .it_value = bo_ns_to_timespec(at_ns) };
+
+	if (at_ns == load->timer_armed_ns)
+		return 0;
+	if (timerfd_settime(load->timer_fd, TFD_TIMER_ABSTIME, &at, NULL)) {
+		bo_engine_fail(load, errno, "timerfd_settime");
+		return -1;
+	}
+	load->timer_armed_ns = at_ns;
+	return 0;
+}
+
+/* Until something is due or has come;  Return: as epoll_wait(2) */
+static int wait_for(struct bo_load *load, struct epoll_event events[EVENTS_PER_TURN])
+{
+	unsigned int loads = atomic_load_explicit(&running, memory_order_relaxed);
+	int64_t now_ns = bo_now_ns(), next_ns;
+	int n;
+
+	if (loads != load->sharing) {
+		load->sharing = loads;
+		load->wake.poll_ppm = BO_WAKE_ONE_PPM / loads;
+	}
+	bo_wake_tick(&load->wake, now_ns);
+	next_ns = next_wake(load);
+	if (next_ns <= now_ns) {
+		n = epoll_wait(load->epoll_fd, events, EVENTS_PER_TURN, 0);
+		if (n == 0 && next_arrival(load) > now_ns)
+			bo_wake_spend(&load->wake, bo_now_ns() - now_ns);
+		return n;
+	}
+	if (arm(load, next_ns))
+		return 0;
+	n = epoll_wait(load->epoll_fd, events, EVENTS_PER_TURN, -1);
+	if (n == 1 && events[0].data.u64 == TIMER)
+		bo_wake_learn(&load->wake, load->timer_armed_ns, bo_now_ns());
+	return n;
+}
+
 static void wait_and_serve(struct bo_load *load)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
-	int64_t next_ns = next_wake(load);
-	bool now = next_ns <= bo_now_ns();
-	int n;
+	int n = wait_for(load, events);
 
-	if (!now && next_ns != load->timer_armed_ns) {
-		struct itimerspec at = { .it_value = bo_ns_to_timespec(next_ns) };
-
-		if (timerfd_settime(load->timer_fd, TFD_TIMER_ABSTIME, &at, NULL)) {
-			bo_engine_fail(load, errno, "timerfd_settime");
-			return;
-		}
-		load->timer_armed_ns = next_ns;
-	}
-	n = epoll_wait(load->epoll_fd, events, EVENTS_PER_TURN, now ? 0 : -1);
 	if (n < 0 && errno != EINTR)
 		bo_engine_fail(load, errno, "epoll_wait");
-	if (!now && n == 1 && events[0].data.u64 == TIMER)
-		woken(load);
 	for (int i = 0; i < n && !load->failed.code; i++) {
 		uint64_t id = events[i].data.u64;
 		struct bo_conn *c;
@@ -316,6 +330,8 @@ void *bo_engine_main(void *arg)
 	 * thread. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	pthread_setname_np(pthread_self(), "bo-load");
+	load->wake.late_steps = WAKE_LATE_STEPS;
+	atomic_fetch_add(&running, 1);
 	load->next_sample_ns = bo_now_ns();
 	bo_live_init(&load->live, load->next_sample_ns);
 	load->next_arrival_ns = bo_schedule_next(&load->schedule);
@@ -327,6 +343,7 @@ void *bo_engine_main(void *arg)
 			break;
 		wait_and_serve(load);
 	}
+	atomic_fetch_sub(&running, 1);
 	bo_conn_finish_all(load, bo_now_ns());
 	sample(load, bo_now_ns());
 	return NULL;

@@ -16,6 +16,7 @@
 #include "brownout/base/err.h"
 #include "brownout/base/strbuf.h"
 #include "brownout/base/vec.h"
+#include "brownout/base/wake.h"
 #include "brownout/load/http1.h"
 #include "brownout/load/load.h"
 #include "brownout/load/schedule.h"
@@ -171,7 +172,8 @@ struct bo_load {
 	int epoll_fd;
 	int timer_fd;
 	int64_t timer_armed_ns;
-	int64_t wake_early_ns; /* how long before an arrival the thread stops sleeping */
+	struct bo_wake wake;
+	unsigned int sharing; /* loads that polling was shared out among */
 	struct bo_schedule schedule;
 	int64_t next_arrival_ns;
 	struct bo_closed closed;

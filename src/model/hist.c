@@ -67,18 +67,6 @@ void bo_hist_record(struct bo_hist *h, int64_t value_ns)
 		h->min_ns = v;
 }
 
-void bo_hist_add(struct bo_hist *into, const struct bo_hist *from)
-{
-	for (size_t i = 0, n = size_of_counts(); i < n; i++)
-		into->counts[i] += from->counts[i];
-	into->total += from->total;
-	into->sum_ns += from->sum_ns;
-	if (from->max_ns > into->max_ns)
-		into->max_ns = from->max_ns;
-	if (from->total && from->min_ns < into->min_ns)
-		into->min_ns = from->min_ns;
-}
-
 void bo_hist_reset(struct bo_hist *h)
 {
 	memset(h->counts, 0, size_of_counts() * sizeof(*h->counts));

@@ -19,8 +19,6 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 
-#define GET_BODY_MAX (64 * 1024)
-
 struct bo_fetcher {
 	CURLM *multi;
 };
@@ -145,8 +143,8 @@ static int set_options(struct bo_fetch *fetch, const char *url, const char *addr
 	return 0;
 }
 
-static int fetch_new(struct bo_fetch **ret, const char *url, const char *address,
-		     const struct bo_fetch_handler *handler, struct bo_err *err)
+int bo_fetch_new(struct bo_fetch **ret, struct bo_fetcher *fetcher, const char *url,
+		 const char *address, const struct bo_fetch_handler *handler, struct bo_err *err)
 {
 	struct bo_fetch *fetch = calloc(1, sizeof(*fetch));
 	int r;
@@ -157,25 +155,13 @@ static int fetch_new(struct bo_fetch **ret, const char *url, const char *address
 		free(fetch);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_PROBE, "out of memory");
 	}
+	fetch->fetcher = fetcher;
 	fetch->handler = *handler;
 	r = set_options(fetch, url, address, err);
 	if (r < 0) {
 		bo_fetch_free(fetch);
 		return r;
 	}
-	*ret = fetch;
-	return 0;
-}
-
-int bo_fetch_new(struct bo_fetch **ret, struct bo_fetcher *fetcher, const char *url,
-		 const char *address, const struct bo_fetch_handler *handler, struct bo_err *err)
-{
-	struct bo_fetch *fetch;
-	int r = fetch_new(&fetch, url, address, handler, err);
-
-	if (r < 0)
-		return r;
-	fetch->fetcher = fetcher;
 	*ret = fetch;
 	return 0;
 }
@@ -336,42 +322,6 @@ int bo_fetcher_run(struct bo_fetcher *fetcher, int timer_fd, int timeout_ms, str
 				  "%s", curl_multi_strerror(c));
 	reap(fetcher);
 	return 0;
-}
-
-static int drain(void *self, const char *bytes, size_t n, struct bo_err *err)
-{
-	size_t *seen = self;
-
-	(void)bytes;
-	(void)err;
-	*seen += n;
-	return *seen > GET_BODY_MAX;
-}
-
-int bo_http_get(const char *url, const char *address, int64_t timeout_ns, int *ret_status,
-		struct bo_err *err)
-{
-	size_t seen = 0;
-	struct bo_fetch_handler handler = { .self = &seen, .body = drain };
-	struct bo_fetch_result result;
-	struct bo_fetch *fetch;
-	int r = need_curl(err);
-
-	if (r < 0)
-		return r;
-	r = fetch_new(&fetch, url, address, &handler, err);
-	if (r < 0)
-		return r;
-	prepare(fetch, timeout_ns);
-	result = conclude(fetch, curl_easy_perform(fetch->easy));
-	if (result.code == 0 || result.code == -EREMOTEIO) {
-		*ret_status = result.status;
-		r = 0;
-	} else {
-		r = bo_err_set(err, -result.code, BO_SUBSYS_PROBE, "%s: %s", url, result.reason);
-	}
-	bo_fetch_free(fetch);
-	return r;
 }
 
 static void cleanup_curlu(CURLU **u)

@@ -203,36 +203,25 @@ const luaL_Reg bo_script_attach_funcs[] = {
 
 /* --- once the scenario has spoken: no Lua state exists any more ----------------------------------- */
 
-static int fail(struct bo_err *err, struct bo_src src, const char *fmt, ...) BO_PRINTF(3, 4);
-
-static int fail(struct bo_err *err, struct bo_src src, const char *fmt, ...)
-{
-	char msg[sizeof(err->msg)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	va_end(ap);
-	return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:%d: %s", src.file, src.line, msg);
-}
-
 /* Nothing of a lab, and load only for what has an address. */
 static int check_mix(const struct bo_plan *plan, struct bo_err *err)
 {
 	bo_vec_foreach(node, &plan->nodes)
 		if (node->kind == BO_NODE_COMMAND || node->kind == BO_NODE_STUB)
-			return fail(err, node->src,
-				    "%s '%s': a scenario that attaches to running services starts "
-				    "none of its own; write two scenarios",
-				    bo_role_name(node->role), node->name);
+			return bo_script_refuse(
+				err, node->src,
+				"%s '%s': a scenario that attaches to running services starts "
+				"none of its own; write two scenarios",
+				bo_role_name(node->role), node->name);
 	bo_vec_foreach(load, &plan->loads) {
 		const struct bo_node_spec *node = &plan->nodes.items[load->node];
 
 		if (node->kind != BO_NODE_ATTACHED || !node->attach->address[0])
-			return fail(err, load->src,
-				    "load '%s': '%s' has no address to send requests to; give "
-				    "t:attach an address = \"10.0.0.7\"",
-				    load->name, node->name);
+			return bo_script_refuse(
+				err, load->src,
+				"load '%s': '%s' has no address to send requests to; give "
+				"t:attach an address = \"10.0.0.7\"",
+				load->name, node->name);
 	}
 	return 0;
 }
@@ -248,11 +237,12 @@ static int check_links(const struct bo_plan *plan, struct bo_err *err)
 		link = &plan->links.items[fault->index];
 		if (plan->nodes.items[link->b].kind != BO_NODE_PEER ||
 		    plan->nodes.items[link->b].peer_of != link->a)
-			return fail(err, fault->src,
-				    "%s: expected a service and a peer of its own, as in "
-				    "t:link(svc, db); '%s' and '%s' are not",
-				    fault->kind, plan->nodes.items[link->a].name,
-				    plan->nodes.items[link->b].name);
+			return bo_script_refuse(
+				err, fault->src,
+				"%s: expected a service and a peer of its own, as in "
+				"t:link(svc, db); '%s' and '%s' are not",
+				fault->kind, plan->nodes.items[link->a].name,
+				plan->nodes.items[link->b].name);
 	}
 	return 0;
 }
@@ -280,7 +270,7 @@ static int fix_ttl(const struct bo_plan *plan, int index, struct bo_err *err)
 	if (!a->ttl_ns)
 		a->ttl_ns = longest + BO_ATTACH_TTL_SLACK_NS;
 	if (a->ttl_ns <= longest || a->ttl_ns > BO_ATTACH_TTL_MAX_NS)
-		return fail(
+		return bo_script_refuse(
 			err, node->src,
 			"t:attach '%s': ttl: expected more than the longest of its faults (%s) and at most 1h, found %s",
 			node->name, bo_format_duration(longest, needs),
@@ -305,5 +295,5 @@ int bo_script_finish_attached(struct script *script, struct bo_err *err)
 			r = bo_plan_link_add(plan, node->peer_of, (int)i, node->src);
 		r = r > 0 ? 0 : r;
 	}
-	return r < 0 && !err->code ? fail(err, plan->src, "out of memory") : r;
+	return r < 0 && !err->code ? bo_script_refuse(err, plan->src, "out of memory") : r;
 }

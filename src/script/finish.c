@@ -11,19 +11,6 @@
 
 #define MAX_TOTAL_NS (24 * 3600 * BO_NSEC_PER_SEC)
 
-static int fail(struct bo_err *err, struct bo_src src, const char *fmt, ...) BO_PRINTF(3, 4);
-
-static int fail(struct bo_err *err, struct bo_src src, const char *fmt, ...)
-{
-	char msg[sizeof(err->msg)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	va_end(ap);
-	return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:%d: %s", src.file, src.line, msg);
-}
-
 static int check_said(const struct script *script, struct bo_err *err)
 {
 	const struct bo_plan *plan = script->plan;
@@ -31,16 +18,17 @@ static int check_said(const struct script *script, struct bo_err *err)
 
 	bo_vec_foreach(word, &script->open)
 		if (!word->closed)
-			return fail(err, word->src, "%s \"%s\" has no table; write %s \"%s\" { … }",
-				    word->what, word->name, word->what, word->name);
+			return bo_script_refuse(err, word->src,
+						"%s \"%s\" has no table; write %s \"%s\" { … }",
+						word->what, word->name, word->what, word->name);
 	if (!script->declared)
-		return fail(
+		return bo_script_refuse(
 			err, (struct bo_src){ .file = plan->scenario_path, .line = 1 },
 			"no scenario is declared; start with: local t = require(\"brownout\").scenario \"name\" { … }");
 	bo_vec_foreach(node, &plan->nodes)
 		subject = subject || node->role == BO_ROLE_SUBJECT;
 	if (!subject)
-		return fail(
+		return bo_script_refuse(
 			err, plan->src,
 			"scenario '%s' has no subject, the service under test; add t:subject \"name\" { … }",
 			plan->name);
@@ -78,10 +66,11 @@ static int check_params(const struct script *script, struct bo_err *err)
 		if (p < script->params.len)
 			continue;
 		bo_nearest_hint(o->sets[i].key, words, hint, sizeof(hint));
-		return fail(err, script->plan->src,
-			    "--set %.60s: the scenario reads no such parameter%s%s%.300s",
-			    o->sets[i].key, hint, n && !*hint ? "; it reads " : "",
-			    *hint ? "" : list_of(words, known, sizeof(known)));
+		return bo_script_refuse(
+			err, script->plan->src,
+			"--set %.60s: the scenario reads no such parameter%s%s%.300s",
+			o->sets[i].key, hint, n && !*hint ? "; it reads " : "",
+			*hint ? "" : list_of(words, known, sizeof(known)));
 	}
 	return 0;
 }
@@ -90,7 +79,7 @@ static int check_faults(const struct script *script, struct bo_err *err)
 {
 	bo_vec_foreach(fault, &script->faults)
 		if (!fault->scheduled)
-			return fail(
+			return bo_script_refuse(
 				err, fault->spec.src,
 				"the fault '%s' is made but never scheduled; write t:during(\"fault\", …:%s(…))",
 				fault->spec.kind, fault->spec.kind);
@@ -108,21 +97,23 @@ static int check_phases(const struct script *script, struct bo_err *err)
 		load = load || (plan->phase_ns[p] && bo_phase_has_load((enum bo_phase)p));
 	}
 	if (!total)
-		return fail(err, plan->src,
-			    "phases: all are 0 long, so nothing would happen; give base = \"5s\"");
+		return bo_script_refuse(
+			err, plan->src,
+			"phases: all are 0 long, so nothing would happen; give base = \"5s\"");
 	if (total > MAX_TOTAL_NS)
-		return fail(err, plan->src, "phases: expected at most 24h in all, found %.10gh",
-			    (double)total / 3600e9);
+		return bo_script_refuse(err, plan->src,
+					"phases: expected at most 24h in all, found %.10gh",
+					(double)total / 3600e9);
 	if (plan->phase_ns[BO_PHASE_HOLD] && !plan->phase_ns[BO_PHASE_FAULT])
-		return fail(
+		return bo_script_refuse(
 			err, plan->src,
 			"phases: hold keeps the faults of the fault phase, but fault is 0 long; give both or neither");
 	if (plan->faults.len && !plan->phase_ns[BO_PHASE_BASE])
-		return fail(
+		return bo_script_refuse(
 			err, plan->src,
 			"phases: there are faults but base is 0 long; give base = \"5s\" to compare them with");
 	if (plan->loads.len && !load)
-		return fail(
+		return bo_script_refuse(
 			err, plan->src,
 			"phases: there is a load but none of warmup, base, fault and heal, in which it is offered");
 	return 0;
@@ -140,15 +131,15 @@ static int resolve(const struct bo_plan *plan, struct bo_src src, const char *wh
 		return r;
 	*ret = bo_plan_node(plan, url.host);
 	if (*ret < 0 && (!strcmp(url.host, "localhost") || !strncmp(url.host, "127.", 4)))
-		return fail(
+		return bo_script_refuse(
 			err, src,
 			"%s: '%s' would be the harness itself; name a node, as in \"http://%s:%d\"",
 			what, url.host, plan->nodes.items[plan->nodes.len - 1].name, url.port);
 	if (*ret < 0)
-		return fail(err, src, "%s: unknown node '%s'%s", what, url.host,
-			    bo_script_node_hint(plan, url.host, hint, sizeof(hint)));
+		return bo_script_refuse(err, src, "%s: unknown node '%s'%s", what, url.host,
+					bo_script_node_hint(plan, url.host, hint, sizeof(hint)));
 	if (*ret == BO_NODE_CLIENT)
-		return fail(
+		return bo_script_refuse(
 			err, src,
 			"%s: 'client' is the harness itself and serves nothing; name another node",
 			what);
@@ -168,7 +159,7 @@ static int resolve_own(const struct bo_plan *plan, int node, struct bo_src src, 
 		 name, key);
 	r = resolve(plan, src, what, text, &at, err);
 	if (!r && at != node)
-		return fail(
+		return bo_script_refuse(
 			err, src,
 			"%s: expected a URL of the node itself, as in \"http://%s:…\", found \"%.60s\"",
 			what, name, text);
@@ -194,12 +185,13 @@ static int check_node(struct bo_plan *plan, int index, struct bo_err *err)
 		char hint[200];
 
 		if (at <= 0)
-			return fail(err, node->src, "%s '%s': after: unknown node '%.60s'%s",
-				    bo_role_name(node->role), node->name, *after,
-				    bo_script_node_hint(plan, *after, hint, sizeof(hint)));
+			return bo_script_refuse(
+				err, node->src, "%s '%s': after: unknown node '%.60s'%s",
+				bo_role_name(node->role), node->name, *after,
+				bo_script_node_hint(plan, *after, hint, sizeof(hint)));
 		if (node->role == BO_ROLE_DEPENDENCY &&
 		    plan->nodes.items[at].role == BO_ROLE_SUBJECT)
-			return fail(
+			return bo_script_refuse(
 				err, node->src,
 				"dependency '%s': after: '%s' is a subject; subjects start after "
 				"all dependencies",
@@ -232,7 +224,7 @@ static int check_nodes(struct bo_plan *plan, struct bo_err *err)
 		r = check_node(plan, (int)i, err);
 	for (size_t i = 1; !r && i < plan->nodes.len; i++)
 		if (has_cycle(plan, (int)i, state))
-			return fail(
+			return bo_script_refuse(
 				err, plan->nodes.items[i].src,
 				"'%s' waits, through after, for itself; nothing could start first",
 				plan->nodes.items[i].name);
@@ -264,7 +256,7 @@ static int add_links(struct bo_plan *plan, struct bo_err *err)
 		for (int b = a + 1; b < n; b++)
 			r = r < 0 ? r : bo_plan_link_add(plan, a, b, plan->nodes.items[b].src);
 	if (r < 0)
-		return fail(err, plan->src, "out of memory");
+		return bo_script_refuse(err, plan->src, "out of memory");
 	return 0;
 }
 

@@ -83,8 +83,8 @@ static inline struct script *lx_script(lua_State *L)
 struct bo_src lx_src(lua_State *L);
 /** lx_fail() - raise "FILE:LINE: message" with the user's line */
 _Noreturn void lx_fail(lua_State *L, const char *fmt, ...) BO_PRINTF(2, 3);
-/** lx_fail_at() - the same with a line that was remembered */
-_Noreturn void lx_fail_at(lua_State *L, struct bo_src src, const char *fmt, ...) BO_PRINTF(3, 4);
+/** bo_script_refuse() - the same as an error, -EINVAL, for when there is no Lua state any more */
+int bo_script_refuse(struct bo_err *err, struct bo_src src, const char *fmt, ...) BO_PRINTF(3, 4);
 _Noreturn void lx_fail_memory(lua_State *L);
 /** lx_alloc() - zeroed memory of the plan; raises when the script's memory limit is reached */
 void *lx_alloc(lua_State *L, size_t size);

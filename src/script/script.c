@@ -114,12 +114,15 @@ _Noreturn void lx_fail(lua_State *L, const char *fmt, ...)
 	lx_fail_va(L, lx_src(L), fmt, ap);
 }
 
-_Noreturn void lx_fail_at(lua_State *L, struct bo_src src, const char *fmt, ...)
+int bo_script_refuse(struct bo_err *err, struct bo_src src, const char *fmt, ...)
 {
+	char msg[sizeof(err->msg)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	lx_fail_va(L, src, fmt, ap);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	return bo_err_set(err, EINVAL, BO_SUBSYS_SCRIPT, "%s:%d: %s", src.file, src.line, msg);
 }
 
 _Noreturn static void lx_stop(lua_State *L, const char *why)

@@ -45,26 +45,28 @@ struct bo_guard {
 
 /* ---- what can be watched ---- */
 
-static double inflight(const struct slo_now *now)
+/* Of the loads that count together: requests in flight, or @open connections. */
+static double of_loads(const struct slo_now *now, bool open)
 {
 	double sum = 0;
 
 	for (size_t i = 0; i < now->state->nloads; i++) {
+		const struct bo_load_live *load = &now->state->loads[i];
+
 		if (slo_load_counts(now->plan, now->cmp, (unsigned)i))
-			sum += (double)now->state->loads[i].inflight;
+			sum += (double)(open ? load->connections : load->inflight);
 	}
 	return sum;
 }
 
+static double inflight(const struct slo_now *now)
+{
+	return of_loads(now, false);
+}
+
 static double connections(const struct slo_now *now)
 {
-	double sum = 0;
-
-	for (size_t i = 0; i < now->state->nloads; i++) {
-		if (slo_load_counts(now->plan, now->cmp, (unsigned)i))
-			sum += (double)now->state->loads[i].connections;
-	}
-	return sum;
+	return of_loads(now, true);
 }
 
 static double wall(const struct slo_now *now)

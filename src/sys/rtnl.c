@@ -116,13 +116,6 @@ void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu, int queue_pa
 	bo_rtnl_batch_add(b, msg, "bringing device %d up", ifindex);
 }
 
-void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex)
-{
-	struct ifinfomsg ifi = { .ifi_index = ifindex };
-
-	bo_rtnl_batch_add(b, begin(b, RTM_DELLINK, 0, &ifi, sizeof(ifi)), "removing device %d", ifindex);
-}
-
 static size_t addr_len(const struct bo_rtnl_addr *addr)
 {
 	return addr->family == AF_INET ? 4 : 16;

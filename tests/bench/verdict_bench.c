@@ -103,6 +103,18 @@ static void shifts(int runs)
 	}
 }
 
+/* "99.1/0.0 12 s": with the median of the seconds after which there was an answer, where half of them had one */
+static void print_rate(struct sim_rate r, int median)
+{
+	char cell[40], at[16] = "-";
+
+	if (median)
+		snprintf(at, sizeof(at), "%d s", median);
+	snprintf(cell, sizeof(cell), "%.1f/%.1f %s", 100 * r.pass, 100 * r.fail, at);
+	printf("  %14s", cell);
+	fflush(stdout);
+}
+
 static void early(int runs)
 {
 	static const double bursts[] = { 1, 5, 20 };
@@ -120,17 +132,11 @@ static void early(int runs)
 			snprintf(what, sizeof(what), "bursts of %.0f", bursts[i]);
 		printf("%-28s", what);
 		for (size_t d = 0; d < NDISTANCES; d++) {
-			char cell[40], at[16] = "-";
 			int median;
 			struct sim_rate r = sim_early(0.01 * distances[d], bursts[i], 120, runs,
 						      90000 + 100 * i + d, &median);
 
-			if (median)
-				snprintf(at, sizeof(at), "%d s", median);
-			snprintf(cell, sizeof(cell), "%.1f/%.1f %s", 100 * r.pass, 100 * r.fail,
-				 at);
-			printf("  %14s", cell);
-			fflush(stdout);
+			print_rate(r, median);
 		}
 		printf("\n");
 	}
@@ -156,17 +162,11 @@ static void stopped(int runs)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		printf("%-18s", rows[i].what);
 		for (size_t d = 0; d < NDISTANCES; d++) {
-			char cell[40], at[16] = "-";
 			int median;
 			struct sim_rate r = sim_stopped(&rows[i], distances[d] * rows[i].limit,
 							runs, 120000 + 100 * i + d, &median);
 
-			if (median)
-				snprintf(at, sizeof(at), "%d s", median);
-			snprintf(cell, sizeof(cell), "%.1f/%.1f %s", 100 * r.pass, 100 * r.fail,
-				 at);
-			printf("  %14s", cell);
-			fflush(stdout);
+			print_rate(r, median);
 		}
 		printf("\n");
 	}

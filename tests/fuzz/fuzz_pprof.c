@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "brownout/probe/pprof.h"
+#include "cut.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,29 +44,23 @@ static void on_frame(void *self, uint64_t pc, const char *func, size_t func_len,
 	mix(self, (const char *)&line, sizeof(line));
 }
 
-/* @piece 0: all at once.  Each piece is a copy of its own size, so that a read past its end is
- *          seen. */
+static int feed(void *arg, const char *bytes, size_t n, struct bo_err *err)
+{
+	return bo_pprof_feed(arg, bytes, n, err);
+}
+
+/* @piece: see cut_feed() */
 static int parse(const uint8_t *data, size_t size, size_t piece, struct sum *sum,
 		 int64_t *ret_total)
 {
 	struct bo_pprof_visitor visitor = { sum, on_group, on_labels, on_frame };
 	struct bo_err err = { 0 };
 	struct bo_pprof p;
-	int r = 0;
+	int r;
 
 	*sum = (struct sum){ .hash = 0xcbf29ce484222325u };
 	bo_pprof_init(&p, &visitor);
-	for (size_t at = 0; r == 0 && at < size;) {
-		size_t n = piece && piece < size - at ? piece : size - at;
-		char *copy = malloc(n);
-
-		if (!copy)
-			abort();
-		memcpy(copy, data + at, n);
-		r = bo_pprof_feed(&p, copy, n, &err);
-		free(copy);
-		at += n;
-	}
+	r = cut_feed(data, size, piece, feed, &p, &err);
 	if (r == 0)
 		r = bo_pprof_finish(&p, &err);
 	if ((r == 0) != (err.code == 0))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "brownout/probe/pprof2.h"
+#include "cut.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,28 +63,23 @@ static void on_end(void *self)
 	sum->ended++;
 }
 
-/* @piece 0: all at once.  Each piece is a copy of its own size, so that a read past its end is seen. */
+static int feed(void *arg, const char *bytes, size_t n, struct bo_err *err)
+{
+	return bo_pprof2_feed(arg, bytes, n, err);
+}
+
+/* @piece: see cut_feed() */
 static int parse(const uint8_t *data, size_t size, size_t piece, struct sum *sum)
 {
 	const struct bo_pprof2_visitor visitor = { sum, on_goroutine, on_frame, on_created,
 						   on_end };
 	struct bo_err err = { 0 };
 	struct bo_pprof2 p;
-	int r = 0;
+	int r;
 
 	*sum = (struct sum){ .hash = 0xcbf29ce484222325u };
 	bo_pprof2_init(&p, &visitor);
-	for (size_t at = 0; r == 0 && at < size;) {
-		size_t n = piece && piece < size - at ? piece : size - at;
-		char *copy = malloc(n);
-
-		if (!copy)
-			abort();
-		memcpy(copy, data + at, n);
-		r = bo_pprof2_feed(&p, copy, n, &err);
-		free(copy);
-		at += n;
-	}
+	r = cut_feed(data, size, piece, feed, &p, &err);
 	if (r == 0)
 		r = bo_pprof2_finish(&p, &err);
 	if ((r == 0) != (err.code == 0))

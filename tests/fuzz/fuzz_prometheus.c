@@ -8,27 +8,23 @@
 #include <string.h>
 
 #include "brownout/probe/prometheus.h"
+#include "cut.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* @piece 0: all at once.  Each piece is a copy of its own size, so that a read past its end is seen. */
+static int feed(void *arg, const char *bytes, size_t n, struct bo_err *err)
+{
+	return bo_prometheus_feed(arg, bytes, n, err);
+}
+
+/* @piece: see cut_feed() */
 static int parse(const uint8_t *data, size_t size, size_t piece, struct bo_prometheus *p)
 {
 	struct bo_err err = { 0 };
-	int r = 0;
+	int r;
 
 	bo_prometheus_init(p, "go_goroutines");
-	for (size_t at = 0; r == 0 && at < size;) {
-		size_t n = piece && piece < size - at ? piece : size - at;
-		char *copy = malloc(n);
-
-		if (!copy)
-			abort();
-		memcpy(copy, data + at, n);
-		r = bo_prometheus_feed(p, copy, n, &err);
-		free(copy);
-		at += n;
-	}
+	r = cut_feed(data, size, piece, feed, p, &err);
 	if (r == 0)
 		r = bo_prometheus_finish(p, &err);
 	if ((r == 0) != (err.code == 0))

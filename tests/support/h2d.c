@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define BIG (3 << 20)
 
@@ -250,4 +251,19 @@ void h2d_serve(struct h2d *d, const struct h2d_io *io)
 	for (int32_t id = 1; id < nghttp2_session_get_last_proc_stream_id(session) + 1; id += 2)
 		free(nghttp2_session_get_stream_user_data(session, id));
 	nghttp2_session_del(session);
+}
+
+static ssize_t sock_read(void *arg, void *buf, size_t len)
+{
+	return recv(*(int *)arg, buf, len, 0);
+}
+
+static ssize_t sock_write(void *arg, const void *buf, size_t len)
+{
+	return send(*(int *)arg, buf, len, MSG_NOSIGNAL);
+}
+
+void h2d_serve_socket(struct h2d *d, int fd)
+{
+	h2d_serve(d, &(const struct h2d_io){ &fd, sock_read, sock_write });
 }

@@ -40,3 +40,5 @@ struct h2d {
 
 /** h2d_serve() - until the client is gone */
 void h2d_serve(struct h2d *d, const struct h2d_io *io);
+/** h2d_serve_socket() - the same over a connected socket, in clear text */
+void h2d_serve_socket(struct h2d *d, int fd);

@@ -23,18 +23,6 @@
 #include "test_load_support.h"
 
 /* Run the load: all of its @n requests end with @cls. */
-static void all_end_as(struct trun *t, size_t n, enum bo_req_class cls)
-{
-	trun_all(t, n);
-	bo_vec_foreach(r, &t->run->requests) {
-		if (r->cls != cls)
-			fail_msg("%s instead of %s", bo_req_class_name((enum bo_req_class)r->cls),
-				 bo_req_class_name(cls));
-		assert_true(r->end_ns >= r->intended_ns);
-	}
-	assert_int_equal(t->run->requests.len, n);
-}
-
 static void test_refused(void **state)
 {
 	struct tserver s;
@@ -46,7 +34,7 @@ static void test_refused(void **state)
 	close(s.listen_fd);
 	s.listen_fd = -1;
 	trun_init(&t, &s, 100, 100);
-	all_end_as(&t, 10, BO_REQ_REFUSED);
+	trun_all_are(&t, 10, BO_REQ_REFUSED);
 	assert_int_equal(t.run->requests.items[0].sent_ns, 0);
 	assert_int_equal(t.run->loads.items[0].sent, 0);
 	assert_int_equal(t.run->loads.items[0].connects, 0);
@@ -103,7 +91,7 @@ static void test_timeout_connect(void **state)
 	}
 	trun_init(&t, &s, 100, 100);
 	t.spec.timeout_ns = 150 * MS;
-	all_end_as(&t, 10, BO_REQ_TIMEOUT_CONNECT);
+	trun_all_are(&t, 10, BO_REQ_TIMEOUT_CONNECT);
 	bo_vec_foreach(r, &t.run->requests) {
 		assert_int_equal(r->sent_ns, 0);
 		assert_true(r->end_ns - r->intended_ns >= 150 * MS);
@@ -129,7 +117,7 @@ static void test_timeout_first_byte(void **state)
 	tserver_start(&s, say_nothing, 128);
 	trun_init(&t, &s, 100, 100);
 	t.spec.timeout_ns = 100 * MS;
-	all_end_as(&t, 10, BO_REQ_TIMEOUT_FIRST_BYTE);
+	trun_all_are(&t, 10, BO_REQ_TIMEOUT_FIRST_BYTE);
 	bo_vec_foreach(r, &t.run->requests) {
 		assert_true(r->sent_ns > 0);
 		assert_int_equal(r->first_byte_ns, 0);
@@ -158,7 +146,7 @@ static void test_timeout_body(void **state)
 	tserver_start(&s, say_half, 128);
 	trun_init(&t, &s, 100, 100);
 	t.spec.timeout_ns = 100 * MS;
-	all_end_as(&t, 10, BO_REQ_TIMEOUT_BODY);
+	trun_all_are(&t, 10, BO_REQ_TIMEOUT_BODY);
 	bo_vec_foreach(r, &t.run->requests) {
 		assert_true(r->first_byte_ns > 0);
 		assert_int_equal(r->status, 200);
@@ -195,7 +183,7 @@ static void test_reset(void **state)
 
 		tserver_start(&s, fns[i], 128);
 		trun_init(&t, &s, 100, 100);
-		all_end_as(&t, 10, BO_REQ_RESET);
+		trun_all_are(&t, 10, BO_REQ_RESET);
 		/* On a fresh connection nothing is tried twice. */
 		assert_int_equal(atomic_load(&s.requests), 10);
 		assert_int_equal(atomic_load(&s.accepted), 10);
@@ -220,7 +208,7 @@ static void test_reset_of_fresh_connections(void **state)
 	(void)state;
 	tserver_start(&s, reset_at_once, 128);
 	trun_init(&t, &s, 500, 200);
-	all_end_as(&t, 100, BO_REQ_RESET);
+	trun_all_are(&t, 100, BO_REQ_RESET);
 	assert_int_equal(atomic_load(&s.accepted), 100);
 	tserver_stop(&s);
 	trun_done(&t);
@@ -306,7 +294,7 @@ static void test_protocol(void **state)
 
 		tserver_start(&s, fns[i], 128);
 		trun_init(&t, &s, 100, 50);
-		all_end_as(&t, 5, BO_REQ_PROTOCOL);
+		trun_all_are(&t, 5, BO_REQ_PROTOCOL);
 		/* It says why, once, with how often. */
 		assert_int_equal(t.run->loads.items[0].nreasons, 1);
 		assert_int_equal(t.run->loads.items[0].reasons[0].count, 5);
@@ -336,7 +324,7 @@ static void test_endless_body(void **state)
 	tserver_start(&s, say_endless_body, 128);
 	trun_init(&t, &s, 100, 50);
 	t.spec.timeout_ns = 200 * MS;
-	all_end_as(&t, 5, BO_REQ_TIMEOUT_BODY);
+	trun_all_are(&t, 5, BO_REQ_TIMEOUT_BODY);
 	bo_vec_foreach(r, &t.run->requests)
 		assert_true(r->bytes > 64 * 1024);
 	tserver_stop(&s);
@@ -365,7 +353,7 @@ static void test_gzip_bomb(void **state)
 	tserver_start(&s, say_bomb, 128);
 	trun_init(&t, &s, 100, 50);
 	t.spec.keepalive = false;
-	all_end_as(&t, 5, BO_REQ_OK);
+	trun_all_are(&t, 5, BO_REQ_OK);
 	bo_vec_foreach(r, &t.run->requests)
 		assert_in_range(r->bytes, 1024, 1200);
 	tserver_stop(&s);
@@ -381,7 +369,7 @@ static void test_abandoned(void **state)
 	tserver_start(&s, say_nothing, 128);
 	trun_init(&t, &s, 100, 100);
 	t.spec.abandon_ns = 50 * MS;
-	all_end_as(&t, 10, BO_REQ_ABANDONED);
+	trun_all_are(&t, 10, BO_REQ_ABANDONED);
 	bo_vec_foreach(r, &t.run->requests)
 		assert_true(r->end_ns - r->sent_ns >= 50 * MS);
 	until(atomic_load(&s.eofs) == 10); /* the service saw each one hang up */

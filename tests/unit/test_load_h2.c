@@ -17,22 +17,10 @@
 
 static struct h2d h2d;
 
-static ssize_t sock_read(void *arg, void *buf, size_t len)
-{
-	return recv(*(int *)arg, buf, len, 0);
-}
-
-static ssize_t sock_write(void *arg, const void *buf, size_t len)
-{
-	return send(*(int *)arg, buf, len, MSG_NOSIGNAL);
-}
-
 static void serve_h2(struct tserver *s, int fd)
 {
-	const struct h2d_io io = { &fd, sock_read, sock_write };
-
 	(void)s;
-	h2d_serve(&h2d, &io);
+	h2d_serve_socket(&h2d, fd);
 }
 
 static void h2_init(struct trun *t, struct tserver *s, enum bo_load_protocol protocol,
@@ -56,15 +44,9 @@ static void done(struct trun *t, struct tserver *s)
 /* Run: all of the @n requests end with @cls and @status. */
 static void all_are(struct trun *t, size_t n, enum bo_req_class cls, unsigned int status)
 {
-	trun_all(t, n);
-	assert_int_equal(t->run->requests.len, n);
-	bo_vec_foreach(r, &t->run->requests) {
-		if (r->cls != cls || r->status != status)
-			fail_msg("%s %u instead of %s %u",
-				 bo_req_class_name((enum bo_req_class)r->cls),
-				 (unsigned int)r->status, bo_req_class_name(cls), status);
-		assert_true(r->end_ns >= r->intended_ns);
-	}
+	trun_all_are(t, n, cls);
+	bo_vec_foreach(r, &t->run->requests)
+		assert_int_equal(r->status, status);
 }
 
 static void reason_is(const struct trun *t, enum bo_req_class cls, const char *text)

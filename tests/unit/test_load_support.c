@@ -319,6 +319,22 @@ void trun_all(struct trun *t, uint64_t offered)
 	trun_finish(t);
 }
 
+void trun_all_are(struct trun *t, size_t n, enum bo_req_class cls)
+{
+	const struct bo_load_record *rec;
+
+	trun_all(t, n);
+	rec = &t->run->loads.items[0];
+	assert_int_equal(t->run->requests.len, n);
+	bo_vec_foreach(r, &t->run->requests) {
+		if (r->cls != cls)
+			fail_msg("%s instead of %s (%s)",
+				 bo_req_class_name((enum bo_req_class)r->cls),
+				 bo_req_class_name(cls), rec->nreasons ? rec->reasons[0].text : "");
+		assert_true(r->end_ns >= r->intended_ns);
+	}
+}
+
 void trun_done(struct trun *t)
 {
 	bo_load_free(t->load);

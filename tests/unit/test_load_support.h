@@ -91,6 +91,8 @@ void trun_finish(struct trun *t);
 /** trun_all() - start, wait, finish */
 void trun_all(struct trun *t, uint64_t offered);
 void trun_done(struct trun *t);
+/** trun_all_are() - start, wait, finish: all @n requests, and no more, ended as @cls */
+void trun_all_are(struct trun *t, size_t n, enum bo_req_class cls);
 /** trun_count() - requests of that class */
 size_t trun_count(const struct trun *t, enum bo_req_class cls);
 /** until() - wait for @cond, polled every 0.2 ms, for 10 s; then fail */

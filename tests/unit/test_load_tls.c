@@ -269,15 +269,8 @@ static void all_are(struct trun *t, size_t n, enum bo_req_class cls, const char 
 {
 	const struct bo_load_record *rec;
 
-	trun_all(t, n);
+	trun_all_are(t, n, cls);
 	rec = &t->run->loads.items[0];
-	assert_int_equal(t->run->requests.len, n);
-	bo_vec_foreach(r, &t->run->requests) {
-		if (r->cls != cls)
-			fail_msg("%s instead of %s (%s)",
-				 bo_req_class_name((enum bo_req_class)r->cls),
-				 bo_req_class_name(cls), rec->nreasons ? rec->reasons[0].text : "");
-	}
 	if (!why)
 		return;
 	assert_true(rec->nreasons > 0);

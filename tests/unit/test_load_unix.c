@@ -57,16 +57,10 @@ static void all_are(struct trun *t, size_t n, enum bo_req_class cls, const char 
 {
 	const struct bo_load_record *rec;
 
-	trun_all(t, n);
+	trun_all_are(t, n, cls);
 	rec = &t->run->loads.items[0];
-	assert_int_equal(t->run->requests.len, n);
-	bo_vec_foreach(r, &t->run->requests) {
-		if (r->cls != cls)
-			fail_msg("%s (%s) instead of %s",
-				 bo_req_class_name((enum bo_req_class)r->cls),
-				 rec->nreasons ? rec->reasons[0].text : "", bo_req_class_name(cls));
+	bo_vec_foreach(r, &t->run->requests)
 		assert_true(cls == BO_REQ_OK || r->sent_ns == 0);
-	}
 	if (!why) {
 		assert_int_equal(rec->nreasons, 0);
 	} else {
@@ -78,22 +72,10 @@ static void all_are(struct trun *t, size_t n, enum bo_req_class cls, const char 
 	trun_done(t);
 }
 
-static ssize_t sock_read(void *arg, void *buf, size_t len)
-{
-	return recv(*(int *)arg, buf, len, 0);
-}
-
-static ssize_t sock_write(void *arg, const void *buf, size_t len)
-{
-	return send(*(int *)arg, buf, len, MSG_NOSIGNAL);
-}
-
 static void serve_h2(struct tserver *s, int fd)
 {
-	const struct h2d_io io = { &fd, sock_read, sock_write };
-
 	(void)s;
-	h2d_serve(&h2d, &io);
+	h2d_serve_socket(&h2d, fd);
 }
 
 static void serve_pong(struct tserver *s, int fd)
@@ -175,7 +157,8 @@ static void test_stale(void **state)
 	size_t ok = 0, n = 1;
 
 	(void)state;
-	for (int64_t think = 10; ok < n && think <= 640; think *= 4) {
+	/* A busy machine does not come to three requests in so short a time, or the end of a connection comes late. */
+	for (int64_t think = 10; (ok < n || n < 3) && think <= 640; think *= 4) {
 		struct tserver s;
 		struct trun t;
 
@@ -184,7 +167,10 @@ static void test_stale(void **state)
 		t.spec.arrivals = BO_ARRIVALS_CLOSED;
 		t.spec.clients = 1;
 		t.spec.think_ns = think * MS;
-		trun_all(&t, 3);
+		trun_start(&t);
+		until(bo_now_ns() >= t.windows[0].until_ns);
+		trun_wait(&t, 0);
+		trun_finish(&t);
 		ok = trun_count(&t, BO_REQ_OK);
 		n = t.run->requests.len;
 		assert_int_equal(atomic_load(&s.requests), ok);
@@ -193,6 +179,7 @@ static void test_stale(void **state)
 		stop(&s);
 	}
 	assert_int_equal(ok, n);
+	assert_true(n >= 3);
 }
 
 /* Takes a byte of the request, then goes: the service may have seen it, so it is not sent again. */

@@ -304,27 +304,6 @@ static void test_only_http_to_the_given_address(void **state)
 	bo_fetch_free(fetch);
 }
 
-static void test_http_get(void **state)
-{
-	struct world *w = *state;
-	struct bo_err err = { 0 };
-	char url[64];
-	int status = 0;
-
-	snprintf(url, sizeof(url), "http://orders:%u/ok", httpd_port(w->httpd));
-	assert_int_equal(bo_http_get(url, "127.0.0.1", BO_NSEC_PER_SEC * 10, &status, &err), 0);
-	assert_int_equal(status, 200);
-	snprintf(url, sizeof(url), "http://orders:%u/missing", httpd_port(w->httpd));
-	assert_int_equal(bo_http_get(url, "127.0.0.1", BO_NSEC_PER_SEC * 10, &status, &err), 0);
-	assert_int_equal(status, 404);
-	snprintf(url, sizeof(url), "http://orders:%u/hold", httpd_port(w->httpd));
-	status = -7;
-	assert_int_equal(bo_http_get(url, "127.0.0.1", BO_NSEC_PER_MSEC * 100, &status, &err),
-			 -ETIMEDOUT);
-	assert_int_equal(status, -7);
-	assert_non_null(strstr(err.msg, "no answer in 100ms"));
-}
-
 static void test_origin(void **state)
 {
 	struct bo_err err = { 0 };
@@ -355,7 +334,6 @@ int main(void)
 		TEST(test_connection_is_kept),
 		TEST(test_slow_one_holds_up_nobody),
 		TEST(test_only_http_to_the_given_address),
-		TEST(test_http_get),
 		cmocka_unit_test(test_origin),
 	};
 

@@ -95,7 +95,7 @@ static void a_failure_is_named_and_the_rest_is_done(void **state)
 	bo_rtnl_link_up(&b, 1, 0, 0);
 	bo_rtnl_addr_add(&b, 1, &a);
 	bo_rtnl_addr_add(&b, 77, &a); /* no such device */
-	bo_rtnl_link_del(&b, 78);
+	bo_rtnl_link_up(&b, 78, 0, 0);
 	bo_rtnl_addr_add(&b, 1, &c);
 	assert_int_equal(bo_rtnl_batch_send(&b, sock, &err), -ENODEV);
 	assert_non_null(strstr(err.msg, "address to device 77"));

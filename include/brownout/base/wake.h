@@ -31,6 +31,8 @@
 #define BO_WAKE_TIMED_NS INT64_C(100000000)
 /** How long to wait for an answer before asking for it once more. */
 #define BO_WAKE_ASK_NS INT64_C(2000000000)
+/** What one thread may use at most for polling, and as a real-time thread: a quarter of a CPU. */
+#define BO_WAKE_ONE_PPM INT64_C(250000)
 /** How often the use of the CPU is looked at. */
 #define BO_WAKE_WINDOW_NS INT64_C(10000000)
 
@@ -39,9 +41,11 @@
 #define BO_WAKE_LINGER_MIN_NS INT64_C(10000)
 
 /**
- * struct bo_wake - zero-initialise;  the first two are set by bo_wake_share()
+ * struct bo_wake - zero-initialise;  the first two are set by bo_wake_share(), or by whoever knows better
  * @poll_ppm: how much of a CPU polling may take in the long run; 0: it does not poll
  * @realtime_ppm: how much of a CPU the thread may use and still be SCHED_FIFO
+ * @late_steps: by how many steps earlier it is woken after it came too late: with n, one wake-up in n + 1 may.  0 stands
+ *         for 9
  * @early_ns: how much earlier than due to be woken, learned
  * @saved_ns, @at_ns: the budget of polling, at most BO_WAKE_SAVED_MAX_NS, and when it was reckoned
  * @linger_ns: how long to look for what may come, learned
@@ -54,6 +58,7 @@
 struct bo_wake {
 	int64_t poll_ppm;
 	int64_t realtime_ppm;
+	int64_t late_steps;
 	int64_t early_ns;
 	int64_t saved_ns;
 	int64_t at_ns;

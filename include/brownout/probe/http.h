@@ -70,12 +70,5 @@ BO_NODISCARD int bo_fetch_start(struct bo_fetch *fetch, int64_t timeout_ns, stru
 void bo_fetch_cancel(struct bo_fetch *fetch);
 void bo_fetch_free(struct bo_fetch *fetch);
 
-/**
- * bo_http_get() - one GET, waited for; the body is thrown away.  For readiness
- * @ret_status: 200, 503 …
- * Return: 0 when there was a response of any status, else -errno with @err filled
- */
-BO_NODISCARD int bo_http_get(const char *url, const char *address, int64_t timeout_ns,
-			     int *ret_status, struct bo_err *err);
 /** bo_http_origin() - "http://HOST:PORT" of any http URL; -EINVAL when it is none */
 BO_NODISCARD int bo_http_origin(const char *url, char *buf, size_t size, struct bo_err *err);

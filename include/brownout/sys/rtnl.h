@@ -62,7 +62,6 @@ void bo_rtnl_batch_add(struct bo_rtnl_batch *b, struct nl_msg *msg, const char *
 	BO_PRINTF(3, 4);
 /** @mtu, @queue_packets: 0 leaves them as they are */
 void bo_rtnl_link_up(struct bo_rtnl_batch *b, int ifindex, int mtu, int queue_packets);
-void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex);
 void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr);
 /** bo_rtnl_route_add() - @dst straight out of @ifindex, with source address @src (its prefix is ignored) */
 void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *dst,
