@@ -22,11 +22,27 @@ struct bo_recordings {
 	struct bo_replay **replays; /* likewise */
 };
 
-static void file_name(const struct bo_plan *plan, const struct bo_link_spec *link, char *buf,
-		      size_t size)
+static void plain_name(const struct bo_plan *plan, const struct bo_link_spec *link, char *buf,
+		       size_t size)
 {
-	snprintf(buf, size, "%s-%s.pcapng", plan->nodes.items[link->a].name,
+	snprintf(buf, size, "%s-%s", plan->nodes.items[link->a].name,
 		 plan->nodes.items[link->b].name);
+}
+
+/** file_name() - of the @i-th link; "a-b" and "c", and "a" and "b-c", read the same: the second is a-b-c~2 */
+static void file_name(const struct bo_plan *plan, size_t i, char *buf, size_t size)
+{
+	char name[96], other[96], nth[24] = "";
+	size_t same = 1;
+
+	plain_name(plan, &plan->links.items[i], name, sizeof(name));
+	for (size_t j = 0; j < i; j++) {
+		plain_name(plan, &plan->links.items[j], other, sizeof(other));
+		same += strcmp(name, other) == 0;
+	}
+	if (same > 1)
+		snprintf(nth, sizeof(nth), "~%zu", same);
+	snprintf(buf, size, "%s%s.pcapng", name, nth);
 }
 
 static int open_one(struct bo_recordings *r, size_t i, struct bo_labctl *lab, int dir,
@@ -45,7 +61,7 @@ static int open_one(struct bo_recordings *r, size_t i, struct bo_labctl *lab, in
 	char name[128];
 	int rc;
 
-	file_name(r->plan, link, name, sizeof(name));
+	file_name(r->plan, i, name, sizeof(name));
 	conf.fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (conf.fd < 0)
 		return bo_err_errno(err, BO_SUBSYS_HARNESS, "links/%s", name);
@@ -63,12 +79,13 @@ static int load_one(const struct bo_plan *plan, size_t i, struct bo_replay **ret
 	bo_auto_fd int fd = -1;
 	int rc;
 
-	file_name(plan, &plan->links.items[i], name, sizeof(name));
+	file_name(plan, i, name, sizeof(name));
 	if (snprintf(path, sizeof(path), "%s/links/%s", plan->replay_dir, name) >=
 	    (int)sizeof(path))
 		return bo_err_set(err, ENAMETOOLONG, BO_SUBSYS_HARNESS,
 				  "brownout run: --replay: a path too long");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Of a FIFO the loader says what it is, and nobody waits for its writer. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
@@ -160,7 +177,7 @@ static bool replay_text(const struct bo_recordings *r, size_t i, char *buf, size
 
 	if (i >= r->plan->links.len || !r->plan->replay_dir)
 		return false;
-	file_name(r->plan, &r->plan->links.items[i], name, sizeof(name));
+	file_name(r->plan, i, name, sizeof(name));
 	if (!r->replays[i]) {
 		snprintf(buf, size, "%s/links/%s is not there: fates were drawn from the seed",
 			 r->plan->replay_dir, name);
@@ -184,7 +201,7 @@ bool bo_recordings_text(const struct bo_recordings *r, size_t i, char *buf, size
 	if (!r || !r->records[i])
 		return false;
 	bo_record_stats(r->records[i], &st);
-	file_name(r->plan, &r->plan->links.items[i], name, sizeof(name));
+	file_name(r->plan, i, name, sizeof(name));
 	(void)bo_format_size(st.bytes, bytes);
 	if (st.write_errno)
 		snprintf(buf, size,

@@ -118,6 +118,10 @@ static bool is_session(const struct bo_attach_peer *peer, const struct bo_attach
 int bo_attach_guard_peer(const struct bo_attach_peer *peer, uint32_t allow,
 			 const struct bo_attach_session *session, struct bo_err *err)
 {
+	/* From another process: with more bits than an address has it would compare unequal to what it is. */
+	if ((peer->family != AF_INET && peer->family != AF_INET6) ||
+	    peer->prefix > (peer->family == AF_INET ? 32 : 128))
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "attachment: a malformed peer");
 	if (is_session(peer, session) && !(allow & BO_ATTACH_ALLOW_SSH))
 		return refuse(peer, "holds the other end of the SSH session that runs this", 1,
 			      err);

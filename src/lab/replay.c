@@ -172,9 +172,9 @@ static bool build_table(struct bo_replay *r)
 	return true;
 }
 
-static bool is_of(const struct fate *f, enum bo_dir dir, uint64_t flow, uint64_t n)
+static bool is_of(const struct fate *f, uint64_t flow, uint64_t n)
 {
-	return f && f->dir == dir && f->out.flow == flow && f->out.number <= n && n <= f->last;
+	return f && f->out.flow == flow && f->out.number <= n && n <= f->last;
 }
 
 /** find() - the fate of a packet, or NULL; it may have been in the middle of a super-packet */
@@ -182,14 +182,14 @@ static const struct fate *find(struct bo_replay *r, enum bo_dir dir, uint64_t fl
 {
 	uint64_t most = r->most < n ? r->most : n;
 
-	if (is_of(r->near[dir], dir, flow, n))
+	if (is_of(r->near[dir], flow, n))
 		return r->near[dir];
 	for (uint64_t before = 0; before <= most; before++) {
 		uint32_t slot = r->slots[slot_of(r, dir, flow, n - before)];
 		const struct fate *f = slot ? &r->fates.items[slot - 1] : NULL;
 
 		if (f)
-			return is_of(f, dir, flow, n) ? (r->near[dir] = f) : NULL;
+			return is_of(f, flow, n) ? (r->near[dir] = f) : NULL;
 	}
 	return NULL;
 }

@@ -145,6 +145,28 @@ static void test_guard(void **state)
 	assert_int_equal(guard("0.0.0.0/0", 0, 0, BO_ATTACH_ALLOW_WIDE, &s), -EPERM);
 }
 
+/* Who asks may be no conductor of ours: an address that is none, or more bits than there are, is not to be compared. */
+static void test_guard_of_garbage(void **state)
+{
+	static const struct {
+		int32_t family;
+		uint8_t prefix;
+	} bad[] = { { AF_INET, 33 }, { AF_INET, 255 }, { AF_INET6, 129 },
+		    { 0, 32 },       { AF_UNIX, 8 },   { -1, 0 } };
+	struct bo_attach_session s;
+
+	(void)state;
+	assert_true(bo_attach_session_parse("192.0.2.7 50022 10.0.0.1 22", &s));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct bo_attach_peer peer = peer_of("192.0.2.7", 0, 0);
+
+		peer.family = bad[i].family;
+		peer.prefix = bad[i].prefix;
+		peer.address[5] = 1;
+		assert_int_equal(bo_attach_guard_peer(&peer, UINT32_MAX, &s, &err), -EINVAL);
+	}
+}
+
 static void write_file(const char *dir, const char *name, const char *text)
 {
 	char path[256];
@@ -434,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_peers_that_hold_an_address),
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_guard_of_garbage),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_by_name),
 		cmocka_unit_test(test_records),

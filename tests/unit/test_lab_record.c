@@ -383,9 +383,15 @@ static void a_full_disk_is_said_of_a_slow_link(void **state)
 		} while (st.written <= i && !st.write_errno);
 	}
 	assert_int_equal(st.write_errno, ENOSPC);
+	/* noticed with the first of stdio's buffers, and nothing more is written */
+	assert_true(st.written < 50);
+	put(r, BO_DIR_A_TO_B, bo_now_ns(), 1000, 1, BO_WIRE_PASS, 0);
+	put(r, BO_DIR_A_TO_B, bo_now_ns(), 1001, 1, BO_WIRE_PASS, 0);
 	bo_record_finish(r);
 	bo_record_stats(r, &st);
 	assert_int_equal(st.write_errno, ENOSPC);
+	assert_int_equal(st.beyond, 2);
+	assert_false(st.full);
 	bo_record_free(r);
 }
 

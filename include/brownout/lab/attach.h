@@ -51,7 +51,7 @@ bool bo_attach_session_parse(const char *text, struct bo_attach_session *ret);
 /** bo_attach_session_find() - in this process's environment, then in those of its parents: sudo(8) clears it */
 void bo_attach_session_find(struct bo_attach_session *ret);
 /** bo_attach_guard_peer() - is this peer the session, loopback as a whole, or a network, and not allowed by name?
- * Return: 0; -EPERM with what to allow */
+ * Return: 0; -EPERM with what to allow; -EINVAL for what is no peer */
 BO_NODISCARD int bo_attach_guard_peer(const struct bo_attach_peer *peer, uint32_t allow,
 				      const struct bo_attach_session *session, struct bo_err *err);
 /** bo_attach_guard_routes() - is it a gateway of the *current* network namespace?  -EPERM */

@@ -121,6 +121,20 @@ case_replay() {
 	read -r percent n <<<"$(same first seed)"
 	[ "$percent" -ge 99 ] && [ "$n" -gt 400 ] || die "$percent % of $n packets had the same fate with the same seed"
 }
+# Names may have a '-' in them, which also joins them: each link has a file of its own all the same.
+case_names() {
+	run "$here/names.lua"
+	mv "$work/out" "$work/first"
+	for want in 'a-b-c.pcapng:a to b-c:b-c to a' 'a-b-c~2.pcapng:a-b to c:c to a-b'; do
+		file=$(echo "$work"/first/*/links)/${want%%:*}
+		got=$(packets "$file" | cut -f1 | sort -u | tr '\n' ':')
+		[ "${want%%:*}:$got" = "$want:" ] || die "$file: $got"
+	done
+	run --replay "$work"/first/* "$here/names.lua"
+	for file in 'a-b-c\.pcapng' 'a-b-c~2\.pcapng'; do
+		events | grep -q "^$file: 0 packets had the fates of the record, 0 are not in it" || die "replay: $(events)"
+	done
+}
 case_replay_refused() {
 	run --replay "$here" "$here/lossy.lua"
 	[ "$rc" = 2 ] && grep -q -- '--replay: expected the folder of a run with recordings of these links' "$work/stderr" || die "a folder without"
@@ -128,6 +142,11 @@ case_replay_refused() {
 	echo no >"$work/bad/links/client-web.pcapng"
 	run --replay "$work/bad" "$here/lossy.lua"
 	[ "$rc" = 2 ] && grep -q 'client-web.pcapng is no recording of a link: it does not begin as pcapng does' "$work/stderr" || die "no recording"
+	rm "$work/bad/links/client-web.pcapng"
+	mkfifo "$work/bad/links/client-web.pcapng"
+	timeout 20 "$BROWNOUT" run --plain --out "$work/out" --replay "$work/bad" "$here/lossy.lua" >"$work/stdout" 2>"$work/stderr"
+	rc=$?
+	[ "$rc" = 2 ] && grep -q 'client-web.pcapng is no recording of a link: not a file' "$work/stderr" || die "a FIFO: $rc"
 	driver=netem run --set record=false --replay "$work/bad" "$here/lossy.lua"
 	[ "$rc" = 2 ] && grep -q -- '--replay: netem cannot be told' "$work/stderr" || die "netem"
 	[ ! -e "$work/out" ] || die "something was started"

@@ -3,7 +3,7 @@
 local bo = require "brownout"
 local common = require "common"
 
-local t = bo.scenario "suspended" { phases = { base = "8s" } }
+local t = bo.scenario "suspended" { phases = { base = "2s", settle = "1s" } }
 t:subject "web" (common.web { ready = bo.tcp(8080) })
 t:load "get" { url = "http://web:8080/", rate = "50/s", timeout = "60s" }
 t:budget "errors.ratio <= 20% in base"
