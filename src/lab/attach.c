@@ -270,7 +270,7 @@ static int samples_of(struct attachment *a, size_t lane, const struct bo_attach_
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "somebody removed the rules of this fault from the service's "
 				  "namespace meanwhile");
-	if (bo_nfq_missed(a->queue.nfq))
+	if (a->queue.nfq && bo_nfq_missed(a->queue.nfq))
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "the kernel dropped %" PRIu64 " packets that were held: somebody "
 				  "changed the firewall of the service meanwhile",
@@ -499,8 +499,11 @@ static int enter(struct attachment *a, struct bo_err *err)
 	snprintf(a->journal.table, sizeof(a->journal.table), "brownout-%d-%" PRIx64, self.pid,
 		 self.start_ticks);
 	(void)!bo_attach_queue_init(&a->queue, a->conf, a->journal.table, &a->no_queue);
-	if (a->no_queue.code && (a->no_netem.code || a->conf->driver == BO_DRIVER_QUEUE)) {
-		*err = a->no_queue;
+	if (a->conf->driver == BO_DRIVER_NETEM ? a->no_netem.code != 0
+					       : a->no_queue.code && (a->no_netem.code ||
+								      a->conf->driver ==
+									      BO_DRIVER_QUEUE)) {
+		*err = a->conf->driver == BO_DRIVER_NETEM ? a->no_netem : a->no_queue;
 		return -err->code;
 	}
 	return bo_attach_warden_start(&a->warden, a->journal.table, err);
