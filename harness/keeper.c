@@ -38,8 +38,8 @@
 
 #define EXEC_TIMEOUT_MAX_NS (INT64_C(600) * 1000 * 1000 * 1000)
 
-static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_SETUID,
-					     CAP_SETGID,       CAP_SETPCAP,   CAP_KILL,
+static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,    CAP_NET_ADMIN,  CAP_SETUID,
+					     CAP_SETGID,       CAP_SETPCAP,    CAP_KILL,
 					     CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_NET_RAW };
 static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
 					   CAP_SETPCAP,   CAP_KILL,   CAP_DAC_OVERRIDE,

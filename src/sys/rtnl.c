@@ -120,7 +120,8 @@ void bo_rtnl_link_del(struct bo_rtnl_batch *b, int ifindex)
 {
 	struct ifinfomsg ifi = { .ifi_index = ifindex };
 
-	bo_rtnl_batch_add(b, begin(b, RTM_DELLINK, 0, &ifi, sizeof(ifi)), "removing device %d", ifindex);
+	bo_rtnl_batch_add(b, begin(b, RTM_DELLINK, 0, &ifi, sizeof(ifi)), "removing device %d",
+			  ifindex);
 }
 
 static size_t addr_len(const struct bo_rtnl_addr *addr)
@@ -141,8 +142,8 @@ void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl
 
 	put(b, msg, IFA_LOCAL, addr->bytes, addr_len(addr));
 	put(b, msg, IFA_ADDRESS, addr->bytes, addr_len(addr));
-	bo_rtnl_batch_add(b, msg, "adding an IPv%d address to device %d", addr->family == AF_INET ? 4 : 6,
-	       ifindex);
+	bo_rtnl_batch_add(b, msg, "adding an IPv%d address to device %d",
+			  addr->family == AF_INET ? 4 : 6, ifindex);
 }
 
 void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *dst,
@@ -162,8 +163,8 @@ void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 	put(b, msg, RTA_DST, dst->bytes, addr_len(dst));
 	put(b, msg, RTA_PREFSRC, src->bytes, addr_len(src));
 	put(b, msg, RTA_OIF, &oif, sizeof(oif));
-	bo_rtnl_batch_add(b, msg, "adding an IPv%d route over device %d", dst->family == AF_INET ? 4 : 6,
-	       ifindex);
+	bo_rtnl_batch_add(b, msg, "adding an IPv%d route over device %d",
+			  dst->family == AF_INET ? 4 : 6, ifindex);
 }
 
 void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr,

@@ -147,8 +147,8 @@ static uint64_t counter(FILE *f, const char *protocol, const char *column)
 			continue;
 		n = strtok_r(names, " \n", &n_rest);
 		v = strtok_r(values, " \n", &v_rest);
-		for (; n && v; n = strtok_r(NULL, " \n", &n_rest),
-			       v = strtok_r(NULL, " \n", &v_rest))
+		for (; n && v;
+		     n = strtok_r(NULL, " \n", &n_rest), v = strtok_r(NULL, " \n", &v_rest))
 			if (!strcmp(n, column))
 				return strtoull(v, NULL, 10);
 	}
