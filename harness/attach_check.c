@@ -33,6 +33,15 @@ static const char *unable_to(const struct bo_plan *plan, const struct bo_fault_s
 	return why;
 }
 
+const char *bo_attach_check_netem(const struct bo_plan *plan, const struct bo_fault_spec *spec)
+{
+	const struct bo_fault_kind *kind = bo_fault_kind_find(spec->kind, spec->target);
+
+	return spec->target == BO_TARGET_LINK && kind && kind->impair
+		       ? unable_to(plan, spec, kind, BO_DRIVER_NETEM)
+		       : NULL;
+}
+
 /** alone() - why the only driver of @machine does not do a fault on a link, or NULL */
 static const char *alone(const struct bo_plan *plan, const struct bo_fault_spec *spec,
 			 const struct bo_machine *machine)
@@ -146,13 +155,13 @@ int bo_attach_supported(const struct bo_plan *plan, const struct bo_machine *mac
 			struct bo_err *err)
 {
 	if (plan->driver == BO_DRIVER_NETEM && !machine->divert)
-		return cannot_here(plan->src,
-				   "driver \"netem\" is not to be had here for services that run already "
-				   "(\"queue\" and \"auto\" may be)",
-				   machine->why_not_divert, err);
+		return cannot_here(
+			plan->src,
+			"driver \"netem\" is not to be had here for services that run already "
+			"(\"queue\" and \"auto\" may be)",
+			machine->why_not_divert, err);
 	if (!machine->queue && (plan->driver == BO_DRIVER_QUEUE || !machine->divert))
-		return cannot_here(plan->src,
-				   "services that run already cannot be impaired here",
+		return cannot_here(plan->src, "services that run already cannot be impaired here",
 				   machine->why_not_queue, err);
 	/* With one driver alone, it must be able to do everything. */
 	bo_vec_foreach(spec, &plan->faults) {

@@ -15,6 +15,7 @@
 #include "brownout/fault/fault.h"
 #include "brownout/report/report.h"
 #include "brownout/report/text.h"
+#include "harness/attach_check.h"
 #include "harness/options.h"
 #include "harness/scenario.h"
 #include "harness/verbs.h"
@@ -342,6 +343,24 @@ static bool fault_needs(const struct bo_plan *plan, const struct need *need)
 	return false;
 }
 
+/** needs_attached() - and who does each fault on a link, as far as that hangs on the fault */
+static void needs_attached(struct bo_strbuf *sb, const struct bo_plan *plan)
+{
+	bo_strbuf_puts(sb, "\nNeeds\n  root, --attach on the command line\n");
+	if (plan->driver != BO_DRIVER_NETEM)
+		bo_strbuf_puts(sb, "  driver queue: nf_tables and nfnetlink_queue\n");
+	if (plan->driver != BO_DRIVER_QUEUE)
+		bo_strbuf_printf(sb, "  driver netem%s: ifb, clsact and sch_netem\n",
+				 plan->driver == BO_DRIVER_AUTO ? ", where it is to be had" : "");
+	bo_vec_foreach(spec, &plan->faults) {
+		const char *why = plan->driver == BO_DRIVER_AUTO ? bo_attach_check_netem(plan, spec)
+								 : NULL;
+
+		if (why)
+			bo_strbuf_printf(sb, "  %s: by queue, as %s\n", spec->id, why);
+	}
+}
+
 static void needs(struct bo_strbuf *sb, const struct bo_plan *plan)
 {
 	static const struct need list[] = {
@@ -358,8 +377,7 @@ static void needs(struct bo_strbuf *sb, const struct bo_plan *plan)
 		by_node[2] = by_node[2] || node->pids;
 	}
 	if (bo_plan_attached(plan)) {
-		bo_strbuf_puts(sb, "\nNeeds\n  root, --attach on the command line, nf_tables and "
-				   "nfnetlink_queue\n");
+		needs_attached(sb, plan);
 		return;
 	}
 	bo_strbuf_puts(sb, "\nNeeds\n  namespaces (root, or user namespaces)\n");

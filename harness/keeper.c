@@ -8,7 +8,8 @@
  *                    conductor's user in nodes (SETUID, SETGID, SETPCAP), signal them (KILL), and make groups in cgroup
  *                    mounts, whose top directory nobody may write to by its mode (DAC_OVERRIDE); the latter also reaches
  *                    folders of that user to keep them visible; and open the memory of nodes' processes for the census,
- *                    and their root directory (SYS_PTRACE, effective only while it does).  It must not load modules, change the clock, own
+ *                    and their root directory (SYS_PTRACE, effective only while it does); packet sockets of
+ *                    attachments (NET_RAW, likewise).  It must not load modules, change the clock, own
  *                    files of others or reach raw devices.
  *   2  lab is up, links are wires, impaired by the conductor: NET_ADMIN goes.  It can restart nodes but not change any network.
  *   3  taking back   KILL and DAC_OVERRIDE remain: end nodes, remove cgroups.  It must not be able to start, mount or
@@ -39,19 +40,23 @@
 
 static const cap_value_t stage_serving[] = { CAP_SYS_ADMIN,    CAP_NET_ADMIN,  CAP_SETUID,
 					     CAP_SETGID,       CAP_SETPCAP,    CAP_KILL,
-					     CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SYS_NICE };
+					     CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SYS_NICE,
+					     CAP_NET_RAW };
 static const cap_value_t stage_wired[] = { CAP_SYS_ADMIN,  CAP_SETUID,  CAP_SETGID,
 					   CAP_SETPCAP,    CAP_KILL,    CAP_DAC_OVERRIDE,
 					   CAP_SYS_PTRACE, CAP_SYS_NICE };
 static const cap_value_t stage_undo[] = { CAP_KILL, CAP_DAC_OVERRIDE };
 #define KEEP(stage, err) bo_caps_keep((stage), sizeof(stage) / sizeof((stage)[0]), (err))
 
-/* SYS_PTRACE sleeps: permitted, and effective only where a process is opened.  Without it, in a container, that will say so. */
+/* SYS_PTRACE and NET_RAW sleep: permitted, and effective only where a process is opened, and where a service is attached.
+ * Without them, in a container, that will say so. */
 static int keep_serving(const cap_value_t *stage, size_t n, struct bo_err *err)
 {
 	int rc = bo_caps_keep(stage, n, err);
 
-	return rc < 0 ? rc : bo_caps_effective(CAP_SYS_PTRACE, false, err);
+	if (rc == 0)
+		rc = bo_caps_effective(CAP_SYS_PTRACE, false, err);
+	return rc < 0 ? rc : bo_caps_effective(CAP_NET_RAW, false, err);
 }
 
 struct keeper {

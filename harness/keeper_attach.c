@@ -19,7 +19,7 @@ static int find_and_start(struct bo_keeper_attachments *all, const struct bo_att
 int bo_keeper_attachments_add(struct bo_keeper_attachments *all, struct bo_attach_conf *conf,
 			      int *ret_sock, struct bo_err *err)
 {
-	struct bo_err lowering = { 0 };
+	struct bo_err lowering = { 0 }, ignored = { 0 };
 	int rc;
 
 	if (all->n == BO_KEEPER_ATTACHMENTS_MAX)
@@ -35,8 +35,11 @@ int bo_keeper_attachments_add(struct bo_keeper_attachments *all, struct bo_attac
 	rc = bo_caps_effective(CAP_SYS_PTRACE, true, err);
 	if (rc < 0)
 		return rc;
+	/* Without it there is no netem, and the attachment says why. */
+	(void)!bo_caps_effective(CAP_NET_RAW, true, &ignored);
 	rc = find_and_start(all, conf, ret_sock, err);
 	all->n += rc == 0;
+	(void)!bo_caps_effective(CAP_NET_RAW, false, &ignored);
 	if (bo_caps_effective(CAP_SYS_PTRACE, false, &lowering) < 0 && rc == 0)
 		rc = bo_err_set(err, lowering.code, BO_SUBSYS_HARNESS, "%s", lowering.msg);
 	return rc;

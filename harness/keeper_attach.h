@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness/keeper_attach.h — the keeper's attachments to running services.
- * Owns: what it started.  Threads: the keeper's.  Privilege: CAP_SYS_PTRACE while it looks for a service. */
+ * Owns: what it started.  Threads: the keeper's.  Privilege: CAP_SYS_PTRACE and CAP_NET_RAW while it starts one. */
 #pragma once
 #include "brownout/lab/attach.h"
 

@@ -44,7 +44,7 @@ struct attachment {
 	struct bo_attach_warden warden;
 	struct bo_attach_queue queue;
 	struct bo_attach_netem netem;
-	struct bo_err no_queue, no_netem; /* why not, when the driver cannot be had */
+	struct bo_err no_queue, no_netem;       /* why not, when the driver cannot be had */
 	enum bo_driver by[BO_ATTACH_LANES_MAX]; /* who has, or had, the lane */
 	struct bo_dist_table tables[BO_ATTACH_LANES_MAX];
 	bool impaired[BO_ATTACH_LANES_MAX];
@@ -229,8 +229,8 @@ static int impair(struct attachment *a, size_t lane, const struct bo_attach_ques
 }
 
 /** put_samples() - into a file without a name: there may be more than a message holds */
-static int put_samples(const struct bo_link_samples *samples, struct bo_attach_reply *rep, int *ret_fd,
-		       struct bo_err *err)
+static int put_samples(const struct bo_link_samples *samples, struct bo_attach_reply *rep,
+		       int *ret_fd, struct bo_err *err)
 {
 	size_t probes = samples->nprobes * sizeof(*samples->probes);
 	size_t trains = samples->ntrains * sizeof(*samples->trains);
@@ -270,7 +270,7 @@ static int samples_of(struct attachment *a, size_t lane, const struct bo_attach_
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "somebody removed the rules of this fault from the service's "
 				  "namespace meanwhile");
-	if (bo_nfq_missed(a->queue.nfq))
+	if (a->queue.nfq && bo_nfq_missed(a->queue.nfq))
 		return bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
 				  "the kernel dropped %" PRIu64 " packets that were held: somebody "
 				  "changed the firewall of the service meanwhile",
@@ -340,8 +340,8 @@ static int state(const struct attachment *a, struct bo_node_state *ret)
 
 /* --- the conversation ------------------------------------------------------------------------------ */
 
-static int carry_out(struct attachment *a, const struct bo_attach_question *q, struct bo_attach_reply *rep, int *ret_fd,
-		     struct bo_err *err)
+static int carry_out(struct attachment *a, const struct bo_attach_question *q,
+		     struct bo_attach_reply *rep, int *ret_fd, struct bo_err *err)
 {
 	size_t lane = (size_t)q->peer * BO_DIR_COUNT + (size_t)q->dir;
 
@@ -499,8 +499,11 @@ static int enter(struct attachment *a, struct bo_err *err)
 	snprintf(a->journal.table, sizeof(a->journal.table), "brownout-%d-%" PRIx64, self.pid,
 		 self.start_ticks);
 	(void)!bo_attach_queue_init(&a->queue, a->conf, a->journal.table, &a->no_queue);
-	if (a->no_queue.code && (a->no_netem.code || a->conf->driver == BO_DRIVER_QUEUE)) {
-		*err = a->no_queue;
+	if (a->conf->driver == BO_DRIVER_NETEM
+		    ? a->no_netem.code != 0
+		    : a->no_queue.code &&
+			      (a->no_netem.code || a->conf->driver == BO_DRIVER_QUEUE)) {
+		*err = a->conf->driver == BO_DRIVER_NETEM ? a->no_netem : a->no_queue;
 		return -err->code;
 	}
 	return bo_attach_warden_start(&a->warden, a->journal.table, err);

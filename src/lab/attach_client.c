@@ -11,8 +11,8 @@
 #include "brownout/sys/fdpass.h"
 
 /** ask_file() - @fds: what comes with the answer */
-static int ask_file(int sock, const struct bo_attach_question *q, struct bo_attach_reply *rep, struct bo_fds *fds,
-		    struct bo_err *err)
+static int ask_file(int sock, const struct bo_attach_question *q, struct bo_attach_reply *rep,
+		    struct bo_fds *fds, struct bo_err *err)
 {
 	int rc = bo_fdpass_send(sock, q, sizeof(*q), NULL, err);
 	ssize_t n = rc < 0 ? rc : bo_fdpass_recv(sock, rep, sizeof(*rep), fds, NULL, 0, err);
@@ -28,7 +28,8 @@ static int ask_file(int sock, const struct bo_attach_question *q, struct bo_atta
 	return rep->code ? bo_err_set(err, rep->code, BO_SUBSYS_LAB, "%s", rep->msg) : 0;
 }
 
-static int ask(int sock, const struct bo_attach_question *q, struct bo_attach_reply *rep, struct bo_err *err)
+static int ask(int sock, const struct bo_attach_question *q, struct bo_attach_reply *rep,
+	       struct bo_err *err)
 {
 	return ask_file(sock, q, rep, NULL, err);
 }

@@ -258,9 +258,9 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 	if (!n->up)
 		rc = bring_up(n, err);
 	if (rc == 0)
-		rc = lane->band < 0 ? lane_up(n, lane, im, err)
-				    : bo_divert_lane_change(n->rtnl, n->ifb, lane->band, n->mtu, im,
-							    err);
+		rc = lane->band < 0
+			     ? lane_up(n, lane, im, err)
+			     : bo_divert_lane_change(n->rtnl, n->ifb, lane->band, n->mtu, im, err);
 	if (rc == 0 && !lane->on)
 		rc = bo_divert_filter_add(n->rtnl, n->device, n->ifb, lane->band,
 					  &n->conf->peers[i / BO_DIR_COUNT],
@@ -289,8 +289,7 @@ static struct bo_attach_records *records_of(void *arg, int lane)
 }
 
 /** drained() - has all left that a lane without filter still held?  What should have been gone for long is given up */
-static bool drained(struct bo_attach_netem *n, struct bo_attach_netem_lane *lane,
-		    int64_t now_ns)
+static bool drained(struct bo_attach_netem *n, struct bo_attach_netem_lane *lane, int64_t now_ns)
 {
 	struct bo_err ignored = { 0 };
 	uint64_t held = 0;
@@ -374,7 +373,8 @@ int bo_attach_netem_samples(struct bo_attach_netem *n, size_t i, int64_t from_ns
 		rc = look(n, lane, &held, err);
 	if (rc == 0 && lane->service < SERVICE_PACKETS_MIN)
 		rc = bo_err_set(err, ENODATA, BO_SUBSYS_LAB,
-				"%" PRIu64 " packets of the service went through the fault's netem, "
+				"%" PRIu64
+				" packets of the service went through the fault's netem, "
 				"%d at least are needed",
 				lane->service, SERVICE_PACKETS_MIN);
 	return rc < 0 ? rc : bo_attach_records_samples(&lane->records, from_ns, to_ns, ret, err);

@@ -76,7 +76,8 @@ static int only_probes(int fd)
 		size_t at = offsetof(struct frame, copies) + i * sizeof(struct copy);
 
 		ops[2 * i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)at);
-		ops[2 * i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(MAGIC),
+		ops[2 * i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							      htonl(MAGIC),
 							      (uint8_t)(2 * (COPIES - i) - 1), 0);
 	}
 	ops[2 * COPIES] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);

@@ -327,8 +327,7 @@ int bo_attach_queue_hold(struct bo_attach_queue *q, const char *device, struct b
 	if (!q->nfq)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "no queue");
 	for (size_t i = q->nlanes - BO_ATTACH_HOLDS; i < q->nlanes; i++)
-		strncpy(q->lanes[i].flow.interface, device,
-			sizeof(q->lanes[i].flow.interface) - 1);
+		strncpy(q->lanes[i].flow.interface, device, sizeof(q->lanes[i].flow.interface) - 1);
 	rc = hold_lanes(q, &forever, err);
 	/* Whoever was past the rules when they came has reached the device after this. */
 	bo_process_grace();

@@ -138,10 +138,10 @@ int bo_attach_runtime_pid(const char *name, int64_t timeout_ns, pid_t *ret, stru
 		found = pid ? pid : found;
 	}
 	if (!found)
-		return bo_err_set(err, ESRCH, BO_SUBSYS_LAB,
-				  "container: there is no \"%.60s\" that runs: %s (%s), %s (%s), %s (%s)",
-				  name, engines[0], said[0], engines[1], said[1], engines[2],
-				  said[2]);
+		return bo_err_set(
+			err, ESRCH, BO_SUBSYS_LAB,
+			"container: there is no \"%.60s\" that runs: %s (%s), %s (%s), %s (%s)",
+			name, engines[0], said[0], engines[1], said[1], engines[2], said[2]);
 	*ret = found;
 	return 0;
 }

@@ -110,8 +110,7 @@ void bo_attach_warden_end(struct bo_attach_warden *warden)
 	struct bo_err ignored = { 0 };
 
 	bo_close(&warden->pipe);
-	if (warden->pidfd >= 0 &&
-	    bo_pidfd_wait_exit(warden->pidfd, END_TIMEOUT_NS, &ignored) == 0)
+	if (warden->pidfd >= 0 && bo_pidfd_wait_exit(warden->pidfd, END_TIMEOUT_NS, &ignored) == 0)
 		(void)!bo_pidfd_reap(warden->pidfd, NULL, &ignored);
 	bo_close(&warden->pidfd);
 }

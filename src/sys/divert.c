@@ -458,8 +458,9 @@ int bo_divert_route(struct nl_sock *sock, const struct bo_attach_peer *peer, int
 	int ifindex = 0, rc;
 
 	if (peer->prefix != bits)
-		return bo_err_set(err, ENOENT, BO_SUBSYS_SYS,
-				  "the way to a network is not known; interface = \"eth0\" says it");
+		return bo_err_set(
+			err, ENOENT, BO_SUBSYS_SYS,
+			"the way to a network is not known; interface = \"eth0\" says it");
 	msg = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
 	if (!msg || nlmsg_append(msg, &rt, sizeof(rt), NLMSG_ALIGNTO) < 0 ||
 	    nla_put(msg, RTA_DST, bits / 8, peer->address) < 0) {

@@ -32,8 +32,7 @@ static void load(struct program *p, uint16_t size, uint32_t offset)
 
 static void must_be(struct program *p, uint32_t value)
 {
-	p->ops[p->n++] =
-		(struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, FAIL);
+	p->ops[p->n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, FAIL);
 }
 
 static void match_address(struct program *p, const struct bo_attach_peer *peer, uint32_t offset)
@@ -54,8 +53,8 @@ static void match_address(struct program *p, const struct bo_attach_peer *peer, 
 static void match_port4(struct program *p, uint32_t offset, uint16_t port)
 {
 	load(p, BPF_H, IP4_FRAGMENT);
-	p->ops[p->n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,
-						      IP4_FRAGMENT_MASK, FAIL, 0);
+	p->ops[p->n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, IP4_FRAGMENT_MASK,
+						      FAIL, 0);
 	emit(p, BPF_LDX | BPF_MSH | BPF_B, (uint32_t)SKF_NET_OFF);
 	emit(p, BPF_LD | BPF_IND | BPF_H, (uint32_t)SKF_NET_OFF + offset);
 	must_be(p, port);
@@ -80,8 +79,8 @@ uint16_t bo_divert_match(const struct bo_attach_peer *peer, bool inbound,
 {
 	struct program p = { .ops = ret };
 	bool v4 = peer->family == AF_INET;
-	uint32_t address = v4 ? IP4_SOURCE : IP6_SOURCE, port = inbound ? PORT_SOURCE
-									: PORT_DESTINATION;
+	uint32_t address = v4 ? IP4_SOURCE : IP6_SOURCE,
+		 port = inbound ? PORT_SOURCE : PORT_DESTINATION;
 
 	emit(&p, BPF_LD | BPF_ABS | BPF_W, (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL);
 	must_be(&p, v4 ? ETH_P_IP : ETH_P_IPV6);

@@ -134,8 +134,8 @@ void bo_rtnl_addr_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl
 
 	put(b, msg, IFA_LOCAL, addr->bytes, addr_len(addr));
 	put(b, msg, IFA_ADDRESS, addr->bytes, addr_len(addr));
-	bo_rtnl_batch_add(b, msg, "adding an IPv%d address to device %d", addr->family == AF_INET ? 4 : 6,
-	       ifindex);
+	bo_rtnl_batch_add(b, msg, "adding an IPv%d address to device %d",
+			  addr->family == AF_INET ? 4 : 6, ifindex);
 }
 
 void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *dst,
@@ -155,8 +155,8 @@ void bo_rtnl_route_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtn
 	put(b, msg, RTA_DST, dst->bytes, addr_len(dst));
 	put(b, msg, RTA_PREFSRC, src->bytes, addr_len(src));
 	put(b, msg, RTA_OIF, &oif, sizeof(oif));
-	bo_rtnl_batch_add(b, msg, "adding an IPv%d route over device %d", dst->family == AF_INET ? 4 : 6,
-	       ifindex);
+	bo_rtnl_batch_add(b, msg, "adding an IPv%d route over device %d",
+			  dst->family == AF_INET ? 4 : 6, ifindex);
 }
 
 void bo_rtnl_neigh_add(struct bo_rtnl_batch *b, int ifindex, const struct bo_rtnl_addr *addr,

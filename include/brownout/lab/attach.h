@@ -87,8 +87,8 @@ BO_NODISCARD int bo_attach_runtime_pid(const char *name, int64_t timeout_ns, pid
 /** struct bo_attachment - what the keeper holds of one;  zero is none */
 struct bo_attachment {
 	pid_t pid;
-	int pidfd;    /* [owned] */
-	int lifeline; /* [owned] closing it ends the attachment */
+	int pidfd;                    /* [owned] */
+	int lifeline;                 /* [owned] closing it ends the attachment */
 	struct bo_process_id process; /* the service's; pid 0 when only a namespace was named */
 };
 /**

@@ -127,7 +127,8 @@ enum bo_mem_knob { BO_MEM_MAX, BO_MEM_HIGH };
 struct bo_hands {
 	void *self;
 	const struct bo_machine *machine;
-	const char *link_driver; /* "netem" or "wire"; of services that run already "netem", "queue" or both */
+	const char *
+		link_driver; /* "netem" or "wire"; of services that run already "netem", "queue" or both */
 	int (*link_impair)(void *self, int link, enum bo_dir dir, const struct bo_impair *im,
 			   struct bo_err *err);
 	int (*link_probe)(void *self, int link, enum bo_dir dir, bool on, struct bo_err *err);

@@ -14,6 +14,7 @@ end
 local orders = t:attach "orders" {
   pid = bo.param("pid", 0) ~= 0 and bo.param("pid", 0) or nil,
   netns = bo.param("netns", "") ~= "" and bo.param("netns", "") or nil,
+  container = bo.param("container", "") ~= "" and bo.param("container", "") or nil,
   address = "10.80.0.2",
   allow = allow,
   ttl = bo.param("ttl", "20s"),
@@ -29,6 +30,12 @@ elseif what == "blackhole" then
   t:during("fault", t:link(orders, db):blackhole())
 elseif what == "loss" then
   t:during("fault", t:link(orders, db):loss("20%"))
+elseif what == "corrupt" then
+  t:during("fault", t:link(orders, db):corrupt("20%"))
+elseif what == "duplicate" then
+  t:during("fault", t:link(orders, db):duplicate("20%"))
+elseif what == "rate" then
+  t:during("fault", t:link(orders, db):rate("1Mbit/s"))
 elseif what == "pause" then
   t:during("fault", orders:pause(), { lasts = "1s" })
 elseif what == "kill" then

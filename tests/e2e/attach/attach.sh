@@ -99,7 +99,15 @@ refused() { # text, arguments
 	[ ! -e "$out/runs" ] || fail "the refused run made a folder"
 }
 
-# A run in the background with a fault in force: $conductor, $keeper, $attachment
+# A container engine that knows one container.
+mkdir "$out/bin"
+cat >"$out/bin/docker" <<-EOF
+	#!/bin/sh
+	[ "\$1 \$2 \$3 \$4" = "inspect --format {{.State.Pid}} orders-1" ] && echo $service
+EOF
+chmod 755 "$out/bin/docker" "$out"
+
+# A run in the background with a fault in force: $conductor, $keeper, $attachment, $warden
 in_fault() {
 	: >"$out/run.txt"
 	run --set pid="$service" --set what=blackhole --set fault=30s --set ttl=60s &
@@ -109,6 +117,7 @@ in_fault() {
 	conductor=$(pgrep -P "$conductor" -x brownout || echo "$conductor")
 	keeper=$(pgrep -P "$conductor" -x bo-keeper) || fail "no keeper"
 	attachment=$(pgrep -P "$keeper" -x bo-attach) || fail "no attachment"
+	warden=$(pgrep -P "$attachment" -x bo-warden) || fail "no warden"
 	! same || fail "nothing was changed"
 	! ask 1 || fail "the blackhole lets traffic pass"
 }
@@ -132,6 +141,31 @@ loss)
 	status=$?
 	expect 0 "confirmed: orders → db: loss"
 	same || fail "something is left"
+	;;
+container)
+	PATH="$out/bin:$PATH" run --set container=orders-1
+	status=$?
+	expect 0 "confirmed: orders → db: delay p50 "
+	same || fail "something is left"
+	;;
+corrupt)
+	run --set pid="$service" --set what=corrupt --set fault=4s
+	status=$?
+	expect 0 "confirmed: orders → db: corrupt"
+	same || fail "something is left"
+	;;
+netem)
+	run --set pid="$service" --driver netem
+	status=$?
+	if [ "$status" = 5 ]; then
+		expect 5 "driver \"netem\" is not to be had here for services that run already"
+		grep -q "attach.lua:[0-9]*: driver" "$out/run.txt" || fail "no line was said"
+	else
+		expect 0 "; by netem"
+	fi
+	same || fail "something is left"
+	"$BROWNOUT" doctor >"$out/doctor.txt"
+	grep -q "driver netem" "$out/doctor.txt" || fail "doctor does not say"
 	;;
 netns)
 	run --set netns=/run/netns/svc
@@ -162,25 +196,34 @@ refusals)
 	refused "nobody here can start 'orders' again" --set pid="$service" --set what=kill
 	refused "so no process is known" --set netns=/run/netns/svc --set what=pause
 	refused "ttl: expected more than the longest of its faults (3.00s)" --set pid="$service" --set ttl=2s
-	refused "impaired by driver \"queue\", found \"wire\"" --set pid="$service" --driver wire
+	refused "impaired by driver \"netem\" or \"queue\", found \"wire\"" --set pid="$service" --driver wire
+	refused "duplicate: the kernel lets a held packet go once" --set pid="$service" --set what=duplicate --driver queue
+	refused "rate: netem cannot let go early what waits for a rate" --set pid="$service" --set what=rate --driver netem
+	refused "expected a name or an id, as in \"orders\", found \"--all\"" --set container=--all
+	PATH="$out/bin:/usr/bin:/bin" refused "t:attach 'orders': container: there is no \"orders\" that runs: docker (knows none)" \
+		--set container=orders
+	grep -q "attach.lua:[0-9]*: t:attach" "$out/run.txt" || fail "no line was said"
 	SSH_CONNECTION="10.81.0.2 5432 10.80.0.1 22" refused "the other end of the SSH session" --set pid="$service"
 	"$BROWNOUT" run --out "$out/runs" --set pid="$service" "$here/attach.lua" >"$out/run.txt" 2>&1
 	status=$?
 	expect 2 "if that is meant, run it with --attach"
 	;;
-kill-conductor | kill-keeper | kill-both)
+kill-conductor | kill-keeper | kill-both | kill-attachment | kill-three)
 	in_fault
 	case $case in
 	kill-conductor) kill -s KILL "$conductor" ;;
 	kill-keeper) kill -s KILL "$keeper" ;;
 	kill-both) kill -s KILL "$conductor" "$keeper" ;;
+	kill-attachment) kill -s KILL "$attachment" ;;
+	kill-three) kill -s KILL "$conductor" "$keeper" "$attachment" ;;
 	esac
 	until_true 20 ask 1 || fail "traffic does not flow again"
 	until_true 20 same || fail "something is left"
 	;;
 kill-all)
 	in_fault
-	kill -s KILL "$conductor" "$keeper" "$attachment"
+	kill -s STOP "$attachment" # or there would be another warden
+	kill -s KILL "$warden" "$conductor" "$keeper" "$attachment"
 	until_true 20 all_dead || fail "they live"
 	# The rules are still there, and let everything pass.
 	until_true 20 ask 1 || fail "traffic does not flow again"
@@ -189,7 +232,8 @@ kill-all)
 	grep -q "removed /run/brownout/attach-" "$out/sweep.txt" || fail "sweep did not say"
 	same || fail "sweep left something"
 	in_fault
-	kill -s KILL "$conductor" "$keeper" "$attachment"
+	kill -s STOP "$attachment" # or there would be another warden
+	kill -s KILL "$warden" "$conductor" "$keeper" "$attachment"
 	until_true 20 all_dead || fail "they live"
 	run --set pid="$service"
 	status=$?
