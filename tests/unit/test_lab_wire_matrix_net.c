@@ -430,6 +430,9 @@ static bool word(const struct rig *rig, const struct row *row, enum protocol pro
 	/* What is about TCP anyway has no such argument. */
 	if (!is_blackhole(row) && (protocol != TCP || takes_protocol(row)))
 		args[n++] = (struct bo_arg)STR("protocol", protocol_names[protocol]);
+	/* Not what the cell before has left under way. */
+	if (!is_blackhole(row) && protocol != ICMP)
+		args[n++] = (struct bo_arg)NUM("port", rig->port);
 	if (way)
 		args[n++] = (struct bo_arg)STR("toward", toward[way]);
 	rig->fake->plan->faults.len = 0;
@@ -477,9 +480,9 @@ static void run(struct rig *rig, const struct row *row, enum protocol protocol, 
 	struct bo_err err = { 0 };
 
 	*seen = 0;
+	listen_anew(rig);
 	if (!word(rig, row, protocol, way, &rule, seen))
 		return;
-	listen_anew(rig);
 	flow[0] = flow_open(rig, protocol, before);
 	flow_use(rig, protocol, &flow[0], false, before);
 	assert_string_equal(before, protocol == TCP ? " ok ok ok" : " ok ok");
