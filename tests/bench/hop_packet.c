@@ -71,7 +71,7 @@ static int packet_open(const char *device)
 					 .tp_frame_size = HOP_FRAME_MAX,
 					 .tp_frame_nr = SLOTS };
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), size = SEND_BUFFER;
 
 	at.sll_ifindex = (int)if_nametoindex(device);
 	if (fd < 0)
@@ -80,7 +80,8 @@ static int packet_open(const char *device)
 	set(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
 	set(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
 	set(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		set(fd, SOL_SOCKET, SO_SNDBUF, size); /* of a user namespace: as much as it may */
 	if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) < 0 ||
 	    bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		flows_die(device);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/bench/hop_queue.c — NFQUEUE on a veth pair: the packet stays in the kernel, uncut, and only its head comes here
- * to be let go (linux/netfilter/nfnetlink_queue.h).  What a verdict cannot do: send a packet twice, cut it, or put it
- * before another that is still held. */
+ * to be let go (linux/netfilter/nfnetlink_queue.h).  What a verdict cannot
+ * do: send a packet twice, or treat one packet of a super-packet by itself. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>

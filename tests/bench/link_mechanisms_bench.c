@@ -4,7 +4,7 @@
  *
  *   link_mechanisms_bench [-r ROUNDS] [-m NAME]    NAME: only mechanisms whose name holds it
  *
- * Privilege: root or user namespaces; NFQUEUE and AF_XDP need root. */
+ * Privilege: root or user namespaces; AF_XDP needs root. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
