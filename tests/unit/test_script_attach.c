@@ -77,9 +77,9 @@ static void test_mistakes(void **state)
 		const char *text, *want;
 	} bad[] = {
 		{ "t:attach 'a' {}",
-		  "3: t:attach 'a': expected one of pid = 123, netns = \"/run/netns/orders\" and container = \"id\"" },
+		  "3: t:attach 'a': expected one of pid = 123, netns = \"/run/netns/orders\" and container = \"name or id\"" },
 		{ "t:attach 'a' { pid = 1, container = '0123456789ab' }",
-		  "3: t:attach 'a': expected one of pid = 123, netns = \"/run/netns/orders\" and container = \"id\"" },
+		  "3: t:attach 'a': expected one of pid = 123, netns = \"/run/netns/orders\" and container = \"name or id\"" },
 		{ "t:attach 'a' { pid = 1, allow = { 'gatway' } }",
 		  "3: t:attach 'a': allow: expected host, ssh, gateway, loopback, wide or kill, found \"gatway\"; did you mean 'gateway'?" },
 		{ "t:attach 'a' { pid = 1, address = 'db' }",
