@@ -475,6 +475,7 @@ static int enter(struct attachment *a, struct bo_err *err)
 	static const cap_value_t keep[] = { CAP_NET_ADMIN, CAP_KILL };
 	const struct bo_attach_spec *spec = &a->conf->spec;
 	struct bo_process_id self;
+	const struct bo_err *missing = NULL;
 	char ifb[BO_DIVERT_NAME_MAX + 1];
 	int rc = bo_netns_enter(a->target.netns, err);
 
@@ -499,11 +500,12 @@ static int enter(struct attachment *a, struct bo_err *err)
 	snprintf(a->journal.table, sizeof(a->journal.table), "brownout-%d-%" PRIx64, self.pid,
 		 self.start_ticks);
 	(void)!bo_attach_queue_init(&a->queue, a->conf, a->journal.table, &a->no_queue);
-	if (a->conf->driver == BO_DRIVER_NETEM
-		    ? a->no_netem.code != 0
-		    : a->no_queue.code &&
-			      (a->no_netem.code || a->conf->driver == BO_DRIVER_QUEUE)) {
-		*err = a->conf->driver == BO_DRIVER_NETEM ? a->no_netem : a->no_queue;
+	if (a->conf->driver == BO_DRIVER_NETEM)
+		missing = &a->no_netem;
+	else if (a->conf->driver == BO_DRIVER_QUEUE || a->no_netem.code)
+		missing = &a->no_queue;
+	if (missing && missing->code) {
+		*err = *missing;
 		return -err->code;
 	}
 	return bo_attach_warden_start(&a->warden, a->journal.table, err);

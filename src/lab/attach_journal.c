@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #define HEADER "brownout attachment 2"
 /* Longer than netem holds anything here (attach_netem.c). */
 #define DRAIN_NS (6 * BO_NSEC_PER_SEC)
+#define DYING_NS (5 * BO_NSEC_PER_SEC)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -176,13 +178,26 @@ static void go_on(const struct bo_attach_journal *j)
 		(void)!kill(j->process.pid, SIGCONT);
 }
 
+/** lock_of_the_dying() - a process that is being killed closes its files one by one: its pipe, say, before its lock */
+static bool lock_of_the_dying(int fd)
+{
+	const int64_t deadline_ns = bo_now_ns() + DYING_NS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || bo_now_ns() > deadline_ns)
+			return false;
+		poll(NULL, 0, 1);
+	}
+	return true;
+}
+
 void bo_attach_journal_undo(const char *path)
 {
 	bo_auto_fd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct bo_attach_journal j;
 	struct bo_err ignored = { 0 };
 
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fd < 0 || !lock_of_the_dying(fd))
 		return;
 	if (bo_attach_journal_read(fd, &j)) {
 		go_on(&j);

@@ -359,10 +359,12 @@ int bo_attach_queue_init(struct bo_attach_queue *q, const struct bo_attach_conf 
 		size_t hold = i - npeers * BO_DIR_COUNT;
 
 		lane->of = q;
-		if (i < npeers * BO_DIR_COUNT)
+		if (i < npeers * BO_DIR_COUNT) {
 			lane->flow.peer = conf->peers[i / BO_DIR_COUNT];
-		else
-			lane->flow.peer.family = hold ? AF_INET6 : AF_INET, dir = BO_DIR_A_TO_B;
+		} else {
+			lane->flow.peer.family = hold ? AF_INET6 : AF_INET;
+			dir = BO_DIR_A_TO_B;
+		}
 		lane->flow.inbound = dir == BO_DIR_B_TO_A;
 		memcpy(lane->flow.interface, conf->spec.interface, sizeof(lane->flow.interface));
 		lane->held.max_bytes = BO_WIRE_QUEUE_BYTES;
