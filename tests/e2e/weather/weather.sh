@@ -251,7 +251,7 @@ case_few_descriptors_hard() {
 }
 case_slow_comeback() {
 	run "$here/slow-comeback.lua"; expect_rc 3
-	expect stderr 'PROBLEM: phase heal began .* late.*: taking back a fault took that long'
+	expect stderr 'PROBLEM: phase heal began .* late.*: taking back fault kill db #1 took that long'
 	expect stdout 'phase heal began .* late'
 }
 # by how much the phase $1 began late, in ms
