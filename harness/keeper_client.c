@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness/keeper_client.c — the conductor's side: fork the keeper, give everything up, and ask.
- * Calls are synchronous.  Events that arrive while an answer is waited for are queued, and an eventfd keeps
+ * Calls are synchronous; what is asked of nodes and links is in keeper_ask.c.  Events that arrive while an answer is waited for are queued, and an eventfd keeps
  * bo_keeper_fd() readable until they have been taken.
  * Owns: the socket, the queue.  Threads: a lock is held from a request to its answer, and while events are taken: the
  * census thread asks for descriptors while the main thread goes about its business.
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,48 +21,15 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/base/strbuf.h"
-#include "brownout/base/vec.h"
 #include "brownout/base/wake.h"
 #include "brownout/sys/caps.h"
-#include "brownout/sys/fdpass.h"
 #include "brownout/sys/netns.h"
 #include "brownout/sys/process.h"
-#include "harness/keeper.h"
-#include "harness/keeper_proto.h"
+#include "harness/keeper_client.h"
 
 #define GONE_TIMEOUT_NS (30 * BO_NSEC_PER_SEC)
 /* Longer than the longest that the keeper waits for anything itself (20 s, for a node's init). */
 #define SILENT_AFTER_S 30
-
-struct attached {
-	int node;
-	int sock; /* [owned] until it is taken */
-	pid_t pid;
-};
-
-struct bo_keeper {
-	int sock;
-	int pidfd;
-	int epoll;  /* sock and queued */
-	int queued; /* eventfd: readable while events are queued */
-	pthread_mutex_t lock;
-	uint32_t seq;
-	bool silent; /* it did not answer once, and is not asked again */
-	BO_VEC(struct bo_keeper_event) events;
-	BO_VEC(struct attached) attached; /* in the keeper's order */
-};
-
-static void unlock(pthread_mutex_t **lock)
-{
-	pthread_mutex_unlock(*lock);
-}
-
-static pthread_mutex_t *lock(struct bo_keeper *k)
-{
-	pthread_mutex_lock(&k->lock);
-	return &k->lock;
-}
-#define KEEPER_LOCK(k) bo_auto(unlock) pthread_mutex_t *held __attribute__((unused)) = lock(k)
 
 static int gone(struct bo_err *err)
 {
@@ -106,8 +72,8 @@ static int silent(struct bo_keeper *k, struct bo_err *err)
 			  SILENT_AFTER_S);
 }
 
-static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size_t len, int fd,
-	       struct bo_err *err)
+int bo_kp_ask(struct bo_keeper *k, struct kp_req req, const void *payload, size_t len, int fd,
+	      struct bo_err *err)
 {
 	struct bo_fds fds = { .fd = { fd }, .n = fd >= 0 };
 	struct bo_strbuf msg = { 0 };
@@ -130,9 +96,7 @@ static int ask(struct bo_keeper *k, struct kp_req req, const void *payload, size
 	return rc == -EPIPE || rc == -ECONNRESET ? gone(err) : rc;
 }
 
-/* The final answer to the last request.  @fds: of that answer, or NULL */
-static int await_fds(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds,
-		     struct bo_err *err)
+int bo_kp_await_fds(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds, struct bo_err *err)
 {
 	int rc;
 
@@ -149,18 +113,18 @@ static int await_fds(struct bo_keeper *k, struct kp_rep *rep, struct bo_fds *fds
 	return bo_err_set(err, rep->code, BO_SUBSYS_HARNESS, "%s", rep->msg);
 }
 
-static int await(struct bo_keeper *k, struct kp_rep *rep, struct bo_err *err)
+int bo_kp_await(struct bo_keeper *k, struct kp_rep *rep, struct bo_err *err)
 {
-	return await_fds(k, rep, NULL, err);
+	return bo_kp_await_fds(k, rep, NULL, err);
 }
 
-static int simple(struct bo_keeper *k, struct kp_req req, struct bo_err *err)
+int bo_kp_simple(struct bo_keeper *k, struct kp_req req, struct bo_err *err)
 {
-	KEEPER_LOCK(k);
+	BO_KP_LOCK(k);
 	struct kp_rep rep;
-	int rc = ask(k, req, NULL, 0, -1, err);
+	int rc = bo_kp_ask(k, req, NULL, 0, -1, err);
 
-	return rc < 0 ? rc : await(k, &rep, err);
+	return rc < 0 ? rc : bo_kp_await(k, &rep, err);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------- */
@@ -212,7 +176,7 @@ static int become_conductor(struct bo_keeper *k, const struct bo_user *user, boo
 	if (rc == 0 && !attached)
 		rc = loopback_up(err);
 	if (rc == 0)
-		rc = ask(k, (struct kp_req){ .op = KP_HELLO }, NULL, 0, netns, err);
+		rc = bo_kp_ask(k, (struct kp_req){ .op = KP_HELLO }, NULL, 0, netns, err);
 	bo_wake_allow_realtime(); /* for the threads of the wires */
 	if (rc == 0)
 		rc = bo_user_become(user, err);
@@ -220,7 +184,7 @@ static int become_conductor(struct bo_keeper *k, const struct bo_user *user, boo
 	 * would have to be hidden. */
 	if (rc == 0)
 		prctl(PR_SET_DUMPABLE, 1);
-	return rc < 0 ? rc : await(k, &rep, err);
+	return rc < 0 ? rc : bo_kp_await(k, &rep, err);
 }
 
 /* By threads that must not wait: not for the lock, and not for the answer, whose number is nobody's. */
@@ -301,17 +265,17 @@ static void describe_attachment(const struct bo_plan *plan, int node, struct bo_
 
 static int attach_one(struct bo_keeper *k, const struct bo_plan *plan, int node, struct bo_err *err)
 {
-	KEEPER_LOCK(k);
-	struct attached attached = { .node = node, .sock = -1 };
+	BO_KP_LOCK(k);
+	struct bo_attached attached = { .node = node, .sock = -1 };
 	struct bo_attach_conf conf;
 	struct bo_fds fds = { 0 };
 	struct kp_rep rep;
 	int rc;
 
 	describe_attachment(plan, node, &conf);
-	rc = ask(k, (struct kp_req){ .op = KP_ATTACH }, &conf, sizeof(conf), -1, err);
+	rc = bo_kp_ask(k, (struct kp_req){ .op = KP_ATTACH }, &conf, sizeof(conf), -1, err);
 	if (rc == 0)
-		rc = await_fds(k, &rep, &fds, err);
+		rc = bo_kp_await_fds(k, &rep, &fds, err);
 	if (rc == 0) {
 		attached.sock = bo_fds_take(&fds, 0);
 		attached.pid = rep.pid;
@@ -345,8 +309,7 @@ int bo_keeper_take_attachment(struct bo_keeper *k, int node, pid_t *ret_pid)
 	return -1;
 }
 
-/** attachment_number() - as the keeper counts them; the node itself in a lab */
-static int attachment_number(const struct bo_keeper *k, int node)
+int bo_kp_attachment_number(const struct bo_keeper *k, int node)
 {
 	for (size_t i = 0; i < k->attached.len; i++)
 		if (k->attached.items[i].node == node)
@@ -358,12 +321,12 @@ static int attachment_number(const struct bo_keeper *k, int node)
 
 int bo_keeper_machine(struct bo_keeper *k, struct bo_machine *ret, struct bo_err *err)
 {
-	KEEPER_LOCK(k);
+	BO_KP_LOCK(k);
 	struct kp_rep rep;
-	int rc = ask(k, (struct kp_req){ .op = KP_MACHINE }, NULL, 0, -1, err);
+	int rc = bo_kp_ask(k, (struct kp_req){ .op = KP_MACHINE }, NULL, 0, -1, err);
 
 	if (rc == 0)
-		rc = await(k, &rep, err);
+		rc = bo_kp_await(k, &rep, err);
 	if (rc == 0)
 		*ret = rep.machine;
 	return rc;
@@ -499,7 +462,7 @@ static int take_view(struct bo_keeper *k, struct bo_lab_view *view, struct bo_er
 int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_lab_view *ret,
 		     struct bo_err *err)
 {
-	KEEPER_LOCK(k);
+	BO_KP_LOCK(k);
 	struct bo_strbuf msg = { 0 };
 	struct bo_lab_view view;
 	int rc = check_names(plan, err);
@@ -510,7 +473,7 @@ int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_
 		return rc;
 	put_lab(&msg, plan);
 	rc = bo_strbuf_ok(&msg)
-		     ? ask(k, (struct kp_req){ .op = KP_LAB_UP }, msg.buf, msg.len, -1, err)
+		     ? bo_kp_ask(k, (struct kp_req){ .op = KP_LAB_UP }, msg.buf, msg.len, -1, err)
 		     : bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	bo_strbuf_done(&msg);
 	if (rc == 0)
@@ -549,175 +512,6 @@ void bo_lab_view_done(struct bo_lab_view *view)
 	*view = (struct bo_lab_view){ 0 };
 }
 
-static void put_string(struct bo_strbuf *msg, const char *s)
-{
-	bo_strbuf_add(msg, s ? s : "", s ? strlen(s) + 1 : 1);
-}
-
-static uint32_t count_strings(const char *const *list)
-{
-	uint32_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
-}
-
-int bo_keeper_node_start(struct bo_keeper *k, const struct bo_plan *plan, int node, const char *exe,
-			 int log_fd, pid_t *ret_pid, struct bo_err *err)
-{
-	KEEPER_LOCK(k);
-	const struct bo_node_spec *spec;
-	struct bo_strbuf msg = { 0 };
-	struct kp_start head;
-	struct kp_rep rep;
-	int rc;
-
-	if (node < 0 || (size_t)node >= plan->nodes.len)
-		return bo_err_set(err, EINVAL, BO_SUBSYS_HARNESS, "there is no node %d", node);
-	spec = &plan->nodes.items[node];
-	memset(&head, 0, sizeof(head));
-	head.is_stub = spec->kind == BO_NODE_STUB;
-	head.argc = head.is_stub ? 0 : count_strings(spec->argv);
-	head.envc = count_strings(spec->env);
-	head.stub_proto = spec->stub.proto;
-	head.stub_mode = spec->stub.mode;
-	head.stub_port = spec->stub.port;
-	head.stub_status = spec->stub.status;
-	head.stub_delay_ns = spec->stub.delay_ns;
-	bo_strbuf_add(&msg, (const char *)&head, sizeof(head));
-	put_string(&msg, head.is_stub ? NULL : exe);
-	put_string(&msg, spec->cwd);
-	put_string(&msg, plan->scenario_dir);
-	put_string(&msg, spec->stub.body);
-	for (uint32_t i = 0; i < head.argc; i++)
-		put_string(&msg, spec->argv[i]);
-	for (uint32_t i = 0; i < head.envc; i++)
-		put_string(&msg, spec->env[i]);
-	rc = bo_strbuf_ok(&msg) ? ask(k, (struct kp_req){ .op = KP_NODE_START, .index = node },
-				      msg.buf, msg.len, log_fd, err)
-				: bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
-	bo_strbuf_done(&msg);
-	if (rc == 0)
-		rc = await(k, &rep, err);
-	if (rc == 0)
-		*ret_pid = rep.pid;
-	return rc;
-}
-
-int bo_keeper_node_exec(struct bo_keeper *k, int node, const char *const *argv, int64_t timeout_ns,
-			int *ret_status, struct bo_err *err)
-{
-	KEEPER_LOCK(k);
-	struct bo_strbuf msg = { 0 };
-	struct kp_rep rep;
-	int rc;
-
-	for (size_t i = 0; argv[i]; i++)
-		put_string(&msg, argv[i]);
-	rc = bo_strbuf_ok(&msg)
-		     ? ask(k,
-			   (struct kp_req){
-				   .op = KP_NODE_EXEC, .index = node, .value = timeout_ns },
-			   bo_strbuf_str(&msg), msg.len, -1, err)
-		     : bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
-	bo_strbuf_done(&msg);
-	if (rc == 0)
-		rc = await(k, &rep, err);
-	if (rc == 0)
-		*ret_status = rep.status;
-	return rc;
-}
-
-int bo_keeper_node_kill(struct bo_keeper *k, int node, struct bo_err *err)
-{
-	return simple(k, (struct kp_req){ .op = KP_NODE_KILL, .index = node }, err);
-}
-
-int bo_keeper_node_term(struct bo_keeper *k, int node, struct bo_err *err)
-{
-	return simple(k, (struct kp_req){ .op = KP_NODE_TERM, .index = node }, err);
-}
-
-int bo_keeper_node_pause(struct bo_keeper *k, int node, bool frozen, struct bo_err *err)
-{
-	return simple(k, (struct kp_req){ .op = KP_NODE_PAUSE, .index = node, .arg = frozen }, err);
-}
-
-int bo_keeper_link_impair(struct bo_keeper *k, int link, enum bo_dir dir,
-			  const struct bo_impair *im, struct bo_err *err)
-{
-	KEEPER_LOCK(k);
-	struct {
-		struct bo_impair im;
-		struct bo_dist_table table;
-	} payload = { .im = *im };
-	bool table = im->dist == BO_DIST_TABLE && im->table;
-	struct kp_rep rep;
-	int rc;
-
-	if (table)
-		payload.table = *im->table;
-	rc = ask(k, (struct kp_req){ .op = KP_LINK_IMPAIR, .index = link, .arg = dir }, &payload,
-		 table ? sizeof(payload) : sizeof(payload.im), -1, err);
-	return rc < 0 ? rc : await(k, &rep, err);
-}
-
-int bo_keeper_memory_limit(struct bo_keeper *k, int node, enum bo_mem_knob knob, int64_t bytes,
-			   struct bo_err *err)
-{
-	return simple(k,
-		      (struct kp_req){
-			      .op = KP_MEMORY_LIMIT, .index = node, .arg = knob, .value = bytes },
-		      err);
-}
-
-/* A request whose answer is @n descriptors; close what is left in @fds. */
-static int ask_fds(struct bo_keeper *k, struct kp_req req, size_t n, struct bo_fds *fds,
-		   struct bo_err *err)
-{
-	struct kp_rep rep;
-	int rc = ask(k, req, NULL, 0, -1, err);
-
-	if (rc == 0)
-		rc = await_fds(k, &rep, fds, err);
-	if (rc == 0 && fds->n != n)
-		rc = bo_err_set(err, EPROTO, BO_SUBSYS_HARNESS, "the keeper sent %zu descriptors",
-				fds->n);
-	return rc;
-}
-
-int bo_keeper_open_process(struct bo_keeper *k, int node, pid_t pid, struct bo_process_files *ret,
-			   struct bo_err *err)
-{
-	KEEPER_LOCK(k);
-	struct bo_fds fds = { 0 };
-	int rc = ask_fds(k,
-			 (struct kp_req){ .op = KP_PROCESS_OPEN,
-					  .index = attachment_number(k, node),
-					  .value = pid },
-			 3, &fds, err);
-
-	if (rc == 0)
-		*ret = (struct bo_process_files){ bo_fds_take(&fds, 0), bo_fds_take(&fds, 1),
-						  bo_fds_take(&fds, 2) };
-	bo_fds_close(&fds);
-	return rc;
-}
-
-int bo_keeper_open_root(struct bo_keeper *k, int node, struct bo_root_files *ret,
-			struct bo_err *err)
-{
-	KEEPER_LOCK(k);
-	struct bo_fds fds = { 0 };
-	int rc = ask_fds(k, (struct kp_req){ .op = KP_ROOT_OPEN, .index = node }, 2, &fds, err);
-
-	if (rc == 0)
-		*ret = (struct bo_root_files){ bo_fds_take(&fds, 0), bo_fds_take(&fds, 1) };
-	bo_fds_close(&fds);
-	return rc;
-}
-
 /* ---- events and the end -------------------------------------------------------------------------------------- */
 
 int bo_keeper_fd(const struct bo_keeper *k)
@@ -727,7 +521,7 @@ int bo_keeper_fd(const struct bo_keeper *k)
 
 int bo_keeper_next_event(struct bo_keeper *k, struct bo_keeper_event *ret, struct bo_err *err)
 {
-	KEEPER_LOCK(k);
+	BO_KP_LOCK(k);
 	int rc = 0;
 
 	if (k->events.len == 0) {
@@ -769,7 +563,7 @@ static int wait_end(struct bo_keeper *k, struct bo_err *err)
 int bo_keeper_stop(struct bo_keeper *k, struct bo_err *err)
 {
 	struct bo_err late = { 0 };
-	int rc = simple(k, (struct kp_req){ .op = KP_STOP }, err);
+	int rc = bo_kp_simple(k, (struct kp_req){ .op = KP_STOP }, err);
 	int end = wait_end(k, &late);
 
 	if (rc == 0 && end < 0) {
