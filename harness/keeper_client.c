@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness/keeper_client.c — the conductor's side: fork the keeper, give everything up, and ask.
- * Calls are synchronous; what is asked of nodes and links is in keeper_ask.c.  Events that arrive while an answer is waited for are queued, and an eventfd keeps
- * bo_keeper_fd() readable until they have been taken.
+ * Calls are synchronous; what is asked of nodes and links is in keeper_ask.c.  Events that arrive while an answer is
+ * waited for are queued, and an eventfd keeps bo_keeper_fd() readable until they have been taken.
  * Owns: the socket, the queue.  Threads: a lock is held from a request to its answer, and while events are taken: the
  * census thread asks for descriptors while the main thread goes about its business.
  * Privilege: none once bo_keeper_start() has returned. */
