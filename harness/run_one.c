@@ -219,14 +219,16 @@ static int finish_run(const struct bo_run_request *req, const struct bo_run *run
 {
 	int code = bo_outcome_exit(run->verdict.outcome);
 	struct bo_err err = { 0 };
+	bool whole;
 
 	bo_status_clear();
-	if (bo_report_write_all(run, dir, &err) < 0) {
-		bo_log(BO_LOG_ERROR, "reports are incomplete: %s", err.msg);
+	whole = bo_report_write_all(run, dir, &err) == 0;
+	if (!whole) {
+		bo_log(BO_LOG_ERROR, "reports in %s are incomplete: %s", path, err.msg);
 		if (code == BO_EXIT_OK)
 			code = BO_EXIT_INCONCLUSIVE;
 	}
-	present(req, run, path);
+	present(req, run, whole ? path : NULL); /* nobody is sent to a file that may not be there */
 	if (!req->label && req->o->junit && write_junit(req, run, &err) < 0) {
 		bo_log(BO_LOG_ERROR, "reports are incomplete: %s", err.msg);
 		code = bo_batch_worse(code, BO_EXIT_INCONCLUSIVE);
