@@ -21,6 +21,7 @@
 #define ROUND_NS (BO_NSEC_PER_SEC / 2)
 #define SMALL_BYTES 64
 #define DELAY_MS 10
+#define LATE_TRIPS 20
 #define DELAY_NS (DELAY_MS * BO_NSEC_PER_MSEC)
 
 static double median(double *values)
@@ -131,33 +132,61 @@ static void bench_rtt(const struct bench *b)
 	}
 }
 
-/* The toxic is there from now on. */
+/** delay() - in both; toxiproxy keeps its toxic from the first on */
+static void delay(const struct bench *b, int ms)
+{
+	impair(b,
+	       (struct bo_impair){ .delay_ns = ms * BO_NSEC_PER_MSEC, .limit_packets = 1000000 });
+	if (b->have_peer)
+		peer_delay(&b->veth, ms);
+}
+
+static void bench_late(const struct bench *b)
+{
+	static const int asked_ms[] = { 1, 10, 100 };
+	double whole[ROUNDS], peer[ROUNDS];
+
+	printf("round trip of one byte beyond the delay asked for one way, p50 of %d, median of %d\n",
+	       LATE_TRIPS, ROUNDS);
+	for (size_t n = 0; n < sizeof(asked_ms) / sizeof(asked_ms[0]); n++) {
+		double asked_ns = asked_ms[n] * (double)BO_NSEC_PER_MSEC;
+
+		delay(b, asked_ms[n]);
+		for (int i = 0; i < ROUNDS; i++) {
+			whole[i] = flows_rtt_ns(&b->tun, FLOWS_PORT, LATE_TRIPS) - asked_ns;
+			if (b->have_peer)
+				peer[i] = flows_rtt_ns(&b->veth, PEER_PORT, LATE_TRIPS) - asked_ns;
+		}
+		printf("  %3d ms: wire %8.2f us", asked_ms[n], median(whole) / 1e3);
+		if (b->have_peer)
+			printf("   toxiproxy %8.2f us   wire / toxiproxy %.2f", median(peer) / 1e3,
+			       median(whole) / median(peer));
+		printf("\n");
+	}
+	impair(b, (struct bo_impair){ 0 });
+}
+
 static void bench_delay(const struct bench *b, const char *control)
 {
-	double plain[ROUNDS], whole[ROUNDS], peer[ROUNDS], rtt[ROUNDS], peer_rtt[ROUNDS];
+	double plain[ROUNDS], whole[ROUNDS], peer[ROUNDS];
 
 	congestion(b, control);
-	impair(b, (struct bo_impair){ .delay_ns = DELAY_NS, .limit_packets = 1000000 });
+	delay(b, DELAY_MS);
 	for (int i = 0; i < ROUNDS; i++) {
 		plain[i] = flows_tcp_bps(&b->veth, FLOWS_PORT, 0, ROUND_NS);
 		whole[i] = flows_tcp_bps(&b->tun, FLOWS_PORT, BO_NSEC_PER_SEC, ROUND_NS);
-		rtt[i] = flows_rtt_ns(&b->tun, FLOWS_PORT, 50) - (double)DELAY_NS;
-		if (!b->have_peer)
-			continue;
-		peer[i] = flows_tcp_bps(&b->veth, PEER_PORT, BO_NSEC_PER_SEC, ROUND_NS);
-		peer_rtt[i] = flows_rtt_ns(&b->veth, PEER_PORT, 50) - (double)DELAY_NS;
+		if (b->have_peer)
+			peer[i] = flows_tcp_bps(&b->veth, PEER_PORT, BO_NSEC_PER_SEC, ROUND_NS);
 	}
 	impair(b, (struct bo_impair){ 0 });
-	printf("delay of %d ms one way (%s), median of %d: one stream; round trip of one byte beyond it\n",
-	       DELAY_MS, control, ROUNDS);
+	printf("delay of %d ms one way (%s), one stream, median of %d\n", DELAY_MS, control,
+	       ROUNDS);
 	printf("  veth, without the delay %*.2f Gbit/s\n", 21, median(plain) / 1e9);
-	printf("  wire %*.2f Gbit/s  %8.2f us\n", 40, median(whole) / 1e9, median(rtt) / 1e3);
+	printf("  wire %*.2f Gbit/s\n", 40, median(whole) / 1e9);
 	if (b->have_peer) {
-		printf("  toxiproxy %*.2f Gbit/s  %8.2f us\n", 35, median(peer) / 1e9,
-		       median(peer_rtt) / 1e3);
-		printf("  wire / toxiproxy: throughput %.2f; the ceiling, veth without the delay, %.2f; added round trip %.2f\n",
-		       median(whole) / median(peer), median(plain) / median(peer),
-		       median(rtt) / median(peer_rtt));
+		printf("  toxiproxy %*.2f Gbit/s\n", 35, median(peer) / 1e9);
+		printf("  wire / toxiproxy %.2f; the ceiling, veth without the delay, %.2f\n",
+		       median(whole) / median(peer), median(plain) / median(peer));
 	}
 }
 
@@ -195,8 +224,7 @@ int main(int argc, char **argv)
 	bench_tcp(&b, controls[1]);
 	congestion(&b, controls[0]);
 	bench_udp(&b);
-	if (b.have_peer)
-		peer_delay(&b.veth, DELAY_MS);
+	bench_late(&b);
 	bench_delay(&b, controls[0]);
 	bench_delay(&b, controls[1]);
 	if (b.have_peer)

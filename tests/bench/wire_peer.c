@@ -89,7 +89,7 @@ void peer_delay(const struct wire_netns *net, int ms)
 		 "{\"name\": \"l\", \"type\": \"latency\", \"stream\": \"upstream\", "
 		 "\"attributes\": {\"latency\": %d}}",
 		 ms);
-	if (!ask(net, "/proxies/p/toxics", body))
+	if (!ask(net, "/proxies/p/toxics/l", body) && !ask(net, "/proxies/p/toxics", body))
 		flows_die("toxiproxy takes no toxic");
 }
 

@@ -13,6 +13,6 @@
 /** peer_start() - @dir: the folder with the program, `server` or `toxiproxy-server`, or NULL;  false
  * when it is not there */
 bool peer_start(const struct wire_netns *net, const char *dir, pid_t *ret);
-/** peer_delay() - its toxic "latency", on what goes from end 0 to end 1 */
+/** peer_delay() - its toxic "latency", on what goes from end 0 to end 1; changed when it has one */
 void peer_delay(const struct wire_netns *net, int ms);
 void peer_stop(pid_t pid);

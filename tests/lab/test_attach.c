@@ -50,14 +50,7 @@ static void test_cycles_lose_nothing(void **state)
 		}
 		assert_true(wait_blocks(2));
 	}
-	shared->stop = 1;
-	assert_int_equal(kit_wait(s.service, LONG_MS), 0);
-	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
-		usleep(1000);
-	assert_int_equal(shared->damaged, 0);
-	print_message("%llu blocks echoed, %llu segments sent twice, %llu of them needlessly\n",
-		      (unsigned long long)shared->echoed, (unsigned long long)shared->retransmitted,
-		      (unsigned long long)shared->needlessly);
+	talk_ends(&s);
 	assert_int_equal(shared->retransmitted, shared->needlessly);
 	assert_true(same_lists(&s));
 	finish(&s);
@@ -116,21 +109,28 @@ static int spray(void *arg)
 	return 0;
 }
 
-static void test_loss_takes_its_share_and_no_more(void **state)
+/** begin_spray() - the service sends datagrams, to which the attachment is then */
+static void begin_spray(struct session *s)
 {
 	struct bo_attach_session none = { 0 };
 	struct bo_attach_conf conf;
+
+	begin(s, spray, 0);
+	bo_close(&s->sock);
+	MUST(bo_attach_end(&s->att, &err));
+	conf = attach_world_conf(s->service);
+	conf.peers[0].protocol = IPPROTO_UDP;
+	MUST(bo_attach_start(&conf, &none, &s->att, &s->sock, &err));
+}
+
+static void test_loss_takes_its_share_and_no_more(void **state)
+{
 	struct bo_link_measure m;
 	struct session s;
 	int64_t from;
 
 	(void)state;
-	begin(&s, spray, 0);
-	bo_close(&s.sock);
-	MUST(bo_attach_end(&s.att, &err));
-	conf = attach_world_conf(s.service);
-	conf.peers[0].protocol = IPPROTO_UDP;
-	MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+	begin_spray(&s);
 	from = bo_now_ns();
 	on(&s, BO_DIR_A_TO_B, (struct bo_impair){ .loss.random.ppm = 300000 });
 	shared->stop = 1;
@@ -151,20 +151,13 @@ static void test_loss_takes_its_share_and_no_more(void **state)
 
 static void test_damage_reaches_the_checksum(void **state)
 {
-	struct bo_attach_session none = { 0 };
-	struct bo_attach_conf conf;
 	struct bo_link_measure m;
 	struct session s;
 	uint64_t before;
 	int64_t from;
 
 	(void)state;
-	begin(&s, spray, 0);
-	bo_close(&s.sock);
-	MUST(bo_attach_end(&s.att, &err));
-	conf = attach_world_conf(s.service);
-	conf.peers[0].protocol = IPPROTO_UDP;
-	MUST(bo_attach_start(&conf, &none, &s.att, &s.sock, &err));
+	begin_spray(&s);
 	before = bad_checksums(world.peer, "Udp");
 	from = bo_now_ns();
 	/* held and damaged: what was decided when it came is done when it goes */

@@ -61,14 +61,7 @@ static void test_cycles_lose_nothing(void **state)
 		assert_true(same_lists(&s));
 		assert_true(wait_blocks(2));
 	}
-	shared->stop = 1;
-	assert_int_equal(kit_wait(s.service, LONG_MS), 0);
-	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
-		usleep(1000);
-	assert_int_equal(shared->damaged, 0);
-	print_message("%llu blocks echoed, %llu segments sent twice, %llu of them needlessly\n",
-		      (unsigned long long)shared->echoed, (unsigned long long)shared->retransmitted,
-		      (unsigned long long)shared->needlessly);
+	talk_ends(&s);
 	/* Where nothing can wait while a clsact is put in or taken out, that moment is not covered; what netem held is always. */
 	assert_in_range(shared->retransmitted - shared->needlessly, 0,
 			world.queue ? 0 : 2 * CYCLES);

@@ -131,6 +131,18 @@ bool wait_for_blocks(uint64_t more, int timeout_ms)
 	return shared->echoed >= from + more;
 }
 
+void talk_ends(const struct session *s)
+{
+	shared->stop = 1;
+	assert_int_equal(kit_wait(s->service, LONG_MS), 0);
+	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
+		usleep(1000);
+	assert_int_equal(shared->damaged, 0);
+	print_message("%llu blocks echoed, %llu segments sent twice, %llu of them needlessly\n",
+		      (unsigned long long)shared->echoed, (unsigned long long)shared->retransmitted,
+		      (unsigned long long)shared->needlessly);
+}
+
 bool wait_blocks(uint64_t more)
 {
 	return wait_for_blocks(more, LONG_MS);

@@ -52,6 +52,8 @@ void session_world_make(void);
 struct sockaddr_in peer_address(int port);
 /** talk() - a service: sends numbered blocks and checks that they come back, until it is told to stop */
 int talk(void *arg);
+/** talk_ends() - by itself, and every block came back as it was sent */
+void talk_ends(const struct session *s);
 bool wait_blocks(uint64_t more);
 bool wait_for_blocks(uint64_t more, int timeout_ms);
 /** bad_checksums() - packets that @netns has dropped for that, InCsumErrors of "Tcp" or "Udp" */
