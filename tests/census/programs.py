@@ -124,8 +124,9 @@ def counted(brownout, pid):
     wrong = []
     if not before == after == look["user"] == sum(g["count"] for g in look["groups"]) or look["unreadable"]:
         wrong.append(f"counted {before} and {after}, walked {look['user']}, {look['unreadable']} unreadable")
+    # What runs is blocked nowhere.
     wrong += [f"no line for a group of {g['count']} [{g['reason']}]" for g in look["groups"]
-              if not (g["blocked"]["line"] or g["start"]["line"])]
+              if not any(frame and frame["line"] for frame in (g["blocked"], g["start"]))]
     return look, wrong
 
 
