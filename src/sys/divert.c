@@ -47,16 +47,6 @@ uint32_t bo_divert_class(int band)
 
 /* --- requests ----------------------------------------------------------------------------------- */
 
-static struct nl_msg *begin(int type, int flags, const void *head, size_t len)
-{
-	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
-
-	if (msg && nlmsg_append(msg, (void *)(uintptr_t)head, len, NLMSG_ALIGNTO) == 0)
-		return msg;
-	nlmsg_free(msg);
-	return NULL;
-}
-
 static struct nl_msg *tc_begin(int type, int flags, int ifindex, uint32_t parent, uint32_t handle,
 			       uint32_t info)
 {
@@ -66,7 +56,7 @@ static struct nl_msg *tc_begin(int type, int flags, int ifindex, uint32_t parent
 			   .tcm_handle = handle,
 			   .tcm_info = info };
 
-	return begin(type, flags, &t, sizeof(t));
+	return bo_rtnl_msg_new(type, flags, &t, sizeof(t));
 }
 
 /** carry_out() - one request;  @msg: [consumed];  @ok: what was put into it has found room */
@@ -110,7 +100,8 @@ static int gone(int rc, struct bo_err *err)
 static int add_ifb(struct nl_sock *sock, const char *name, struct bo_err *err)
 {
 	struct ifinfomsg ifi = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-	struct nl_msg *msg = begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+	struct nl_msg *msg = bo_rtnl_msg_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi,
+					     sizeof(ifi));
 	struct nlattr *info = NULL;
 	bool ok = msg && nla_put_string(msg, IFLA_IFNAME, name) == 0 &&
 		  nla_put_u32(msg, IFLA_TXQLEN, IFB_QUEUE_PACKETS) == 0 &&
@@ -155,7 +146,7 @@ int bo_divert_remove(struct nl_sock *sock, int ifb, struct bo_err *err)
 {
 	struct ifinfomsg ifi = { .ifi_index = ifb };
 
-	return gone(carry_out(sock, begin(RTM_DELLINK, 0, &ifi, sizeof(ifi)), true,
+	return gone(carry_out(sock, bo_rtnl_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi)), true,
 			      "removing the ifb", err),
 		    err);
 }

@@ -58,16 +58,24 @@ void bo_rtnl_close(struct nl_sock **sock)
 	*sock = NULL;
 }
 
-static struct nl_msg *begin(struct bo_rtnl_batch *b, int type, int flags, const void *head,
-			    size_t len)
+struct nl_msg *bo_rtnl_msg_new(int type, int flags, const void *head, size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
 
 	if (msg && nlmsg_append(msg, (void *)(uintptr_t)head, len, NLMSG_ALIGNTO) == 0)
 		return msg;
 	nlmsg_free(msg);
-	b->failed = b->failed ? b->failed : -ENOMEM;
 	return NULL;
+}
+
+static struct nl_msg *begin(struct bo_rtnl_batch *b, int type, int flags, const void *head,
+			    size_t len)
+{
+	struct nl_msg *msg = bo_rtnl_msg_new(type, flags, head, len);
+
+	if (!msg)
+		b->failed = b->failed ? b->failed : -ENOMEM;
+	return msg;
 }
 
 static void put(struct bo_rtnl_batch *b, struct nl_msg *msg, int type, const void *data, size_t len)

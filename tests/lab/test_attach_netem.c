@@ -242,49 +242,46 @@ static void test_somebodys_clsact_is_left_alone(void **state)
 	assert_int_equal(kit_wait(kit_spawn(world.service, somebody, del), LONG_MS), 0);
 }
 
+static void cut_off(struct session *s, enum bo_dir dir, int64_t ttl_ns)
+{
+	begin(s, talk, ttl_ns);
+	assert_true(wait_blocks(5));
+	on(s, dir, (struct bo_impair){ .blackhole = true });
+}
+
+static void is_back(struct session *s)
+{
+	assert_true(same_lists(s));
+	assert_true(wait_blocks(5));
+	finish(s);
+}
+
 static void test_whoever_dies(void **state)
 {
-	static const struct bo_impair hole = { .blackhole = true };
 	struct bo_sweep_report swept = { 0 };
 	struct session s;
 
 	(void)state;
 	/* the conductor */
-	begin(&s, talk, 0);
-	assert_true(wait_blocks(5));
-	on(&s, BO_DIR_A_TO_B, hole);
+	cut_off(&s, BO_DIR_A_TO_B, 0);
 	bo_close(&s.sock);
-	assert_true(same_lists(&s));
-	assert_true(wait_blocks(5));
-	finish(&s);
+	is_back(&s);
 	/* nobody says anything more */
-	begin(&s, talk, 300 * BO_NSEC_PER_MSEC);
-	assert_true(wait_blocks(5));
-	on(&s, BO_DIR_B_TO_A, hole);
-	assert_true(same_lists(&s));
-	assert_true(wait_blocks(5));
-	finish(&s);
+	cut_off(&s, BO_DIR_B_TO_A, 300 * BO_NSEC_PER_MSEC);
+	is_back(&s);
 	/* the attachment */
-	begin(&s, talk, 0);
-	assert_true(wait_blocks(5));
-	on(&s, BO_DIR_A_TO_B, hole);
+	cut_off(&s, BO_DIR_A_TO_B, 0);
 	kill_attachment(&s, false);
-	assert_true(same_lists(&s));
-	assert_true(wait_blocks(5));
-	finish(&s);
+	is_back(&s);
 	/* its warden, too: netem goes on, until it is swept */
-	begin(&s, talk, 0);
-	assert_true(wait_blocks(5));
-	on(&s, BO_DIR_A_TO_B, hole);
+	cut_off(&s, BO_DIR_A_TO_B, 0);
 	kill_attachment(&s, true);
 	assert_false(wait_for_blocks(5, 1000));
 	MUST(bo_attach_sweep(false, &swept, &err));
 	assert_int_equal(swept.found.len, 1);
 	assert_int_equal(swept.found.items[0].code, 0);
 	bo_sweep_report_done(&swept);
-	assert_true(same_lists(&s));
-	assert_true(wait_blocks(5));
-	finish(&s);
+	is_back(&s);
 }
 
 int main(void)

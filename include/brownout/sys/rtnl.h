@@ -55,6 +55,9 @@ struct bo_rtnl_veth {
 	bool no_gso;
 };
 
+/** bo_rtnl_msg_new() - a request with NLM_F_ACK and @flags that begins with @head, of @len bytes;  Return: [owned], NULL: no
+ * memory */
+struct nl_msg *bo_rtnl_msg_new(int type, int flags, const void *head, size_t len);
 /* Each appends one request; what went wrong while building is reported by bo_rtnl_batch_send(). */
 /** bo_rtnl_batch_add() - any other request, with NLM_F_ACK;  @msg: [consumed], NULL is fine when the caller has said so
  * @fmt: what it does, for an error */
