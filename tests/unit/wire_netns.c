@@ -61,11 +61,11 @@ bool wire_netns_configure(int end, const char *device)
 	struct sockaddr_storage addr;
 	struct in6_ifreq ifr6 = { .ifr6_prefixlen = 64 };
 	struct ifreq ifr = { 0 };
+	char accept_ra[64];
 
-	/* On a TUN device IPv6 would first have to prove an address unique, which takes a second.
-	 */
-	(void)write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-	(void)write_file("/proc/sys/net/ipv6/conf/default/dad_transmits", "0");
+	/* Nothing is asked of routers: the tests count packets. */
+	snprintf(accept_ra, sizeof(accept_ra), "/proc/sys/net/ipv6/conf/%s/accept_ra", device);
+	(void)write_file(accept_ra, "0");
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", "lo");
 	ifr.ifr_flags = IFF_UP;
 	if (ioctl(s4, SIOCSIFFLAGS, &ifr) < 0)
@@ -78,7 +78,10 @@ bool wire_netns_configure(int end, const char *device)
 	((struct sockaddr_in *)&ifr.ifr_addr)->sin_addr.s_addr = htonl(0xffffff00);
 	if (ioctl(s4, SIOCSIFNETMASK, &ifr) < 0)
 		return false;
-	ifr.ifr_flags = IFF_UP;
+	/* Its IFF_NOARP stays: addresses need no proof that they are unique, and no neighbour is asked. */
+	if (ioctl(s4, SIOCGIFFLAGS, &ifr) < 0)
+		return false;
+	ifr.ifr_flags |= IFF_UP;
 	if (ioctl(s4, SIOCSIFFLAGS, &ifr) < 0)
 		return false;
 	wire_netns_address(end, AF_INET6, 0, &addr);
