@@ -189,7 +189,9 @@ static void carry(const struct rig *rig, const struct flow *flow, int from, bool
 	say(seen, "/%s", error_name(error));
 }
 
-static void tcp_open(const struct rig *rig, struct flow *flow, char seen[SEEN_MAX])
+/** tcp_open() - @told: there is an answer in any case, if not to the first SYN: a kernel that is still inside connect(2)
+ * when an ICMP error comes only notes it, as tcp_v4_err() does while a process owns the socket */
+static void tcp_open(const struct rig *rig, struct flow *flow, bool told, char seen[SEEN_MAX])
 {
 	struct sockaddr_storage addr;
 	socklen_t len = wire_netns_address(1, rig->family, rig->port, &addr), size = sizeof(int);
@@ -201,7 +203,8 @@ static void tcp_open(const struct rig *rig, struct flow *flow, char seen[SEEN_MA
 	if (connect(flow->fd[0], (struct sockaddr *)&addr, len) < 0)
 		assert_int_equal(errno, EINPROGRESS);
 	settle(rig);
-	if (poll(&(struct pollfd){ .fd = flow->fd[0], .events = POLLOUT }, 1, 0) == 1)
+	if (poll(&(struct pollfd){ .fd = flow->fd[0], .events = POLLOUT }, 1,
+		 told ? PATIENCE_MS : 0) == 1)
 		assert_int_equal(getsockopt(flow->fd[0], SOL_SOCKET, SO_ERROR, &error, &size), 0);
 	else
 		error = -1;
@@ -288,12 +291,13 @@ static void echo(const struct rig *rig, const struct flow *flow, char seen[SEEN_
 
 /* --- flows ------------------------------------------------------------------------------------ */
 
-static struct flow flow_open(struct rig *rig, enum protocol protocol, char seen[SEEN_MAX])
+static struct flow flow_open(struct rig *rig, enum protocol protocol, bool told,
+			     char seen[SEEN_MAX])
 {
 	struct flow flow = { .fd = { -1, -1 }, .id = htons(++rig->echo_id) };
 
 	if (protocol == TCP)
-		tcp_open(rig, &flow, seen);
+		tcp_open(rig, &flow, told, seen);
 	else if (protocol == UDP)
 		udp_open(rig, &flow);
 	return flow;
@@ -483,7 +487,7 @@ static void run(struct rig *rig, const struct row *row, enum protocol protocol, 
 	listen_anew(rig);
 	if (!word(rig, row, protocol, way, &rule, seen))
 		return;
-	flow[0] = flow_open(rig, protocol, before);
+	flow[0] = flow_open(rig, protocol, true, before);
 	flow_use(rig, protocol, &flow[0], false, before);
 	assert_string_equal(before, protocol == TCP ? " ok ok ok" : " ok ok");
 	apply(rig, row, way, &rule);
@@ -492,7 +496,7 @@ static void run(struct rig *rig, const struct row *row, enum protocol protocol, 
 	flow_use(rig, protocol, &flow[0], row->ends, seen);
 	flow_use(rig, protocol, &flow[0], row->ends, seen);
 	say(seen, " | new");
-	flow[1] = flow_open(rig, protocol, seen);
+	flow[1] = flow_open(rig, protocol, strcmp(row->kind, "refuse") == 0, seen);
 	flow_use(rig, protocol, &flow[1], row->ends, seen);
 	flow_use(rig, protocol, &flow[1], row->ends, seen);
 	if (!is_blackhole(row)) {
