@@ -3,7 +3,7 @@
 if(TARGET zoo)
 	pkg_check_modules(jansson REQUIRED IMPORTED_TARGET GLOBAL jansson)
 	brownout_unit_test(test_harness_evidence LIBS report census model base SOURCES ${PROJECT_SOURCE_DIR}/harness/evidence.c
-		${PROJECT_SOURCE_DIR}/harness/census_json.c TIMEOUT 180)
+		${PROJECT_SOURCE_DIR}/harness/census_json.c)
 	target_link_libraries(test_harness_evidence PRIVATE census_kit PkgConfig::jansson)
 	target_include_directories(test_harness_evidence PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 	target_compile_definitions(test_harness_evidence PRIVATE ZOO_DIR="${BROWNOUT_ZOO_DIR}")

@@ -18,7 +18,7 @@ endif()
 brownout_unit_test(test_report_text LIBS report)
 brownout_unit_test(test_report_json_run LIBS report SOURCES ${report_support})
 target_compile_definitions(test_report_json_run PRIVATE REPORT_EXAMPLES="${PROJECT_SOURCE_DIR}/reports/examples")
-brownout_unit_test(test_report_write LIBS report SOURCES ${report_support} TIMEOUT 120)
+brownout_unit_test(test_report_write LIBS report SOURCES ${report_support})
 # The verbs are compiled in rather than linked: the rest of harness/ is not needed for them.
 brownout_unit_test(test_report_console LIBS report slo SOURCES ${report_support}
 	${PROJECT_SOURCE_DIR}/harness/console_table.c ${PROJECT_SOURCE_DIR}/harness/cmd_report.c
