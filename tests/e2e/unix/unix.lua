@@ -17,7 +17,7 @@ t:load "get" { url = "http://shop/echo", socket = "/tmp/protocols.sock", rate = 
 t:load "put" { url = "https://shop/echo", socket = "/tmp/protocols-tls.sock", rate = "50/s", timeout = "2s",
   method = "PUT", body = "{{n}}", tls = { ca = "ca.pem" } }
 
-t:during("fault", shop:kill())
+t:during("fault", shop:kill(), { after = "300ms" }) -- what base asked has been answered
 t:budget "errors.ratio <= 1% in base"
 t:budget "errors.ratio >= 50% in fault"
 t:budget "must errors.ratio <= 1% within 2s of heal"
