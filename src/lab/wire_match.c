@@ -225,8 +225,8 @@ bool bo_conn_would_act(const struct bo_conn_rule *rule, struct bo_conn_lane *lan
 	to = from + (int64_t)s->payload;
 	if (bo_conn_is_beyond(lane, s, from, limit))
 		return true;
-	/* It ends there, whether or not there is more to come. */
-	if (rule->action == BO_CONN_CUT && to == limit)
+	/* It ends there, whether or not there is more to come; a FIN is acknowledged as a byte is. */
+	if (rule->action == BO_CONN_CUT && to + s->fin >= limit)
 		return true;
 	lane->passed = to > lane->passed ? to : lane->passed;
 	return false;

@@ -370,7 +370,7 @@ static void only_new_ones(void **state)
 	assert_int_equal(counts().spared, LIVE - k);
 }
 
-/** talk() - a connection in which the client says @what, and the server "ok", which it acknowledges
+/** talk() - a connection in which the client says @what, and the server "ok", and both close
  * Return: did what the client says go on, whole? */
 static bool talk(struct conn *c, const char *what)
 {
@@ -380,10 +380,13 @@ static bool talk(struct conn *c, const char *what)
 	if (!handshake(c))
 		return false;
 	goes_on = data(c, 0, what) && arrived.len - arrived.payload == len;
-	if (goes_on)
-		(void)data(c, 1, "ok");
+	if (!goes_on)
+		return false;
+	(void)data(c, 1, "ok");
+	(void)tcp(c, 0, FIN | ACK, NULL);
+	(void)tcp(c, 1, FIN | ACK, NULL);
 	(void)tcp(c, 0, ACK, NULL);
-	return goes_on;
+	return true;
 }
 
 /* What matched is what came to where the rule is about it: of connections that did not, none was hit or spared.
@@ -402,6 +405,10 @@ static void what_matched_is_counted_of_hit_and_spared_alike(void **state)
 		{ .action = BO_CONN_CUT, /* to the byte as much as they say */
 		  .protocol = BO_CONN_TCP,
 		  .after_bytes = 10,
+		  .dirs = 1 },
+		{ .action = BO_CONN_CUT, /* to the FIN */
+		  .protocol = BO_CONN_TCP,
+		  .after_bytes = 11,
 		  .dirs = 1 },
 		{ .action = BO_CONN_DRIP,
 		  .after_bytes = 8,
@@ -436,7 +443,7 @@ static void what_matched_is_counted_of_hit_and_spared_alike(void **state)
 			assert_in_range(counts().connections, 1, 9);
 		else
 			assert_int_equal(counts().beyond, 0);
-		if (rule.after_bytes != 10)
+		if (rule.after_bytes < 10)
 			assert_int_equal(failed, counts().connections);
 		assert_int_equal(counts().escaped, 0);
 	}
@@ -492,6 +499,74 @@ static void the_spared_lose_nothing(void **state)
 			 0);
 }
 
+/* What a spared connection might have saved up, it has not: it comes to the limit where one that is hit does. */
+static void the_spared_save_nothing_up(void **state)
+{
+	struct conn c[LIVE];
+
+	(void)state;
+	force((struct bo_conn_rule){ .action = BO_CONN_DRIP,
+				     .after_bytes = 8,
+				     .every_ns = BO_NSEC_PER_SEC,
+				     .dirs = 1,
+				     .share_ppm = 400000,
+				     .salt = 1 });
+	for (int i = 0; i < LIVE; i++) {
+		c[i] = conn_at(4, (uint16_t)(1000 + i), SERVER, 1);
+		assert_true(handshake(&c[i]) && data(&c[i], 0, "01234"));
+	}
+	assert_int_equal(counts().connections + counts().spared, 0);
+	now_ns += 100 * BO_NSEC_PER_SEC;
+	for (int i = 0; i < LIVE; i++)
+		(void)data(&c[i], 0, "0123456789");
+	assert_int_equal(counts().connections + counts().spared, LIVE);
+	assert_true(is_share((double)counts().connections, LIVE, 0.4));
+}
+
+/* A reset waits until there is a connection, and nothing ends one that is spared. */
+static void half_a_connection_is_none_to_be_reset(void **state)
+{
+	struct conn c[LIVE];
+
+	(void)state;
+	addresses_are_noise = true;
+	force((struct bo_conn_rule){ .action = BO_CONN_RESET,
+				     .protocol = BO_CONN_TCP,
+				     .age = BO_CONN_NEW,
+				     .share_ppm = 400000,
+				     .salt = 1 });
+	for (int i = 0; i < LIVE; i++) {
+		c[i] = conn_at(4, (uint16_t)(1000 + i), SERVER, 1);
+		assert_true(tcp(&c[i], 0, SYN, NULL) && tcp(&c[i], 1, SYN | ACK, NULL));
+	}
+	assert_int_equal(counts().connections + counts().spared, 0);
+	for (int i = 0; i < LIVE; i++)
+		(void)tcp(&c[i], 0, ACK, NULL);
+	assert_int_equal(counts().connections + counts().spared, LIVE);
+	assert_true(is_share((double)counts().connections, LIVE, 0.4));
+}
+
+/* Not even when an end acknowledges what it cannot have. */
+static void nothing_ends_the_spared(void **state)
+{
+	struct conn c = conn_at(4, 1000, SERVER, 1);
+	struct spec ahead;
+
+	(void)state;
+	force((struct bo_conn_rule){ .action = BO_CONN_CUT,
+				     .protocol = BO_CONN_TCP,
+				     .after_bytes = 100,
+				     .share_ppm = 1,
+				     .salt = 1 });
+	assert_true(handshake(&c) && data(&c, 0, "x"));
+	ahead = segment(&c, 1, ACK, NULL);
+	ahead.ack += 1000;
+	assert_true(goes(&ahead));
+	assert_int_equal(nemitted, 0);
+	assert_true(data(&c, 0, "y") && data(&c, 1, "z"));
+	assert_int_equal(counts().connections + counts().resets + counts().escaped, 0);
+}
+
 static void later_fragments_are_of_no_connection(void **state)
 {
 	struct spec later = { .protocol = IPPROTO_UDP, .fragment = 100 };
@@ -537,6 +612,9 @@ int main(void)
 		SHARE_TEST(what_matched_is_counted_of_hit_and_spared_alike),
 		SHARE_TEST(refused_and_the_rest_served),
 		SHARE_TEST(the_spared_lose_nothing),
+		SHARE_TEST(the_spared_save_nothing_up),
+		SHARE_TEST(half_a_connection_is_none_to_be_reset),
+		SHARE_TEST(nothing_ends_the_spared),
 		SHARE_TEST(later_fragments_are_of_no_connection),
 		SHARE_TEST(what_is_no_share_is_refused),
 	};
