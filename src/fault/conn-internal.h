@@ -53,6 +53,11 @@ struct bo_fault_conn {
 		.key = "connections", .unit = BO_UNIT_CHOICE, .choices = "any|new|established",       \
 		.help = "only those that begin while the fault lasts, or that there are when it does" \
 	}
+#define CONN_ARG_SHARE                                                              \
+	{                                                                           \
+		.key = "share", .unit = BO_UNIT_RATIO, .min = 1, .max = BO_PPM_ALL, \
+		.help = "only such a share of connections"                          \
+	}
 #define CONN_ARG_FIRST                                                           \
 	{                                                                        \
 		.key = "first", .unit = BO_UNIT_COUNT, .min = 1, .max = 1000000, \

@@ -8,6 +8,7 @@
 #include "conn-internal.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ void bo_fault_conn_rule(const struct bo_plan *plan, const struct bo_fault_spec *
 						     spec, kind, "protocol", conn->protocol),
 		.port = (uint16_t)bo_fault_arg_int(spec, kind, "port", 0),
 		.age = (enum bo_conn_age)bo_fault_arg_int(spec, kind, "connections", conn->age),
+		.share_ppm = bo_fault_arg_int(spec, kind, "share", 0),
 		.first = bo_fault_arg_int(spec, kind, "first", 0),
 		.packet = bo_fault_arg_int(spec, kind, "packet", 0),
 		.contains = contains,
@@ -132,11 +134,11 @@ int bo_fault_conn_check(const struct bo_plan *plan, const struct bo_fault_spec *
 	if (rule.action == BO_CONN_REFUSE && check_refusal(spec, &rule, err) < 0)
 		return -EINVAL;
 	if (rule.action == BO_CONN_DROP && !rule.protocol && !rule.port && !rule.address.version &&
-	    !rule.age && !rule.first && !rule.packet && !rule.contains_len)
+	    !rule.age && !rule.share_ppm && !rule.first && !rule.packet && !rule.contains_len)
 		return bo_err_set(
 			err, EINVAL, BO_SUBSYS_FAULT,
-			"%s: expected at least one of protocol, port, address, connections, first, packet, "
-			"contains; for everything there is blackhole",
+			"%s: expected at least one of protocol, port, address, connections, share, first, "
+			"packet, contains; for everything there is blackhole",
 			spec->kind);
 	return bo_conn_rule_check(&rule, err);
 }
@@ -188,6 +190,13 @@ bool bo_fault_conn_clash(const struct bo_plan *plan, const struct bo_fault_spec 
 	       (!x.contains_len || memcmp(x.contains, y.contains, x.contains_len) == 0);
 }
 
+/** share_text() - to the last digit: one of 0.0001 % must not read as 0 % */
+static const char *share_text(const struct bo_conn_rule *rule, char buf[BO_UNIT_BUF])
+{
+	snprintf(buf, BO_UNIT_BUF, "%.7g%%", (double)rule->share_ppm * 100 / BO_PPM_ALL);
+	return buf;
+}
+
 void bo_fault_conn_describe(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 			    size_t size)
 {
@@ -198,7 +207,7 @@ void bo_fault_conn_describe(const struct bo_plan *plan, const struct bo_fault_sp
 	const char *address = bo_fault_arg_str(spec, "address", NULL);
 	struct bo_text text = bo_text_of(buf, size);
 	struct bo_conn_rule rule;
-	char target[96];
+	char target[96], share[BO_UNIT_BUF];
 
 	bo_fault_conn_rule(plan, spec, &rule);
 	bo_fault_target_name(plan, spec, target, sizeof(target));
@@ -208,6 +217,8 @@ void bo_fault_conn_describe(const struct bo_plan *plan, const struct bo_fault_sp
 	bo_text_add(&text, ": ");
 	if (rule.first)
 		bo_text_add(&text, "the first %lld ", (long long)rule.first);
+	if (rule.share_ppm)
+		bo_text_add(&text, rule.first ? "of %s of " : "%s of ", share_text(&rule, share));
 	bo_text_add(&text, "%s%s%sconnections", ages[rule.age], protocols[rule.protocol],
 		    rule.protocol ? " " : "");
 	if (rule.port)
@@ -254,6 +265,7 @@ static int link_update(const struct bo_fault *changed, struct bo_err *err)
 				"%s: more than %d faults on the connections of one link at a time",
 				changed->spec->kind, BO_CONN_RULES_MAX);
 		bo_fault_conn_rule(fault->plan, fault->spec, &rules[n]);
+		rules[n].salt = bo_fault_seed(fault);
 		rules[n++].id = rule_id(fault);
 	}
 	return set->hands->link_rules(set->hands->self, link, rules, n, err);
@@ -305,6 +317,12 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/** matched() - connections that came to where the fault is about them, hit or not */
+static uint64_t matched(const struct bo_conn_counts *c)
+{
+	return c->connections + c->beyond + c->spared;
+}
+
 static void say_achieved(struct bo_text *text, const struct bo_conn_rule *rule,
 			 const struct bo_conn_counts *c)
 {
@@ -313,6 +331,11 @@ static void say_achieved(struct bo_text *text, const struct bo_conn_rule *rule,
 	char size[BO_UNIT_BUF];
 
 	bo_text_add(text, "%llu connection%s", (ull)c->connections, plural(c->connections));
+	if (rule->share_ppm)
+		bo_text_add(text, " of %llu that matched", (ull)matched(c));
+	if (c->beyond)
+		bo_text_add(text, " (%llu more of the share beyond the first %lld)", (ull)c->beyond,
+			    (long long)rule->first);
 	if (c->dropped)
 		bo_text_add(text, ", %llu packet%s dropped", (ull)c->dropped, plural(c->dropped));
 	if (c->shortened)
@@ -329,6 +352,36 @@ static void say_achieved(struct bo_text *text, const struct bo_conn_rule *rule,
 		bo_text_add(text, ", %s passed", bo_format_size((int64_t)c->passed_bytes, size));
 }
 
+/** judge_share() - were as many hit as a share of all is?  Return: false when that is not so, or not to be told */
+static bool judge_share(struct bo_fault_record *record, const struct bo_conn_rule *rule,
+			const char *where, const struct bo_conn_counts *c)
+{
+	double share = (double)rule->share_ppm / BO_PPM_ALL;
+	uint64_t k = c->connections + c->beyond, n = matched(c);
+	double needed = share < 1 ? fmax(bo_fault_needed(share), bo_fault_needed(1 - share)) : 1;
+	char text[BO_UNIT_BUF];
+
+	if (!rule->share_ppm)
+		return true;
+	if (!bo_fault_binomial_fits(k, n, share)) {
+		bo_fault_verdict(
+			record, BO_CONFIRM_OFF,
+			"%llu of %llu connections %s that matched are of the share, outside the 99.9%% "
+			"interval of %s",
+			(ull)k, (ull)n, where, share_text(rule, text));
+		return false;
+	}
+	if ((double)n >= needed && k)
+		return true;
+	bo_fault_verdict(
+		record, BO_CONFIRM_UNKNOWN,
+		"%llu connection%s %s that matched, %llu of them of the share, cannot tell a share of "
+		"%s from none or all: that takes %.0f",
+		(ull)n, plural(n), where, (ull)k, share_text(rule, text),
+		fmax(needed, (double)n + 1));
+	return false;
+}
+
 void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_conn *conn,
 			 const struct bo_conn_rule *rule, const char *where,
 			 const struct bo_conn_counts *c)
@@ -338,7 +391,7 @@ void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_c
 		     rule->action == BO_CONN_CUT;
 
 	say_achieved(&achieved, rule, c);
-	if (!c->connections && !c->dropped)
+	if (!matched(c) && !c->dropped)
 		bo_fault_verdict(record, BO_CONFIRM_UNKNOWN, "no %s %s %s",
 				 rule->contains_len || rule->packet ? "such packet of a connection"
 								    : "connection",
@@ -357,6 +410,8 @@ void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_c
 			record, BO_CONFIRM_OFF,
 			"%llu packets %s are of connections beyond those that a link can follow",
 			(ull)c->missed, where);
+	else if (!judge_share(record, rule, where, c))
+		return;
 	else if (tells && !c->resets && !c->unreachables)
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "no end of a connection %s was told: %s",
 				 where,

@@ -4,7 +4,7 @@
 #include "conn-internal.h"
 
 static const struct bo_arg_schema args[] = {
-	CONN_ARG_PROTOCOL, CONN_ARG_PORT, CONN_ARG_ADDRESS, CONN_ARG_FIRST, { 0 },
+	CONN_ARG_PROTOCOL, CONN_ARG_PORT, CONN_ARG_ADDRESS, CONN_ARG_SHARE, CONN_ARG_FIRST, { 0 },
 };
 
 static const struct bo_fault_conn conn = {

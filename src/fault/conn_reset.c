@@ -4,17 +4,9 @@
 #include "conn-internal.h"
 
 static const struct bo_arg_schema args[] = {
-	CONN_ARG_TCP,
-	CONN_ARG_PORT,
-	CONN_ARG_ADDRESS,
-	CONN_ARG_CONNECTIONS,
-	CONN_ARG_FIRST,
-	CONN_ARG_PACKET,
-	CONN_ARG_CONTAINS,
-	CONN_ARG_OCCURRENCE,
-	CONN_ARG_TO,
-	CONN_ARG_TOWARD,
-	{ 0 },
+	CONN_ARG_TCP,        CONN_ARG_PORT,  CONN_ARG_ADDRESS, CONN_ARG_CONNECTIONS,
+	CONN_ARG_SHARE,      CONN_ARG_FIRST, CONN_ARG_PACKET,  CONN_ARG_CONTAINS,
+	CONN_ARG_OCCURRENCE, CONN_ARG_TO,    CONN_ARG_TOWARD,  { 0 },
 };
 
 static void fill(const struct bo_fault_spec *spec, const struct bo_fault_kind *kind,

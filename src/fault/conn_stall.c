@@ -15,6 +15,7 @@ static const struct bo_arg_schema args[] = {
 	CONN_ARG_PORT,
 	CONN_ARG_ADDRESS,
 	CONN_ARG_CONNECTIONS,
+	CONN_ARG_SHARE,
 	CONN_ARG_FIRST,
 	CONN_ARG_TOWARD,
 	{ 0 },

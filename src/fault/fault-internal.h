@@ -77,6 +77,10 @@ const char *bo_fault_node_name(const struct bo_plan *plan, int node);
 void bo_fault_target_name(const struct bo_plan *plan, const struct bo_fault_spec *spec, char *buf,
 			  size_t size);
 
+/** bo_fault_seed() - of its own draws: of the run's seed and its id ("reset orders-db #1"), so that it does not hang on
+ * faults of another kind or on another link */
+uint64_t bo_fault_seed(const struct bo_fault *fault);
+
 /* --- what is asked of a link (link_args.c, link_text.c, link_vary.c, profile.c) ---------------- */
 
 extern const struct bo_arg_schema bo_link_args_delay[];

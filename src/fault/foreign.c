@@ -53,7 +53,8 @@ static const struct foreign options[] = {
 	{ "probability", "the fault's own, as in loss \"5%\"" },
 	{ "seed", "the scenario's: seed, or --seed" },
 	{ "stddev", "jitter" },
-	{ "toxicity", "connections, or first, on the faults that choose connections" },
+	{ "share", "for faults that choose connections: drop, reset, stall …" },
+	{ "toxicity", "share, on the faults that choose connections" },
 	{ "variation", "jitter" },
 	{ NULL, NULL },
 };

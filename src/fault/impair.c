@@ -9,19 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "brownout/base/rng.h"
 #include "brownout/base/units.h"
 #include "brownout/sys/netem.h"
 #include "fault-internal.h"
-
-static uint64_t seed_of(const struct bo_fault *fault)
-{
-	uint64_t seed = fault->plan->seed;
-
-	for (const char *c = fault->spec->id; c && *c; c++)
-		seed = bo_mix64(seed ^ (uint8_t)*c);
-	return seed;
-}
 
 /** brings_delay() - does @spec delay this direction for all of [@start_ns, @end_ns)? */
 static bool brings_delay(const struct bo_plan *plan, const struct bo_fault_spec *spec, int link,
@@ -292,7 +282,7 @@ static int link_tick(struct bo_fault *fault, int64_t now_ns, struct bo_err *err)
 {
 	struct bo_link_vary vary = bo_link_vary_of(fault->spec);
 
-	if (!bo_link_vary_tick(&vary, seed_of(fault), now_ns - fault->applied_mono_ns,
+	if (!bo_link_vary_tick(&vary, bo_fault_seed(fault), now_ns - fault->applied_mono_ns,
 			       fault->state))
 		return 0;
 	return link_update(fault, err);
@@ -308,7 +298,7 @@ static int link_apply(struct bo_fault *fault, struct bo_err *err)
 				  "%s: a fault on a link runs in a set", fault->spec->kind);
 	snprintf(fault->record->driver, sizeof(fault->record->driver), "%s",
 		 fault->hands->link_driver);
-	bo_link_vary_start(&vary, seed_of(fault), fault->state);
+	bo_link_vary_start(&vary, bo_fault_seed(fault), fault->state);
 	for (int dir = 0; dir < BO_DIR_COUNT && r == 0; dir++)
 		if (bo_link_covers(fault->plan, fault->spec, (enum bo_dir)dir))
 			r = bo_fault_lane_probe(fault->set, fault->spec->index, (enum bo_dir)dir,
@@ -337,7 +327,8 @@ static int link_judge(struct bo_fault *fault, enum bo_dir dir, struct bo_trial *
 		return 0;
 	}
 	if (vary.every_ns)
-		bo_fault_judge_flap(t, &vary, seed_of(fault), lane, fault->applied_mono_ns, now_ns);
+		bo_fault_judge_flap(t, &vary, bo_fault_seed(fault), lane, fault->applied_mono_ns,
+				    now_ns);
 	bo_fault_lane_windows(lane, t->own, fault->applied_mono_ns, now_ns, windows);
 	bo_fault_windows_pick(windows, samples);
 	t->im = &windows->im;

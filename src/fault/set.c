@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "brownout/base/rng.h"
 #include "fault-internal.h"
 
 #define PROBE_GRACE_NS (100 * BO_NSEC_PER_MSEC)
@@ -23,6 +24,15 @@
 #define CHANGE_GRACE_NS (20 * BO_NSEC_PER_MSEC)
 /* How much of the time before the first fault is looked at for the unimpaired path. */
 #define BASE_WINDOW_NS (2 * BO_NSEC_PER_SEC)
+
+uint64_t bo_fault_seed(const struct bo_fault *fault)
+{
+	uint64_t seed = fault->plan->seed;
+
+	for (const char *c = fault->spec->id; c && *c; c++)
+		seed = bo_mix64(seed ^ (uint8_t)*c);
+	return seed;
+}
 
 /* --- lanes ------------------------------------------------------------------------------------ */
 

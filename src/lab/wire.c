@@ -108,6 +108,7 @@ struct bo_wire {
 	struct wire_order orders[BO_DIR_COUNT];
 	struct wire_rules_order rules_order;
 	struct bo_wire_rules *tracks; /* [owned]; the thread has it in its halves */
+	uint64_t rules_key;
 	uint64_t asked;
 	uint64_t done;
 	bool stop;
@@ -541,6 +542,7 @@ int bo_wire_new_stamped(struct bo_wire **ret, const int tun[2], const int stamps
 	pthread_mutex_init(&wire->lock, NULL);
 	pthread_cond_init(&wire->obeyed, NULL);
 	wire->flows = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, seed);
+	wire->rules_key = bo_wire_key(seed, stream, BO_DIR_COUNT + 1); /* below: those of lines */
 	for (int dir = 0; dir < BO_DIR_COUNT; dir++) {
 		struct bo_wire_half *half = &wire->half[dir];
 
@@ -627,7 +629,7 @@ int bo_wire_rules_set(struct bo_wire *wire, const struct bo_conn_rule *rules, si
 			return -EINVAL;
 	pthread_mutex_lock(&wire->lock);
 	if (!wire->tracks) {
-		first = bo_wire_rules_new(wire->flows, wire_emit, wire);
+		first = bo_wire_rules_new(wire->flows, wire->rules_key, wire_emit, wire);
 		if (!first) {
 			pthread_mutex_unlock(&wire->lock);
 			return bo_err_set(err, ENOMEM, BO_SUBSYS_LAB, "wire: out of memory");

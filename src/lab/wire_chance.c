@@ -52,6 +52,16 @@ bool bo_wire_happens(struct bo_wire_dice *dice, enum bo_wire_chance chance,
 	       bo_wire_hit(bo_wire_roll_correlated(dice, chance, what->corr_ppm), what->ppm);
 }
 
+uint64_t bo_wire_key(uint64_t seed, uint64_t stream, uint64_t use)
+{
+	return bo_mix64(bo_mix64(seed) ^ bo_mix64(~stream) ^ use);
+}
+
+bool bo_wire_chooses(uint64_t key, uint64_t flow, int64_t ppm)
+{
+	return bo_wire_hit((uint32_t)(bo_mix64(key ^ bo_mix64(flow)) >> 32), ppm);
+}
+
 void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch, const struct bo_loss *loss)
 {
 	struct bo_wire_memory *memory = dice->memory;

@@ -4,7 +4,10 @@
  * known of the flow at a place of that table is at the same place here.  A connection begins at the first packet that
  * the rules see of a flow, and begins anew with a SYN that is not a retransmission.
  *
- * Bounds.  120 bytes per flow (30 MiB; pages are used as flows come), and BO_CONN_STATES_MAX states of rules that chose
+ * The name of a flow is made as that of its fates is (wire_flow.c), but counted here, where it is met: what a rule drops
+ * has an ordinal, too, and it does not matter to those of fates.
+ *
+ * Bounds.  128 bytes per flow (32 MiB; pages are used as flows come), and BO_CONN_STATES_MAX states of rules that chose
  * a flow (58 MiB) whoever opens connections without end; flows beyond that are counted as missed.
  *
  * Owns: its array, and the states.  Threads: the wire's own.  Privilege: none. */
@@ -19,17 +22,23 @@ bool bo_conns_init(struct bo_conns *conns, struct bo_wire_flows *flows)
 {
 	*conns = (struct bo_conns){ .flows = flows };
 	conns->conn = bo_wire_pages_new(bo_wire_flows_max(flows) * sizeof(*conns->conn));
-	return conns->conn;
+	conns->names = bo_wire_names_new();
+	if (conns->conn && conns->names)
+		return true;
+	bo_conns_done(conns);
+	return false;
 }
 
 void bo_conns_done(struct bo_conns *conns)
 {
-	if (!conns->conn)
-		return;
-	bo_wire_flows_join(conns->flows, NULL);
-	for (uint32_t i = bo_wire_flows_count(conns->flows, NULL); i-- > 0;)
-		free(conns->conn[i].states);
-	bo_wire_pages_free(conns->conn, bo_wire_flows_max(conns->flows) * sizeof(*conns->conn));
+	if (conns->conn) {
+		bo_wire_flows_join(conns->flows, NULL);
+		for (uint32_t i = bo_wire_flows_count(conns->flows, NULL); i-- > 0;)
+			free(conns->conn[i].states);
+		bo_wire_pages_free(conns->conn,
+				   bo_wire_flows_max(conns->flows) * sizeof(*conns->conn));
+	}
+	bo_wire_names_free(conns->names);
 	*conns = (struct bo_conns){ 0 };
 }
 
@@ -76,6 +85,7 @@ static void begin(struct bo_conns *conns, struct bo_conn_flow *flow, enum bo_dir
 	*flow = (struct bo_conn_flow){
 		.version = p->version,
 		.protocol = p->protocol,
+		.name = bo_wire_names_take(conns->names, p, true),
 		.number = conns->born++,
 		.initiator = (uint8_t)dir,
 	};

@@ -35,7 +35,7 @@ void bo_wire_line_init(struct bo_wire_line *line, uint64_t seed, uint64_t stream
 {
 	*line = (struct bo_wire_line){
 		.dir = dir,
-		.key = bo_mix64(bo_mix64(seed) ^ bo_mix64(~stream) ^ ((uint64_t)dir + 1)),
+		.key = bo_wire_key(seed, stream, (uint64_t)dir + 1),
 		.epoch = 1, /* 0 is that of a flow that begins */
 		.limit_packets = bo_netem_limit(&(struct bo_impair){ 0 }, WIRE_MTU),
 	};

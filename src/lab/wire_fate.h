@@ -69,6 +69,11 @@ static inline bool bo_wire_hit(uint32_t draw, int64_t ppm)
 /** bo_wire_happens() - does @what happen to this packet?  Nothing is drawn for a share of 0 */
 bool bo_wire_happens(struct bo_wire_dice *dice, enum bo_wire_chance chance,
 		     const struct bo_chance *what);
+/** bo_wire_key() - what all draws of one @use on a link hang on;  @stream: of the link */
+uint64_t bo_wire_key(uint64_t seed, uint64_t stream, uint64_t use);
+/** bo_wire_chooses() - is a flow within a share of all?  @flow: its name, so of both directions the same; a larger share
+ * takes the same flows and more */
+bool bo_wire_chooses(uint64_t key, uint64_t flow, int64_t ppm);
 /** bo_wire_restart() - forget what was before this packet: the chain of @loss and the correlations begin
  * at random draws of their own */
 void bo_wire_restart(struct bo_wire_dice *dice, uint32_t epoch, const struct bo_loss *loss);
@@ -101,6 +106,16 @@ struct bo_wire_flow {
 	bool recent;
 	struct bo_wire_memory memory[BO_DIR_COUNT];
 };
+
+/** struct bo_wire_names - how many flows of each name there were */
+struct bo_wire_names;
+/** bo_wire_names_new() - NULL without memory */
+struct bo_wire_names *bo_wire_names_new(void);
+void bo_wire_names_free(struct bo_wire_names *names);
+/** bo_wire_names_take() - the name of the flow that begins with @packet, with the next ordinal;  @echoes: each ICMP echo
+ * identifier is a flow of its own */
+uint64_t bo_wire_names_take(struct bo_wire_names *names, const struct bo_wire_packet *packet,
+			    bool echoes);
 
 struct bo_wire_flows;
 struct bo_conns;

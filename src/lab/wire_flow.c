@@ -47,6 +47,10 @@ struct ordinal {
 	uint32_t count;
 };
 
+struct bo_wire_names {
+	struct ordinal at[ORDINALS];
+};
+
 struct bo_wire_flows {
 	struct bo_wire_flow *flows;
 	uint32_t *buckets; /* first flow of each, plus one */
@@ -54,7 +58,7 @@ struct bo_wire_flows {
 	unsigned int shift; /* of a product of 64 bits that leaves a bucket */
 	uint64_t key;       /* odd */
 	struct bo_conns *conns;
-	struct ordinal *ordinals;
+	struct bo_wire_names *names;
 	uint32_t count;
 	uint32_t hand; /* of the clock that looks for room */
 	uint32_t last; /* place that was given */
@@ -93,8 +97,8 @@ struct bo_wire_flows *bo_wire_flows_new(uint32_t max, uint64_t seed)
 	t->key = bo_mix64(seed ^ UINT64_C(0x666c6f7773)) | 1;
 	t->flows = bo_wire_pages_new(max * sizeof(*t->flows));
 	t->buckets = bo_wire_pages_new(max * sizeof(*t->buckets));
-	t->ordinals = calloc(ORDINALS, sizeof(*t->ordinals));
-	if (!t->flows || !t->buckets || !t->ordinals) {
+	t->names = bo_wire_names_new();
+	if (!t->flows || !t->buckets || !t->names) {
 		bo_wire_flows_free(t);
 		return NULL;
 	}
@@ -107,7 +111,7 @@ void bo_wire_flows_free(struct bo_wire_flows *flows)
 		return;
 	bo_wire_pages_free(flows->flows, flows->max * sizeof(*flows->flows));
 	bo_wire_pages_free(flows->buckets, flows->max * sizeof(*flows->buckets));
-	free(flows->ordinals);
+	bo_wire_names_free(flows->names);
 	free(flows);
 }
 
@@ -185,13 +189,13 @@ static uint32_t tcp_sequence(const struct bo_wire_packet *packet)
 
 /** ordinal_of() - the counter of a name; @take: one that is free if there is none yet, or else that of
  * another name;  Return: NULL only without @take */
-static struct ordinal *ordinal_of(struct bo_wire_flows *t, uint64_t name, bool take)
+static struct ordinal *ordinal_of(struct bo_wire_names *names, uint64_t name, bool take)
 {
 	struct ordinal *o;
 
 	name += !name;
 	for (uint32_t i = 0; i < PROBES; i++) {
-		o = &t->ordinals[(name + i) % ORDINALS];
+		o = &names->at[(name + i) % ORDINALS];
 		if (o->name != name && o->name)
 			continue;
 		if (!o->name && !take)
@@ -199,32 +203,47 @@ static struct ordinal *ordinal_of(struct bo_wire_flows *t, uint64_t name, bool t
 		o->name = name;
 		return o;
 	}
-	return take ? &t->ordinals[name % ORDINALS] : NULL;
+	return take ? &names->at[name % ORDINALS] : NULL;
 }
 
-/** begin() - name the flow that begins with @packet */
-static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow,
-		  const struct bo_wire_packet *packet)
+struct bo_wire_names *bo_wire_names_new(void)
+{
+	return calloc(1, sizeof(struct bo_wire_names));
+}
+
+void bo_wire_names_free(struct bo_wire_names *names)
+{
+	free(names);
+}
+
+uint64_t bo_wire_names_take(struct bo_wire_names *names, const struct bo_wire_packet *packet,
+			    bool echoes)
 {
 	const struct ends ends = ends_of(packet), *e = &ends;
 	uint64_t forth = name_of(e->kind, e->source, e->target, e->target_port);
 	uint64_t back = name_of(e->kind, e->target, e->source, e->source_port);
 	uint8_t syn = packet->protocol == IPPROTO_TCP ? packet->tcp_flags & (TCP_SYN | TCP_ACK) : 0;
 	uint64_t name = forth;
+	uint16_t id;
 
+	if (!e->source_port && !e->target_port && !(echoes && bo_wire_packet_echo(packet, &id)))
+		return tag_of(e);
+	if (syn == (TCP_SYN | TCP_ACK) ||
+	    (syn != TCP_SYN && !ordinal_of(names, forth, false) && ordinal_of(names, back, false)))
+		name = back;
+	return bo_mix64(name + bo_mix64(ordinal_of(names, name, true)->count++));
+}
+
+/** begin() - name the flow that begins with @packet */
+static void begin(struct bo_wire_flows *t, struct bo_wire_flow *flow,
+		  const struct bo_wire_packet *packet)
+{
 	memset(flow->memory, 0, sizeof(flow->memory));
 	flow->named = true;
 	flow->begun = is_syn(packet);
 	flow->isn = flow->begun ? tcp_sequence(packet) : 0;
 	t->begun++;
-	if (!e->source_port && !e->target_port) {
-		flow->id = flow->tag;
-		return;
-	}
-	if (syn == (TCP_SYN | TCP_ACK) ||
-	    (syn != TCP_SYN && !ordinal_of(t, forth, false) && ordinal_of(t, back, false)))
-		name = back;
-	flow->id = bo_mix64(name + bo_mix64(ordinal_of(t, name, true)->count++));
+	flow->id = bo_wire_names_take(t->names, packet, false);
 }
 
 static uint32_t *bucket_of(struct bo_wire_flows *t, uint64_t tag)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lab/wire_match.c — does the filter of a rule choose a packet?
+/* lab/wire_match.c — does the filter of a rule choose a packet, and is that packet one to act on?
  * A text is searched in the stream with the algorithm of Knuth, Morris and Pratt, which needs no byte twice: so it is
  * found across packets without keeping any.
  *
@@ -165,4 +165,69 @@ bool bo_conn_packet_fits(const struct bo_conn_slot *slot, struct bo_conn_lane *l
 		fits = true;
 	lane->scanned = s->to > lane->scanned ? s->to : lane->scanned;
 	return fits;
+}
+
+/* --- amounts of payload ------------------------------------------------------------------------ */
+
+static int64_t drip_limit(const struct bo_conn_rule *rule, struct bo_conn_lane *lane,
+			  const struct bo_conn_sight *s)
+{
+	int64_t ticks;
+
+	if (!lane->tick_ns) {
+		lane->tick_ns = s->now_ns;
+		lane->credit = lane->start + rule->after_bytes;
+	}
+	ticks = (s->now_ns - lane->tick_ns) / rule->every_ns;
+	lane->tick_ns += ticks * rule->every_ns;
+	lane->credit += ticks * rule->after_bytes;
+	/* A datagram that was dropped does not come again: the next one takes its place. */
+	if (!s->tcp)
+		lane->offered = lane->passed;
+	/* Who had nothing to send saves nothing up. */
+	if (lane->passed >= lane->offered && lane->credit > lane->passed + rule->after_bytes)
+		lane->credit = lane->passed + rule->after_bytes;
+	return lane->credit;
+}
+
+int64_t bo_conn_limit(const struct bo_conn_rule *rule, struct bo_conn_lane *lane,
+		      const struct bo_conn_sight *s, int64_t *ret_from)
+{
+	*ret_from = s->from;
+	if (rule->action != BO_CONN_DRIP)
+		return lane->start + rule->after_bytes;
+	if (!s->tcp)
+		*ret_from = lane->passed;
+	return drip_limit(rule, lane, s);
+}
+
+bool bo_conn_is_beyond(struct bo_conn_lane *lane, const struct bo_conn_sight *s, int64_t from,
+		       int64_t limit)
+{
+	int64_t to = from + (int64_t)s->payload;
+
+	lane->offered = to > lane->offered ? to : lane->offered;
+	return to > limit;
+}
+
+bool bo_conn_would_act(const struct bo_conn_rule *rule, struct bo_conn_lane *lane,
+		       const struct bo_conn_sight *s)
+{
+	int64_t from, limit, to;
+
+	if (rule->action == BO_CONN_DROP || rule->action == BO_CONN_REFUSE)
+		return true;
+	if (rule->action == BO_CONN_RESET)
+		return !s->syn && !s->rst;
+	if (!s->payload && !s->fin)
+		return false;
+	limit = bo_conn_limit(rule, lane, s, &from);
+	to = from + (int64_t)s->payload;
+	if (bo_conn_is_beyond(lane, s, from, limit))
+		return true;
+	/* It ends there, whether or not there is more to come; a FIN is acknowledged as a byte is. */
+	if (rule->action == BO_CONN_CUT && to + s->fin >= limit)
+		return true;
+	lane->passed = to > lane->passed ? to : lane->passed;
+	return false;
 }

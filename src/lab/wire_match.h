@@ -26,12 +26,13 @@ struct bo_conn_lane {
 
 /** struct bo_conn_state - what a rule knows of a flow
  * @serial: of the rule, in @slot; that of another rule means that nothing here is valid
- * @taken: it is among the first so many;  @judged: that has been decided
+ * @in_share: it is of the share that is asked for;  @taken: and among the first so many;  @judged: both are decided
+ * @touched: acted on; or, of one that is not taken, would have been
  * @ending: the connection is to end;  @reset_ns: when an end was reset first */
 struct bo_conn_state {
 	uint64_t serial;
 	uint8_t slot;
-	bool judged, taken, touched, ending, escaped, survived, syn_dropped;
+	bool judged, in_share, taken, touched, ending, escaped, survived, syn_dropped;
 	bool was_reset[2];
 	int64_t reset_ns[2];
 	struct bo_conn_lane lane[2];
@@ -40,15 +41,16 @@ struct bo_conn_state {
 /** struct bo_conn_counters - struct bo_conn_counts, written by one thread and read by others */
 struct bo_conn_counters {
 	_Atomic uint64_t connections, matched, dropped, shortened, resets, unreachables, unsent,
-		passed_bytes, escaped, survived, missed;
+		passed_bytes, escaped, survived, spared, beyond, missed;
 };
 
-/** struct bo_conn_slot - a rule in force; @born: flows from this number on are new;  @taken: flows so far */
+/** struct bo_conn_slot - a rule in force; @born: flows from this number on are new;  @taken: flows so far
+ * @key: of its share */
 struct bo_conn_slot {
 	struct bo_conn_rule rule;
 	char contains[BO_CONN_CONTAINS_MAX];
 	uint8_t fall_back[BO_CONN_CONTAINS_MAX]; /* of Knuth, Morris and Pratt */
-	uint64_t serial, born;
+	uint64_t serial, born, key;
 	int64_t taken;
 	struct bo_conn_counters counts;
 };
@@ -83,3 +85,13 @@ void bo_conn_text_prepare(struct bo_conn_slot *slot);
 /** bo_conn_packet_fits() - the conditions on the packet itself; @lane has begun */
 bool bo_conn_packet_fits(const struct bo_conn_slot *slot, struct bo_conn_lane *lane,
 			 const struct bo_conn_sight *s);
+/** bo_conn_limit() - [STALL, CUT, DRIP] where payload may go on to
+ * @ret_from: where that of the packet begins, as it is counted */
+int64_t bo_conn_limit(const struct bo_conn_rule *rule, struct bo_conn_lane *lane,
+		      const struct bo_conn_sight *s, int64_t *ret_from);
+/** bo_conn_is_beyond() - does payload that begins at @from reach beyond @limit?  Notes how much was offered */
+bool bo_conn_is_beyond(struct bo_conn_lane *lane, const struct bo_conn_sight *s, int64_t from,
+		       int64_t limit);
+/** bo_conn_would_act() - is a packet that fits, of a flow that nothing is done to, one that the rule would act on? */
+bool bo_conn_would_act(const struct bo_conn_rule *rule, struct bo_conn_lane *lane,
+		       const struct bo_conn_sight *s);

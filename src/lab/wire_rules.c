@@ -35,6 +35,7 @@
 
 struct bo_wire_rules {
 	struct bo_conns conns;
+	uint64_t key;
 	struct bo_conn_slot slots[BO_CONN_RULES_MAX]; /* rule.id 0: free */
 	size_t used;                                  /* slots up to the last one in use */
 	bool per_packet;
@@ -141,7 +142,22 @@ static struct bo_conn_state *find_state(const struct bo_wire_rules *rules,
 	return stale;
 }
 
-/** state_of() - of a flow that fits, NULL when the rule has enough of them (or there is no room) */
+/** judge() - is the flow of the share, and among the first so many of it? */
+static void judge(struct bo_conn_slot *slot, struct bo_conn_state *state,
+		  const struct bo_conn_flow *flow)
+{
+	const struct bo_conn_rule *rule = &slot->rule;
+
+	if (state->judged)
+		return;
+	state->judged = true;
+	state->in_share = !rule->share_ppm ||
+			  bo_wire_chooses(slot->key, flow->name, rule->share_ppm);
+	state->taken = state->in_share && (!rule->first || slot->taken < rule->first);
+	slot->taken += state->taken;
+}
+
+/** state_of() - of a flow that fits;  NULL: there is no room, or it is not taken and there is nothing more to learn of it */
 static struct bo_conn_state *state_of(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 				      struct bo_conn_flow *flow)
 {
@@ -156,12 +172,16 @@ static struct bo_conn_state *state_of(struct bo_wire_rules *rules, struct bo_con
 	if (state->serial != slot->serial)
 		*state = (struct bo_conn_state){ .serial = slot->serial,
 						 .slot = (uint8_t)(slot - rules->slots) };
-	if (!state->judged) {
-		state->judged = true;
-		state->taken = !slot->rule.first || slot->taken < slot->rule.first;
-		slot->taken += state->taken;
-	}
-	return state->taken ? state : NULL;
+	judge(slot, state, flow);
+	return state->taken || (slot->rule.share_ppm && !state->touched) ? state : NULL;
+}
+
+/** spare() - a flow that is not taken has come to where it would have been acted on: one of those of which there is a
+ * share */
+static void spare(struct bo_conn_slot *slot, struct bo_conn_state *state)
+{
+	state->touched = true;
+	count(state->in_share ? &slot->counts.beyond : &slot->counts.spared, 1);
 }
 
 /* --- actions ---------------------------------------------------------------------------------- */
@@ -344,8 +364,7 @@ static void pass_up_to(struct bo_conn_slot *slot, struct bo_conn_state *state,
 	int64_t to = from + (int64_t)s->payload;
 	int64_t passes = to < limit ? to : limit;
 
-	lane->offered = to > lane->offered ? to : lane->offered;
-	if (to > limit) {
+	if (bo_conn_is_beyond(lane, s, from, limit)) {
 		touch(slot, state);
 		/* Half a datagram is none, and other fragments cannot be told that theirs was shortened. */
 		if (from >= limit || !s->tcp || s->packet->more)
@@ -359,38 +378,17 @@ static void pass_up_to(struct bo_conn_slot *slot, struct bo_conn_state *state,
 	lane->passed = passes;
 }
 
-static void act_stall(struct bo_conn_slot *slot, struct bo_conn_state *state,
+static void act_bytes(struct bo_conn_slot *slot, struct bo_conn_state *state,
 		      struct bo_conn_lane *lane, struct bo_conn_sight *s)
 {
-	lane->barrier = lane->start + slot->rule.after_bytes;
+	int64_t from, limit;
+
 	/* Not even the end of the stream gets past what is missing of it. */
-	if (s->payload || s->fin)
-		pass_up_to(slot, state, lane, s, s->from, lane->barrier);
-}
-
-static void act_drip(struct bo_conn_slot *slot, struct bo_conn_state *state,
-		     struct bo_conn_lane *lane, struct bo_conn_sight *s)
-{
-	const struct bo_conn_rule *rule = &slot->rule;
-	int64_t ticks;
-
 	if (!s->payload && !s->fin)
 		return;
-	if (!lane->tick_ns) {
-		lane->tick_ns = s->now_ns;
-		lane->credit = lane->start + rule->after_bytes;
-	}
-	ticks = (s->now_ns - lane->tick_ns) / rule->every_ns;
-	lane->tick_ns += ticks * rule->every_ns;
-	lane->credit += ticks * rule->after_bytes;
-	/* A datagram that was dropped does not come again: the next one takes its place. */
-	if (!s->tcp)
-		lane->offered = lane->passed;
-	/* Who had nothing to send saves nothing up. */
-	if (lane->passed >= lane->offered && lane->credit > lane->passed + rule->after_bytes)
-		lane->credit = lane->passed + rule->after_bytes;
-	lane->barrier = lane->credit;
-	pass_up_to(slot, state, lane, s, s->tcp ? s->from : lane->passed, lane->credit);
+	limit = bo_conn_limit(&slot->rule, lane, s, &from);
+	lane->barrier = limit;
+	pass_up_to(slot, state, lane, s, from, limit);
 }
 
 static void act(struct bo_wire_rules *rules, struct bo_conn_slot *slot, struct bo_conn_state *state,
@@ -415,10 +413,8 @@ static void act(struct bo_wire_rules *rules, struct bo_conn_slot *slot, struct b
 		return;
 	case BO_CONN_STALL:
 	case BO_CONN_CUT:
-		act_stall(slot, state, lane, s);
-		return;
 	case BO_CONN_DRIP:
-		act_drip(slot, state, lane, s);
+		act_bytes(slot, state, lane, s);
 		return;
 	case BO_CONN_ACTION_COUNT:
 		return;
@@ -466,9 +462,9 @@ static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 
 	if (!s->flow) {
 		/* Later fragments and the like: only where no condition needs a connection. */
-		if (rule->action != BO_CONN_DROP || rule->port || rule->first || !meant ||
-		    rule->age != BO_CONN_ANY_AGE || rule->packets != BO_CONN_ALL_PACKETS ||
-		    bo_conn_rule_per_packet(rule) ||
+		if (rule->action != BO_CONN_DROP || rule->port || rule->first || rule->share_ppm ||
+		    !meant || rule->age != BO_CONN_ANY_AGE ||
+		    rule->packets != BO_CONN_ALL_PACKETS || bo_conn_rule_per_packet(rule) ||
 		    !bo_conn_protocol_fits(rule, s->packet->protocol) ||
 		    !bo_conn_address_fits(rule, s->packet->version, s->packet->source,
 					  s->packet->target))
@@ -482,7 +478,8 @@ static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	state = state_of(rules, slot, s->flow);
 	if (!state)
 		return;
-	heed(rules, slot, state, s);
+	if (state->taken)
+		heed(rules, slot, state, s);
 	if (state->ending) {
 		count(&slot->counts.matched, s->packets);
 		answer(rules, slot, state, s);
@@ -494,6 +491,11 @@ static void rule_see(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	bo_conn_lane_begin(lane, s->flow->side[s->dir].offset);
 	if (!bo_conn_packet_fits(slot, lane, s))
 		return;
+	if (!state->taken) {
+		if (bo_conn_would_act(rule, lane, s))
+			spare(slot, state);
+		return;
+	}
 	count(&slot->counts.matched, s->packets);
 	act(rules, slot, state, s);
 }
@@ -562,7 +564,8 @@ bool bo_wire_rules_pass(struct bo_wire_rules *rules, enum bo_dir dir, int64_t no
 
 /* --- the set ---------------------------------------------------------------------------------- */
 
-struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, bo_wire_emit emit, void *arg)
+struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, uint64_t key,
+					bo_wire_emit emit, void *arg)
 {
 	struct bo_wire_rules *rules = calloc(1, sizeof(*rules));
 
@@ -572,6 +575,7 @@ struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, bo_wire_emi
 		free(rules);
 		return NULL;
 	}
+	rules->key = key;
 	rules->emit = emit;
 	rules->arg = arg;
 	return rules;
@@ -612,7 +616,9 @@ static void reset_live(struct bo_conn_flow *flow, void *arg)
 	if (!bo_conn_flow_fits(live->slot, flow))
 		return;
 	state = state_of(live->rules, live->slot, flow);
-	if (state)
+	if (state && !state->taken)
+		spare(live->slot, state);
+	else if (state)
 		end_connection(live->rules, live->slot, state, flow, live->now_ns);
 }
 
@@ -626,6 +632,7 @@ static void slot_fill(struct bo_wire_rules *rules, struct bo_conn_slot *slot,
 	slot->rule.contains = slot->contains;
 	slot->serial = ++rules->serial;
 	slot->born = rules->conns.born;
+	slot->key = bo_wire_key(rules->key, rule->salt, BO_DIR_COUNT + 1);
 	bo_conn_text_prepare(slot);
 	if (rule->action == BO_CONN_RESET && !bo_conn_rule_per_packet(rule))
 		bo_conns_each(&rules->conns, reset_live, &(struct live){ rules, slot, now_ns });
@@ -682,6 +689,8 @@ bool bo_wire_rules_counts(const struct bo_wire_rules *rules, uint32_t id,
 			.passed_bytes = bo_wire_counted(&c->passed_bytes),
 			.escaped = bo_wire_counted(&c->escaped),
 			.survived = bo_wire_counted(&c->survived),
+			.spared = bo_wire_counted(&c->spared),
+			.beyond = bo_wire_counted(&c->beyond),
 			.missed = bo_wire_counted(&c->missed),
 		};
 		return true;

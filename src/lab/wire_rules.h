@@ -32,6 +32,7 @@ struct bo_conn_state;
 /**
  * struct bo_conn_flow - index 0 is end a of the link, 1 is end b; so an end is also the direction in which it sends
  * @version: of IP; 0: nothing is known of the flow at this place
+ * @name: with its ordinal among the connections that the rules have met (bo_wire_names_take())
  * @number: in order of birth, over all flows of the link;  @met: in order of packets
  * @initiator: the end that opened it;  @guessed: its beginning was not seen, so that is a guess
  * @states: of the rules that have judged it
@@ -45,7 +46,7 @@ struct bo_conn_flow {
 	bool guessed;
 	bool closed;
 	uint8_t nstates;
-	uint64_t number, met;
+	uint64_t name, number, met;
 	struct bo_conn_side side[2];
 	struct bo_conn_state *states;
 };
@@ -54,6 +55,7 @@ struct bo_conn_flow {
 struct bo_conns {
 	struct bo_wire_flows *flows; /* [borrowed] */
 	struct bo_conn_flow *conn;
+	struct bo_wire_names *names;
 	uint32_t nstates;
 	uint64_t born; /* the next flow's number */
 	uint64_t clock;
@@ -96,8 +98,10 @@ size_t bo_forge_shorten(uint8_t *frame, struct bo_wire_packet *packet, size_t pa
 typedef bool (*bo_wire_emit)(void *arg, enum bo_dir dir, const uint8_t *frame, size_t len);
 
 struct bo_wire_rules;
-/** bo_wire_rules_new() - no rule is in force;  @flows: [borrowed];  NULL without memory */
-struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, bo_wire_emit emit, void *arg);
+/** bo_wire_rules_new() - no rule is in force;  @flows: [borrowed];  @key: what their draws hang on, of seed and link;  NULL
+ * without memory */
+struct bo_wire_rules *bo_wire_rules_new(struct bo_wire_flows *flows, uint64_t key,
+					bo_wire_emit emit, void *arg);
 void bo_wire_rules_free(struct bo_wire_rules *rules);
 /** bo_wire_rules_replace() - checked rules (@contains is copied) instead of those in force, at most BO_CONN_RULES_MAX; one
  * with an id that is in force already goes on.  The first time begins to track connections.  Resets of live connections are sent before it returns */

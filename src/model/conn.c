@@ -114,6 +114,8 @@ static const char *wrong(const struct bo_conn_rule *rule)
 		return "only TCP has a handshake and resets";
 	if (rule->first < 0 || rule->packet < 0 || rule->occurrence < 0)
 		return "a negative count";
+	if (rule->share_ppm < 0 || rule->share_ppm > BO_PPM_ALL)
+		return "a share that is none";
 	if (rule->contains_len > BO_CONN_CONTAINS_MAX || (rule->contains_len && !rule->contains))
 		return "contains too long";
 	if (rule->packet && rule->contains_len)

@@ -69,7 +69,7 @@ static bool both_up(struct both *b, bool apart)
 	*b = (struct both){ .flows = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1) };
 	if (!b->flows)
 		return false;
-	b->rules = bo_wire_rules_new(b->flows, emit, NULL);
+	b->rules = bo_wire_rules_new(b->flows, 1, emit, NULL);
 	if (apart)
 		b->second = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 1);
 	if (!b->rules || (apart && !b->second))

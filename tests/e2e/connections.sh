@@ -42,7 +42,7 @@ def number(fault, what):
 faults = {f["kind"]: f for f in run["faults"]}
 budgets = {b["text"]: b["outcome"] for b in run["budgets"]}
 for f in run["faults"]:
-    want = "unknown" if case == "nothing" else "ok"
+    want = "unknown" if case in ("nothing", "few") else "ok"
     check(f["confirm"] == want, f"{f['id']} is {f['confirm']}: {f['achieved']} {f.get('reason')}")
     check(f["driver"] == "wire", f"{f['id']}: driver {f['driver']}")
 loads = {p["name"]: p["loads"][0] for p in run["phases"] if p["loads"]}
@@ -75,6 +75,19 @@ elif case == "refuse-udp":
     check(loads["fault"]["error_ratio"] >= 0.9 and loads["fault"]["p99_ms"] < 500, loads["fault"])
 elif case == "drop-udp":
     check(loads["fault"]["error_ratio"] >= 0.6 and loads["fault"]["p99_ms"] >= 1000, loads["fault"])
+elif case in ("share", "share-udp"):
+    # What the client meets is the share as well: a request is a connection, or a flow of datagrams, of its own.
+    fault = faults["stall" if case == "share" else "refuse"]
+    share = 0.3 if case == "share" else 0.4
+    hit, of = number(fault, "connections? of"), number(fault, "that matched")
+    check(of >= 60 and 0 < hit < of, fault["achieved"])
+    check(abs(loads["fault"]["error_ratio"] - share) <= 0.2, loads["fault"])
+    check(f"{share:.0%} of" in fault["requested"], fault["requested"])
+    check(abs(loads["fault"]["errors"] - hit) <= max(25, 0.3 * hit), (hit, loads["fault"]))
+elif case == "few":
+    # A pool has too few connections to tell a share from none or all, and so it says.
+    check("cannot tell a share of 1% from none or all: that takes 688" in run["faults"][0]["reason"], run["faults"][0])
+    check(run["outcome"]["verdict"] == "INCONCLUSIVE", run["outcome"]["verdict"])
 elif case in ("cut", "close", "stall", "drip"):
     check(number(run["faults"][0], "shortened") >= 1, run["faults"][0]["achieved"])
 print("\n".join(str(w) for w in wrong))

@@ -34,6 +34,8 @@ static struct bo_conn_rule rule_of(const uint8_t c[RULE], uint32_t id)
 		.port = c[2],
 		.age = (enum bo_conn_age)(c[3] % 3),
 		.packets = (enum bo_conn_packets)(c[3] / 4 % 3),
+		.share_ppm = (c[3] >> 4) * (BO_PPM_ALL / 15),
+		.salt = id,
 		.first = c[4],
 		.packet = c[5],
 		.contains = (const char *)c + 6,
@@ -161,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bo_wire_flows *flows = bo_wire_flows_new(FLOWS, size);
 	unsigned int forged = 0;
-	struct bo_wire_rules *rules = bo_wire_rules_new(flows, check_forged, &forged);
+	struct bo_wire_rules *rules = bo_wire_rules_new(flows, 1, check_forged, &forged);
 	int64_t now_ns = 1;
 	uint32_t id = 0;
 

@@ -58,6 +58,7 @@ static void each_kind_makes_its_rule(void **state)
 	assert_int_equal(r.occurrence, 2);
 	assert_int_equal(r.packets, BO_CONN_NO_HANDSHAKE);
 	assert_int_equal(r.dirs, 1u << BO_DIR_A_TO_B);
+	assert_int_equal(r.share_ppm, 0);
 	r = rule_of("drop", ARGS(NUM("packet", 7), STR("toward", "orders")));
 	assert_int_equal(r.packet, 7);
 	assert_int_equal(r.protocol, BO_CONN_ANY_PROTOCOL);
@@ -100,6 +101,36 @@ static void each_kind_makes_its_rule(void **state)
 		    r.protocol == BO_CONN_TCP);
 	r = rule_of("data_limit", ARGS(STR("after", "1KiB"), STR("how", "close")));
 	assert_true(r.orderly);
+}
+
+static void each_kind_takes_a_share(void **state)
+{
+	static const struct {
+		const char *kind;
+		struct bo_arg args[3];
+		size_t nargs;
+	} all[] = {
+		{ "drop", { { 0 } }, 0 },
+		{ "syn_drop", { { 0 } }, 0 },
+		{ "refuse", { { 0 } }, 0 },
+		{ "reset", { { 0 } }, 0 },
+		{ "half_open", { { 0 } }, 0 },
+		{ "stall", { { 0 } }, 0 },
+		{ "data_limit", { STR("", "1KiB") }, 1 },
+		{ "drip", { STR("", "10B"), STR("every", "200ms") }, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct bo_arg args[3];
+
+		memcpy(args, all[i].args, sizeof(args));
+		args[all[i].nargs] = (struct bo_arg)STR("share", "30%");
+		assert_int_equal(rule_of(all[i].kind, args, all[i].nargs + 1).share_ppm, 300000);
+		args[all[i].nargs] = (struct bo_arg)STR("share", "0.0001%");
+		assert_int_equal(rule_of(all[i].kind, args, all[i].nargs + 1).share_ppm, 1);
+	}
+	assert_int_equal(rule_of("reset", ARGS(STR("share", "100%"))).share_ppm, BO_PPM_ALL);
 }
 
 static void bad_ones_are_refused(void **state)
@@ -162,6 +193,27 @@ static void bad_ones_are_refused(void **state)
 		{ "drip", "'every' is missing", { STR("", "1KiB") }, 1 },
 		{ "stall", "after", { STR("", "-1KiB") }, 1 },
 		{ "data_limit", "'after' is missing", { { 0 } }, 0 },
+		{ "drop", "share: expected 0.0001% to 100%, found 0%", { STR("share", "0%") }, 1 },
+		{ "reset",
+		  "share: expected 0.0001% to 100%, found 100.1%",
+		  { STR("share", "100.1%") },
+		  1 },
+		{ "stall",
+		  "share: expected 0.0001% to 100%, found -5%",
+		  { STR("share", "-5%") },
+		  1 },
+		{ "refuse",
+		  "share: expected a ratio such as \"1%\" or \"0.01\", found \"some\"",
+		  { STR("share", "some") },
+		  1 },
+		{ "reset",
+		  "no option 'toxicity'; here that is share",
+		  { STR("toxicity", "30%") },
+		  1 },
+		{ "delay",
+		  "no option 'share'; here that is for faults that choose connections",
+		  { STR("", "5ms"), STR("share", "30%") },
+		  2 },
 		{ "half_open", "no option 'toward'", { STR("toward", "db") }, 1 },
 	};
 
@@ -294,6 +346,147 @@ static void what_did_not_happen_is_said(void **state)
 	}
 }
 
+/** judged() - what is made of counts of a rule with that share */
+static const struct bo_fault_record *judged(const char *share, int64_t first,
+					    struct bo_conn_counts counts)
+{
+	if (first)
+		(void)fake_fault(fake, "reset", LINK,
+				 ARGS(NUM("port", 80), STR("share", share), NUM("first", first)));
+	else
+		(void)fake_fault(fake, "reset", LINK, ARGS(NUM("port", 80), STR("share", share)));
+	counts.resets = 2 * counts.connections;
+	fake->conn_counts = counts;
+	begin();
+	apply(0);
+	revert(0);
+	return &fake->records[0];
+}
+
+/* The 99.9 % interval of the binomial distribution, from so many on that neither none nor all could be by chance. */
+static void a_share_is_judged_by_its_counts(void **state)
+{
+	static const struct {
+		const char *share;
+		struct bo_conn_counts counts;
+		int64_t first;
+		enum bo_confirm confirm;
+		const char *says;
+	} cases[] = {
+		{ "30%", { .connections = 60, .spared = 140 }, 0, BO_CONFIRM_OK, "" },
+		{ "30%",
+		  { 0 },
+		  0,
+		  BO_CONFIRM_UNKNOWN,
+		  "no connection to port 80 on orders-db was there to be reset" },
+		{ "30%",
+		  { .connections = 5, .spared = 14 },
+		  0,
+		  BO_CONFIRM_UNKNOWN,
+		  "19 connections to port 80 on orders-db that matched, 5 of them of the share, cannot tell a "
+		  "share of 30% from none or all: that takes 20" },
+		{ "30%", { .connections = 5, .spared = 15 }, 0, BO_CONFIRM_OK, "" },
+		{ "70%", { .connections = 14, .spared = 5 }, 0, BO_CONFIRM_UNKNOWN, "takes 20" },
+		{ "70%", { .connections = 14, .spared = 6 }, 0, BO_CONFIRM_OK, "" },
+		{ "30%",
+		  { .connections = 20 },
+		  0,
+		  BO_CONFIRM_OFF,
+		  "20 of 20 connections to port 80 on orders-db that matched are of the share, "
+		  "outside the 99.9% interval of 30%" },
+		{ "30%", { .spared = 40 }, 0, BO_CONFIRM_OFF, "0 of 40" },
+		{ "30%", { .spared = 20 }, 0, BO_CONFIRM_UNKNOWN, "takes 21" },
+		{ "30%", { .connections = 100, .spared = 100 }, 0, BO_CONFIRM_OFF, "100 of 200" },
+		{ "1%",
+		  { .connections = 2, .spared = 98 },
+		  0,
+		  BO_CONFIRM_UNKNOWN,
+		  "a share of 1% from none or all: that takes 688" },
+		{ "0.0001%", { .spared = 9 }, 0, BO_CONFIRM_UNKNOWN, "a share of 0.0001%" },
+		{ "100%", { .connections = 1 }, 0, BO_CONFIRM_OK, "" },
+		{ "100%", { .connections = 100, .spared = 1 }, 0, BO_CONFIRM_OFF, "100 of 101" },
+		{ "50%", { .connections = 3, .beyond = 47, .spared = 50 }, 3, BO_CONFIRM_OK, "" },
+		{ "50%", { .connections = 3, .spared = 97 }, 3, BO_CONFIRM_OFF, "3 of 100" },
+		{ "30%",
+		  { .connections = 60, .spared = 140, .survived = 1 },
+		  0,
+		  BO_CONFIRM_OFF,
+		  "went on after they were reset" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct bo_fault_record *record = judged(cases[i].share, cases[i].first,
+							      cases[i].counts);
+
+		if (record->confirm != cases[i].confirm || !strstr(record->reason, cases[i].says))
+			fail_msg("%zu: %s \"%s\"", i, bo_confirm_name(record->confirm),
+				 record->reason);
+		rig_down(NULL);
+		set_up(NULL);
+	}
+}
+
+static void a_share_is_reported(void **state)
+{
+	const struct bo_fault_record *record;
+
+	(void)state;
+	record = judged("30%", 0, (struct bo_conn_counts){ .connections = 60, .spared = 140 });
+	assert_string_equal(record->requested,
+			    "reset: 30% of established TCP connections to port 80 on orders-db "
+			    "(both directions)");
+	assert_string_equal(record->achieved, "60 connections of 200 that matched, 120 RST sent");
+	rig_down(NULL);
+	set_up(NULL);
+	record = judged("0.0001%", 3,
+			(struct bo_conn_counts){ .connections = 3, .beyond = 57, .spared = 140 });
+	assert_non_null(strstr(record->requested,
+			       "reset: the first 3 of 0.0001% of established TCP connections"));
+	assert_string_equal(record->achieved,
+			    "3 connections of 200 that matched (57 more of the share "
+			    "beyond the first 3), 6 RST sent");
+}
+
+/* Of a kind on a link each fault has its salt, which hangs on the run's seed and on no fault elsewhere. */
+static void each_fault_chooses_for_itself(void **state)
+{
+	uint64_t salt[3];
+
+	(void)state;
+	(void)fake_fault(fake, "reset", LINK, ARGS(STR("share", "30%")));
+	(void)fake_fault(fake, "stall", LINK, ARGS(STR("share", "30%")));
+	fake->plan->faults.items[0].id = "reset orders-db #1";
+	fake->plan->faults.items[1].id = "stall orders-db #1";
+	begin();
+	apply(0);
+	apply(1);
+	salt[0] = fake->rules[LINK_BACK][0].salt;
+	salt[1] = fake->rules[LINK_BACK][1].salt;
+	assert_true(salt[0] && salt[1] && salt[0] != salt[1]);
+	rig_down(NULL);
+	set_up(NULL);
+	(void)fake_fault(fake, "refuse", LINK, NULL, 0);
+	(void)fake_fault(fake, "reset", LINK, ARGS(STR("share", "50%")));
+	(void)fake_fault(fake, "reset", LINK, ARGS(STR("share", "50%")));
+	fake->plan->faults.items[0].id = "refuse orders-db #1";
+	fake->plan->faults.items[1].id = "reset orders-db #1";
+	fake->plan->faults.items[2].id = "reset orders-db #2";
+	begin();
+	for (size_t i = 0; i < 3; i++)
+		apply(i);
+	assert_true(fake->rules[LINK_BACK][1].salt == salt[0]);
+	assert_true(fake->rules[LINK_BACK][2].salt != salt[0]);
+	rig_down(NULL);
+	set_up(NULL);
+	fake->plan->seed++;
+	(void)fake_fault(fake, "reset", LINK, ARGS(STR("share", "30%")));
+	fake->plan->faults.items[0].id = "reset orders-db #1";
+	begin();
+	apply(0);
+	assert_true(fake->rules[LINK_BACK][0].salt != salt[0]);
+}
+
 static void hands_that_do_nothing_are_found_out(void **state)
 {
 	static const char *const kinds[] = { "syn_drop", "refuse", "reset", "half_open", "stall" };
@@ -378,10 +571,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CONN_TEST(each_kind_makes_its_rule),
+		CONN_TEST(each_kind_takes_a_share),
 		CONN_TEST(bad_ones_are_refused),
 		CONN_TEST(only_the_wire_can),
 		CONN_TEST(a_link_has_the_rules_of_all_that_are_active),
 		CONN_TEST(what_did_not_happen_is_said),
+		CONN_TEST(a_share_is_judged_by_its_counts),
+		CONN_TEST(a_share_is_reported),
+		CONN_TEST(each_fault_chooses_for_itself),
 		CONN_TEST(hands_that_do_nothing_are_found_out),
 		CONN_TEST(hands_that_fail_are_heard),
 		CONN_TEST(the_same_twice_is_an_error),

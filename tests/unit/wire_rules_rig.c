@@ -14,6 +14,7 @@
 struct bo_wire_flows *flows;
 struct bo_wire_rules *rules;
 int64_t now_ns;
+uint64_t draws_key = 7;
 bool device_is_full, addresses_are_noise;
 
 struct emitted emitted[EMITTED_MAX];
@@ -47,7 +48,7 @@ int rules_up(void **state)
 {
 	(void)state;
 	flows = bo_wire_flows_new(BO_WIRE_FLOWS_MAX, 7);
-	rules = bo_wire_rules_new(flows, emit, NULL);
+	rules = bo_wire_rules_new(flows, draws_key, emit, NULL);
 	bo_wire_rules_replace(rules, NULL, 0, 0);
 	now_ns = BO_NSEC_PER_SEC;
 	nemitted = 0;

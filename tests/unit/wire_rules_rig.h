@@ -15,6 +15,8 @@
 extern struct bo_wire_flows *flows;
 extern struct bo_wire_rules *rules;
 extern int64_t now_ns;
+/** draws_key - of the next rules_up() */
+extern uint64_t draws_key;
 /** addresses_are_noise - what is forged is not looked at */
 extern bool device_is_full, addresses_are_noise;
 

@@ -73,7 +73,10 @@ bool bo_conn_prefixes_meet(const struct bo_conn_prefix *a, const struct bo_conn_
  * @dirs: bit 1 << enum bo_dir for each direction whose packets are meant
  * @port: of the responder (who was sent the SYN, or a flow's first packet); 0 any.  Matches nothing without ports
  * @address: of either end
- * @first: only the first so many connections that meet the other conditions of a connection; 0 all
+ * @share_ppm: only such a share of the connections that meet the other conditions, 1 … BO_PPM_ALL; 0 all.  Which ones
+ *             hangs on the seed, the link, the flow (its ordinal, not its ephemeral port) and @salt, and on nothing else
+ * @salt: of the rule's owner; rules with different ones choose independently of each other
+ * @first: only the first so many connections that meet the other conditions of a connection, @share_ppm among them; 0 all
  * @packet: only the n-th packet of the flow with payload, counted from the beginning of the flow or of the rule,
  *          whichever is later, each direction on its own; 0 all.  A TCP retransmission is not counted, and is chosen
  *          again when it carries any of what was chosen
@@ -94,6 +97,8 @@ struct bo_conn_rule {
 	struct bo_conn_prefix address;
 	enum bo_conn_age age;
 	enum bo_conn_packets packets;
+	int64_t share_ppm;
+	uint64_t salt;
 	int64_t first;
 	int64_t packet;
 	const char *contains;
@@ -115,11 +120,13 @@ struct bo_conn_rule {
  * @passed_bytes: [STALL, CUT, DRIP] payload of the chosen flows that went on, retransmissions not counted
  * @escaped: flows in which the far end acknowledged or answered what cannot have reached it
  * @survived: flows of which an end still sent, half a second after it was reset
+ * @spared: [share_ppm] flows that it would have acted on, had they been of the share;  @beyond: likewise, of the share
+ *          but not among the first so many.  So @connections and @beyond are a share of these three together
  * @missed: packets of flows that the rule chose but that there was no more room to follow
  */
 struct bo_conn_counts {
 	uint64_t connections, matched, dropped, shortened, resets, unreachables, unsent,
-		passed_bytes, escaped, survived, missed;
+		passed_bytes, escaped, survived, spared, beyond, missed;
 };
 
 /** bo_conn_rule_per_packet() - does it look at bytes, so that super-packets must be cut? */

@@ -17,6 +17,8 @@ t:load "ask" { url = "http://web:8080/ask", rate = 40, timeout = "4s" }
 local link = t:link(web, db)
 if case == "refuse-udp" then
 	t:during("fault", link:refuse { protocol = "udp", port = 5353 })
+elseif case == "share-udp" then
+	t:during("fault", link:refuse { protocol = "udp", port = 5353, share = "40%" })
 elseif case == "drop-udp" then
 	t:during("fault", link:drop { protocol = "udp", port = 5353, toward = db })
 end

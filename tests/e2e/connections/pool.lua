@@ -37,6 +37,12 @@ elseif case == "stall" then
 	t:during("fault", link:stall("100B", { port = 5432, toward = orders }))
 elseif case == "drip" then
 	t:during("fault", link:drip("4B", { every = "100ms", port = 5432, toward = orders }))
+elseif case == "share" then
+	-- Each answer comes by a connection of its own, and of those a share says nothing.
+	t:during("fault", link:reset { port = 5432, contains = "GET", occurrence = 2, connections = "new" }, link:reset { port = 5432 },
+		link:stall { port = 5432, connections = "new", toward = orders, share = "30%" })
+elseif case == "few" then
+	t:during("fault", link:reset { port = 5432, share = 0.01 })
 elseif case == "nothing" then
 	t:during("fault", link:reset { port = 5433 })
 end

@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:during("fault", db:kill { share = "30%" })

@@ -1,0 +1,2 @@
+local bo, t, orders, db = require "base"()
+t:during("fault", t:link(orders, db):reset { port = 5432, share = "0%" })
