@@ -4,10 +4,17 @@
  * as current for three sampling intervals; a longer silence may hide a peak, so nothing passes
  * across it.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "eval.h"
+#include "live.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 /* How a raw sample becomes the value that is judged. */
 struct view {

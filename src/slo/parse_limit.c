@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/parse_limit.c — quantities, and what stands behind a comparison's operator.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/base/arena.h"
+#include "brownout/base/units.h"
+#include "metric.h"
 #include "parser.h"
+#include "syntax.h"
 
 /* ---- quantities ---- */
 

@@ -3,11 +3,18 @@
  * median, and the holes in between.  A hole is never filled in: a peak may hide in it, so it widens
  * the estimate.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
 
 static int order_i64(const void *a, const void *b)
 {
