@@ -152,8 +152,11 @@ static int change_hook(struct bo_attach_netem *n, bool add, struct bo_err *err)
 	int rc = add ? bo_divert_hook_add(n->rtnl, n->device, err)
 		     : bo_divert_hook_del(n->rtnl, n->device, err);
 
-	if (held && bo_attach_queue_release(n->queue, rc < 0 ? &ignored : err) < 0 && rc == 0)
+	if (held && bo_attach_queue_release(n->queue, rc < 0 ? &ignored : err) < 0 && rc == 0) {
 		rc = -err->code;
+		if (add)
+			(void)!bo_divert_hook_del(n->rtnl, n->device, &ignored);
+	}
 	return rc;
 }
 
@@ -167,9 +170,8 @@ static int bring_up(struct bo_attach_netem *n, struct bo_err *err)
 	rc = bo_attach_probe_listen(&n->probe, n->ifb, err);
 	if (rc == 0)
 		rc = change_hook(n, true, err);
-	n->up = rc == 0;
-	if (rc < 0)
-		(void)!bo_divert_remove(n->rtnl, n->ifb, &ignored);
+	/* An ifb that does not go is one to be taken down still. */
+	n->up = rc == 0 || bo_divert_remove(n->rtnl, n->ifb, &ignored) < 0;
 	return rc;
 }
 
@@ -250,6 +252,7 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 			   struct bo_err *err)
 {
 	struct bo_attach_netem_lane *lane = &n->lanes[i];
+	const bool fresh = lane->band < 0;
 	struct bo_err ignored = { 0 };
 	int rc = 0;
 
@@ -258,21 +261,22 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 	if (!n->up)
 		rc = bring_up(n, err);
 	if (rc == 0)
-		rc = lane->band < 0
-			     ? lane_up(n, lane, im, err)
-			     : bo_divert_lane_change(n->rtnl, n->ifb, lane->band, n->mtu, im, err);
+		rc = fresh ? lane_up(n, lane, im, err)
+			   : bo_divert_lane_change(n->rtnl, n->ifb, lane->band, n->mtu, im, err);
 	if (rc == 0 && !lane->on)
 		rc = bo_divert_filter_add(n->rtnl, n->device, n->ifb, lane->band,
 					  &n->conf->peers[i / BO_DIR_COUNT],
 					  i % BO_DIR_COUNT == BO_DIR_B_TO_A, err);
 	if (rc == 0) {
-		/* Of two impairments, what the longer one holds is held. */
-		if (!lane->on || lane->held_at_most_ns < held_at_most(im))
+		/* Of two impairments, what the longer one holds is held: of one that was taken back and
+		 * has packets left as well. */
+		if (fresh || lane->held_at_most_ns < held_at_most(im))
 			lane->held_at_most_ns = held_at_most(im);
 		lane->on = true;
 		return 0;
 	}
-	if (!lane->on && lane->band >= 0)
+	/* One that still lets go what it holds goes on with that. */
+	if (fresh && lane->band >= 0)
 		(void)!lane_gone(n, lane, &ignored);
 	if (n->up && !any_lane(n))
 		(void)!take_down(n, &ignored);

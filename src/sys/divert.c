@@ -85,10 +85,10 @@ static int lacking(int rc, const char *module, struct bo_err *err)
 			  "the kernel has no %s ('modprobe %s' may help)", module, module);
 }
 
-/** gone() - removing what is not there is fine */
+/** gone() - removing what is not there is fine, or what the kernel has no kind of */
 static int gone(int rc, struct bo_err *err)
 {
-	if (rc != -ENOENT && rc != -EINVAL && rc != -ENODEV)
+	if (rc != -ENOENT && rc != -EINVAL && rc != -ENODEV && rc != -EOPNOTSUPP)
 		return rc;
 	if (err)
 		*err = (struct bo_err){ 0 };
@@ -277,14 +277,16 @@ int bo_divert_hook_free(struct nl_sock *sock, int device, struct bo_err *err)
 	return rc;
 }
 
-/** filters() - how many there are at @parent, whosever */
-static int filters(struct nl_sock *sock, int device, uint32_t parent)
+/** filters() - how many there are at @parent, whosever, 0 where there is no such place;  Return: that, or -errno */
+static int filters(struct nl_sock *sock, int device, uint32_t parent, struct bo_err *err)
 {
 	struct nl_cache *cache = NULL;
-	int n;
+	int n, rc = rtnl_cls_alloc_cache(sock, device, parent, &cache);
 
-	if (rtnl_cls_alloc_cache(sock, device, parent, &cache) < 0)
-		return 0;
+	if (rc == -NLE_OPNOTSUPP)
+		return 0; /* a kernel without classifiers */
+	if (rc < 0)
+		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading filters: %s", nl_geterror(rc));
 	n = nl_cache_nitems(cache);
 	nl_cache_free(cache);
 	return n;
@@ -304,13 +306,19 @@ int bo_divert_hook_add(struct nl_sock *sock, int device, struct bo_err *err)
 	bool ok = msg && nla_put_string(msg, TCA_KIND, "clsact") == 0;
 	int rc = lacking(carry_out(sock, msg, ok, "making a clsact", err), "sch_ingress", err);
 
-	return rc == -EEXIST ? -EBUSY : rc;
+	return rc == -EEXIST ? bo_err_set(err, EBUSY, BO_SUBSYS_SYS,
+					  "somebody has just put a clsact or ingress qdisc there")
+			     : rc;
 }
 
 int bo_divert_hook_del(struct nl_sock *sock, int device, struct bo_err *err)
 {
-	if (filters(sock, device, hook_parent(false)) || filters(sock, device, hook_parent(true)))
-		return 0;
+	int egress = filters(sock, device, hook_parent(false), err);
+	int ingress = egress ? egress : filters(sock, device, hook_parent(true), err);
+
+	/* Of filters that cannot be seen, some may be somebody's. */
+	if (ingress)
+		return ingress < 0 ? ingress : 0;
 	return gone(carry_out(sock,
 			      tc_begin(RTM_DELQDISC, 0, device, TC_H_CLSACT,
 				       TC_H_MAKE(TC_H_CLSACT, 0), 0),
