@@ -73,17 +73,12 @@ int bo_attach_netem_init(struct bo_attach_netem *n, const struct bo_attach_conf 
 	for (size_t i = 0; i < n->nlanes; i++)
 		n->lanes[i].band = -1;
 	rc = bo_attach_probe_open(&n->probe, err);
-	if (rc == 0)
-		rc = bo_rtnl_open(&n->rtnl, err);
+	if (rc < 0)
+		return rc;
+	rc = bo_rtnl_open(&n->rtnl, err);
+	if (rc < 0)
+		bo_attach_probe_close(&n->probe);
 	return rc;
-}
-
-void bo_attach_netem_done(struct bo_attach_netem *n)
-{
-	for (size_t i = 0; i < n->nlanes; i++)
-		bo_attach_records_done(&n->lanes[i].records);
-	bo_attach_probe_close(&n->probe);
-	bo_rtnl_close(&n->rtnl);
 }
 
 /* --- where ---------------------------------------------------------------------------------------- */

@@ -80,7 +80,6 @@ int slo_parse_bare(struct parser *p, struct slo_cmp *cmp);
 
 /* parse_limit.c */
 
-int slo_parse_plain(struct parser *p, const char *s, const char *what, double *ret);
 /** slo_parse_quantity() - @s in @unit */
 int slo_parse_quantity(struct parser *p, enum slo_unit unit, const char *s, double *ret);
 /** slo_parse_stretch() - a duration from 10ms to 24h, and past it */
