@@ -64,10 +64,12 @@ struct bo_cgroup_join {
 	int fd[BO_CG_COUNT];
 	size_t n;
 };
+/** bo_cgroup_join_open() - @ret: [out, owned] untouched on failure;  -errno of open(2): the controller's group is gone, or not ours */
 BO_NODISCARD int bo_cgroup_join_open(const struct bo_cgroup *cg, struct bo_cgroup_join *ret,
 				     struct bo_err *err);
 /** bo_cgroup_join() - the calling, single-threaded process enters */
 BO_NODISCARD int bo_cgroup_join(const struct bo_cgroup_join *join, struct bo_err *err);
+/** bo_cgroup_join_close() - one that is zeroed, or closed already, is fine */
 void bo_cgroup_join_close(struct bo_cgroup_join *join);
 
 /**
@@ -99,4 +101,5 @@ struct bo_cgroup_memory_files {
 	int failcnt;
 	int high;
 };
+/** bo_cgroup_memory_open() - of a group without the controller all are -1, and @ret->version 0 */
 void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_files *ret);
