@@ -61,11 +61,7 @@ static int measure_latency(const struct slo_ask *ask, struct slo_estimate *est, 
 				 series->name);
 		return 0;
 	}
-	est->lower = est->upper = est->value;
-	if (hole && slo_op_caps(ask->cmp->op))
-		est->upper = INFINITY;
-	else if (hole)
-		est->lower = -INFINITY;
+	slo_bound_by_hole(ask, hole, est);
 	return 0;
 }
 

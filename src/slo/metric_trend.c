@@ -122,11 +122,7 @@ static int measure_trend(const struct slo_ask *ask, struct slo_estimate *est, bo
 			snprintf(est->why, sizeof(est->why), "too few samples of %s", series->name);
 		return 0;
 	}
-	est->lower = est->upper = est->value;
-	if (hole && slo_op_caps(ask->cmp->op))
-		est->upper = INFINITY;
-	else if (hole)
-		est->lower = -INFINITY;
+	slo_bound_by_hole(ask, hole, est);
 	/* One line through everything is moved either way by what is missing. */
 	if (hole && slope && !ask->cmp->over_ns) {
 		est->lower = -INFINITY;

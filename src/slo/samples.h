@@ -29,6 +29,9 @@ bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct 
 /** slo_base_median() - NAN with @why filled when the base phase has too few samples */
 int slo_base_median(const struct slo_ask *ask, const struct bo_series *series, double *ret,
 		    char *why, size_t size, struct bo_err *err);
+/** slo_bound_by_hole() - bounds of est->value, the worst of the samples that there are: where a @hole is among them, open on
+ * the side that the limit is on */
+void slo_bound_by_hole(const struct slo_ask *ask, bool hole, struct slo_estimate *est);
 /** slo_ask_series() - the series asked about, or NULL with est->why filled */
 const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_estimate *est);
 /** slo_ask_spans() - the spans of ask->phases within ask->clip */
