@@ -147,11 +147,8 @@ static int change_hook(struct bo_attach_netem *n, bool add, struct bo_err *err)
 	int rc = add ? bo_divert_hook_add(n->rtnl, n->device, err)
 		     : bo_divert_hook_del(n->rtnl, n->device, err);
 
-	if (held && bo_attach_queue_release(n->queue, rc < 0 ? &ignored : err) < 0 && rc == 0) {
+	if (held && bo_attach_queue_release(n->queue, rc < 0 ? &ignored : err) < 0 && rc == 0)
 		rc = -err->code;
-		if (add)
-			(void)!bo_divert_hook_del(n->rtnl, n->device, &ignored);
-	}
 	return rc;
 }
 
@@ -163,10 +160,15 @@ static int bring_up(struct bo_attach_netem *n, struct bo_err *err)
 	if (rc < 0)
 		return rc;
 	rc = bo_attach_probe_listen(&n->probe, n->ifb, err);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = change_hook(n, true, err);
-	/* An ifb that does not go is one to be taken down still. */
-	n->up = rc == 0 || bo_divert_remove(n->rtnl, n->ifb, &ignored) < 0;
+		/* An answer that was lost is no sign that nothing was done; -EBUSY is somebody else's. */
+		if (rc < 0 && rc != -EBUSY)
+			(void)!change_hook(n, false, &ignored);
+	}
+	n->up = rc == 0;
+	if (rc < 0)
+		(void)!bo_divert_remove(n->rtnl, n->ifb, &ignored);
 	return rc;
 }
 

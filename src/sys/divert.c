@@ -277,16 +277,14 @@ int bo_divert_hook_free(struct nl_sock *sock, int device, struct bo_err *err)
 	return rc;
 }
 
-/** filters() - how many there are at @parent, whosever, 0 where there is no such place;  Return: that, or -errno */
-static int filters(struct nl_sock *sock, int device, uint32_t parent, struct bo_err *err)
+/** filters() - how many there are at @parent, whosever */
+static int filters(struct nl_sock *sock, int device, uint32_t parent)
 {
 	struct nl_cache *cache = NULL;
-	int n, rc = rtnl_cls_alloc_cache(sock, device, parent, &cache);
+	int n;
 
-	if (rc == -NLE_OPNOTSUPP)
-		return 0; /* a kernel without classifiers */
-	if (rc < 0)
-		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading filters: %s", nl_geterror(rc));
+	if (rtnl_cls_alloc_cache(sock, device, parent, &cache) < 0)
+		return 0;
 	n = nl_cache_nitems(cache);
 	nl_cache_free(cache);
 	return n;
@@ -313,12 +311,8 @@ int bo_divert_hook_add(struct nl_sock *sock, int device, struct bo_err *err)
 
 int bo_divert_hook_del(struct nl_sock *sock, int device, struct bo_err *err)
 {
-	int egress = filters(sock, device, hook_parent(false), err);
-	int ingress = egress ? egress : filters(sock, device, hook_parent(true), err);
-
-	/* Of filters that cannot be seen, some may be somebody's. */
-	if (ingress)
-		return ingress < 0 ? ingress : 0;
+	if (filters(sock, device, hook_parent(false)) || filters(sock, device, hook_parent(true)))
+		return 0;
 	return gone(carry_out(sock,
 			      tc_begin(RTM_DELQDISC, 0, device, TC_H_CLSACT,
 				       TC_H_MAKE(TC_H_CLSACT, 0), 0),
