@@ -244,34 +244,31 @@ static const char *drivers_of(const struct bo_plan *plan, const struct bo_machin
 static int make_view(const struct bo_plan *plan, const char *drivers, struct bo_lab_view *ret,
 		     struct bo_err *err)
 {
-	struct bo_lab_view view = { .nodes = calloc(plan->nodes.len + 1, sizeof(*view.nodes)),
-				    .nnodes = plan->nodes.len,
-				    .link_driver = drivers };
+	int r = bo_lab_view_new(ret, plan->nodes.len, 0, err);
 
-	if (!view.nodes)
-		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
-	for (size_t i = 0; i < view.nnodes; i++) {
+	if (r < 0)
+		return r;
+	ret->link_driver = drivers;
+	for (size_t i = 0; i < ret->nnodes; i++) {
 		const struct bo_attach_spec *a = plan->nodes.items[i].attach;
-		struct bo_lab_node *n = &view.nodes[i];
+		struct bo_lab_node *n = &ret->nodes[i];
 
-		n->cgroup = BO_CGROUP_FILES_NONE;
-		n->management_tun_client = n->management_tun_node = -1;
 		if (!a)
 			continue;
 		snprintf(n->address4, sizeof(n->address4), "%s", a->address);
 		snprintf(n->management4, sizeof(n->management4), "%s", a->address);
 	}
-	*ret = view;
 	return 0;
 }
 
 static int take_services(struct bo_attachctl *ctl, struct bo_keeper *keeper, struct bo_err *err)
 {
+	for (size_t i = 0; i < ctl->plan->nodes.len; i++)
+		ctl->services[i].sock = ctl->services[i].pidfd = -1;
 	for (size_t i = 0; i < ctl->plan->nodes.len; i++) {
 		struct service *s = &ctl->services[i];
 		pid_t pid = 0;
 
-		s->pidfd = -1;
 		s->sock = bo_keeper_take_attachment(keeper, (int)i, &pid);
 		s->state = (struct bo_node_state){ .running = true,
 						   .pid = pid,

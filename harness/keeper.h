@@ -75,8 +75,13 @@ struct bo_lab_view {
 	size_t nnodes;
 	struct bo_lab_link *links;
 	size_t nlinks;
-	const char *link_driver; /* static: "netem" or "wire" */
+	const char *link_driver; /* static: "netem" or "wire"; of attached services: what may do it */
 };
+/** bo_lab_view_new() - of nothing yet: no descriptor, no address, no driver
+ * @ret: [out, owned] untouched on failure;  -ENOMEM */
+BO_NODISCARD int bo_lab_view_new(struct bo_lab_view *ret, size_t nnodes, size_t nlinks,
+				 struct bo_err *err);
+/** bo_lab_view_done() - with every descriptor that nobody took; one that is zeroed is fine */
 void bo_lab_view_done(struct bo_lab_view *view);
 
 /** bo_keeper_lab_up() - build the whole lab of the plan: cgroups, namespaces, links, addresses, routes; no process yet */

@@ -279,9 +279,14 @@ static int attach_one(struct bo_keeper *k, const struct bo_plan *plan, int node,
 	if (rc == 0) {
 		attached.sock = bo_fds_take(&fds, 0);
 		attached.pid = rep.pid;
-		if (attached.sock < 0 || !bo_vec_push(&k->attached, attached))
+		if (attached.sock < 0)
+			rc = bo_err_set(err, EPROTO, BO_SUBSYS_HARNESS,
+					"the keeper sent no descriptor");
+		else if (!bo_vec_push(&k->attached, attached))
 			rc = bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
+	if (rc < 0)
+		bo_close(&attached.sock);
 	bo_fds_close(&fds);
 	return rc;
 }
@@ -368,26 +373,28 @@ static int check_names(const struct bo_plan *plan, struct bo_err *err)
 	return 0;
 }
 
-static int empty_view(struct bo_lab_view *view, const struct bo_plan *plan, struct bo_err *err)
+int bo_lab_view_new(struct bo_lab_view *ret, size_t nnodes, size_t nlinks, struct bo_err *err)
 {
-	*view = (struct bo_lab_view){ .nodes = calloc(plan->nodes.len + 1, sizeof(*view->nodes)),
-				      .links = calloc(plan->links.len + 1, sizeof(*view->links)) };
-	if (!view->nodes || !view->links) {
-		bo_lab_view_done(view);
+	struct bo_lab_view view = { .nodes = calloc(nnodes + 1, sizeof(*view.nodes)),
+				    .links = calloc(nlinks + 1, sizeof(*view.links)) };
+
+	if (!view.nodes || !view.links) {
+		bo_lab_view_done(&view);
 		return bo_err_set(err, ENOMEM, BO_SUBSYS_HARNESS, "out of memory");
 	}
-	view->nnodes = plan->nodes.len;
-	view->nlinks = plan->links.len;
-	for (size_t i = 0; i < view->nnodes; i++) {
-		view->nodes[i].cgroup = BO_CGROUP_FILES_NONE;
-		view->nodes[i].management_tun_client = view->nodes[i].management_tun_node = -1;
-		view->nodes[i].dns_udp = view->nodes[i].dns_tcp = -1;
+	view.nnodes = nnodes;
+	view.nlinks = nlinks;
+	for (size_t i = 0; i < nnodes; i++) {
+		view.nodes[i].cgroup = BO_CGROUP_FILES_NONE;
+		view.nodes[i].management_tun_client = view.nodes[i].management_tun_node = -1;
+		view.nodes[i].dns_udp = view.nodes[i].dns_tcp = -1;
 	}
-	for (size_t i = 0; i < view->nlinks; i++) {
-		view->links[i].tun_a = view->links[i].tun_b = -1;
-		view->links[i].stamps_a = view->links[i].stamps_b = -1;
-		view->links[i].probe_a.fd = view->links[i].probe_b.fd = -1;
+	for (size_t i = 0; i < nlinks; i++) {
+		view.links[i].tun_a = view.links[i].tun_b = -1;
+		view.links[i].stamps_a = view.links[i].stamps_b = -1;
+		view.links[i].probe_a.fd = view.links[i].probe_b.fd = -1;
 	}
+	*ret = view;
 	return 0;
 }
 
@@ -434,8 +441,8 @@ static int take_view(struct bo_keeper *k, struct bo_lab_view *view, struct bo_er
 		struct kp_rep rep;
 		int rc = next_reply(k, &rep, &fds, 0, err);
 
-		if (rc < 0)
-			return rc;
+		if (rc <= 0)
+			return rc < 0 ? rc : silent(k, err);
 		if (rep.kind == KP_NODE && (size_t)rep.index < view->nnodes) {
 			take_node(view, &rep, &fds);
 		} else if (rep.kind == KP_LINK && (size_t)rep.index < view->nlinks) {
@@ -468,7 +475,7 @@ int bo_keeper_lab_up(struct bo_keeper *k, const struct bo_plan *plan, struct bo_
 	int rc = check_names(plan, err);
 
 	if (rc == 0)
-		rc = empty_view(&view, plan, err);
+		rc = bo_lab_view_new(&view, plan->nodes.len, plan->links.len, err);
 	if (rc < 0)
 		return rc;
 	put_lab(&msg, plan);

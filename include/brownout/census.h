@@ -77,6 +77,7 @@ enum bo_census_flags {
  */
 BO_NODISCARD int bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags,
 				  struct bo_err *err);
+/** bo_census_attach_source() - the same of a target by parts; errors are the same */
 BO_NODISCARD int bo_census_attach_source(struct bo_census **ret,
 					 const struct bo_census_source *source, unsigned flags,
 					 struct bo_err *err);

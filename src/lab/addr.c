@@ -33,7 +33,8 @@ void lab_addr(enum lab_addr which, int family, int index, struct bo_rtnl_addr *r
 	ret->prefix = primary ? 128 : 64;
 }
 
-const char *lab_addr_text(const struct bo_rtnl_addr *addr, char *buf)
+/* @buf of INET6_ADDRSTRLEN. */
+static const char *addr_text(const struct bo_rtnl_addr *addr, char *buf)
 {
 	return inet_ntop(addr->family, addr->bytes, buf, INET6_ADDRSTRLEN) ? buf : "?";
 }
@@ -44,7 +45,7 @@ static void address_text(enum lab_addr which, int family, int index, char *ret, 
 	char buf[INET6_ADDRSTRLEN];
 
 	lab_addr(which, family, index, &addr);
-	snprintf(ret, size, "%s", lab_addr_text(&addr, buf));
+	snprintf(ret, size, "%s", addr_text(&addr, buf));
 }
 
 void bo_lab_address(const struct bo_lab *lab, int node, struct bo_lab_address *ret)

@@ -205,12 +205,11 @@ struct bo_attach_netem {
 
 /** bo_attach_netem_cannot() - why no netem of a running service does @im, or NULL */
 const char *bo_attach_netem_cannot(const struct bo_impair *im);
-/** bo_attach_netem_init() - sockets of the *current* namespace; changes nothing in it;  @name: of the ifb */
+/** bo_attach_netem_init() - sockets of the *current* namespace; changes nothing in it;  @name: of the ifb
+ * It lasts as long as its process: there is nothing to free before that ends */
 BO_NODISCARD int bo_attach_netem_init(struct bo_attach_netem *n, const struct bo_attach_conf *conf,
 				      struct bo_attach_queue *queue, const char *name,
 				      struct bo_err *err);
-/** bo_attach_netem_done() - after bo_attach_netem_down() */
-void bo_attach_netem_done(struct bo_attach_netem *n);
 /** bo_attach_netem_prepare() - which device, and can it be done there?  @n->device is known then, for the journal
  * -EBUSY, -ENOENT, -ENODEV: with the reason */
 BO_NODISCARD int bo_attach_netem_prepare(struct bo_attach_netem *n, size_t lane,

@@ -50,8 +50,6 @@ struct attachment {
 	bool impaired[BO_ATTACH_LANES_MAX];
 	int64_t expires_ns; /* INT64_MAX: nothing is in force */
 	bool expired;
-	bool stopped;
-	int64_t stopped_since_ns;
 };
 
 /* --- doing and undoing -------------------------------------------------------------------------- */
@@ -61,7 +59,14 @@ static bool in_force(const struct attachment *a)
 	for (size_t i = 0; i < (size_t)a->conf->npeers * BO_DIR_COUNT; i++)
 		if (a->impaired[i])
 			return true;
-	return a->stopped;
+	return a->journal.stopped;
+}
+
+/** forget_netem() - it is down: the journal has nothing to say of it */
+static void forget_netem(struct attachment *a)
+{
+	a->journal.ifb[0] = '\0';
+	a->journal.device = 0;
 }
 
 /** settle() - nothing in force: no clock, and no journal once netem has let go of everything; else the clock starts anew */
@@ -71,8 +76,7 @@ static void settle(struct attachment *a)
 	bo_attach_warden_tell(&a->warden, a->expires_ns);
 	if (in_force(a) || a->netem.up)
 		return;
-	a->journal.ifb[0] = '\0';
-	a->journal.device = 0;
+	forget_netem(a);
 	bo_attach_journal_close(&a->journal);
 }
 
@@ -85,9 +89,9 @@ static int note(struct attachment *a, struct bo_err *err)
 
 static int go_on(struct attachment *a, struct bo_err *err)
 {
-	int rc = a->stopped ? bo_pidfd_kill(a->target.pidfd, SIGCONT, err) : 0;
+	int rc = a->journal.stopped ? bo_pidfd_kill(a->target.pidfd, SIGCONT, err) : 0;
 
-	a->stopped = a->stopped && rc < 0;
+	a->journal.stopped = a->journal.stopped && rc < 0;
 	return rc;
 }
 
@@ -147,6 +151,7 @@ static int choose(struct attachment *a, size_t lane, const struct bo_impair *im,
 static int put(struct attachment *a, size_t lane, const struct bo_impair *im, enum bo_driver driver,
 	       struct bo_err *err)
 {
+	struct bo_err ignored = { 0 };
 	int rc = 0;
 
 	if (driver == BO_DRIVER_QUEUE)
@@ -156,7 +161,13 @@ static int put(struct attachment *a, size_t lane, const struct bo_impair *im, en
 		a->journal.device = a->netem.device;
 		rc = bo_impair_is_none(im) ? 0 : bo_attach_journal_write(&a->journal, err);
 	}
-	return rc < 0 ? rc : bo_attach_netem_impair(&a->netem, lane, im, err);
+	if (rc == 0)
+		rc = bo_attach_netem_impair(&a->netem, lane, im, err);
+	if (rc < 0 && !a->netem.up) {
+		forget_netem(a);
+		(void)!bo_attach_journal_write(&a->journal, &ignored);
+	}
+	return rc;
 }
 
 /** take_over() - where @driver cannot do after all what it said it could, the other one may */
@@ -210,10 +221,8 @@ static int impair(struct attachment *a, size_t lane, const struct bo_attach_ques
 	if (q->im.trace)
 		return bo_err_set(err, ENOTSUP, BO_SUBSYS_LAB, "%s: %s", a->conf->name,
 				  bo_attach_unable(BO_DRIVER_QUEUE, &q->im));
-	if (im.dist == BO_DIST_TABLE) {
-		a->tables[lane] = q->table;
-		im.table = &a->tables[lane];
-	}
+	if (im.dist == BO_DIST_TABLE)
+		im.table = &q->table;
 	rc = bo_impair_check(&im, err);
 	if (rc == 0 && a->expired)
 		rc = gone_by_itself(a, err);
@@ -221,6 +230,10 @@ static int impair(struct attachment *a, size_t lane, const struct bo_attach_ques
 		rc = note(a, err);
 	if (rc < 0)
 		return rc;
+	if (im.table) {
+		a->tables[lane] = q->table; /* that of before is in use until here */
+		im.table = &a->tables[lane];
+	}
 	rc = change(a, lane, &im, &why, err);
 	settle(a);
 	rep->driver = a->by[lane];
@@ -285,6 +298,7 @@ static int samples_of(struct attachment *a, size_t lane, const struct bo_attach_
 
 static int signal_service(struct attachment *a, int signal, struct bo_err *err)
 {
+	const int32_t was_stopped = a->journal.stopped;
 	int rc;
 
 	if (a->target.pidfd < 0)
@@ -297,15 +311,14 @@ static int signal_service(struct attachment *a, int signal, struct bo_err *err)
 			return gone_by_itself(a, err);
 		a->journal.stopped = 1;
 		rc = note(a, err);
+		if (rc == 0)
+			rc = bo_pidfd_kill(a->target.pidfd, SIGSTOP, err);
+		/* The journal may go on saying so: to continue what is not stopped is nothing. */
 		if (rc < 0)
-			return rc;
-		a->stopped = true;
-		a->stopped_since_ns = bo_now_ns();
-		rc = bo_pidfd_kill(a->target.pidfd, SIGSTOP, err);
+			a->journal.stopped = was_stopped;
 		break;
 	case SIGCONT:
 		rc = go_on(a, err);
-		a->journal.stopped = 0;
 		if (rc == 0 && a->journal.fd >= 0)
 			rc = bo_attach_journal_write(&a->journal, err);
 		break;
@@ -426,8 +439,7 @@ static int netem_work(struct attachment *a, struct bo_err *err)
 
 	if (rc < 0 || !was || a->netem.up)
 		return rc;
-	a->journal.ifb[0] = '\0';
-	a->journal.device = 0;
+	forget_netem(a);
 	if (in_force(a))
 		return bo_attach_journal_write(&a->journal, err);
 	bo_attach_journal_close(&a->journal);

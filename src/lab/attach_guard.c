@@ -98,7 +98,8 @@ void bo_attach_session_find(struct bo_attach_session *ret)
 
 /* --- the guard -------------------------------------------------------------------------------- */
 
-static int refuse(const struct bo_attach_peer *peer, const char *why, unsigned int bit,
+/** refuse() - @allow: the one of BO_ATTACH_ALLOW_… that would do */
+static int refuse(const struct bo_attach_peer *peer, const char *why, uint32_t allow,
 		  struct bo_err *err)
 {
 	char text[96];
@@ -106,7 +107,7 @@ static int refuse(const struct bo_attach_peer *peer, const char *why, unsigned i
 	return bo_err_set(err, EPERM, BO_SUBSYS_LAB,
 			  "refused: %s %s; if that is meant, say allow = { \"%s\" }",
 			  bo_attach_peer_text(peer, text, sizeof(text)), why,
-			  bo_attach_allow_name(bit));
+			  bo_attach_allow_name((unsigned int)__builtin_ctz(allow)));
 }
 
 static bool is_session(const struct bo_attach_peer *peer, const struct bo_attach_session *s)
@@ -123,13 +124,13 @@ int bo_attach_guard_peer(const struct bo_attach_peer *peer, uint32_t allow,
 	    peer->prefix > (peer->family == AF_INET ? 32 : 128))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB, "attachment: a malformed peer");
 	if (is_session(peer, session) && !(allow & BO_ATTACH_ALLOW_SSH))
-		return refuse(peer, "holds the other end of the SSH session that runs this", 1,
-			      err);
+		return refuse(peer, "holds the other end of the SSH session that runs this",
+			      BO_ATTACH_ALLOW_SSH, err);
 	if (bo_attach_peer_is_loopback(peer) && !peer->port && !(allow & BO_ATTACH_ALLOW_LOOPBACK))
 		return refuse(peer, "is loopback without a port, which is everything on this host",
-			      3, err);
+			      BO_ATTACH_ALLOW_LOOPBACK, err);
 	if (peer->prefix < (peer->family == AF_INET ? 32 : 128) && !(allow & BO_ATTACH_ALLOW_WIDE))
-		return refuse(peer, "is a network and not one peer", 4, err);
+		return refuse(peer, "is a network and not one peer", BO_ATTACH_ALLOW_WIDE, err);
 	return 0;
 }
 
@@ -172,13 +173,17 @@ int bo_attach_guard_routes(const struct bo_attach_peer *peer, uint32_t allow, st
 
 	if (allow & BO_ATTACH_ALLOW_GATEWAY)
 		return 0;
+	/* A kernel without the family has no such file.  What cannot be read may say anything. */
+	if (!file && errno != ENOENT)
+		return bo_err_errno(err, BO_SUBSYS_LAB, "reading the service's routes: %s", path);
 	while (file && fgets(line, sizeof(line), file)) {
 		uint8_t gateway[16] = { 0 };
 		bool is = peer->family == AF_INET ? gateway4(line, gateway)
 						  : gateway6(line, gateway);
 
 		if (is && bo_attach_peer_has(peer, peer->family, gateway))
-			return refuse(peer, "is a gateway of the service's routes", 2, err);
+			return refuse(peer, "is a gateway of the service's routes",
+				      BO_ATTACH_ALLOW_GATEWAY, err);
 	}
 	return 0;
 }

@@ -64,6 +64,7 @@ int bo_attach_journal_open(struct bo_attach_journal *j, struct bo_err *err)
 int bo_attach_journal_write(const struct bo_attach_journal *j, struct bo_err *err)
 {
 	char text[1024];
+	ssize_t written;
 	int n = snprintf(text, sizeof(text),
 			 HEADER "\nnetns %" PRIu64 " %" PRIu64 "\nprocess %" PRIu64 " %d %" PRIu64
 				"\ntable %s\nifb %s\ndevice %d\nstopped %d\npath %s\nend\n",
@@ -73,8 +74,12 @@ int bo_attach_journal_write(const struct bo_attach_journal *j, struct bo_err *er
 			 j->netns[0] ? j->netns : "-");
 
 	/* What follows "end" is not read, so there is no moment at which the file says nothing. */
-	if (n < 0 || (size_t)n >= sizeof(text) || pwrite(j->fd, text, (size_t)n, 0) != n ||
-	    ftruncate(j->fd, n) < 0)
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return bo_err_set(err, E2BIG, BO_SUBSYS_LAB, "cannot write %s: too long", j->path);
+	written = pwrite(j->fd, text, (size_t)n, 0);
+	if (written >= 0 && written != n)
+		errno = ENOSPC;
+	if (written != n || ftruncate(j->fd, n) < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "cannot write %s", j->path);
 	return 0;
 }
@@ -98,7 +103,7 @@ bool bo_attach_journal_read(int fd, struct bo_attach_journal *ret)
 	text[n] = '\0';
 	if (sscanf(text,
 		   HEADER " netns %" SCNu64 " %" SCNu64 " process %" SCNu64 " %d %" SCNu64
-			  " table %31s ifb %15s device %d stopped %d path %255s %7s",
+			  " table %31s ifb %15s device %d stopped %d path %255[^\n] %7s",
 		   &j.netns_dev, &j.netns_ino, &j.process.pidns, &j.process.pid,
 		   &j.process.start_ticks, j.table, j.ifb, &j.device, &j.stopped, j.netns,
 		   last) != 11 ||

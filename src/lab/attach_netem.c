@@ -73,17 +73,12 @@ int bo_attach_netem_init(struct bo_attach_netem *n, const struct bo_attach_conf 
 	for (size_t i = 0; i < n->nlanes; i++)
 		n->lanes[i].band = -1;
 	rc = bo_attach_probe_open(&n->probe, err);
-	if (rc == 0)
-		rc = bo_rtnl_open(&n->rtnl, err);
+	if (rc < 0)
+		return rc;
+	rc = bo_rtnl_open(&n->rtnl, err);
+	if (rc < 0)
+		bo_attach_probe_close(&n->probe);
 	return rc;
-}
-
-void bo_attach_netem_done(struct bo_attach_netem *n)
-{
-	for (size_t i = 0; i < n->nlanes; i++)
-		bo_attach_records_done(&n->lanes[i].records);
-	bo_attach_probe_close(&n->probe);
-	bo_rtnl_close(&n->rtnl);
 }
 
 /* --- where ---------------------------------------------------------------------------------------- */
@@ -165,8 +160,12 @@ static int bring_up(struct bo_attach_netem *n, struct bo_err *err)
 	if (rc < 0)
 		return rc;
 	rc = bo_attach_probe_listen(&n->probe, n->ifb, err);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = change_hook(n, true, err);
+		/* An answer that was lost is no sign that nothing was done; -EBUSY is somebody else's. */
+		if (rc < 0 && rc != -EBUSY)
+			(void)!change_hook(n, false, &ignored);
+	}
 	n->up = rc == 0;
 	if (rc < 0)
 		(void)!bo_divert_remove(n->rtnl, n->ifb, &ignored);
@@ -250,6 +249,7 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 			   struct bo_err *err)
 {
 	struct bo_attach_netem_lane *lane = &n->lanes[i];
+	const bool fresh = lane->band < 0;
 	struct bo_err ignored = { 0 };
 	int rc = 0;
 
@@ -258,21 +258,22 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 	if (!n->up)
 		rc = bring_up(n, err);
 	if (rc == 0)
-		rc = lane->band < 0
-			     ? lane_up(n, lane, im, err)
-			     : bo_divert_lane_change(n->rtnl, n->ifb, lane->band, n->mtu, im, err);
+		rc = fresh ? lane_up(n, lane, im, err)
+			   : bo_divert_lane_change(n->rtnl, n->ifb, lane->band, n->mtu, im, err);
 	if (rc == 0 && !lane->on)
 		rc = bo_divert_filter_add(n->rtnl, n->device, n->ifb, lane->band,
 					  &n->conf->peers[i / BO_DIR_COUNT],
 					  i % BO_DIR_COUNT == BO_DIR_B_TO_A, err);
 	if (rc == 0) {
-		/* Of two impairments, what the longer one holds is held. */
-		if (!lane->on || lane->held_at_most_ns < held_at_most(im))
+		/* Of two impairments, what the longer one holds is held: of one that was taken back and
+		 * has packets left as well. */
+		if (fresh || lane->held_at_most_ns < held_at_most(im))
 			lane->held_at_most_ns = held_at_most(im);
 		lane->on = true;
 		return 0;
 	}
-	if (!lane->on && lane->band >= 0)
+	/* One that still lets go what it holds goes on with that. */
+	if (fresh && lane->band >= 0)
 		(void)!lane_gone(n, lane, &ignored);
 	if (n->up && !any_lane(n))
 		(void)!take_down(n, &ignored);

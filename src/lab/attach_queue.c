@@ -322,6 +322,7 @@ static int hold_lanes(struct bo_attach_queue *q, const struct bo_impair *im, str
 int bo_attach_queue_hold(struct bo_attach_queue *q, const char *device, struct bo_err *err)
 {
 	static const struct bo_impair forever = { .delay_ns = BO_NSEC_PER_SEC * 3600 };
+	struct bo_err ignored = { 0 };
 	int rc;
 
 	if (!q->nfq)
@@ -329,9 +330,14 @@ int bo_attach_queue_hold(struct bo_attach_queue *q, const char *device, struct b
 	for (size_t i = q->nlanes - BO_ATTACH_HOLDS; i < q->nlanes; i++)
 		strncpy(q->lanes[i].flow.interface, device, sizeof(q->lanes[i].flow.interface) - 1);
 	rc = hold_lanes(q, &forever, err);
+	/* Half a hold is none: who is told of a failure releases nothing. */
+	if (rc < 0) {
+		(void)!bo_attach_queue_release(q, &ignored);
+		return rc;
+	}
 	/* Whoever was past the rules when they came has reached the device after this. */
 	bo_process_grace();
-	return rc;
+	return 0;
 }
 
 int bo_attach_queue_release(struct bo_attach_queue *q, struct bo_err *err)
@@ -344,9 +350,8 @@ int bo_attach_queue_release(struct bo_attach_queue *q, struct bo_err *err)
 int bo_attach_queue_init(struct bo_attach_queue *q, const struct bo_attach_conf *conf,
 			 const char *table, struct bo_err *err)
 {
-	int rc;
-
 	const size_t npeers = conf->npeers;
+	int rc;
 
 	*q = (struct bo_attach_queue){ .nlanes = npeers * BO_DIR_COUNT + BO_ATTACH_HOLDS };
 	strncpy(q->table, table, sizeof(q->table) - 1);

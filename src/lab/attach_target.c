@@ -110,6 +110,10 @@ static int open_netns(const char *path, struct bo_attach_target *t, struct bo_er
 	struct statfs fs;
 	struct stat st;
 
+	/* The journal has a line for it. */
+	if (strchr(path, '\n'))
+		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
+				  "network namespace: a path with a line break");
 	t->netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (t->netns < 0)
 		return bo_err_errno(err, BO_SUBSYS_LAB, "network namespace %s", path);

@@ -69,8 +69,6 @@ struct bo_lab {
 enum lab_addr { LAB_PRIMARY, LAB_MANAGEMENT_CLIENT, LAB_MANAGEMENT_NODE };
 /** lab_addr() - address of node @index; LAB_MANAGEMENT_*: the two ends of its management link */
 void lab_addr(enum lab_addr which, int family, int index, struct bo_rtnl_addr *ret);
-/** lab_addr_text() - @buf of INET6_ADDRSTRLEN */
-const char *lab_addr_text(const struct bo_rtnl_addr *addr, char *buf);
 /** lab_hosts_text() - /etc/hosts naming every node, or @only one;  [owned], NULL when memory is out */
 char *lab_hosts_text(const struct bo_lab *lab, const struct lab_node *only);
 void lab_mac(int node, int peer, bool management, uint8_t ret[BO_RTNL_MAC_LEN]);
@@ -80,7 +78,6 @@ BO_NODISCARD int lab_net_up(struct bo_lab *lab, struct bo_err *err);
 
 /* node.c */
 void lab_node_reset(struct lab_node *node);
-int lab_node_undo_stop(void *self, long index, struct bo_err *err);
 
 /* init.c: what passes between a node's init and the keeper */
 enum init_msg_kind {

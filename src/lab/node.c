@@ -53,6 +53,8 @@ static int running_at(struct bo_lab *lab, int index, struct lab_node **ret, stru
 	return rc;
 }
 
+static int undo_stop(void *self, long index, struct bo_err *err);
+
 /* Everything that is left of one life, once its init has been reaped. */
 static void forget(struct bo_lab *lab, int index)
 {
@@ -66,7 +68,7 @@ static void forget(struct bo_lab *lab, int index)
 	bo_close(&n->init_pidfd);
 	bo_close(&n->main_pidfd);
 	lab_node_reset(n);
-	bo_undo_cancel(&lab->undo, lab_node_undo_stop, lab, index);
+	bo_undo_cancel(&lab->undo, undo_stop, lab, index);
 }
 
 /* What init has to say.  Return: 1 and @event for the end of a command, else 0 */
@@ -146,7 +148,7 @@ static int end_tree(struct bo_lab *lab, int index, struct bo_lab_event *event, s
 	return finish(lab, index, event, err);
 }
 
-int lab_node_undo_stop(void *self, long index, struct bo_err *err)
+static int undo_stop(void *self, long index, struct bo_err *err)
 {
 	struct bo_lab *lab = self;
 	struct bo_lab_event unused;
@@ -293,7 +295,7 @@ int bo_lab_node_start(struct bo_lab *lab, int node, const struct bo_node_start *
 	if (!how->stub && (!how->exe || how->exe[0] != '/' || !how->argv || !how->argv[0]))
 		return bo_err_set(err, EINVAL, BO_SUBSYS_LAB,
 				  "node %s: no absolute path of a command", n->name);
-	rc = bo_undo_push(&lab->undo, n->name, lab_node_undo_stop, lab, node, err);
+	rc = bo_undo_push(&lab->undo, n->name, undo_stop, lab, node, err);
 	if (rc < 0)
 		return rc;
 	rc = start(lab, node, how, err);

@@ -106,13 +106,16 @@ static struct bo_group keep_group(struct bo_texts *texts, const struct bo_census
 	return group;
 }
 
-struct bo_group *bo_groups_new(struct bo_texts *texts, size_t n)
+/* Room for at most @n groups, those beyond BO_GROUPS_MAX not included; NULL when memory is out. */
+static struct bo_group *groups_new(struct bo_texts *texts, size_t n)
 {
 	return bo_arena_alloc(texts->arena, (n < BO_GROUPS_MAX ? n + 1 : BO_GROUPS_MAX + 1) *
 						    sizeof(struct bo_group));
 }
 
-void bo_groups_add(struct bo_group_snapshot *snap, struct bo_texts *texts, const struct bo_group *g)
+/* Append @g, or add it to the last group, "(other)", when there are BO_GROUPS_MAX already. */
+static void groups_add(struct bo_group_snapshot *snap, struct bo_texts *texts,
+		       const struct bo_group *g)
 {
 	struct bo_group *other = &snap->groups[BO_GROUPS_MAX];
 
@@ -145,7 +148,7 @@ int bo_groups_from_census(struct bo_texts *texts, const struct bo_census_snapsho
 	ret->total = snap->user;
 	ret->system = snap->system;
 	ret->ngroups = 0;
-	ret->groups = bo_groups_new(texts, snap->overflow ? BO_GROUPS_MAX : snap->ngroups);
+	ret->groups = groups_new(texts, snap->overflow ? BO_GROUPS_MAX : snap->ngroups);
 	if (!ret->groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < snap->ngroups; i++) {
@@ -157,10 +160,10 @@ int bo_groups_from_census(struct bo_texts *texts, const struct bo_census_snapsho
 						 .stuck = snap->groups[i].unmoved };
 
 			memcpy(rest.older, snap->groups[i].older, sizeof(rest.older));
-			bo_groups_add(ret, texts, &rest);
+			groups_add(ret, texts, &rest);
 		}
 	}
 	if (snap->overflow && ret->ngroups >= BO_GROUPS_MAX)
-		bo_groups_add(ret, texts, &beyond);
+		groups_add(ret, texts, &beyond);
 	return 0;
 }

@@ -32,8 +32,3 @@ void bo_texts_done(struct bo_texts *texts);
 BO_NODISCARD int bo_groups_from_census(struct bo_texts *texts,
 				       const struct bo_census_snapshot *snap,
 				       struct bo_group_snapshot *ret);
-/** bo_groups_new() - room for at most @n groups, those beyond BO_GROUPS_MAX not included; NULL when memory is out */
-struct bo_group *bo_groups_new(struct bo_texts *texts, size_t n);
-/** bo_groups_add() - append @g, or add it to the last group, "(other)", when there are BO_GROUPS_MAX already */
-void bo_groups_add(struct bo_group_snapshot *snap, struct bo_texts *texts,
-		   const struct bo_group *g);

@@ -141,7 +141,9 @@ static const char *limit_text(int64_t ns, char buf[BO_UNIT_BUF])
 	return buf;
 }
 
-int64_t lx_parse_duration(lua_State *L, int at, const char *what, int64_t min_ns, int64_t max_ns)
+/* A duration at @at of the stack within [@min_ns, @max_ns]. */
+static int64_t lx_duration_at(lua_State *L, int at, const char *what, int64_t min_ns,
+			      int64_t max_ns)
 {
 	char found[96], low[BO_UNIT_BUF], high[BO_UNIT_BUF];
 	struct bo_err err = { 0 };
@@ -175,7 +177,7 @@ bool lx_read_duration(const struct lx_table *t, const char *key, int64_t min_ns,
 	if (!lx_table_get(t, key))
 		return false;
 	snprintf(what, sizeof(what), "%s: %s", t->what, key);
-	*ret = lx_parse_duration(t->L, -1, what, min_ns, max_ns);
+	*ret = lx_duration_at(t->L, -1, what, min_ns, max_ns);
 	lua_pop(t->L, 1);
 	return true;
 }

@@ -152,8 +152,6 @@ const char *const *lx_strings(lua_State *L, int at, const char *what, const char
 lua_Integer lx_sorted_keys(lua_State *L, int at);
 /** lx_found() - "the number 5", "\"fast\"", "a table", "nothing" … and returns @buf */
 const char *lx_found(lua_State *L, int at, char *buf, size_t size);
-/** lx_parse_duration() - a duration at @at of the stack within [@min_ns, @max_ns] */
-int64_t lx_parse_duration(lua_State *L, int at, const char *what, int64_t min_ns, int64_t max_ns);
 
 /* url.c */
 enum bo_script_scheme { BO_SCHEME_HTTP, BO_SCHEME_HTTPS, BO_SCHEME_TCP };

@@ -4,7 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/nearest.h"
+#include "brownout/base/vec.h"
+#include "check.h"
+#include "metric.h"
+#include "request.h"
+#include "scope.h"
+#include "select.h"
+#include "syntax.h"
 
 /* ---- without a plan ---- */
 

@@ -4,7 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "check.h"
+#include "metric.h"
+#include "select.h"
+#include "syntax.h"
 
 static int must_be_seen(const struct slo_expr *expr, struct bo_err *err)
 {

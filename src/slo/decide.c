@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/decide.c — an estimate against a limit, and the words for it.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "check.h"
+#include "eval.h"
+#include "metric.h"
+#include "syntax.h"
 
 bool slo_op_caps(enum slo_op op)
 {

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/eval.c — comparisons and their combinations on one run.
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "brownout/base/cleanup.h"
-#include "internal.h"
+#include "brownout/base/strbuf.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "check.h"
+#include "eval.h"
+#include "metric.h"
+#include "scope.h"
+#include "syntax.h"
 
 static const struct slo_span ALWAYS = { INT64_MIN, INT64_MAX };
 
@@ -287,8 +295,8 @@ static bool missing_phase(const struct slo_ctx *ctx, const struct slo_cmp *cmp, 
 	return false;
 }
 
-int slo_eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct slo_result *ret,
-		 struct bo_err *err)
+static int eval_cmp(const struct slo_ctx *ctx, const struct slo_cmp *cmp, struct slo_result *ret,
+		    struct bo_err *err)
 {
 	const unsigned base = SLO_PHASE_BIT(BO_PHASE_BASE);
 	unsigned phases = slo_cmp_phases(cmp);
@@ -341,7 +349,7 @@ int slo_eval(const struct slo_ctx *ctx, const struct slo_expr *expr, struct slo_
 	int r;
 
 	if (expr->kind == SLO_EXPR_CMP)
-		return slo_eval_cmp(ctx, &expr->cmp, ret, err);
+		return eval_cmp(ctx, &expr->cmp, ret, err);
 	if (expr->kind == SLO_EXPR_MUST)
 		return slo_eval_must(ctx, expr, ret, err);
 	r = slo_eval(ctx, expr->left, &left, err);

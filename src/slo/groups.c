@@ -7,11 +7,21 @@
  * series, the fewest and the most, and the answer lies between those of both.
  *
  * Owns: the derived series, for as long as a run is being judged.  Threads: none.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/nearest.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "eval.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "select.h"
+#include "syntax.h"
 
 /* Seen in so few snapshots that a lot may have been missed: what is in no group, above this share. */
 #define HIDDEN_SHARE 0.01

@@ -11,13 +11,24 @@
  * still be one before it.
  *
  * Owns: the parsed form, and per target what it has seen.  Threads: one at a time.  Privilege: none. */
-#include "brownout/slo/guard.h"
-
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/arena.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/strbuf.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "brownout/slo/guard.h"
+#include "check.h"
+#include "eval.h"
+#include "live.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 #define SILENCE_NS (2 * BO_NSEC_PER_SEC)
 #define RUN_IN_NS (2 * BO_NSEC_PER_SEC)

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/judge.c — every budget of a plan, then the run as a whole.
  * Owns: the parsed budgets while it works.  Threads: none.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/vec.h"
+#include "eval.h"
+#include "metric.h"
+#include "scope.h"
+#include "syntax.h"
 
 struct judge {
 	struct slo_ctx ctx;

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "internal.h"
+#include "parser.h"
 
 static bool is_alpha(char c)
 {

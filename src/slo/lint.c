@@ -3,10 +3,19 @@
  * A 12.8 s query once sat unnoticed under a 15 s alert: a limit far above the declared timeout
  * judges nothing.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "check.h"
+#include "eval.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 static bool lint_windows(const struct slo_cmp *cmp, const struct bo_plan *plan, char *buf,
 			 size_t size)

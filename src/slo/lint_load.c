@@ -2,12 +2,21 @@
 /* slo/lint_load.c — budgets over requests that the plan's load cannot decide: it offers too few, gives up too early,
  * or no outcome is possible but one.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/base/strbuf.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
 #include "brownout/model/rate.h"
-#include "internal.h"
+#include "check.h"
+#include "eval.h"
+#include "metric.h"
+#include "scope.h"
+#include "stats.h"
+#include "syntax.h"
 
 /* Fewer say nothing of a share or a percentile. */
 #define FEW_REQUESTS 10

@@ -2,9 +2,13 @@
 /* slo/live.c — metrics as they stand at one instant, which is what guards see: the last full second of
  * load, the newest sample of a node.  At face value, without bounds of confidence.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <string.h>
 
-#include "internal.h"
+#include "live.h"
+#include "request.h"
+#include "scope.h"
+#include "syntax.h"
 
 /* One failed request of three is no pattern. */
 #define MIN_ENDED_PER_S 5

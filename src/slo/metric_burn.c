@@ -12,11 +12,18 @@
  * before its beginning there were as many requests, all of them good.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "check.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "stats.h"
+#include "syntax.h"
 
 /* Windows are looked at so many times in the length of the shorter one; when there are MANY of those, at a few. */
 #define LOOKS 20
@@ -223,8 +230,8 @@ static int measure_burn(const struct slo_ask *ask, struct slo_estimate *est, str
 	}
 	worst_rate(ask, &past, long_ns ? long_ns : past.total_ns, short_ns, budget, est);
 	snprintf(est->why, sizeof(est->why),
-		 "%zu of %zu requests failed: it burns at %.2f to %.2f (99%% each way)", past.bad[past.n],
-		 past.n, est->lower, est->upper);
+		 "%zu of %zu requests failed: it burns at %.2f to %.2f (99%% each way)",
+		 past.bad[past.n], past.n, est->lower, est->upper);
 	spent = (double)past.bad[past.n] / (double)past.n * (double)past.total_ns /
 		(budget * (double)period);
 	snprintf(est->remark, sizeof(est->remark),

@@ -3,9 +3,14 @@
  * The value is the rise within the phases.  A gap in the middle loses nothing; one at the end may
  * hide the last rise.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 
-#include "internal.h"
+#include "live.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 /* The counter as it was when @span began: the last sample before it, else nothing had been counted.
  */
@@ -65,7 +70,8 @@ static int measure(const struct slo_ask *ask, bool from_zero, struct slo_estimat
 	return 0;
 }
 
-int slo_measure_rise(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+/* Rise of a counter that began at 0 with its first sample's cgroup. */
+static int measure_rise(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
 	(void)err;
 	return measure(ask, true, est);
@@ -87,7 +93,7 @@ const struct slo_metric slo_counter_metrics[] = {
 	  .unit = SLO_UNIT_COUNT,
 	  .flags = COUNTER_FLAGS,
 	  .scope = SLO_SCOPE_RUN,
-	  .measure = slo_measure_rise,
+	  .measure = measure_rise,
 	  .live = slo_live_rise },
 	{ .name = "memory.failcnt",
 	  .help = "times the memory limit was hit",
@@ -96,7 +102,7 @@ const struct slo_metric slo_counter_metrics[] = {
 	  .unit = SLO_UNIT_COUNT,
 	  .flags = COUNTER_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = slo_measure_rise,
+	  .measure = measure_rise,
 	  .live = slo_live_rise },
 	{ 0 },
 };

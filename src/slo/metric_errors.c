@@ -4,10 +4,19 @@
  * shed.  Requests that the client abandoned on purpose are neither good nor bad and are not counted.
  * What was in flight when the run ended might have been answered or not: it lies between the bounds.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "eval.h"
+#include "live.h"
+#include "metric.h"
+#include "request.h"
+#include "samples.h"
+#include "scope.h"
+#include "stats.h"
+#include "syntax.h"
 
 static const struct {
 	const char *name;

@@ -4,10 +4,17 @@
  * as current for three sampling intervals; a longer silence may hide a peak, so nothing passes
  * across it.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "eval.h"
+#include "live.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 /* How a raw sample becomes the value that is judged. */
 struct view {
@@ -93,16 +100,7 @@ static int worst_in(const struct slo_ask *ask, const struct view *view, struct s
 					 : "");
 		return 0;
 	}
-	est->lower = est->upper = est->value;
-	if (hole) {
-		if (slo_op_caps(ask->cmp->op) || ask->cmp->op == SLO_EQ)
-			est->upper = INFINITY;
-		if (!slo_op_caps(ask->cmp->op))
-			est->lower = -INFINITY;
-		/* "==" is broken for sure by any sample that differs, hole or not. */
-		if (ask->cmp->op == SLO_EQ && est->breach_ns != SLO_NEVER)
-			est->lower = est->upper = est->value;
-	}
+	slo_bound_by_hole(ask, hole, est);
 	return 0;
 }
 

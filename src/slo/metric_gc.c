@@ -7,10 +7,15 @@
  * were in this run; with fewer than 100 the p99 is the longest.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "live.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 /** struct pauses - seen ones in rising order; @missed: how many not;  @missed_ns: their sum at most */
 struct pauses {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_heap.c — the Go heap as the garbage collector's pacer sees it.
  * Owns: nothing.  Threads: any.  Privilege: none. */
-#include "internal.h"
+#include "live.h"
+#include "metric.h"
+#include "syntax.h"
 
 #define HEAP_FLAGS                                                                            \
 	(SLO_M_NODE | SLO_M_PHASES | SLO_M_AT | SLO_M_WINDOWS | SLO_M_BASE | SLO_M_OF_LIMIT | \

@@ -15,11 +15,21 @@
  * endless.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "eval.h"
+#include "live.h"
+#include "metric.h"
+#include "request.h"
+#include "samples.h"
+#include "scope.h"
+#include "stats.h"
+#include "syntax.h"
 
 enum slo_answer slo_answer_of(const struct bo_req *req)
 {

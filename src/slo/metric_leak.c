@@ -13,11 +13,19 @@
  * docs/budgets.md, "What is a leak?", is the reference.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "select.h"
+#include "syntax.h"
 
 /* Fewer than this is no pattern, and neither is a smaller share of what was asked of the service. */
 #define LEAK_MIN 5

@@ -18,10 +18,20 @@
  * when the next begins.  {load=…} and {route=…} look at those requests alone.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "eval.h"
+#include "metric.h"
+#include "request.h"
+#include "scope.h"
+#include "select.h"
+#include "stats.h"
+#include "syntax.h"
 
 #define WINDOW_NS (250 * BO_NSEC_PER_MSEC)
 #define WINDOW_REQUESTS 10

@@ -4,9 +4,14 @@
  * runtime sampled (1 in 8): that is no hole.  Whether anybody looked shows in the run queue's series,
  * which comes from the same reads.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 
-#include "internal.h"
+#include "live.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 static void worst_latency(const struct slo_ask *ask, const struct bo_series *series,
 			  struct slo_span span, struct slo_estimate *est)
@@ -56,11 +61,7 @@ static int measure_latency(const struct slo_ask *ask, struct slo_estimate *est, 
 				 series->name);
 		return 0;
 	}
-	est->lower = est->upper = est->value;
-	if (hole && slo_op_caps(ask->cmp->op))
-		est->upper = INFINITY;
-	else if (hole)
-		est->lower = -INFINITY;
+	slo_bound_by_hole(ask, hole, est);
 	return 0;
 }
 

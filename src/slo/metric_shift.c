@@ -9,11 +9,21 @@
  * the shift a ratio.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "check.h"
+#include "eval.h"
+#include "metric.h"
 #include "rank.h"
+#include "request.h"
+#include "scope.h"
+#include "stats.h"
+#include "syntax.h"
 
 /* A window: a tenth of base, from 0.1 to 1 s, or as much as it takes for these. */
 #define MIN_REQUESTS 10

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/metric_trend.c — how fast goroutines grow: by percent within a window, and per second.
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 #define DEFAULT_GROWTH_WINDOW_NS (10 * BO_NSEC_PER_SEC)
 
@@ -117,11 +122,7 @@ static int measure_trend(const struct slo_ask *ask, struct slo_estimate *est, bo
 			snprintf(est->why, sizeof(est->why), "too few samples of %s", series->name);
 		return 0;
 	}
-	est->lower = est->upper = est->value;
-	if (hole && slo_op_caps(ask->cmp->op))
-		est->upper = INFINITY;
-	else if (hole)
-		est->lower = -INFINITY;
+	slo_bound_by_hole(ask, hole, est);
 	/* One line through everything is moved either way by what is missing. */
 	if (hole && slope && !ask->cmp->over_ns) {
 		est->lower = -INFINITY;
@@ -135,7 +136,8 @@ static int measure_growth(const struct slo_ask *ask, struct slo_estimate *est, s
 	return measure_trend(ask, est, false, err);
 }
 
-int slo_measure_slope(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
+/* Least squares, per second. */
+static int measure_slope(const struct slo_ask *ask, struct slo_estimate *est, struct bo_err *err)
 {
 	return measure_trend(ask, est, true, err);
 }
@@ -156,13 +158,13 @@ const struct slo_metric slo_trend_metrics[] = {
 	  .unit = SLO_UNIT_RATE,
 	  .flags = TREND_FLAGS,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = slo_measure_slope },
+	  .measure = measure_slope },
 	{ .name = "goroutines.created",
 	  .help = "goroutines started per second",
 	  .series = BO_SERIES_CREATED,
 	  .unit = SLO_UNIT_RATE,
 	  .flags = (TREND_FLAGS & ~(unsigned)SLO_M_GROUPS) | SLO_M_RUNTIME,
 	  .scope = SLO_SCOPE_FROM_BASE,
-	  .measure = slo_measure_slope },
+	  .measure = measure_slope },
 	{ 0 },
 };

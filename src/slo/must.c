@@ -11,11 +11,18 @@
  *   INCONCLUSIVE  one may have been: nobody looked, or what was seen does not tell
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/units.h"
+#include "eval.h"
+#include "metric.h"
+#include "scope.h"
+#include "steps.h"
+#include "syntax.h"
 
 #define STEP_NS (250 * BO_NSEC_PER_MSEC)
 

@@ -22,11 +22,19 @@
  * Depth, length and number of comparisons are bounded, so that no input overflows the stack.
  *
  * Owns: the parsed form's arena until it is handed over.  Threads: any.  Privilege: none. */
-#include <stdio.h>
 #include <ctype.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "brownout/base/arena.h"
+#include "brownout/base/nearest.h"
+#include "check.h"
+#include "live.h"
+#include "metric.h"
 #include "parser.h"
+#include "select.h"
+#include "syntax.h"
 
 int slo_parser_oom(struct bo_err *err)
 {
@@ -64,6 +72,11 @@ int slo_parser_text(struct parser *p, const char **ret)
 }
 
 /* ---- comparison ---- */
+
+/* Bounds on what a person may write. */
+#define MAX_DEPTH 16
+#define MAX_TERMS 32
+#define MAX_BURN_RATIO 100
 
 static int take_older(struct parser *p, struct slo_select *sel)
 {
@@ -248,11 +261,11 @@ static int parse_burn(struct parser *p, struct slo_cmp *cmp)
 	if (burn->short_ns >= burn->long_ns && burn->short_ns > 0)
 		return slo_err_at(p->err, at.col, "the window before '/' is the longer one: %s/%s",
 				  burn->short_text, burn->long_text);
-	if (burn->short_ns && burn->long_ns / burn->short_ns > SLO_MAX_BURN_RATIO)
+	if (burn->short_ns && burn->long_ns / burn->short_ns > MAX_BURN_RATIO)
 		return slo_err_at(
 			p->err, at.col,
 			"expected a short window of at least 1/%d of the long one, found %s/%s",
-			SLO_MAX_BURN_RATIO, burn->long_text, burn->short_text);
+			MAX_BURN_RATIO, burn->long_text, burn->short_text);
 	if (p->tok.kind != SLO_TOK_RPAREN)
 		return slo_parser_expected(p, "')'", NULL);
 	return slo_parser_advance(p);
@@ -302,9 +315,9 @@ static int parse_comparison(struct parser *p, struct slo_cmp *cmp)
 {
 	int r;
 
-	if (++p->terms > SLO_MAX_TERMS)
+	if (++p->terms > MAX_TERMS)
 		return slo_err_at(p->err, p->tok.col, "more than %d comparisons in one budget",
-				  SLO_MAX_TERMS);
+				  MAX_TERMS);
 	r = slo_parse_bare(p, cmp);
 	if (r == 0 && !p->bare)
 		r = slo_parse_clauses(p, cmp);
@@ -385,9 +398,9 @@ static int parse_primary(struct parser *p, const struct slo_expr **ret)
 	int r;
 
 	if (p->tok.kind == SLO_TOK_LPAREN) {
-		if (++p->depth > SLO_MAX_DEPTH)
+		if (++p->depth > MAX_DEPTH)
 			return slo_err_at(p->err, p->tok.col,
-					  "parentheses nested more than %d deep", SLO_MAX_DEPTH);
+					  "parentheses nested more than %d deep", MAX_DEPTH);
 		r = slo_parser_advance(p);
 		if (r == 0)
 			r = parse_or(p, ret);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "parser.h"
+#include "syntax.h"
 
 int slo_parse_phase(struct parser *p, const char *what, enum bo_phase *ret)
 {

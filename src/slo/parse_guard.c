@@ -3,7 +3,11 @@
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <string.h>
 
+#include "check.h"
+#include "live.h"
 #include "parser.h"
+#include "select.h"
+#include "syntax.h"
 
 static int parse_halt_when(struct parser *p)
 {

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slo/parse_limit.c — quantities, and what stands behind a comparison's operator.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/base/arena.h"
+#include "brownout/base/units.h"
+#include "metric.h"
 #include "parser.h"
+#include "syntax.h"
 
 /* ---- quantities ---- */
 
-int slo_parse_plain(struct parser *p, const char *s, const char *what, double *ret)
+static int parse_plain(struct parser *p, const char *s, const char *what, double *ret)
 {
 	char *end;
 	double v = strtod(s, &end);
@@ -46,7 +51,7 @@ int slo_parse_quantity(struct parser *p, enum slo_unit unit, const char *s, doub
 			r = bo_parse_frequency(s, &v, &inner);
 		break;
 	case SLO_UNIT_COUNT:
-		return slo_parse_plain(p, s, "a plain number", ret);
+		return parse_plain(p, s, "a plain number", ret);
 	}
 	if (r < 0)
 		return slo_err_at(p->err, p->tok.col, "%s", inner.msg);
@@ -108,7 +113,7 @@ static const struct reference *reference_at(const struct parser *p)
 
 static int parse_factor(struct parser *p, struct slo_cmp *cmp, const char *s)
 {
-	int r = slo_parse_plain(p, s, "a plain number to multiply with", &cmp->limit);
+	int r = parse_plain(p, s, "a plain number to multiply with", &cmp->limit);
 
 	if (r < 0)
 		return r;

@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "internal.h"
+#include "brownout/base/strbuf.h"
+#include "select.h"
+#include "syntax.h"
 
 const char *slo_op_text(enum slo_op op)
 {

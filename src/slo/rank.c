@@ -8,13 +8,12 @@
  * that makes the bound wider.
  *
  * Owns: nothing after return.  Threads: any.  Privilege: none. */
-#include "rank.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "rank.h"
+#include "stats.h"
 
 #define EXACT_MAX 50
 

@@ -2,10 +2,11 @@
 /* slo/registry.c — the list of budget metrics.
  * Adding a metric: one row in a metric_*.c (or a new file with a table of its own), one line here.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "metric.h"
 
 static const struct slo_metric *const families[] = {
 	slo_latency_metrics, slo_shift_metrics,   slo_errors_metrics,   slo_gauge_metrics,

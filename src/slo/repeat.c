@@ -6,15 +6,16 @@
  * change their mind is said beside it, with its interval, since five runs say little of that.
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
-#include "brownout/slo/repeat.h"
-
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/model/run.h"
+#include "brownout/slo/repeat.h"
 #include "rank.h"
+#include "stats.h"
 
 /* Two-sided 95 %, as people expect of an interval that decides nothing. */
 #define REPORT_ALPHA 0.025

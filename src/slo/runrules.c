@@ -3,11 +3,17 @@
  * confirmed, a generator that did not keep its schedule, phases without load, problems reported
  * while it ran.
  * Owns: nothing.  Threads: none.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "brownout/base/arena.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
 #include "brownout/model/rate.h"
-#include "internal.h"
+#include "eval.h"
+#include "scope.h"
+#include "syntax.h"
 
 #define MAX_PROBLEMS 8
 

@@ -3,11 +3,19 @@
  * median, and the holes in between.  A hole is never filled in: a peak may hide in it, so it widens
  * the estimate.
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/units.h"
+#include "brownout/base/vec.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 static int order_i64(const void *a, const void *b)
 {
@@ -152,6 +160,20 @@ bool slo_hole(const struct slo_ask *ask, const struct bo_series *series, struct 
 		before = t;
 	}
 	return false;
+}
+
+void slo_bound_by_hole(const struct slo_ask *ask, bool hole, struct slo_estimate *est)
+{
+	const enum slo_op op = ask->cmp->op;
+
+	est->lower = est->upper = est->value;
+	/* "==" is broken for sure by any sample that differs, hole or not. */
+	if (!hole || (op == SLO_EQ && est->breach_ns != SLO_NEVER))
+		return;
+	if (slo_op_caps(op) || op == SLO_EQ)
+		est->upper = INFINITY;
+	if (!slo_op_caps(op))
+		est->lower = -INFINITY;
 }
 
 const struct bo_series *slo_ask_series(const struct slo_ask *ask, struct slo_estimate *est)

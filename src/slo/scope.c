@@ -4,10 +4,16 @@
  * made late counts for the fault.  Warm-up is never judged, but for counters of the whole run (OOM
  * kills).
  * Owns: the sorted views of the run's requests.  Threads: none.  Privilege: none. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/vec.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "syntax.h"
 
 static int cmp_ns(int64_t a, int64_t b)
 {

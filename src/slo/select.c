@@ -14,7 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/strbuf.h"
+#include "select.h"
+#include "syntax.h"
 
 const char *const slo_select_keys[] = {
 	"node",  "load",       "route", "class", "fault", "site",

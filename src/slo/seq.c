@@ -17,13 +17,18 @@
  * since an early answer is about the service and not about the second that was just seen.
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
-#include "brownout/slo/sequential.h"
-
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/vec.h"
+#include "brownout/slo/sequential.h"
+#include "metric.h"
+#include "request.h"
+#include "scope.h"
+#include "stats.h"
+#include "syntax.h"
 
 /* Below this many batches a dispersion says nothing, and neither do we. */
 #define MIN_BATCHES 5

@@ -11,9 +11,12 @@
  * see long bursts whole.  docs/statistics.md says how well that works.
  *
  * Owns: the batches.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/clock.h"
+#include "brownout/base/vec.h"
+#include "stats.h"
 
 /* Continued fraction of I_x(a, b) by Lentz's method (DLMF 8.17.22); converges fast for x <
  * (a+1)/(a+b+2). */

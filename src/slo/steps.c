@@ -3,7 +3,13 @@
  * A run of steps that are true for sure proves that it was; a run that also holds steps of which nobody knows only
  * keeps it possible.
  * Owns: nothing.  Threads: any.  Privilege: none. */
-#include "internal.h"
+#include "check.h"
+#include "groups.h"
+#include "metric.h"
+#include "samples.h"
+#include "scope.h"
+#include "steps.h"
+#include "syntax.h"
 
 #define STEP_REQUESTS 10
 

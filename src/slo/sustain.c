@@ -8,10 +8,16 @@
  * nothing and interrupts nothing.
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "brownout/base/units.h"
+#include "eval.h"
+#include "metric.h"
+#include "scope.h"
+#include "steps.h"
+#include "syntax.h"
 
 struct story {
 	struct slo_steps steps;

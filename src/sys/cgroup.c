@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sys/cgroup.c — make, join, limit, freeze and remove groups.
- * Files are opened anew each time: cgroupfs opens take microseconds, and no descriptor pins a directory.
  * Owns: nothing.  Threads: any.  Privilege: write access to the hierarchies. */
 #include "brownout/sys/cgroup.h"
 
@@ -19,36 +18,10 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
+#include "cgroup_file.h"
 
 #define PATIENCE_NS (5 * BO_NSEC_PER_SEC)
 #define RETRY_NS (200 * BO_NSEC_PER_USEC)
-
-static int put(const char *dir, const char *file, const char *text)
-{
-	char path[BO_CGROUP_PATH + 64];
-	bo_auto_fd int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return -errno;
-	return 0;
-}
-
-static ssize_t get(const char *dir, const char *file, char *buf, size_t size)
-{
-	char path[BO_CGROUP_PATH + 64];
-	bo_auto_fd int fd = -1;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, size - 1);
-	if (n < 0)
-		return -errno;
-	buf[n] = '\0';
-	return n;
-}
 
 /* Is this controller's directory the same as an earlier one's (v2, or cpu,cpuacct on one mount)? */
 static bool repeated(const struct bo_cgroup *cg, int i)
@@ -94,7 +67,7 @@ int bo_cgroup_make(const struct bo_cgroup *cg, bool inner, struct bo_err *err)
 		if (!inner || cg->version[i] != 2 || i == BO_CG_FREEZER)
 			continue;
 		snprintf(enable, sizeof(enable), "+%s", bo_cg_name((enum bo_cg)i));
-		rc = put(cg->path[i], "cgroup.subtree_control", enable);
+		rc = cgroup_file_write(cg->path[i], "cgroup.subtree_control", enable);
 		if (rc < 0)
 			return bo_err_set(err, -rc, BO_SUBSYS_SYS, "enabling %s in %.200s: %s",
 					  enable + 1, cg->path[i], strerror(-rc));
@@ -105,13 +78,11 @@ int bo_cgroup_make(const struct bo_cgroup *cg, bool inner, struct bo_err *err)
 /* SIGKILL to everything inside.  Return: how many processes were seen */
 static size_t kill_inside(const char *dir)
 {
-	char path[BO_CGROUP_PATH + 64];
-	bo_auto_file FILE *f = NULL;
+	char path[CGROUP_FILE_PATH];
+	bo_auto_file FILE *f = fopen(cgroup_file_path(dir, "cgroup.procs", path), "re");
 	size_t seen = 0;
 	int pid;
 
-	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	f = fopen(path, "re");
 	/* 0 stands for a process of a pid namespace that cannot be seen from here: only cgroup.kill reaches it. */
 	while (f && fscanf(f, "%d", &pid) == 1) {
 		if (pid > 0)
@@ -119,9 +90,9 @@ static size_t kill_inside(const char *dir)
 		seen++;
 	}
 	if (seen) {
-		(void)put(dir, "cgroup.kill", "1");
+		(void)cgroup_file_write(dir, "cgroup.kill", "1");
 		/* On v1 a frozen process does not die before it is thawed; SIGKILL is pending, so it runs no further. */
-		(void)put(dir, "freezer.state", "THAWED");
+		(void)cgroup_file_write(dir, "freezer.state", "THAWED");
 	}
 	return seen;
 }
@@ -229,18 +200,17 @@ int bo_cgroup_join_open(const struct bo_cgroup *cg, struct bo_cgroup_join *ret, 
 	struct bo_cgroup_join join = { 0 };
 
 	for (int i = 0; i < BO_CG_COUNT; i++) {
-		char path[BO_CGROUP_PATH + 64];
+		const char *file = cg->version[i] == 1 ? "tasks" : "cgroup.procs";
 		int fd;
 
 		if (!cg->version[i] || repeated(cg, i))
 			continue;
 		/* v1 "tasks" moves one thread and needs no threadgroup lock, whose RCU grace period costs
 		 * tens of milliseconds; the caller has one thread.  v2 has no such file outside threaded groups. */
-		snprintf(path, sizeof(path), "%s/%s", cg->path[i],
-			 cg->version[i] == 1 ? "tasks" : "cgroup.procs");
-		fd = open(path, O_WRONLY | O_CLOEXEC);
+		fd = cgroup_file_open(cg->path[i], file, O_WRONLY);
 		if (fd < 0) {
-			int rc = bo_err_errno(err, BO_SUBSYS_SYS, "opening %.200s", path);
+			int rc = bo_err_errno(err, BO_SUBSYS_SYS, "opening %.200s/%s", cg->path[i],
+					      file);
 
 			bo_cgroup_join_close(&join);
 			return rc;
@@ -276,7 +246,7 @@ static int no_controller(const struct bo_cgroup *cg, enum bo_cg i, struct bo_err
 
 static int put_or_err(const char *dir, const char *file, const char *text, struct bo_err *err)
 {
-	int rc = put(dir, file, text);
+	int rc = cgroup_file_write(dir, file, text);
 
 	if (rc < 0)
 		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "writing %s to %s: %s", text, file,
@@ -287,18 +257,18 @@ static int put_or_err(const char *dir, const char *file, const char *text, struc
 /* v1 keeps limit_in_bytes <= memsw.limit_in_bytes at every moment, so going up means memsw first. */
 static int memory_max_v1(const char *dir, const char *text, struct bo_err *err)
 {
-	int rc = put(dir, "memory.limit_in_bytes", text);
+	int rc = cgroup_file_write(dir, "memory.limit_in_bytes", text);
 	int swap;
 
 	if (rc == -EINVAL) {
-		rc = put(dir, "memory.memsw.limit_in_bytes", text);
+		rc = cgroup_file_write(dir, "memory.memsw.limit_in_bytes", text);
 		if (rc == 0)
 			return put_or_err(dir, "memory.limit_in_bytes", text, err);
 	}
 	if (rc == -EBUSY) {
 		char usage[32] = "?";
 
-		if (get(dir, "memory.usage_in_bytes", usage, sizeof(usage)) > 0)
+		if (cgroup_file_read(dir, "memory.usage_in_bytes", usage, sizeof(usage)) > 0)
 			usage[strcspn(usage, "\n")] = '\0';
 		return bo_err_set(
 			err, EBUSY, BO_SUBSYS_SYS,
@@ -309,7 +279,7 @@ static int memory_max_v1(const char *dir, const char *text, struct bo_err *err)
 		return bo_err_set(err, -rc, BO_SUBSYS_SYS,
 				  "writing %s to memory.limit_in_bytes: %s", text, strerror(-rc));
 	/* Without swap accounting there is no such file, and with swap in use it may be busy: the limit itself holds. */
-	swap = put(dir, "memory.memsw.limit_in_bytes", text);
+	swap = cgroup_file_write(dir, "memory.memsw.limit_in_bytes", text);
 	return swap == 0 || swap == -ENOENT || swap == -EBUSY
 		       ? 0
 		       : bo_err_set(err, -swap, BO_SUBSYS_SYS, "limiting swap to %s: %s", text,
@@ -331,7 +301,7 @@ int bo_cgroup_memory_max(const struct bo_cgroup *cg, int64_t bytes, struct bo_er
 	if (cg->version[BO_CG_MEMORY] == 1)
 		return memory_max_v1(dir, bytes == INT64_MAX ? "-1" : text, err);
 	/* Swap first: otherwise the squeeze would only push memory out to swap and nothing would be felt. */
-	rc = put(dir, "memory.swap.max", bytes == INT64_MAX ? "max" : "0");
+	rc = cgroup_file_write(dir, "memory.swap.max", bytes == INT64_MAX ? "max" : "0");
 	if (rc < 0 && rc != -ENOENT)
 		return bo_err_set(err, -rc, BO_SUBSYS_SYS, "limiting swap: %s", strerror(-rc));
 	return put_or_err(dir, "memory.max", bytes == INT64_MAX ? "max" : text, err);
@@ -391,14 +361,13 @@ static int freeze_v2(const char *dir, bool frozen, struct bo_err *err)
 {
 	const char *want = frozen ? "frozen 1" : "frozen 0";
 	int64_t deadline = bo_now_ns() + PATIENCE_NS;
-	char path[BO_CGROUP_PATH + 64], text[256];
+	char text[256];
 	bo_auto_fd int fd = -1;
 	int rc = put_or_err(dir, "cgroup.freeze", frozen ? "1" : "0", err);
 
 	if (rc < 0)
 		return rc;
-	snprintf(path, sizeof(path), "%s/cgroup.events", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = cgroup_file_open(dir, "cgroup.events", O_RDONLY);
 	if (fd < 0)
 		return bo_err_errno(err, BO_SUBSYS_SYS, "opening cgroup.events");
 	for (;;) {
@@ -430,7 +399,7 @@ static int freeze_v1(const char *dir, bool frozen, struct bo_err *err)
 
 		if (rc < 0)
 			return rc;
-		if (get(dir, "freezer.state", text, sizeof(text)) > 0 &&
+		if (cgroup_file_read(dir, "freezer.state", text, sizeof(text)) > 0 &&
 		    strncmp(text, want, strlen(want)) == 0)
 			return 0;
 		if (bo_now_ns() > deadline)
@@ -450,18 +419,10 @@ int bo_cgroup_freeze(const struct bo_cgroup *cg, bool frozen, struct bo_err *err
 					       : freeze_v1(cg->path[BO_CG_FREEZER], frozen, err);
 }
 
-static int open_in(const char *dir, const char *file, int flags)
-{
-	char path[BO_CGROUP_PATH + 64];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	return open(path, flags | O_CLOEXEC);
-}
-
 int bo_cgroup_thaw_open(const struct bo_cgroup *cg)
 {
 	return cg->version[BO_CG_FREEZER] == 1
-		       ? open_in(cg->path[BO_CG_FREEZER], "freezer.state", O_WRONLY)
+		       ? cgroup_file_open(cg->path[BO_CG_FREEZER], "freezer.state", O_WRONLY)
 		       : -1;
 }
 
@@ -472,14 +433,14 @@ void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_f
 
 	*ret = (struct bo_cgroup_memory_files){ .version = version, -1, -1, -1, -1, -1 };
 	if (version == 1) {
-		ret->usage = open_in(dir, "memory.usage_in_bytes", O_RDONLY);
-		ret->limit = open_in(dir, "memory.limit_in_bytes", O_RDONLY);
-		ret->events = open_in(dir, "memory.oom_control", O_RDONLY);
-		ret->failcnt = open_in(dir, "memory.failcnt", O_RDONLY);
+		ret->usage = cgroup_file_open(dir, "memory.usage_in_bytes", O_RDONLY);
+		ret->limit = cgroup_file_open(dir, "memory.limit_in_bytes", O_RDONLY);
+		ret->events = cgroup_file_open(dir, "memory.oom_control", O_RDONLY);
+		ret->failcnt = cgroup_file_open(dir, "memory.failcnt", O_RDONLY);
 	} else if (version == 2) {
-		ret->usage = open_in(dir, "memory.current", O_RDONLY);
-		ret->limit = open_in(dir, "memory.max", O_RDONLY);
-		ret->events = open_in(dir, "memory.events", O_RDONLY);
-		ret->high = open_in(dir, "memory.high", O_RDONLY);
+		ret->usage = cgroup_file_open(dir, "memory.current", O_RDONLY);
+		ret->limit = cgroup_file_open(dir, "memory.max", O_RDONLY);
+		ret->events = cgroup_file_open(dir, "memory.events", O_RDONLY);
+		ret->high = cgroup_file_open(dir, "memory.high", O_RDONLY);
 	}
 }

@@ -13,6 +13,7 @@
 
 #include "brownout/base/cleanup.h"
 #include "brownout/sys/cgroup.h"
+#include "cgroup_file.h"
 
 static const char *const cg_names[] = { "memory", "cpu", "pids", "freezer" };
 _Static_assert(sizeof(cg_names) / sizeof(cg_names[0]) == BO_CG_COUNT, "one name per controller");
@@ -59,21 +60,6 @@ static bool has_word(const char *list, const char *word, const char *separators)
 	return false;
 }
 
-static bool read_line(const char *dir, const char *name, char *buf, size_t size)
-{
-	char path[BO_CGROUP_PATH + 64];
-	bo_auto_fd int fd = -1;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, size - 1);
-	if (n < 0)
-		return false;
-	buf[n] = '\0';
-	return true;
-}
-
 /* The group of this process in the unified hierarchy, "/" when there is no line for it. */
 static void own_v2_group(char *ret, size_t size)
 {
@@ -91,10 +77,10 @@ static void own_v2_group(char *ret, size_t size)
 
 static bool usable_v2(const char *dir)
 {
-	char path[BO_CGROUP_PATH + 64];
+	char path[CGROUP_FILE_PATH];
 
-	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	return access(dir, W_OK | X_OK) == 0 && access(path, W_OK) == 0;
+	return access(dir, W_OK | X_OK) == 0 &&
+	       access(cgroup_file_path(dir, "cgroup.procs", path), W_OK) == 0;
 }
 
 /* The highest usable directory from the mount point down to our own group. */
@@ -124,33 +110,34 @@ static bool find_v2_base(const char *point, char *ret, size_t size)
 	return false;
 }
 
+/* Is @word one of those in the file @name of @base? */
+static bool lists(const char *base, const char *name, const char *word)
+{
+	char text[256];
+
+	return cgroup_file_read(base, name, text, sizeof(text)) >= 0 && has_word(text, word, " \n");
+}
+
 static void try_v2(const char *base, enum bo_cg cg, struct bo_cg_hier *hier)
 {
-	char text[256], path[BO_CGROUP_PATH + 64];
-	bo_auto_fd int fd = -1;
+	char enable[32];
+	int rc = 0;
 
-	if (cg == BO_CG_FREEZER) {
-		/* cgroup.freeze is in every group but the root since 5.2; older kernels lack clone3(2) anyway. */
-		hier->version = 2;
-	} else if (read_line(base, "cgroup.controllers", text, sizeof(text)) &&
-		   has_word(text, cg_names[cg], " \n")) {
-		if (!read_line(base, "cgroup.subtree_control", text, sizeof(text)) ||
-		    !has_word(text, cg_names[cg], " \n")) {
-			snprintf(path, sizeof(path), "%s/cgroup.subtree_control", base);
-			snprintf(text, sizeof(text), "+%s", cg_names[cg]);
-			fd = open(path, O_WRONLY | O_CLOEXEC);
-			if (fd < 0 || write(fd, text, strlen(text)) < 0) {
-				snprintf(hier->why_not, sizeof(hier->why_not),
-					 "cgroup v2: enabling %s in %.80s: %s", cg_names[cg], base,
-					 errno == EBUSY ? "the group itself holds processes"
-							: strerror(errno));
-				return;
-			}
-		}
-		hier->version = 2;
-	} else {
+	/* cgroup.freeze is in every group but the root since 5.2; older kernels lack clone3(2) anyway. */
+	if (cg != BO_CG_FREEZER) {
+		if (!lists(base, "cgroup.controllers", cg_names[cg]))
+			return;
+		snprintf(enable, sizeof(enable), "+%s", cg_names[cg]);
+		if (!lists(base, "cgroup.subtree_control", cg_names[cg]))
+			rc = cgroup_file_write(base, "cgroup.subtree_control", enable);
+	}
+	if (rc < 0) {
+		snprintf(hier->why_not, sizeof(hier->why_not),
+			 "cgroup v2: enabling %s in %.80s: %s", cg_names[cg], base,
+			 rc == -EBUSY ? "the group itself holds processes" : strerror(-rc));
 		return;
 	}
+	hier->version = 2;
 	snprintf(hier->base, sizeof(hier->base), "%s", base);
 }
 

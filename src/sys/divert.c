@@ -85,10 +85,10 @@ static int lacking(int rc, const char *module, struct bo_err *err)
 			  "the kernel has no %s ('modprobe %s' may help)", module, module);
 }
 
-/** gone() - removing what is not there is fine */
+/** gone() - removing what is not there is fine, or what the kernel has no kind of */
 static int gone(int rc, struct bo_err *err)
 {
-	if (rc != -ENOENT && rc != -EINVAL && rc != -ENODEV)
+	if (rc != -ENOENT && rc != -EINVAL && rc != -ENODEV && rc != -EOPNOTSUPP)
 		return rc;
 	if (err)
 		*err = (struct bo_err){ 0 };
@@ -304,7 +304,9 @@ int bo_divert_hook_add(struct nl_sock *sock, int device, struct bo_err *err)
 	bool ok = msg && nla_put_string(msg, TCA_KIND, "clsact") == 0;
 	int rc = lacking(carry_out(sock, msg, ok, "making a clsact", err), "sch_ingress", err);
 
-	return rc == -EEXIST ? -EBUSY : rc;
+	return rc == -EEXIST ? bo_err_set(err, EBUSY, BO_SUBSYS_SYS,
+					  "somebody has just put a clsact or ingress qdisc there")
+			     : rc;
 }
 
 int bo_divert_hook_del(struct nl_sock *sock, int device, struct bo_err *err)

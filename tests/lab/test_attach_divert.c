@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lab/test_attach_divert.c — which packets are sent to netem; and that nothing is lost while a clsact is put in or taken
- * out, when the kernel drops what the device sends: what leaves by it waits in the queue driver meanwhile.
+ * out, when the kernel drops what the device sends: what leaves by it waits in the queue driver meanwhile, or none of it.
  * Owns: namespaces and a process of its own.  Threads: none.  Privilege: root, NFQUEUE, sch_ingress, else 77. */
 #include <errno.h>
 #include <arpa/inet.h>
@@ -119,6 +119,50 @@ static void test_nothing_is_lost_that_waits(void **state)
 	/* else there would have been nothing to prove; a single processor may be lucky */
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		assert_true(lost(false) > 0);
+}
+
+/* Of the next changes of rules, the one that the kernel refuses; 0 none. */
+static int refused;
+
+int __real_bo_nft_fill(struct nl_sock *sock, const char *table, const struct bo_nft_flow *flows,
+		       size_t n, struct bo_err *e);
+int __wrap_bo_nft_fill(struct nl_sock *sock, const char *table, const struct bo_nft_flow *flows,
+		       size_t n, struct bo_err *e);
+
+int __wrap_bo_nft_fill(struct nl_sock *sock, const char *table, const struct bo_nft_flow *flows,
+		       size_t n, struct bo_err *e)
+{
+	if (refused && --refused == 0)
+		return bo_err_set(e, ENOBUFS, BO_SUBSYS_SYS, "refused");
+	return __real_bo_nft_fill(sock, table, flows, n, e);
+}
+
+static void test_half_a_hold_holds_nothing(void **state)
+{
+	struct bo_attach_conf conf = attach_world_conf(1);
+	struct bo_attach_queue *queue = calloc(1, sizeof(*queue));
+
+	(void)state;
+	attach_world_enter(world.service);
+	MUST(bo_attach_queue_init(queue, &conf, "brownout-half", &err));
+	/* the first is IPv4's, the second IPv6's */
+	for (int i = 1; i <= BO_ATTACH_HOLDS; i++) {
+		refused = i;
+		assert_int_equal(bo_attach_queue_hold(queue, KIT_DEVICE, &err), -ENOBUFS);
+		assert_string_equal(err.msg, "refused");
+		for (size_t k = 0; k < queue->nlanes; k++)
+			assert_false(queue->lanes[k].on);
+		assert_false(queue->up);
+		assert_false(bo_nft_exists(queue->nft, "brownout-half"));
+	}
+	refused = 0;
+	MUST(bo_attach_queue_hold(queue, KIT_DEVICE, &err));
+	assert_true(bo_nft_exists(queue->nft, "brownout-half"));
+	MUST(bo_attach_queue_release(queue, &err));
+	assert_false(bo_nft_exists(queue->nft, "brownout-half"));
+	bo_attach_queue_done(queue);
+	attach_world_enter(world.home);
+	free(queue);
 }
 
 #define OUR_PORT 7777
@@ -247,6 +291,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filters_match_the_peer_and_nobody_else),
 		cmocka_unit_test(test_nothing_is_lost_that_waits),
+		cmocka_unit_test(test_half_a_hold_holds_nothing),
 	};
 	struct nl_sock *rtnl = NULL;
 	int rc = 0;

@@ -69,6 +69,39 @@ static void test_cycles_lose_nothing(void **state)
 	finish(&s);
 }
 
+/** short_after_long() - a short fault after a long one;  Return: from the beginning until netem is gone */
+static int64_t short_after_long(const struct session *s, const struct bo_impair *longer)
+{
+	int64_t since_ns = bo_now_ns();
+
+	on(s, BO_DIR_A_TO_B, *longer);
+	usleep(100000); /* mostly enough for the next block to be sent */
+	off(s, BO_DIR_A_TO_B);
+	on(s, BO_DIR_A_TO_B, (struct bo_impair){ .delay_ns = BO_NSEC_PER_MSEC });
+	off(s, BO_DIR_A_TO_B);
+	assert_true(same_lists(s));
+	return bo_now_ns() - since_ns;
+}
+
+static void test_what_an_earlier_fault_holds_is_waited_for(void **state)
+{
+	const struct bo_impair longer = { .delay_ns = 2 * BO_NSEC_PER_SEC };
+	int64_t took_ns = 0;
+	struct session s;
+
+	(void)state;
+	begin(&s, talk, 0);
+	/* One in which nothing was sent is over at once. */
+	for (int i = 0; i < 5 && took_ns < longer.delay_ns; i++) {
+		assert_true(wait_blocks(10));
+		took_ns = short_after_long(&s, &longer);
+	}
+	assert_true(took_ns >= longer.delay_ns);
+	assert_true(wait_blocks(5));
+	assert_int_equal(shared->damaged, 0);
+	finish(&s);
+}
+
 static void test_delay_is_what_was_asked(void **state)
 {
 	struct bo_impair im = { .delay_ns = 40 * BO_NSEC_PER_MSEC };
@@ -288,6 +321,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cycles_lose_nothing),
+		cmocka_unit_test(test_what_an_earlier_fault_holds_is_waited_for),
 		cmocka_unit_test(test_delay_is_what_was_asked),
 		cmocka_unit_test(test_super_packets_are_cut),
 		cmocka_unit_test(test_fates_are_of_packets),

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "brownout/model/run.h"
 #include "brownout/slo/sequential.h"
 #include "normal.h"
-#include "slo/internal.h"
+#include "slo/stats.h"
 #include "synth_run.h"
 
 #define RATE 200

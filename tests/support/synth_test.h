@@ -3,6 +3,7 @@
  * most tests need.
  * Owns: the run of the test that is running.  Threads: none.  Privilege: none. */
 #pragma once
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "slo/internal.h"
+#include "brownout/slo/budget.h"
 #include "synth_run.h"
 
 static inline int synth_setup(void **state)

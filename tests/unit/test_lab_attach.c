@@ -398,6 +398,15 @@ static void test_journal_reads_what_it_wrote(void **state)
 	assert_string_equal(back.ifb, "bo-7");
 	assert_int_equal(back.device, 7);
 	assert_int_equal(back.stopped, 1);
+	/* names of namespaces are those of files */
+	snprintf(j.netns, sizeof(j.netns), "/run/netns/my orders end");
+	assert_int_equal(bo_attach_journal_write(&j, &err), 0);
+	assert_true(bo_attach_journal_read(j.fd, &back));
+	assert_string_equal(back.netns, "/run/netns/my orders end");
+	memset(j.netns, 'x', sizeof(j.netns) - 1);
+	assert_int_equal(bo_attach_journal_write(&j, &err), 0);
+	assert_true(bo_attach_journal_read(j.fd, &back));
+	assert_string_equal(back.netns, j.netns);
 	/* shorter than before, and with nothing where something was */
 	j.netns[0] = '\0';
 	j.table[0] = '\0';

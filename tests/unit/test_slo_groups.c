@@ -2,6 +2,7 @@
 /* tests/unit/test_slo_groups.c — goroutines{…}: which groups a selector means, how many members, and
  * every aggregate over them. */
 #include "synth_groups.h"
+#include "slo/select.h"
 #include "synth_test.h"
 
 /* clang-format off */

@@ -2,7 +2,7 @@
 /* tests/unit/test_slo_guard.c — guards: what they take, what they refuse, when they fire, in which
  * words. */
 #include "brownout/slo/guard.h"
-#include "slo/internal.h"
+#include "slo/live.h"
 #include "synth_test.h"
 
 static const struct {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "slo/internal.h"
+#include "slo/syntax.h"
 
 /* Every form there is; the second column is the canonical spelling, NULL for "the same". */
 /* clang-format off */

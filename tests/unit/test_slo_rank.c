@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/test_slo_rank.c — Mann–Whitney and Hodges–Lehmann against scipy 1.17
  * (stats.mannwhitneyu; the interval by counting all arrangements), and their coverage by trial. */
+#include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +11,6 @@
 #include <cmocka.h>
 
 #include "normal.h"
-#include "slo/internal.h"
 #include "slo/rank.h"
 
 static struct slo_rank rank_of(const double *a, size_t na, const double *b, size_t nb, double alpha)

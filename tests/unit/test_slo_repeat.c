@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/test_slo_repeat.c — several runs as one verdict, and two sets of runs compared. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "brownout/model/run.h"
 #include "brownout/slo/repeat.h"
-#include "slo/internal.h"
 
 /* "PPFIA" as outcomes */
 static struct bo_repeat judged(const char *letters)

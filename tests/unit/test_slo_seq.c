@@ -2,6 +2,7 @@
 /* tests/unit/test_slo_seq.c — the test that may be asked at any time, and the budgets it settles early.
  * How often it errs is measured in test_slo_simulation.c. */
 #include "brownout/slo/sequential.h"
+#include "slo/stats.h"
 #include "synth_test.h"
 
 /* Batches of @n with @k bad ones until there is an answer; how many it took, 0 for none in 200. */

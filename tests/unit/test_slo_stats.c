@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/test_slo_stats.c — binomial bounds against sums done the long way, and coverage by
  * trial. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "brownout/base/clock.h"
 #include "brownout/base/rng.h"
-#include "slo/internal.h"
+#include "slo/stats.h"
 
 /* Term by term, each from the one before: slow, and no kin of the incomplete beta function. */
 static double cdf_by_sum(int k, int n, double p)

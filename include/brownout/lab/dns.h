@@ -30,6 +30,9 @@ BO_NODISCARD int bo_dns_add(struct bo_dns *dns, int node, int udp, int tcp, stru
  * fault's and still go.  -ENOENT: the node has no name server */
 BO_NODISCARD int bo_dns_fault(struct bo_dns *dns, int node, const struct bo_dns_fault *fault,
 			      struct bo_err *err);
+/** bo_dns_stats() - what has been counted since bo_dns_fault(), or from the beginning
+ * -ENOENT: the node has no name server */
 BO_NODISCARD int bo_dns_stats(struct bo_dns *dns, int node, struct bo_dns_stats *ret,
 			      struct bo_err *err);
+/** bo_dns_free() - end the thread and close the sockets; answers that wait are not sent */
 void bo_dns_free(struct bo_dns *dns);

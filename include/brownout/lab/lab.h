@@ -87,6 +87,8 @@ void bo_lab_take_link(struct bo_lab *lab, int link, struct bo_lab_link_fds *ret)
 void bo_lab_take_management(struct bo_lab *lab, int node, int *ret_client, int *ret_node);
 /** bo_lab_take_dns() - hand over the sockets of a node's name server, -1 when it has none */
 void bo_lab_take_dns(struct bo_lab *lab, int node, int *ret_udp, int *ret_tcp);
+/** bo_lab_open_memory() - files of a node's memory cgroup, opened anew, -1 where there is none; [owned]
+ * @node: in range */
 void bo_lab_open_memory(const struct bo_lab *lab, int node, struct bo_cgroup_memory_files *ret);
 
 /** struct bo_lab_address - where node N is reached, as text; IPv6 is "" where the kernel has none */
@@ -96,6 +98,7 @@ struct bo_lab_address {
 	char management4[INET_ADDRSTRLEN]; /* of the client itself: its primary address */
 	char management6[INET6_ADDRSTRLEN];
 };
+/** bo_lab_address() - planned when the lab was made, so known before anything is up;  @node: in range */
 void bo_lab_address(const struct bo_lab *lab, int node, struct bo_lab_address *ret);
 
 /**
@@ -157,6 +160,8 @@ struct bo_root_files {
  */
 BO_NODISCARD int bo_lab_open_root(struct bo_lab *lab, int node, struct bo_root_files *ret,
 				  struct bo_err *err);
+/** bo_lab_memory_limit() - @bytes: 1 …, INT64_MAX lifts the limit;  errors as bo_cgroup_memory_max() and
+ * bo_cgroup_memory_high(), -EINVAL: there is no such node */
 BO_NODISCARD int bo_lab_memory_limit(struct bo_lab *lab, int node, enum bo_mem_knob knob,
 				     int64_t bytes, struct bo_err *err);
 /** bo_lab_link_impair() - netem driver only: the wire is impaired where it runs (-EOPNOTSUPP) */

@@ -22,6 +22,8 @@ struct bo_linkprobe_end {
 	socklen_t addr_len;
 };
 
+/** bo_linkprobe_new() - and its thread; nothing is sent before bo_linkprobe_run()
+ * @nlinks: links are 0 … @nlinks - 1;  -ENOMEM, -errno of epoll_create1(2), timerfd_create(2), pthread_create(3) */
 BO_NODISCARD int bo_linkprobe_new(struct bo_linkprobe **ret, size_t nlinks, struct bo_err *err);
 /** bo_linkprobe_add() - @a, @b: descriptors [consumed] */
 BO_NODISCARD int bo_linkprobe_add(struct bo_linkprobe *lp, int link,

@@ -17,10 +17,11 @@ struct bo_replay_stats {
 };
 
 /**
- * bo_replay_load() - @file: as bo_record_new() wrote it;  @name: for messages
+ * bo_replay_load() - @fd: [borrowed: until return] a file as bo_record_new() wrote it;  @name: for messages
  * Return: 0; -EINVAL "NAME is no recording of a link: …", -EFBIG, -ENOMEM, -errno of read(2)
  */
 BO_NODISCARD int bo_replay_load(struct bo_replay **ret, int fd, const char *name,
 				struct bo_err *err);
+/** bo_replay_stats() - so far (any thread) */
 void bo_replay_stats(const struct bo_replay *replay, struct bo_replay_stats *ret);
 void bo_replay_free(struct bo_replay *replay);

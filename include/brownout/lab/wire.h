@@ -62,6 +62,7 @@ struct bo_wire_stats {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, lost, blackholed, overflowed, queued,
 		refused, duplicated, corrupted, reordered, ruled, injected, stamped;
 };
+/** bo_wire_stats() - since the wire was made (any thread); read one by one while packets go on, so sums are exact at rest only */
 void bo_wire_stats(struct bo_wire *wire, enum bo_dir dir, struct bo_wire_stats *ret);
 /** bo_wire_free() - stop the thread and close both devices, which removes them */
 void bo_wire_free(struct bo_wire *wire);

@@ -57,6 +57,8 @@ BO_NODISCARD int bo_load_fits(const struct bo_load_spec *specs, size_t n,
 
 /** bo_load_check_tls() - can the certificates and the key of @spec be used?  Return: 0, or -EINVAL with what cannot */
 BO_NODISCARD int bo_load_check_tls(const struct bo_load_spec *spec, struct bo_err *err);
+/** bo_load_new() - nothing is sent before bo_load_start();  free with bo_load_free()
+ * Return: 0; -EINVAL with what of the spec is out of range, -ENOMEM, -errno of making descriptors */
 BO_NODISCARD int bo_load_new(struct bo_load **ret, const struct bo_load_config *config,
 			     struct bo_err *err);
 /** bo_load_start() - start the thread; -EMFILE with the limit and what to raise when max_inflight

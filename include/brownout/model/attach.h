@@ -43,6 +43,7 @@ BO_NODISCARD int bo_attach_peer_parse(const char *text, struct bo_attach_peer *r
 const char *bo_attach_peer_text(const struct bo_attach_peer *peer, char *buf, size_t size);
 /** bo_attach_peer_has() - does the peer's address (or network) hold the @family address @bytes? */
 bool bo_attach_peer_has(const struct bo_attach_peer *peer, int family, const uint8_t *bytes);
+/** bo_attach_peer_is_loopback() - is any of its addresses in 127.0.0.0/8, or ::1? */
 bool bo_attach_peer_is_loopback(const struct bo_attach_peer *peer);
 
 /**

@@ -19,10 +19,12 @@ struct bo_hist {
 	double sum_ns;
 };
 
+/** bo_hist_init() - empty;  -ENOMEM;  bo_hist_done() takes one that is zeroed, too */
 BO_NODISCARD int bo_hist_init(struct bo_hist *h, struct bo_err *err);
 void bo_hist_done(struct bo_hist *h);
 /** bo_hist_record() - add one value; negative counts as 0 */
 void bo_hist_record(struct bo_hist *h, int64_t value_ns);
+/** bo_hist_reset() - forget all values, keep the memory */
 void bo_hist_reset(struct bo_hist *h);
 /** bo_hist_index() - the bucket of a value >= 0 in HdrHistogram's order, whatever its unit */
 size_t bo_hist_index(int64_t value);

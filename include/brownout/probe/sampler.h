@@ -71,6 +71,8 @@ void bo_sampler_set_pid(struct bo_sampler *sampler, int node, pid_t pid);
  * Return: 0; a node for which none answers is said in @run's events as BO_EVENT_NOTE and has no goroutine series
  */
 BO_NODISCARD int bo_sampler_detect(struct bo_sampler *sampler, struct bo_err *err);
+/** bo_sampler_start() - its threads;  @t0_ns: CLOCK_MONOTONIC, time 0 of every series, now or later than now
+ * -EBUSY: it runs already; -errno of pthread_create(3) */
 BO_NODISCARD int bo_sampler_start(struct bo_sampler *sampler, int64_t t0_ns, struct bo_err *err);
 /**
  * bo_sampler_phase() - a phase began at @start_ns of CLOCK_MONOTONIC: what became rare in the one before is frequent

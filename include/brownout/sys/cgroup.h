@@ -64,10 +64,12 @@ struct bo_cgroup_join {
 	int fd[BO_CG_COUNT];
 	size_t n;
 };
+/** bo_cgroup_join_open() - @ret: [out, owned] untouched on failure;  -errno of open(2): the controller's group is gone, or not ours */
 BO_NODISCARD int bo_cgroup_join_open(const struct bo_cgroup *cg, struct bo_cgroup_join *ret,
 				     struct bo_err *err);
 /** bo_cgroup_join() - the calling, single-threaded process enters */
 BO_NODISCARD int bo_cgroup_join(const struct bo_cgroup_join *join, struct bo_err *err);
+/** bo_cgroup_join_close() - one that is zeroed, or closed already, is fine */
 void bo_cgroup_join_close(struct bo_cgroup_join *join);
 
 /**
@@ -79,7 +81,10 @@ BO_NODISCARD int bo_cgroup_memory_max(const struct bo_cgroup *cg, int64_t bytes,
 /** bo_cgroup_memory_high() - v2 only (-ENOTSUP): reclaim and throttle above it; INT64_MAX lifts it */
 BO_NODISCARD int bo_cgroup_memory_high(const struct bo_cgroup *cg, int64_t bytes,
 				       struct bo_err *err);
+/** bo_cgroup_cpu_max() - @milli: thousandths of a CPU, 1 …; a hundredth is the least that the kernel takes (1 ms of each
+ * 100 ms), and what less says.  cgroup-v2.rst "cpu.max", sched-bwc.rst;  -ENOTSUP without the controller */
 BO_NODISCARD int bo_cgroup_cpu_max(const struct bo_cgroup *cg, int64_t milli, struct bo_err *err);
+/** bo_cgroup_pids_max() - @pids: processes and threads, 1 …;  -ENOTSUP without the controller */
 BO_NODISCARD int bo_cgroup_pids_max(const struct bo_cgroup *cg, int64_t pids, struct bo_err *err);
 /** bo_cgroup_freeze() - freeze or thaw, and wait until it is so; -ENOTSUP without a freezer, -ETIMEDOUT */
 BO_NODISCARD int bo_cgroup_freeze(const struct bo_cgroup *cg, bool frozen, struct bo_err *err);
@@ -96,4 +101,5 @@ struct bo_cgroup_memory_files {
 	int failcnt;
 	int high;
 };
+/** bo_cgroup_memory_open() - of a group without the controller all are -1, and @ret->version 0 */
 void bo_cgroup_memory_open(const struct bo_cgroup *cg, struct bo_cgroup_memory_files *ret);

@@ -59,8 +59,10 @@ BO_NODISCARD int bo_netem_remove(struct nl_sock *sock, int ifindex, struct bo_er
 BO_NODISCARD int bo_netem_probe(struct nl_sock *sock, int ifindex, int mtu, bool *ret_seeded,
 				struct bo_err *err);
 
+/** struct bo_netem_stats - since the qdisc was made (struct gnet_stats_basic, gnet_stats_queue); bytes with Ethernet's header */
 struct bo_netem_stats {
 	uint64_t packets, bytes, drops, overlimits, backlog_packets;
 };
+/** bo_netem_stats() - -ENOENT: the root qdisc of @ifindex is no netem */
 BO_NODISCARD int bo_netem_stats(struct nl_sock *sock, int ifindex, struct bo_netem_stats *ret,
 				struct bo_err *err);

@@ -97,7 +97,6 @@ static int load_tables(struct bo_census *census, unsigned flags, struct bo_err *
 	static const char *const main_name[] = { "runtime.main" };
 	struct bo_err symbols = { 0 };
 	struct bo_goimage *image = &census->image;
-	struct bo_gofunc f;
 	int r;
 
 	if (flags & BO_CENSUS_NO_SYMTAB)
@@ -122,8 +121,7 @@ static int load_tables(struct bo_census *census, unsigned flags, struct bo_err *
 	image->is_go = true;
 	if (image->symbols[BO_GOSYM_MAIN])
 		census->main_pc = image->symbols[BO_GOSYM_MAIN] + census->bias;
-	if (!census->main_pc || !bo_gopcln_find(&census->pcln, census->main_pc, &f) ||
-	    f.entry != census->main_pc)
+	if (!census->main_pc || !bo_gopcln_is_entry(&census->pcln, census->main_pc))
 		bo_gopcln_by_name(&census->pcln, main_name, &census->main_pc, 1);
 	if (!census->main_pc)
 		return bo_err_set(

@@ -15,13 +15,6 @@
 #define GOID_END 26
 #define SAMPLES 4
 
-static bool is_entry(struct bo_census *census, uint64_t pc)
-{
-	struct bo_gofunc f;
-
-	return bo_gopcln_find(&census->pcln, pc, &f) && f.entry == pc;
-}
-
 /* goid: 1 in the main goroutine, small and different elsewhere, a status right before it and a wait reason behind. */
 static bool goid_at(const uint64_t g[SAMPLES][WORDS], size_t n, size_t k)
 {
@@ -60,7 +53,7 @@ bool bo_gocalibrate(struct bo_census *census, uint64_t ptr, uint64_t len)
 	if (!goid || startpc + 6 >= WORDS)
 		return false;
 	for (size_t i = 1; i < n; i++)
-		if (g[i][startpc] && !is_entry(census, g[i][startpc]))
+		if (g[i][startpc] && !bo_gopcln_is_entry(&census->pcln, g[i][startpc]))
 			return false;
 	bo_go_version_nearest(census->image.minor, &layout);
 	layout.at[BO_GO_G_STATUS] = (int32_t)goid * 8 - 8;

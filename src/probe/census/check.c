@@ -15,13 +15,6 @@
 /* Beyond this many goroutines a whole walk is not worth its time at attach. */
 #define WALK_MAX 200000
 
-static bool is_entry(struct bo_census *census, uint64_t pc)
-{
-	struct bo_gofunc f;
-
-	return bo_gopcln_find(&census->pcln, pc, &f) && f.entry == pc;
-}
-
 static bool in_text(const struct bo_census *census, uint64_t pc)
 {
 	return pc >= census->pcln.text && pc < census->pcln.etext;
@@ -42,7 +35,7 @@ bool bo_gocheck_slice(struct bo_census *census, uint64_t ptr, uint64_t len)
 		if (!i && (rec.goid != 1 || rec.startpc != census->main_pc))
 			return false;
 		if (!rec.goid || rec.status >= GO_STATUS_END ||
-		    (rec.startpc && !is_entry(census, rec.startpc)))
+		    (rec.startpc && !bo_gopcln_is_entry(&census->pcln, rec.startpc)))
 			return false;
 	}
 	return true;
@@ -59,7 +52,8 @@ static const char *wrong_with(struct bo_census *census, const struct bo_gorec *r
 		return "goid is out of range";
 	if (rec->gopc && !in_text(census, rec->gopc))
 		return "gopc is not in the text";
-	if (rec->startpc && in_text(census, rec->startpc) && !is_entry(census, rec->startpc))
+	if (rec->startpc && in_text(census, rec->startpc) &&
+	    !bo_gopcln_is_entry(&census->pcln, rec->startpc))
 		return "startpc is no function's entry";
 	if (rec->status == GO_WAITING && census->nreasons && rec->reason >= census->nreasons)
 		return "wait reason is out of range";

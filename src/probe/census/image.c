@@ -26,7 +26,8 @@ static const char *const symbol_names[BO_GOSYM_COUNT] = {
 	[BO_GOSYM_MAIN] = "main",
 };
 
-void bo_goimage_version(struct bo_goimage *image, const char *text, size_t len)
+/* A version string such as "go1.26.8" or "devel go1.27-abcdef". */
+static void note_version(struct bo_goimage *image, const char *text, size_t len)
 {
 	const char *dot;
 
@@ -59,7 +60,7 @@ bool bo_goimage_buildinfo(struct bo_goimage *image, const uint8_t *blob, size_t 
 	n = blob[32];
 	if (n & 0x80 || 33 + n > len || !n)
 		return false;
-	bo_goimage_version(image, (const char *)blob + 33, n);
+	note_version(image, (const char *)blob + 33, n);
 	return true;
 }
 

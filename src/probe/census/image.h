@@ -72,5 +72,3 @@ BO_NODISCARD int bo_goimage_dwarf(struct bo_goimage *image, struct bo_go_layout 
 				  struct bo_err *err);
 /** bo_goimage_buildinfo() - version from a blob that begins "\xff Go buildinf:" (debug/buildinfo); false when it is none */
 bool bo_goimage_buildinfo(struct bo_goimage *image, const uint8_t *blob, size_t len);
-/** bo_goimage_version() - note a version string such as "go1.26.8" or "devel go1.27-abcdef" */
-void bo_goimage_version(struct bo_goimage *image, const char *text, size_t len);

@@ -184,6 +184,13 @@ bool bo_gopcln_find(struct bo_gopcln *pcln, uint64_t pc, struct bo_gofunc *ret)
 	return true;
 }
 
+bool bo_gopcln_is_entry(struct bo_gopcln *pcln, uint64_t pc)
+{
+	struct bo_gofunc f;
+
+	return bo_gopcln_find(pcln, pc, &f) && f.entry == pc;
+}
+
 /* A window over pctab, so that the byte-wise walk below does not ask the cache for each byte. */
 struct pc_reader {
 	struct bo_gopcln *pcln;

@@ -58,6 +58,8 @@ BO_NODISCARD int bo_gopcln_set_layout(struct bo_gopcln *pcln, uint64_t moduledat
 				      const struct bo_go_layout *layout);
 /** bo_gopcln_find() - the function that @pc is in; false when there is none */
 bool bo_gopcln_find(struct bo_gopcln *pcln, uint64_t pc, struct bo_gofunc *ret);
+/** bo_gopcln_is_entry() - does a function begin at @pc? */
+bool bo_gopcln_is_entry(struct bo_gopcln *pcln, uint64_t pc);
 /**
  * bo_gopcln_lines() - the lines at @pc, innermost first, with what the compiler inlined unfolded
  * Return: how many, at least 1 for a pc in a function; 0 otherwise
