@@ -165,8 +165,12 @@ static int bring_up(struct bo_attach_netem *n, struct bo_err *err)
 	if (rc < 0)
 		return rc;
 	rc = bo_attach_probe_listen(&n->probe, n->ifb, err);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = change_hook(n, true, err);
+		/* An answer that was lost is no sign that nothing was done; -EBUSY is somebody else's. */
+		if (rc < 0 && rc != -EBUSY)
+			(void)!change_hook(n, false, &ignored);
+	}
 	n->up = rc == 0;
 	if (rc < 0)
 		(void)!bo_divert_remove(n->rtnl, n->ifb, &ignored);
@@ -231,6 +235,12 @@ static int lane_gone(struct bo_attach_netem *n, struct bo_attach_netem_lane *lan
 	return rc;
 }
 
+static int filter_gone(struct bo_attach_netem *n, size_t i, struct bo_err *err)
+{
+	return bo_divert_filter_del(n->rtnl, n->device, n->lanes[i].band,
+				    i % BO_DIR_COUNT == BO_DIR_B_TO_A, err);
+}
+
 /** lane_off() - nothing more goes there; what is held has until the end of its time */
 static int lane_off(struct bo_attach_netem *n, size_t i, struct bo_err *err)
 {
@@ -239,8 +249,7 @@ static int lane_off(struct bo_attach_netem *n, size_t i, struct bo_err *err)
 
 	if (!lane->on)
 		return 0;
-	rc = bo_divert_filter_del(n->rtnl, n->device, lane->band, i % BO_DIR_COUNT == BO_DIR_B_TO_A,
-				  err);
+	rc = filter_gone(n, i, err);
 	lane->on = rc < 0;
 	lane->held_until_ns = bo_now_ns() + lane->held_at_most_ns;
 	return rc;
@@ -272,8 +281,10 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 		lane->on = true;
 		return 0;
 	}
-	if (!lane->on && lane->band >= 0)
+	if (!lane->on && lane->band >= 0) {
+		(void)!filter_gone(n, i, &ignored);
 		(void)!lane_gone(n, lane, &ignored);
+	}
 	if (n->up && !any_lane(n))
 		(void)!take_down(n, &ignored);
 	return rc;

@@ -124,19 +124,30 @@ static int add_prio(struct nl_sock *sock, int ifb, struct bo_err *err)
 	return lacking(carry_out(sock, msg, ok, "making a prio", err), "sch_prio", err);
 }
 
+/** remove_link() - @name: NULL, it is known by @ifindex;  one that is gone is fine */
+static int remove_link(struct nl_sock *sock, int ifindex, const char *name, struct bo_err *err)
+{
+	struct ifinfomsg ifi = { .ifi_index = ifindex };
+	struct nl_msg *msg = bo_rtnl_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+	bool ok = msg && (!name || nla_put_string(msg, IFLA_IFNAME, name) == 0);
+
+	return gone(carry_out(sock, msg, ok, "removing the ifb", err), err);
+}
+
 int bo_divert_make(struct nl_sock *sock, const char *name, int *ret_ifindex, struct bo_err *err)
 {
 	struct bo_err ignored = { 0 };
 	int ifindex = 0, rc = add_ifb(sock, name, err);
 
-	if (rc < 0)
+	if (rc == -EEXIST)
 		return rc;
-	ifindex = (int)if_nametoindex(name);
-	if (!ifindex)
-		return bo_err_errno(err, BO_SUBSYS_SYS, "%s", name);
-	rc = add_prio(sock, ifindex, err);
+	if (rc == 0 && !(ifindex = (int)if_nametoindex(name)))
+		rc = bo_err_errno(err, BO_SUBSYS_SYS, "%s", name);
+	if (rc == 0)
+		rc = add_prio(sock, ifindex, err);
+	/* An answer that was lost is no sign that nothing was made. */
 	if (rc < 0)
-		(void)!bo_divert_remove(sock, ifindex, &ignored);
+		(void)!remove_link(sock, 0, name, &ignored);
 	else
 		*ret_ifindex = ifindex;
 	return rc;
@@ -144,11 +155,7 @@ int bo_divert_make(struct nl_sock *sock, const char *name, int *ret_ifindex, str
 
 int bo_divert_remove(struct nl_sock *sock, int ifb, struct bo_err *err)
 {
-	struct ifinfomsg ifi = { .ifi_index = ifb };
-
-	return gone(carry_out(sock, bo_rtnl_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi)), true,
-			      "removing the ifb", err),
-		    err);
+	return remove_link(sock, ifb, NULL, err);
 }
 
 /* --- lanes -------------------------------------------------------------------------------------- */
@@ -192,11 +199,10 @@ int bo_divert_lane_add(struct nl_sock *sock, int ifb, int band, int mtu, const s
 	struct bo_err ignored = { 0 };
 	int rc = add_tbf(sock, ifb, band, mtu, err);
 
-	if (rc < 0)
-		return rc;
-	rc = lacking(set_netem(sock, ifb, band, mtu, im, NLM_F_CREATE | NLM_F_EXCL,
-			       "making a netem", err),
-		     "sch_netem", err);
+	if (rc == 0)
+		rc = lacking(set_netem(sock, ifb, band, mtu, im, NLM_F_CREATE | NLM_F_EXCL,
+				       "making a netem", err),
+			     "sch_netem", err);
 	if (rc < 0)
 		(void)!bo_divert_lane_del(sock, ifb, band, &ignored);
 	return rc;

@@ -262,6 +262,16 @@ static int take_ack(const struct bo_rtnl_batch *b, const struct nlmsghdr *head, 
 			  text ? ": " : "", text ? text : "");
 }
 
+/** drop_answers() - those that have come: rtnetlink answers before sendto(2) returns, and what is left of this batch's
+ * would be taken for the next one's, which counts from 1 as well */
+static void drop_answers(int fd)
+{
+	char c;
+
+	while (recv(fd, &c, sizeof(c), MSG_DONTWAIT) >= 0 || errno == EINTR || errno == ENOBUFS)
+		;
+}
+
 static int send_chunk(struct bo_rtnl_batch *b, int fd, size_t first, size_t end, struct bo_err *err)
 {
 	const struct bo_rtnl_req *last = &b->reqs.items[end - 1];
@@ -280,8 +290,12 @@ static int send_chunk(struct bo_rtnl_batch *b, int fd, size_t first, size_t end,
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			return bo_err_errno(err, BO_SUBSYS_SYS, "reading from rtnetlink");
+		if (n <= 0) {
+			int rc = bo_err_errno(err, BO_SUBSYS_SYS, "reading from rtnetlink");
+
+			drop_answers(fd);
+			return rc;
+		}
 		for (; pending && NLMSG_OK(head, (size_t)n); head = NLMSG_NEXT(head, n)) {
 			bool counts;
 			int rc = take_ack(b, head, first, end, &counts, first_rc ? NULL : err);
