@@ -5,6 +5,7 @@
 #   build/dev         every tier
 #   build/asan-ubsan  unit and lab
 #   build/tsan        unit (the parts with threads; the others cost next to nothing)
+#   build/clang       those of uml that AddressSanitizer cannot have: UndefinedBehaviorSanitizer, and memcheck
 #
 # Three rules of this project are applied on the way:
 #   - A skipped test fails here, unless its tier cannot run on this machine or the test carries the label "may-skip"
@@ -135,3 +136,4 @@ set_tests_properties(residue.after PROPERTIES FIXTURES_CLEANUP whole_run)
 join_tree(dev "" "")
 join_tree(asan-ubsan "asan." "unit;lab")
 join_tree(tsan "tsan." "unit")
+join_tree(clang "ubsan." "ubsan")

@@ -230,8 +230,10 @@ static int qdiscs(struct nl_sock *sock, struct nl_cache **ret, struct bo_err *er
 {
 	int rc = rtnl_qdisc_alloc_cache(sock, ret);
 
-	return rc < 0 ? bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading qdiscs: %s", nl_geterror(rc))
-		      : 0;
+	if (rc == 0)
+		return 0;
+	bo_rtnl_drop_answers(sock);
+	return bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading qdiscs: %s", nl_geterror(rc));
 }
 
 int bo_divert_count(struct nl_sock *sock, int ifb, int band, struct bo_divert_count *ret,
@@ -283,14 +285,16 @@ int bo_divert_hook_free(struct nl_sock *sock, int device, struct bo_err *err)
 	return rc;
 }
 
-/** filters() - how many there are at @parent, whosever */
-static int filters(struct nl_sock *sock, int device, uint32_t parent)
+/** filters() - Return: how many there are at @parent, whosever; -EIO */
+static int filters(struct nl_sock *sock, int device, uint32_t parent, struct bo_err *err)
 {
 	struct nl_cache *cache = NULL;
-	int n;
+	int rc = rtnl_cls_alloc_cache(sock, device, parent, &cache), n;
 
-	if (rtnl_cls_alloc_cache(sock, device, parent, &cache) < 0)
-		return 0;
+	if (rc < 0) {
+		bo_rtnl_drop_answers(sock);
+		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading filters: %s", nl_geterror(rc));
+	}
 	n = nl_cache_nitems(cache);
 	nl_cache_free(cache);
 	return n;
@@ -315,8 +319,12 @@ int bo_divert_hook_add(struct nl_sock *sock, int device, struct bo_err *err)
 
 int bo_divert_hook_del(struct nl_sock *sock, int device, struct bo_err *err)
 {
-	if (filters(sock, device, hook_parent(false)) || filters(sock, device, hook_parent(true)))
-		return 0;
+	int n = filters(sock, device, hook_parent(false), err);
+
+	if (n == 0)
+		n = filters(sock, device, hook_parent(true), err);
+	if (n != 0)
+		return n < 0 ? n : 0;
 	return gone(carry_out(sock,
 			      tc_begin(RTM_DELQDISC, 0, device, TC_H_CLSACT,
 				       TC_H_MAKE(TC_H_CLSACT, 0), 0),
@@ -474,6 +482,8 @@ int bo_divert_route(struct nl_sock *sock, const struct bo_attach_peer *peer, int
 		rc = nl_recvmsgs_default(sock);
 	nl_socket_enable_auto_ack(sock);
 	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+	if (rc < 0)
+		bo_rtnl_drop_answers(sock);
 	if (rc < 0 || !ifindex)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_SYS, "there is no route to the peer");
 	*ret_ifindex = ifindex;

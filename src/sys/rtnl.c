@@ -58,6 +58,15 @@ void bo_rtnl_close(struct nl_sock **sock)
 	*sock = NULL;
 }
 
+void bo_rtnl_drop_answers(struct nl_sock *sock)
+{
+	char c;
+
+	while (recv(nl_socket_get_fd(sock), &c, sizeof(c), MSG_DONTWAIT) >= 0 || errno == EINTR ||
+	       errno == ENOBUFS)
+		;
+}
+
 struct nl_msg *bo_rtnl_msg_new(int type, int flags, const void *head, size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
@@ -262,16 +271,6 @@ static int take_ack(const struct bo_rtnl_batch *b, const struct nlmsghdr *head, 
 			  text ? ": " : "", text ? text : "");
 }
 
-/** drop_answers() - those that have come: rtnetlink answers before sendto(2) returns, and what is left of this batch's
- * would be taken for the next one's, which counts from 1 as well */
-static void drop_answers(int fd)
-{
-	char c;
-
-	while (recv(fd, &c, sizeof(c), MSG_DONTWAIT) >= 0 || errno == EINTR || errno == ENOBUFS)
-		;
-}
-
 static int send_chunk(struct bo_rtnl_batch *b, int fd, size_t first, size_t end, struct bo_err *err)
 {
 	const struct bo_rtnl_req *last = &b->reqs.items[end - 1];
@@ -290,12 +289,8 @@ static int send_chunk(struct bo_rtnl_batch *b, int fd, size_t first, size_t end,
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) {
-			int rc = bo_err_errno(err, BO_SUBSYS_SYS, "reading from rtnetlink");
-
-			drop_answers(fd);
-			return rc;
-		}
+		if (n <= 0)
+			return bo_err_errno(err, BO_SUBSYS_SYS, "reading from rtnetlink");
 		for (; pending && NLMSG_OK(head, (size_t)n); head = NLMSG_NEXT(head, n)) {
 			bool counts;
 			int rc = take_ack(b, head, first, end, &counts, first_rc ? NULL : err);
@@ -318,6 +313,8 @@ int bo_rtnl_batch_send(struct bo_rtnl_batch *b, struct nl_sock *sock, struct bo_
 		size_t end = at + BATCH_MAX < b->reqs.len ? at + BATCH_MAX : b->reqs.len;
 
 		rc = send_chunk(b, nl_socket_get_fd(sock), at, end, err);
+		if (rc < 0)
+			bo_rtnl_drop_answers(sock);
 	}
 	b->buf.len = 0;
 	b->reqs.len = 0;

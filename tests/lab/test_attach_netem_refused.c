@@ -28,8 +28,9 @@
 #include "support/attach_session.h"
 
 #define PATIENCE_S 60 /* for one life, which takes some 20 ms */
-#define CALLS_MIN 60 /* that a life makes at least: fewer, and something is not caught any more */
+#define CALLS_MIN 60  /* that a life makes at least: fewer, and something is not caught any more */
 #define ANSWERS_MIN 15
+#define NO_DEVICE 4711
 #define PACKETS 30 /* of the service; 20 make it one that talks */
 
 /* --- what is refused ---------------------------------------------------------------------------- */
@@ -145,6 +146,8 @@ static const struct bo_impair lossy = { .delay_ns = 3 * BO_NSEC_PER_MSEC,
 					.loss.random.ppm = 100000,
 					.corrupt.ppm = 100000 };
 
+static bool ended; /* all faults are: what an attachment does when its work fails */
+
 /** packets() - of the service, to the peer that is impaired */
 static void packets(void)
 {
@@ -172,6 +175,7 @@ static int at_work(struct bo_attach_netem *n, int turns)
 			usleep((useconds_t)(wait_ns / 1000) + 1);
 		rc = bo_attach_netem_work(n, &err);
 	}
+	ended = rc < 0;
 	return rc;
 }
 
@@ -216,7 +220,20 @@ static int live(struct bo_attach_netem *n)
 		rc = bo_attach_netem_prepare(n, LANE_OUT, &err);
 	if (rc == 0)
 		rc = bo_attach_netem_impair(n, LANE_OUT, &late, &err);
-	return rc < 0 ? rc : bo_attach_netem_down(n, &err);
+	if (rc == 0) {
+		rc = bo_attach_netem_down(n, &err);
+		ended = rc < 0;
+	}
+	return rc;
+}
+
+/** once_more() - what failed is no obstacle to itself */
+static void once_more(struct bo_attach_netem *n)
+{
+	for (size_t lane = 0; lane < n->nlanes; lane++) {
+		MUST(bo_attach_netem_prepare(n, lane, &err));
+		MUST(bo_attach_netem_impair(n, lane, &late, &err));
+	}
 }
 
 /** lived() - with the @nth call refused, 0 none;  Return: false when it has fewer */
@@ -238,6 +255,7 @@ static bool lived(enum way way, int nth, int *failed)
 	refusal.nth = nth;
 	refusal.calls = 0;
 	refusal.what = NULL;
+	ended = false;
 	refusal.armed = true;
 	rc = bo_attach_netem_init(n, &conf, queue, "bo-refused", &err);
 	if (rc == 0)
@@ -248,7 +266,14 @@ static bool lived(enum way way, int nth, int *failed)
 	if (rc < 0 && (!err.msg[0] || err.code != -rc))
 		fail_msg("call %d, %s: failed with %d, and says %d, \"%s\"", nth, refusal.what, rc,
 			 err.code, err.msg);
+	if (ended)
+		MUST(bo_attach_netem_down(n, &err));
+	if (way == UNHEARD && rc < 0 && n->rtnl)
+		once_more(n);
 	MUST(bo_attach_netem_down(n, &err));
+	if (n->rtnl && bo_divert_hook_add(n->rtnl, NO_DEVICE, &err) != -ENODEV)
+		fail_msg("call %d, %s: another request's answer is taken for one's own", nth,
+			 refusal.what);
 	bo_attach_netem_done(n);
 	after = attach_world_lists(&world, world.service);
 	if (strcmp(before, after) != 0)
