@@ -88,7 +88,7 @@ unsigned int if_nametoindex(const char *name)
 	return hit(REFUSED, "if_nametoindex") ? 0 : REAL(if_nametoindex)(name);
 }
 
-char *if_indextoname(unsigned int index, char *name)
+char *if_indextoname(unsigned int index, char name[IF_NAMESIZE])
 {
 	return hit(REFUSED, "if_indextoname") ? NULL : REAL(if_indextoname)(index, name);
 }
