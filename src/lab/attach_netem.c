@@ -304,9 +304,10 @@ static bool drained(struct bo_attach_netem *n, struct bo_attach_netem_lane *lane
 {
 	struct bo_err ignored = { 0 };
 	uint64_t held = 0;
+	int rc = look(n, lane, &held, &ignored);
 
-	return look(n, lane, &held, &ignored) < 0 || !held ||
-	       now_ns > lane->held_until_ns + SLACK_NS;
+	/* Not to have been able to look is no sign that nothing is held. */
+	return rc == -ENOENT || (rc == 0 && !held) || now_ns > lane->held_until_ns + SLACK_NS;
 }
 
 static void give_up_late(struct bo_attach_netem_lane *lane, int64_t now_ns)

@@ -135,6 +135,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 /* --- a life --------------------------------------------------------------------------------------- */
 
+#define NAME "bo-refused"
 #define LANE_OUT 0
 #define LANE_IN 1
 
@@ -146,6 +147,8 @@ static const struct bo_impair lossy = { .delay_ns = 3 * BO_NSEC_PER_MSEC,
 					.loss.random.ppm = 100000,
 					.corrupt.ppm = 100000 };
 
+static struct bo_attach_conf conf;
+static struct bo_attach_queue no_queue;
 static bool ended; /* all faults are: what an attachment does when its work fails */
 
 /** packets() - of the service, to the peer that is impaired */
@@ -236,28 +239,29 @@ static void once_more(struct bo_attach_netem *n)
 	}
 }
 
-/** lived() - with the @nth call refused, 0 none;  Return: false when it has fewer */
-static bool lived(enum way way, int nth, int *failed)
+static void refuse(enum way way, int nth)
 {
-	struct bo_attach_conf conf = attach_world_conf(1);
-	struct bo_attach_netem *n = calloc(1, sizeof(*n));
-	struct bo_attach_queue *queue = calloc(1, sizeof(*queue)); /* there is none */
-	char *before = attach_world_lists(&world, world.service), *after;
-	int rc;
-
-	assert_non_null(n);
-	assert_non_null(queue);
-	conf.peers[0].protocol = IPPROTO_UDP;
-	alarm(PATIENCE_S);
-	attach_world_enter(world.service);
-	err = (struct bo_err){ 0 };
 	refusal.way = way;
 	refusal.nth = nth;
 	refusal.calls = 0;
 	refusal.what = NULL;
-	ended = false;
 	refusal.armed = true;
-	rc = bo_attach_netem_init(n, &conf, queue, "bo-refused", &err);
+}
+
+/** lived() - with the @nth call refused, 0 none;  Return: false when it has fewer */
+static bool lived(enum way way, int nth, int *failed)
+{
+	struct bo_attach_netem *n = calloc(1, sizeof(*n));
+	char *before = attach_world_lists(&world, world.service), *after;
+	int rc;
+
+	assert_non_null(n);
+	alarm(PATIENCE_S);
+	attach_world_enter(world.service);
+	err = (struct bo_err){ 0 };
+	ended = false;
+	refuse(way, nth);
+	rc = bo_attach_netem_init(n, &conf, &no_queue, NAME, &err);
 	if (rc == 0)
 		rc = live(n);
 	refusal.armed = false;
@@ -283,7 +287,6 @@ static bool lived(enum way way, int nth, int *failed)
 	free(before);
 	free(after);
 	free(n);
-	free(queue);
 	return refusal.what != NULL;
 }
 
@@ -322,12 +325,58 @@ static void test_every_answer_unheard(void **state)
 	assert_true(refused_in_turn(UNHEARD) >= ANSWERS_MIN);
 }
 
+/** held_and_let_go() - packets that netem holds, while the @nth call of finding out whether it still does is refused
+ * Return: false when there are fewer */
+static bool held_and_let_go(enum way way, int nth)
+{
+	static const struct bo_impair held = { .delay_ns = 100 * BO_NSEC_PER_MSEC };
+	struct bo_attach_netem *n = calloc(1, sizeof(*n));
+	uint64_t before = snmp_counter(world.peer, "Udp", "NoPorts"), after = 0;
+
+	assert_non_null(n);
+	alarm(PATIENCE_S);
+	attach_world_enter(world.service);
+	MUST(bo_attach_netem_init(n, &conf, &no_queue, NAME, &err));
+	MUST(bo_attach_netem_prepare(n, LANE_OUT, &err));
+	MUST(bo_attach_netem_impair(n, LANE_OUT, &held, &err));
+	packets();
+	MUST(bo_attach_netem_impair(n, LANE_OUT, &(struct bo_impair){ 0 }, &err));
+	refuse(way, nth);
+	(void)!bo_attach_netem_work(n, &err);
+	refusal.armed = false;
+	MUST(bo_attach_netem_down(n, &err));
+	bo_attach_netem_done(n);
+	free(n);
+	for (int i = 0; i < LONG_MS && after < before + PACKETS; i++) {
+		after = snmp_counter(world.peer, "Udp", "NoPorts");
+		usleep(1000);
+	}
+	alarm(0);
+	if (after != before + PACKETS)
+		fail_msg("call %d, %s: %llu of %d arrived", nth, refusal.what,
+			 (unsigned long long)(after - before), PACKETS);
+	return refusal.what != NULL;
+}
+
+static void test_not_to_look_is_not_to_lose(void **state)
+{
+	(void)state;
+	for (enum way way = REFUSED; way <= UNHEARD; way++) {
+		int nth = 0;
+
+		while (held_and_let_go(way, nth + 1))
+			nth++;
+		assert_true(nth > 0);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_life),
 		cmocka_unit_test(test_every_call_refused),
 		cmocka_unit_test(test_every_answer_unheard),
+		cmocka_unit_test(test_not_to_look_is_not_to_lose),
 	};
 	int rc;
 
@@ -336,6 +385,8 @@ int main(void)
 		fprintf(stderr, "cannot run here: no netem by way of an ifb\n");
 		return 77;
 	}
+	conf = attach_world_conf(1);
+	conf.peers[0].protocol = IPPROTO_UDP;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	attach_world_done(&world);
 	return rc;
