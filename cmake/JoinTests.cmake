@@ -107,6 +107,7 @@ function(join_test prefix json)
 	quote(fixtures "${fixtures}")
 	string(APPEND text "set_tests_properties(${full_name} PROPERTIES${properties} FIXTURES_REQUIRED ${fixtures})\n")
 	file(APPEND ${root}/build/all/CTestTestfile.cmake "${text}")
+	set_property(GLOBAL PROPERTY "joined ${prefix}" TRUE)
 endfunction()
 
 function(join_tree tree prefix labels_wanted)
@@ -121,6 +122,10 @@ function(join_tree tree prefix labels_wanted)
 		string(JSON test GET "${json}" tests ${i})
 		join_test("${prefix}" "${test}")
 	endforeach()
+	get_property(any GLOBAL PROPERTY "joined ${prefix}")
+	if(NOT any)
+		message(FATAL_ERROR "build/${tree} has no tests labelled ${labels_wanted}")
+	endif()
 endfunction()
 
 # Nothing left behind: what is on the machine before the first test and after the last one is compared.
