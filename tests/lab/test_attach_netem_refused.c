@@ -25,6 +25,7 @@
 #include "brownout/base/cleanup.h"
 #include "brownout/base/clock.h"
 #include "brownout/lab/linkprobe.h"
+#include "brownout/sys/rtnl.h"
 #include "support/attach_session.h"
 
 #define PATIENCE_S 60 /* for one life, which takes some 20 ms */
@@ -239,6 +240,15 @@ static void once_more(struct bo_attach_netem *n)
 	}
 }
 
+static void done(struct bo_attach_netem *n)
+{
+	for (size_t i = 0; i < n->nlanes; i++)
+		bo_attach_records_done(&n->lanes[i].records);
+	bo_attach_probe_close(&n->probe);
+	bo_rtnl_close(&n->rtnl);
+	free(n);
+}
+
 static void refuse(enum way way, int nth)
 {
 	refusal.way = way;
@@ -278,7 +288,7 @@ static bool lived(enum way way, int nth, int *failed)
 	if (n->rtnl && bo_divert_hook_add(n->rtnl, NO_DEVICE, &err) != -ENODEV)
 		fail_msg("call %d, %s: another request's answer is taken for one's own", nth,
 			 refusal.what);
-	bo_attach_netem_done(n);
+	done(n);
 	after = attach_world_lists(&world, world.service);
 	if (strcmp(before, after) != 0)
 		fail_msg("call %d, %s: before:\n%safter:\n%s", nth, refusal.what, before, after);
@@ -286,7 +296,6 @@ static bool lived(enum way way, int nth, int *failed)
 	*failed += rc < 0;
 	free(before);
 	free(after);
-	free(n);
 	return refusal.what != NULL;
 }
 
@@ -345,8 +354,7 @@ static bool held_and_let_go(enum way way, int nth)
 	(void)!bo_attach_netem_work(n, &err);
 	refusal.armed = false;
 	MUST(bo_attach_netem_down(n, &err));
-	bo_attach_netem_done(n);
-	free(n);
+	done(n);
 	for (int i = 0; i < LONG_MS && after < before + PACKETS; i++) {
 		after = snmp_counter(world.peer, "Udp", "NoPorts");
 		usleep(1000);
