@@ -5,6 +5,7 @@
 #   build/dev         every tier
 #   build/asan-ubsan  unit and lab
 #   build/tsan        unit (the parts with threads; the others cost next to nothing)
+#   build/clang       those of uml that AddressSanitizer cannot have: UndefinedBehaviorSanitizer, and memcheck
 #
 # Three rules of this project are applied on the way:
 #   - A skipped test fails here, unless its tier cannot run on this machine or the test carries the label "may-skip"
@@ -106,6 +107,7 @@ function(join_test prefix json)
 	quote(fixtures "${fixtures}")
 	string(APPEND text "set_tests_properties(${full_name} PROPERTIES${properties} FIXTURES_REQUIRED ${fixtures})\n")
 	file(APPEND ${root}/build/all/CTestTestfile.cmake "${text}")
+	set_property(GLOBAL PROPERTY "joined ${prefix}" TRUE)
 endfunction()
 
 function(join_tree tree prefix labels_wanted)
@@ -120,6 +122,10 @@ function(join_tree tree prefix labels_wanted)
 		string(JSON test GET "${json}" tests ${i})
 		join_test("${prefix}" "${test}")
 	endforeach()
+	get_property(any GLOBAL PROPERTY "joined ${prefix}")
+	if(NOT any)
+		message(FATAL_ERROR "build/${tree} has no tests labelled ${labels_wanted}")
+	endif()
 endfunction()
 
 # Nothing left behind: what is on the machine before the first test and after the last one is compared.
@@ -135,3 +141,4 @@ set_tests_properties(residue.after PROPERTIES FIXTURES_CLEANUP whole_run)
 join_tree(dev "" "")
 join_tree(asan-ubsan "asan." "unit;lab")
 join_tree(tsan "tsan." "unit")
+join_tree(clang "ubsan." "ubsan")

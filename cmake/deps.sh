@@ -15,7 +15,7 @@ packages='build-essential cmake ninja-build pkg-config
 	libelf-dev libdw-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libldns-dev libjansson-dev zlib1g-dev libjs-dygraphs'
 # To test: the user-mode Linux tier, schema checks, a second compiler with its sanitizers and fuzzer, linters.
 tests='qemu-user-static user-mode-linux busybox-static kmod iproute2 iputils-ping python3-jsonschema openssl
-	clang libclang-rt-14-dev shellcheck mandoc git procps libhdrhistogram-java tshark openjdk-17-jre-headless'
+	clang libclang-rt-14-dev shellcheck mandoc git procps libhdrhistogram-java tshark openjdk-17-jre-headless valgrind'
 # What the wire is compared with; the program needs none of it.
 benches='liburing-dev libxdp-dev libbpf-dev'
 case $goal in

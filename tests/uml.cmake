@@ -3,10 +3,10 @@
 # user-mode Linux by tests/support/uml.sh.  They skip where Debian's packages for it are missing; BROWNOUT_REQUIRE_TIERS
 # turns that into a failure (docs/testing.md).
 
-# brownout_uml_test(NAME name COMMAND command [arg ...] [TIMEOUT seconds] [MEMORY 1G] [MODULES module ...])
+# brownout_uml_test(NAME name COMMAND command [arg ...] [TIMEOUT seconds] [MEMORY 1G] [MODULES module ...] [LABELS label ...])
 # - run a command in a guest of its own, as root, in the build folder
 function(brownout_uml_test)
-	cmake_parse_arguments(arg "" "NAME;TIMEOUT;MEMORY" "COMMAND;MODULES" ${ARGN})
+	cmake_parse_arguments(arg "" "NAME;TIMEOUT;MEMORY" "COMMAND;MODULES;LABELS" ${ARGN})
 	if(NOT arg_NAME OR NOT arg_COMMAND OR arg_UNPARSED_ARGUMENTS)
 		message(FATAL_ERROR "brownout_uml_test: NAME and COMMAND are needed; not understood: ${arg_UNPARSED_ARGUMENTS}")
 	endif()
@@ -16,6 +16,7 @@ function(brownout_uml_test)
 	if(NOT arg_MEMORY)
 		set(arg_MEMORY 1G)
 	endif()
+	set(labels uml ${arg_LABELS})
 	set(options -t ${arg_TIMEOUT} -m ${arg_MEMORY})
 	foreach(module ${arg_MODULES})
 		list(APPEND options -l ${module})
@@ -24,5 +25,5 @@ function(brownout_uml_test)
 		COMMAND ${PROJECT_SOURCE_DIR}/tests/support/uml.sh ${options} -- ${arg_COMMAND})
 	# uml.sh has its own limit, which says more than ctest's; ctest's is for the day when that fails.
 	math(EXPR limit "${arg_TIMEOUT} + 30")
-	set_tests_properties(uml.${arg_NAME} PROPERTIES LABELS uml TIMEOUT ${limit} SKIP_RETURN_CODE 77)
+	set_tests_properties(uml.${arg_NAME} PROPERTIES LABELS "${labels}" TIMEOUT ${limit} SKIP_RETURN_CODE 77)
 endfunction()

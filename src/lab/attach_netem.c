@@ -230,6 +230,12 @@ static int lane_gone(struct bo_attach_netem *n, struct bo_attach_netem_lane *lan
 	return rc;
 }
 
+static int filter_gone(struct bo_attach_netem *n, size_t i, struct bo_err *err)
+{
+	return bo_divert_filter_del(n->rtnl, n->device, n->lanes[i].band,
+				    i % BO_DIR_COUNT == BO_DIR_B_TO_A, err);
+}
+
 /** lane_off() - nothing more goes there; what is held has until the end of its time */
 static int lane_off(struct bo_attach_netem *n, size_t i, struct bo_err *err)
 {
@@ -238,8 +244,7 @@ static int lane_off(struct bo_attach_netem *n, size_t i, struct bo_err *err)
 
 	if (!lane->on)
 		return 0;
-	rc = bo_divert_filter_del(n->rtnl, n->device, lane->band, i % BO_DIR_COUNT == BO_DIR_B_TO_A,
-				  err);
+	rc = filter_gone(n, i, err);
 	lane->on = rc < 0;
 	lane->held_until_ns = bo_now_ns() + lane->held_at_most_ns;
 	return rc;
@@ -272,6 +277,8 @@ int bo_attach_netem_impair(struct bo_attach_netem *n, size_t i, const struct bo_
 		lane->on = true;
 		return 0;
 	}
+	if (!lane->on && lane->band >= 0)
+		(void)!filter_gone(n, i, &ignored);
 	/* One that still lets go what it holds goes on with that. */
 	if (fresh && lane->band >= 0)
 		(void)!lane_gone(n, lane, &ignored);
@@ -294,9 +301,10 @@ static bool drained(struct bo_attach_netem *n, struct bo_attach_netem_lane *lane
 {
 	struct bo_err ignored = { 0 };
 	uint64_t held = 0;
+	int rc = look(n, lane, &held, &ignored);
 
-	return look(n, lane, &held, &ignored) < 0 || !held ||
-	       now_ns > lane->held_until_ns + SLACK_NS;
+	/* Not to have been able to look is no sign that nothing is held. */
+	return rc == -ENOENT || (rc == 0 && !held) || now_ns > lane->held_until_ns + SLACK_NS;
 }
 
 static void give_up_late(struct bo_attach_netem_lane *lane, int64_t now_ns)

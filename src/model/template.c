@@ -48,11 +48,13 @@ static int unknown(const struct piece *p, struct bo_err *err)
 /* The piece at *at.  Return: 1, 0 at the end, -EINVAL */
 static int next(const char *text, size_t len, size_t *at, struct piece *p, struct bo_err *err)
 {
-	const char *from = text + *at, *open, *close;
+	const char *from, *open, *close;
 	size_t left = len - *at;
 
+	/* No text at all may be NULL, to which nothing can be added. */
 	if (!left)
 		return 0;
+	from = text + *at;
 	open = memmem(from, left, "{{", 2);
 	*p = (struct piece){ .kind = TEXT,
 			     .text = from,

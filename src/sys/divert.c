@@ -124,19 +124,30 @@ static int add_prio(struct nl_sock *sock, int ifb, struct bo_err *err)
 	return lacking(carry_out(sock, msg, ok, "making a prio", err), "sch_prio", err);
 }
 
+/** remove_link() - @name: NULL, it is known by @ifindex;  one that is gone is fine */
+static int remove_link(struct nl_sock *sock, int ifindex, const char *name, struct bo_err *err)
+{
+	struct ifinfomsg ifi = { .ifi_index = ifindex };
+	struct nl_msg *msg = bo_rtnl_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+	bool ok = msg && (!name || nla_put_string(msg, IFLA_IFNAME, name) == 0);
+
+	return gone(carry_out(sock, msg, ok, "removing the ifb", err), err);
+}
+
 int bo_divert_make(struct nl_sock *sock, const char *name, int *ret_ifindex, struct bo_err *err)
 {
 	struct bo_err ignored = { 0 };
 	int ifindex = 0, rc = add_ifb(sock, name, err);
 
-	if (rc < 0)
+	if (rc == -EEXIST)
 		return rc;
-	ifindex = (int)if_nametoindex(name);
-	if (!ifindex)
-		return bo_err_errno(err, BO_SUBSYS_SYS, "%s", name);
-	rc = add_prio(sock, ifindex, err);
+	if (rc == 0 && !(ifindex = (int)if_nametoindex(name)))
+		rc = bo_err_errno(err, BO_SUBSYS_SYS, "%s", name);
+	if (rc == 0)
+		rc = add_prio(sock, ifindex, err);
+	/* An answer that was lost is no sign that nothing was made. */
 	if (rc < 0)
-		(void)!bo_divert_remove(sock, ifindex, &ignored);
+		(void)!remove_link(sock, 0, name, &ignored);
 	else
 		*ret_ifindex = ifindex;
 	return rc;
@@ -144,11 +155,7 @@ int bo_divert_make(struct nl_sock *sock, const char *name, int *ret_ifindex, str
 
 int bo_divert_remove(struct nl_sock *sock, int ifb, struct bo_err *err)
 {
-	struct ifinfomsg ifi = { .ifi_index = ifb };
-
-	return gone(carry_out(sock, bo_rtnl_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi)), true,
-			      "removing the ifb", err),
-		    err);
+	return remove_link(sock, ifb, NULL, err);
 }
 
 /* --- lanes -------------------------------------------------------------------------------------- */
@@ -192,11 +199,10 @@ int bo_divert_lane_add(struct nl_sock *sock, int ifb, int band, int mtu, const s
 	struct bo_err ignored = { 0 };
 	int rc = add_tbf(sock, ifb, band, mtu, err);
 
-	if (rc < 0)
-		return rc;
-	rc = lacking(set_netem(sock, ifb, band, mtu, im, NLM_F_CREATE | NLM_F_EXCL,
-			       "making a netem", err),
-		     "sch_netem", err);
+	if (rc == 0)
+		rc = lacking(set_netem(sock, ifb, band, mtu, im, NLM_F_CREATE | NLM_F_EXCL,
+				       "making a netem", err),
+			     "sch_netem", err);
 	if (rc < 0)
 		(void)!bo_divert_lane_del(sock, ifb, band, &ignored);
 	return rc;
@@ -224,8 +230,10 @@ static int qdiscs(struct nl_sock *sock, struct nl_cache **ret, struct bo_err *er
 {
 	int rc = rtnl_qdisc_alloc_cache(sock, ret);
 
-	return rc < 0 ? bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading qdiscs: %s", nl_geterror(rc))
-		      : 0;
+	if (rc == 0)
+		return 0;
+	bo_rtnl_drop_answers(sock);
+	return bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading qdiscs: %s", nl_geterror(rc));
 }
 
 int bo_divert_count(struct nl_sock *sock, int ifb, int band, struct bo_divert_count *ret,
@@ -277,14 +285,16 @@ int bo_divert_hook_free(struct nl_sock *sock, int device, struct bo_err *err)
 	return rc;
 }
 
-/** filters() - how many there are at @parent, whosever */
-static int filters(struct nl_sock *sock, int device, uint32_t parent)
+/** filters() - Return: how many there are at @parent, whosever; -EIO */
+static int filters(struct nl_sock *sock, int device, uint32_t parent, struct bo_err *err)
 {
 	struct nl_cache *cache = NULL;
-	int n;
+	int rc = rtnl_cls_alloc_cache(sock, device, parent, &cache), n;
 
-	if (rtnl_cls_alloc_cache(sock, device, parent, &cache) < 0)
-		return 0;
+	if (rc < 0) {
+		bo_rtnl_drop_answers(sock);
+		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "reading filters: %s", nl_geterror(rc));
+	}
 	n = nl_cache_nitems(cache);
 	nl_cache_free(cache);
 	return n;
@@ -311,8 +321,12 @@ int bo_divert_hook_add(struct nl_sock *sock, int device, struct bo_err *err)
 
 int bo_divert_hook_del(struct nl_sock *sock, int device, struct bo_err *err)
 {
-	if (filters(sock, device, hook_parent(false)) || filters(sock, device, hook_parent(true)))
-		return 0;
+	int n = filters(sock, device, hook_parent(false), err);
+
+	if (n == 0)
+		n = filters(sock, device, hook_parent(true), err);
+	if (n != 0)
+		return n < 0 ? n : 0;
 	return gone(carry_out(sock,
 			      tc_begin(RTM_DELQDISC, 0, device, TC_H_CLSACT,
 				       TC_H_MAKE(TC_H_CLSACT, 0), 0),
@@ -470,6 +484,8 @@ int bo_divert_route(struct nl_sock *sock, const struct bo_attach_peer *peer, int
 		rc = nl_recvmsgs_default(sock);
 	nl_socket_enable_auto_ack(sock);
 	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+	if (rc < 0)
+		bo_rtnl_drop_answers(sock);
 	if (rc < 0 || !ifindex)
 		return bo_err_set(err, ENOENT, BO_SUBSYS_SYS, "there is no route to the peer");
 	*ret_ifindex = ifindex;

@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 
 #include "brownout/base/cleanup.h"
+#include "brownout/sys/rtnl.h"
 
 /* --- talk to the kernel ----------------------------------------------------------------------- */
 
@@ -156,9 +157,10 @@ static int netem_request(struct nl_sock *sock, struct nl_msg *msg, struct answer
 	r = nl_send_auto(sock, msg);
 	while (r >= 0 && !answer->done)
 		r = nl_recvmsgs(sock, cb);
-	if (!answer->done)
-		return bo_err_set(err, EIO, BO_SUBSYS_SYS, "netem: netlink: %s", nl_geterror(r));
-	return 0;
+	if (answer->done)
+		return 0;
+	bo_rtnl_drop_answers(sock);
+	return bo_err_set(err, EIO, BO_SUBSYS_SYS, "netem: netlink: %s", nl_geterror(r));
 }
 
 static struct nl_msg *qdisc_message(int type, int flags, int ifindex)

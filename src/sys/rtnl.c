@@ -58,6 +58,15 @@ void bo_rtnl_close(struct nl_sock **sock)
 	*sock = NULL;
 }
 
+void bo_rtnl_drop_answers(struct nl_sock *sock)
+{
+	char c;
+
+	while (recv(nl_socket_get_fd(sock), &c, sizeof(c), MSG_DONTWAIT) >= 0 || errno == EINTR ||
+	       errno == ENOBUFS)
+		;
+}
+
 struct nl_msg *bo_rtnl_msg_new(int type, int flags, const void *head, size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
@@ -304,6 +313,8 @@ int bo_rtnl_batch_send(struct bo_rtnl_batch *b, struct nl_sock *sock, struct bo_
 		size_t end = at + BATCH_MAX < b->reqs.len ? at + BATCH_MAX : b->reqs.len;
 
 		rc = send_chunk(b, nl_socket_get_fd(sock), at, end, err);
+		if (rc < 0)
+			bo_rtnl_drop_answers(sock);
 	}
 	b->buf.len = 0;
 	b->reqs.len = 0;

@@ -12,3 +12,5 @@ foreach(case netem kill-three)
 		LISTS=$<TARGET_FILE:attach_lists> ${CMAKE_CURRENT_SOURCE_DIR}/attach/attach.sh ${case}
 		MODULES ifb sch_ingress sch_prio sch_tbf cls_bpf act_mirred act_skbedit)
 endforeach()
+# The whole program under UndefinedBehaviorSanitizer: build/clang (docs/testing.md).
+set_property(TEST uml.attach.netem APPEND PROPERTY LABELS ubsan)

@@ -167,7 +167,7 @@ static uint64_t counter(FILE *f, const char *protocol, const char *column)
 	return 0;
 }
 
-uint64_t bad_checksums(int netns, const char *protocol)
+uint64_t snmp_counter(int netns, const char *protocol, const char *column)
 {
 	uint64_t n;
 	FILE *f;
@@ -175,10 +175,15 @@ uint64_t bad_checksums(int netns, const char *protocol)
 	attach_world_enter(netns);
 	f = fopen("/proc/thread-self/net/snmp", "re");
 	assert_non_null(f);
-	n = counter(f, protocol, "InCsumErrors");
+	n = counter(f, protocol, column);
 	fclose(f);
 	attach_world_enter(world.home);
 	return n;
+}
+
+uint64_t bad_checksums(int netns, const char *protocol)
+{
+	return snmp_counter(netns, protocol, "InCsumErrors");
 }
 
 void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)

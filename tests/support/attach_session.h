@@ -56,6 +56,8 @@ int talk(void *arg);
 void talk_ends(const struct session *s);
 bool wait_blocks(uint64_t more);
 bool wait_for_blocks(uint64_t more, int timeout_ms);
+/** snmp_counter() - one of /proc/net/snmp in @netns: @column of the lines of @protocol */
+uint64_t snmp_counter(int netns, const char *protocol, const char *column);
 /** bad_checksums() - packets that @netns has dropped for that, InCsumErrors of "Tcp" or "Udp" */
 uint64_t bad_checksums(int netns, const char *protocol);
 /** begin() - @ttl_ns: 0 the usual;  by @session_driver, AUTO at first */

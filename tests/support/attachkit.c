@@ -137,12 +137,18 @@ static void dump(FILE *out, int protocol, int type, const void *head, size_t len
 			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
 			 .nlmsg_seq = 1 } };
 	_Alignas(16) char buf[65536];
-	bo_auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	static int lacking = -1; /* asked once: the kernel calls modprobe(8) each time */
+	bo_auto_fd int fd = -1;
 
 	memcpy(req.body, head, len);
-	/* A kernel without nf_tables has none to list. */
-	if (fd < 0 && errno == EPROTONOSUPPORT)
+	if (protocol == lacking)
 		return;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	/* A kernel without nf_tables has none to list. */
+	if (fd < 0 && errno == EPROTONOSUPPORT) {
+		lacking = protocol;
+		return;
+	}
 	must(fd >= 0 && send(fd, &req, req.h.nlmsg_len, 0) > 0, "dump");
 	for (;;) {
 		int n = (int)recv(fd, buf, sizeof(buf), 0);

@@ -19,6 +19,9 @@ struct nl_sock;
 BO_NODISCARD int bo_rtnl_open(struct nl_sock **ret, struct bo_err *err);
 /** bo_rtnl_close() - NULL is fine; sets *sock to NULL */
 void bo_rtnl_close(struct nl_sock **sock);
+/** bo_rtnl_drop_answers() - those that have come and will come of requests that failed (rtnetlink answers before send(2)
+ * returns, and goes on with a dump as it is read): the next request would take them for its own */
+void bo_rtnl_drop_answers(struct nl_sock *sock);
 
 struct bo_rtnl_req {
 	uint32_t offset;
