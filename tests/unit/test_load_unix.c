@@ -315,6 +315,7 @@ static void test_other_root(void **state)
 	char path2[160];
 	struct trun t;
 	int root2 = open(second, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct bo_load_live live;
 
 	(void)state;
 	snprintf(path2, sizeof(path2), "%s/app.sock", second);
@@ -329,6 +330,7 @@ static void test_other_root(void **state)
 	close(root2);
 	until(atomic_load(&s2.requests) >= 10);
 	bo_load_stop(t.load);
+	until((bo_load_live(t.load, &live), live.ended == live.offered));
 	trun_finish(&t);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), t.run->requests.len);
 	trun_done(&t);
