@@ -319,6 +319,23 @@ void trun_all(struct trun *t, uint64_t offered)
 	trun_finish(t);
 }
 
+void trun_stop_after(struct trun *t, uint64_t offered)
+{
+	struct bo_load_live live;
+
+	until((bo_load_live(t->load, &live), live.offered >= offered));
+	bo_load_stop(t->load);
+	until((bo_load_live(t->load, &live), live.ended == live.offered));
+}
+
+void trun_some(struct trun *t, uint64_t offered)
+{
+	t->windows[0].until_ns = t->windows[0].from_ns + 60000 * MS;
+	trun_start(t);
+	trun_stop_after(t, offered);
+	trun_finish(t);
+}
+
 void trun_all_are(struct trun *t, size_t n, enum bo_req_class cls)
 {
 	const struct bo_load_record *rec;

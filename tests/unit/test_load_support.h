@@ -90,6 +90,11 @@ void trun_wait(struct trun *t, uint64_t offered);
 void trun_finish(struct trun *t);
 /** trun_all() - start, wait, finish */
 void trun_all(struct trun *t, uint64_t offered);
+/** trun_stop_after() - stop once @offered were offered, however long this machine takes to that; until all have ended.
+ * One of an open loop that was due by then may still be offered, and be in flight for ever after. */
+void trun_stop_after(struct trun *t, uint64_t offered);
+/** trun_some() - start in a window without end, stop after @offered, finish */
+void trun_some(struct trun *t, uint64_t offered);
 void trun_done(struct trun *t);
 /** trun_all_are() - start, wait, finish: all @n requests, and no more, ended as @cls */
 void trun_all_are(struct trun *t, size_t n, enum bo_req_class cls);
