@@ -91,6 +91,7 @@ static void test_routes(void **state)
 	trun_init(&t, &s, 1000, 400);
 	t.spec.routes = routes;
 	t.spec.nroutes = 2;
+	t.spec.max_inflight = 400; /* however late they are */
 	trun_all(&t, 400);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 400);
 	bo_vec_foreach(r, &t.run->requests)

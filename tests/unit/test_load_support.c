@@ -100,7 +100,10 @@ static bool start(struct tserver *s, tserver_fn fn, int backlog, const void *add
 		close(s->listen_fd);
 		return false;
 	}
-	assert_int_equal(listen(s->listen_fd, backlog), 0);
+	/* Somebody who accepts may be late, and nobody is to be turned away for that. */
+	assert_int_equal(listen(s->listen_fd,
+				fn && backlog < TSERVER_CONNS_MAX ? TSERVER_CONNS_MAX : backlog),
+			 0);
 	assert_int_equal(getsockname(s->listen_fd, (struct sockaddr *)&s->addr, &len), 0);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);

@@ -43,7 +43,7 @@ struct tserver {
 };
 
 /** tserver_start() - listen on a free port of 127.0.0.1; @fn NULL: never accept; @backlog as in
- * listen(2) */
+ * listen(2), with @fn at least as many as it can serve */
 void tserver_start(struct tserver *s, tserver_fn fn, int backlog);
 /** tserver_start6() - the same on ::1; false when this machine has no IPv6 */
 bool tserver_start6(struct tserver *s, tserver_fn fn, int backlog);
