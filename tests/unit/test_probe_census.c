@@ -124,7 +124,7 @@ static void test_counts_and_groups(void **state)
 	assert_non_null(strstr(bo_strbuf_str(&seen.whys), "settle"));
 	s = kit_series(k, BO_SERIES_GOROUTINES, node);
 	assert_int_equal(strncmp(s->source, "census symtab+dwarf, go1.", 25), 0);
-	assert_int_equal(s->gaps.len, 0);
+	assert_int_equal(kit_gaps(s), 0);
 	bo_vec_foreach(it, &s->samples)
 		assert_float_equal(it->value, (double)seen.total, 0);
 	/* Every 10 ms: on a noisy machine not always, but most of the time. */
@@ -167,7 +167,7 @@ static void test_a_stopped_process_is_read_all_the_same(void **state)
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
 	assert_int_equal(kill(zoo.pid, SIGCONT), 0);
 	bo_sampler_stop(k->sampler);
-	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len, 0);
+	assert_int_equal(kit_gaps(kit_series(k, BO_SERIES_GOROUTINES, node)), 0);
 	bo_strbuf_done(&seen.whys);
 	kit_free(k);
 	zoo_stop(&zoo);
@@ -194,9 +194,9 @@ static void test_a_wedged_process_is_read_all_the_same(void **state)
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
 	ask_until(k, node, &seen, is_stuck);
 	bo_sampler_stop(k->sampler);
-	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len, 0);
+	assert_int_equal(kit_gaps(kit_series(k, BO_SERIES_GOROUTINES, node)), 0);
 	s = kit_series(k, BO_SERIES_SCHED_STW, node);
-	assert_int_equal(s->gaps.len, 0);
+	assert_int_equal(kit_gaps(s), 0);
 	for (size_t i = 1; i < s->samples.len; i++)
 		assert_true(s->samples.items[i].value > s->samples.items[i - 1].value ||
 			    s->samples.items[i].value <= 0);
@@ -227,7 +227,7 @@ static void test_a_restart_is_followed(void **state)
 	kit_wait(k, BO_SERIES_HEAP_LIVE, node, kit_above, 0);
 	bo_sampler_stop(k->sampler);
 	s = kit_series(k, BO_SERIES_GOROUTINES, node);
-	assert_true(s->gaps.len >= 1);
+	assert_true(kit_gaps(s) >= 1);
 	assert_int_equal(s->samples.items[s->samples.len - 1].value, zoo_count(&zoo));
 	kit_free(k);
 	zoo_stop(&zoo);
@@ -499,7 +499,7 @@ static void test_a_program_that_is_yet_to_come(void **state)
 	assert_int_equal(write(in[1], "x", 1), 1);
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_above, 300);
 	bo_sampler_stop(k->sampler);
-	assert_true(kit_series(k, BO_SERIES_GOROUTINES, node)->gaps.len >= 1);
+	assert_true(kit_gaps(kit_series(k, BO_SERIES_GOROUTINES, node)) >= 1);
 	kit_free(k);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
