@@ -294,6 +294,16 @@ static void settle(struct impair_rig *rig)
 	}
 }
 
+/** is_waiting() - is something still in the wire's queue, however late its thread is? */
+static bool is_waiting(struct impair_rig *rig)
+{
+	struct bo_wire_stats stats = { 0 };
+
+	if (rig->driver == RIG_WIRE)
+		bo_wire_stats(rig->wire, BO_DIR_A_TO_B, &stats);
+	return stats.queued > 0;
+}
+
 void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
 {
 	int no_checksum = t->no_checksum;
@@ -319,7 +329,7 @@ void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
 			;
 	}
 	settle(rig);
-	while (poll(&p, 1, quiet_ms) == 1)
+	while (poll(&p, 1, quiet_ms) == 1 || is_waiting(rig))
 		while (take_one(rig, t))
 			;
 }

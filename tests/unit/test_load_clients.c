@@ -257,7 +257,8 @@ static void test_closed_loop_thinks(void **state)
 	trun_all(&t, 4);
 	n = t.run->loads.items[0].offered;
 	assert_true(n >= 8 && n <= 4 * 5); /* at 0, 100, 200, 300, 400 ms at the most */
-	assert_int_equal(trun_count(&t, BO_REQ_OK), n);
+	/* Some may be due at the very end, and offered by a thread that is late. */
+	assert_int_equal(trun_count(&t, BO_REQ_OK) + trun_count(&t, BO_REQ_INFLIGHT), n);
 	tserver_stop(&s);
 	trun_done(&t);
 }

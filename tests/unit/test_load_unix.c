@@ -154,7 +154,7 @@ static void serve_close_idle(struct tserver *s, int fd)
  * what was taken of that cannot be told.  So the service gets longer and longer to close, until it was in time for all. */
 static void test_stale(void **state)
 {
-	size_t ok = 0, n = 1;
+	size_t ok = 0, n = 1, cut;
 
 	(void)state;
 	/* A busy machine does not come to three requests in so short a time, or the end of a connection comes late. */
@@ -171,8 +171,10 @@ static void test_stale(void **state)
 		trun_wait(&t, 0);
 		trun_finish(&t);
 		ok = trun_count(&t, BO_REQ_OK);
-		n = t.run->requests.len;
-		assert_int_equal(atomic_load(&s.requests), ok);
+		/* One may be due at the very end, and offered by a thread that is late. */
+		cut = trun_count(&t, BO_REQ_INFLIGHT);
+		n = t.run->requests.len - cut;
+		assert_in_range(atomic_load(&s.requests), ok, ok + cut);
 		assert_int_equal(ok + trun_count(&t, BO_REQ_RESET), n);
 		trun_done(&t);
 		stop(&s);
