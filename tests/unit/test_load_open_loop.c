@@ -59,7 +59,7 @@ static void test_stall_is_seen_in_full(void **state)
 	(void)state;
 	tserver_start(&s, stall_then_ok, 512);
 	trun_init(&t, &s, 500, 1000);
-	t.spec.max_inflight = 400;
+	t.spec.max_inflight = 1000; /* all of them */
 	s.stall_until_ns = t.windows[0].from_ns + 400 * MS;
 	trun_all(&t, 500);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 500);
@@ -95,7 +95,7 @@ static void test_late_start_is_charged(void **state)
 	(void)state;
 	tserver_start(&s, tserver_ok, 512);
 	trun_init(&t, &s, 500, 600);
-	t.spec.max_inflight = 400;
+	t.spec.max_inflight = 1000; /* all of them */
 	started = bo_now_ns();
 	t.windows[0].from_ns = started - 300 * MS;
 	t.windows[0].until_ns = t.windows[0].from_ns + 600 * MS;
@@ -157,7 +157,7 @@ static struct stalled run_stalled(bool closed)
 
 	tserver_start(&s, stall_now_and_then, 512);
 	trun_init(&t, &s, 500, 2 * PERIOD / MS);
-	t.spec.max_inflight = 400;
+	t.spec.max_inflight = 1000; /* all of them */
 	if (closed) {
 		/* some 450 requests per second where nothing stalls */
 		t.spec.arrivals = BO_ARRIVALS_CLOSED;
