@@ -294,14 +294,16 @@ static void settle(struct impair_rig *rig)
 	}
 }
 
-/** is_waiting() - is something still in the wire's queue, however late its thread is? */
+/** is_waiting() - is something still on its way through the wire, however late its thread is?  By what went in and has met no
+ * fate: @queued is written last. */
 static bool is_waiting(struct impair_rig *rig)
 {
-	struct bo_wire_stats stats = { 0 };
+	struct bo_wire_stats s = { 0 };
 
 	if (rig->driver == RIG_WIRE)
-		bo_wire_stats(rig->wire, BO_DIR_A_TO_B, &stats);
-	return stats.queued > 0;
+		bo_wire_stats(rig->wire, BO_DIR_A_TO_B, &s);
+	return s.packets_in + s.duplicated >
+	       s.packets_out + s.lost + s.blackholed + s.overflowed + s.refused + s.ruled;
 }
 
 void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
