@@ -97,11 +97,13 @@ static uint64_t lost(bool held)
 	shared->stop = 1;
 	for (int i = 0; i < LONG_MS && shared->stop != 2; i++)
 		usleep(1000);
-	/* until no more come */
-	do {
+	/* until all are there, or no more come: where none may be missing, that takes as long as a slow machine needs */
+	for (int quiet = 0; quiet < (held ? LONG_MS : 200) && shared->datagrams < shared->echoed;
+	     quiet++) {
 		last = shared->datagrams;
-		usleep(200000);
-	} while (shared->datagrams != last);
+		usleep(1000);
+		quiet = shared->datagrams == last ? quiet : 0;
+	}
 	kill(from, SIGKILL);
 	kill(to, SIGKILL);
 	waitpid(from, NULL, 0);

@@ -324,6 +324,15 @@ static pid_t parent_of(pid_t pid)
 	return parent;
 }
 
+/** sleeper() - a process that has become what it stays: the memory of one that calls execve(2) is gone */
+static pid_t sleeper(struct labkit *kit, int node)
+{
+	pid_t pid = labkit_sh(kit, node, "echo asleep; sleep 1000; :");
+
+	labkit_read_log(kit, "asleep");
+	return pid;
+}
+
 /* What the descriptors are worth: the program's first bytes, at the address that the kernel gave it. */
 static void check_files(struct bo_process_files *f)
 {
@@ -370,7 +379,7 @@ static void open_process(void)
 	keeper = labkit_child_of(getpid(), "bo-keeper");
 	svc = labkit_sh(&kit, SVC, "exec " HELPER " dark");
 	labkit_read_log(&kit, "dark");
-	db = labkit_sh(&kit, DB, "exec sleep 1000");
+	db = sleeper(&kit, DB);
 	snprintf(path, sizeof(path), "/proc/%d/mem", svc);
 	CHECK(open(path, O_RDONLY) < 0 && (errno == EACCES || errno == EPERM),
 	      "it may be read without the keeper");
@@ -475,7 +484,7 @@ static void sudo(void)
 	CHECK(WIFSIGNALED(labkit_wait_end(&kit, SVC, 5 * BO_NSEC_PER_SEC).exit_status), "term");
 	labkit_sh(&kit, SVC, "exec sleep 1000");
 	OK(bo_keeper_node_kill(kit.keeper, SVC, &err));
-	pid = labkit_sh(&kit, SVC, "exec sleep 1000");
+	pid = sleeper(&kit, SVC);
 	CHECK(try_open(&kit, SVC, pid, &files) == 0, "its process is not opened");
 	check_files(&files);
 	expect_refused(&kit, SVC, 1, EPERM, "the host's init");

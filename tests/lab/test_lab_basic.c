@@ -220,7 +220,7 @@ static void kill_and_restart(void)
 	      "%x", ev.exit_status);
 	CHECK(ev.t_ns >= t && ev.t_ns <= bo_now_ns(), "time of the end");
 	/* the peer sees what the network would show */
-	CHECK(strstr(labkit_read_log(&kit, "\n"), "fin"), "how the connection ended");
+	labkit_read_log(&kit, "fin\n");
 	CHECK(labkit_exec(&kit, SVC, HELPER " ask db 5432 4") != 0, "db is dead");
 	CHECK(bo_keeper_node_term(kit.keeper, DB, NULL) == -ESRCH, "term of a dead node");
 	OK(bo_keeper_node_kill(kit.keeper, DB, &err)); /* twice is fine */
@@ -308,8 +308,10 @@ static void commands_in_a_node(void)
 	CHECK(bo_keeper_node_exec(kit.keeper, SVC, slow, S / 5, &status, &e) == -ETIMEDOUT, "%s",
 	      e.msg);
 	CHECK(bo_now_ns() - t >= S / 5, "too early");
-	CHECK(labkit_exec(&kit, SVC, "test $(ls -d /proc/[0-9]* | wc -l) -le 6") == 0,
-	      "what it started is gone, too");
+	/* All of it was killed at once; the command itself is waited for, the rest is not. */
+	for (t = bo_now_ns();
+	     labkit_exec(&kit, SVC, "test $(ls -d /proc/[0-9]* | wc -l) -le 6") != 0;)
+		CHECK(bo_now_ns() - t < 10 * S, "what it started is not gone");
 	labkit_close(&kit);
 }
 

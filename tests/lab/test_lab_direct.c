@@ -17,6 +17,8 @@
 #include "brownout/sys/netns.h"
 #include "support/labkit.h"
 
+#define PATIENCE_NS (10 * BO_NSEC_PER_SEC)
+
 static struct bo_lab *open_lab(const struct bo_cgroups *cgs)
 {
 	static const struct bo_lab_node_conf nodes[] = { { .name = "client" }, { .name = "svc" } };
@@ -99,11 +101,13 @@ static void pause_that_fails_stops_nobody(void)
 	struct bo_lab *lab = open_lab(&none);
 	pid_t pid = start(lab, NODE_HELPER " vfork & while :; do :; done");
 
-	usleep(200000);
+	for (int64_t end = bo_now_ns() + PATIENCE_NS; state_of(labkit_child_of(pid, NULL)) != 'D';
+	     poll(NULL, 0, 1))
+		CHECK(bo_now_ns() < end, "it never waited in vfork");
 	CHECK(bo_lab_node_pause(lab, 1, true, NULL) == -ETIMEDOUT,
 	      "a process in state D was stopped");
-	usleep(50000);
-	CHECK(state_of(pid) == 'R', "state %c", state_of(pid));
+	for (int64_t end = bo_now_ns() + PATIENCE_NS; state_of(pid) != 'R'; poll(NULL, 0, 1))
+		CHECK(bo_now_ns() < end, "state %c", state_of(pid));
 	OK(bo_lab_down(lab, &err));
 	bo_lab_free(lab);
 }

@@ -51,13 +51,16 @@ static int echo(void *arg)
 {
 	struct sockaddr_in sa = peer_address(KIT_PORT);
 	int on = 1, l = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_INET, SOCK_DGRAM, 0), c = -1;
+	int room = 8 << 20; /* all that a test sends: only the way here can lose one */
 	static char buf[65536];
 
 	(void)arg;
+	setsockopt(u, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(l, (struct sockaddr *)&sa, sizeof(sa)) || listen(l, 8) ||
 	    bind(u, (struct sockaddr *)&sa, sizeof(sa)))
 		return 1;
+	shared->ready = 1;
 	for (;;) {
 		struct pollfd p[] = { { l, POLLIN, 0 }, { u, POLLIN, 0 }, { c, POLLIN, 0 } };
 		ssize_t n;
@@ -194,6 +197,9 @@ void begin(struct session *s, int (*service)(void *), int64_t ttl_ns)
 	memset(shared, 0, sizeof(*shared));
 	*s = (struct session){ .sock = -1 };
 	s->peer = kit_spawn(world.peer, echo, NULL);
+	for (int i = 0; i < LONG_MS && !shared->ready; i++)
+		usleep(1000);
+	assert_true(shared->ready);
 	s->service = kit_spawn(world.service, service, NULL);
 	s->before = attach_world_lists(&world, world.service);
 	conf = attach_world_conf(s->service);

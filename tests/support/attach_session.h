@@ -29,6 +29,7 @@ struct shared {
 	volatile uint64_t retransmitted,
 		needlessly; /* segments of both ends; those that the other had */
 	volatile int stop;
+	volatile int ready; /* the peer hears datagrams */
 	volatile int asked, answered;
 	volatile uint64_t datagrams; /* that the peer received */
 };

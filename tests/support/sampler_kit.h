@@ -140,6 +140,22 @@ static inline const struct bo_series *kit_series(const struct kit *k, const char
 	return s;
 }
 
+/** kit_is_held_up() - a gap that this machine made, which had no time for the sampler */
+static inline bool kit_is_held_up(const struct bo_gap *gap)
+{
+	return strcmp(gap->reason, "sampler was held up") == 0;
+}
+
+/** kit_gaps() - those that what is sampled is to blame for */
+static inline size_t kit_gaps(const struct bo_series *s)
+{
+	size_t n = 0;
+
+	bo_vec_foreach(gap, &s->gaps)
+		n += !kit_is_held_up(gap);
+	return n;
+}
+
 static inline bool kit_has_gap(const struct bo_series *s, const char *reason)
 {
 	bo_vec_foreach(gap, &s->gaps) {

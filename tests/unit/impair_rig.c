@@ -294,6 +294,18 @@ static void settle(struct impair_rig *rig)
 	}
 }
 
+/** is_waiting() - is something still on its way through the wire, however late its thread is?  By what went in and has met no
+ * fate: @queued is written last. */
+static bool is_waiting(struct impair_rig *rig)
+{
+	struct bo_wire_stats s = { 0 };
+
+	if (rig->driver == RIG_WIRE)
+		bo_wire_stats(rig->wire, BO_DIR_A_TO_B, &s);
+	return s.packets_in + s.duplicated >
+	       s.packets_out + s.lost + s.blackholed + s.overflowed + s.refused + s.ruled;
+}
+
 void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
 {
 	int no_checksum = t->no_checksum;
@@ -319,7 +331,7 @@ void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
 			;
 	}
 	settle(rig);
-	while (poll(&p, 1, quiet_ms) == 1)
+	while (poll(&p, 1, quiet_ms) == 1 || is_waiting(rig))
 		while (take_one(rig, t))
 			;
 }

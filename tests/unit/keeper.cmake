@@ -9,5 +9,7 @@ brownout_unit_test(test_lab_attach LIBS lab)
 target_include_directories(test_lab_attach PRIVATE ${PROJECT_SOURCE_DIR}/src/lab)
 brownout_unit_test(test_lab_stub LIBS lab)
 brownout_unit_test(test_lab_sweep LIBS lab)
+# It removes what the dead have left, of whomever: also what another build's, at the same time, is about to look for.
+set_tests_properties(unit.test_lab_sweep PROPERTIES RESOURCE_LOCK sweep)
 brownout_unit_test(test_harness_logpump LIBS base SOURCES ${PROJECT_SOURCE_DIR}/harness/logpump.c)
 target_include_directories(test_harness_logpump PRIVATE ${PROJECT_SOURCE_DIR})

@@ -97,6 +97,7 @@ static void removes_only_the_dead(void **state)
 			pause();
 	}
 	bo_cgroup_join_close(&join);
+	close(ready[1]);
 	assert_int_equal(read(ready[0], &c, 1), 1);
 
 	assert_int_equal(bo_sweep(true, &report, &err), 0);
@@ -116,7 +117,6 @@ static void removes_only_the_dead(void **state)
 	assert_int_equal(bo_cgroup_remove(&living, &err), 0);
 	assert_int_equal(bo_cgroup_remove(&stranger, &err), 0);
 	close(ready[0]);
-	close(ready[1]);
 }
 
 int main(void)

@@ -149,8 +149,13 @@ static struct pair connected(const struct rig *rig)
 	return pair;
 }
 
+/** pair_done() - at once, by RST: a FIN that a rule drops would be sent again, and be counted by the next rule */
 static void pair_done(struct pair *pair)
 {
+	const struct linger now = { .l_onoff = 1 };
+
+	for (int end = 0; end < 2; end++)
+		(void)setsockopt(pair->fd[end], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	bo_close(&pair->fd[0]);
 	bo_close(&pair->fd[1]);
 }

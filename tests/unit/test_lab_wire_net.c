@@ -236,19 +236,24 @@ static void udp_rate_within_ten_percent(void **state)
 	const struct rig *rig = *state;
 	bo_auto_fd int a = udp_socket(rig, 0, AF_INET);
 	bo_auto_fd int b = udp_socket(rig, 1, AF_INET);
-	int64_t first, last;
-	double bps;
+	int64_t each_ns = BYTES * 8 * BO_NSEC_PER_SEC / 8000000, began, least_late = INT64_MAX;
 
 	impair(rig, BO_DIR_A_TO_B, (struct bo_impair){ .rate_bps = 8000000 });
+	began = bo_now_ns();
 	for (uint32_t i = 0; i < N; i++)
 		udp_send(a, 1, AF_INET, i, BYTES - 28);
-	assert_int_equal(udp_receive(b, 5000), 0);
-	first = bo_now_ns();
-	for (uint32_t i = 1; i < N; i++)
+	for (uint32_t i = 0; i < N; i++) {
+		int64_t late;
+
 		assert_int_equal(udp_receive(b, 5000), i);
-	last = bo_now_ns();
-	bps = (N - 1) * BYTES * 8.0 / (double)(last - first) * 1e9;
-	assert_in_range((int)(bps / 1e4), 720, 880);
+		/* It leaves when it and all before it have been through: never sooner, whoever sleeps. */
+		late = bo_now_ns() - began - (i + 1) * each_ns;
+		assert_true(late >= -each_ns);
+		/* A thread that slept makes some late; a rate that is wrong all, and the more the later they come. */
+		if (i >= N / 2 && late < least_late)
+			least_late = late;
+	}
+	assert_true(least_late < N / 2 * each_ns / 10);
 }
 
 static void udp_blackhole_and_back(void **state)
@@ -454,10 +459,10 @@ static void tcp_survives_loss(void **state)
 	for (size_t f = 0; f < 2; f++)
 		(void)tcp_transfer(rig, families[f], 5 << 20);
 	bo_wire_stats(rig->wire, BO_DIR_A_TO_B, &stats);
-	/* Of some 7000 segments; the interval is wide, for what counts here is that segments are
-	 * lost and not super-packets (of which there would be a few hundred). */
+	/* Of some 7000 segments; the interval is wide (60 ± 5 σ is 21 to 99), for what counts here is that segments are
+	 * lost and not super-packets, of which there would be a few hundred, and a few lost. */
 	assert_true(stats.packets_in > 6000);
-	assert_in_range(stats.lost, 35, 140);
+	assert_in_range(stats.lost, 20, 140);
 	assert_int_equal(checksum_errors(rig, 1), 0);
 }
 

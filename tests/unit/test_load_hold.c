@@ -32,9 +32,10 @@ static void say_events(struct tserver *s, int fd)
 	tserver_until_gone(s, fd);
 }
 
-static void hold_init(struct trun *t, struct tserver *s, int64_t count, int64_t ms)
+/** hold_init() - in a window that ends when the load is stopped */
+static void hold_init(struct trun *t, struct tserver *s, int64_t count)
 {
-	trun_init(t, s, 500, ms);
+	trun_init(t, s, 500, 60000);
 	t->spec.kind = BO_LOAD_HOLD;
 	t->spec.hold_count = count;
 }
@@ -44,10 +45,11 @@ static void test_held_and_closed_politely(void **state)
 	struct bo_load_live live;
 	struct tserver s;
 	struct trun t;
+	int64_t stopped;
 
 	(void)state;
 	tserver_start(&s, say_events, 128);
-	hold_init(&t, &s, 20, 600);
+	hold_init(&t, &s, 20);
 	trun_start(&t);
 	until((bo_load_live(t.load, &live), live.ended == 20));
 	assert_int_equal(live.connections, 20);
@@ -55,8 +57,10 @@ static void test_held_and_closed_politely(void **state)
 	assert_int_equal(atomic_load(&s.open), 20);
 	/* They stay for as long as load runs, then each says goodbye with a FIN and no RST,
 	 * although the server was sending all the while. */
+	assert_int_equal(atomic_load(&s.eofs), 0);
+	stopped = bo_now_ns();
+	bo_load_stop(t.load);
 	until((bo_load_live(t.load, &live), live.connections == 0));
-	assert_true(bo_now_ns() >= t.windows[0].until_ns);
 	until(atomic_load(&s.eofs) == 20);
 	assert_int_equal(atomic_load(&s.resets), 0);
 	trun_finish(&t);
@@ -66,7 +70,7 @@ static void test_held_and_closed_politely(void **state)
 	assert_int_equal(t.run->loads.items[0].peak_connections, 20);
 	bo_vec_foreach(r, &t.run->requests)
 		assert_true(r->end_ns + t.t0_ns <
-			    t.windows[0].until_ns); /* the head, not the end of the stream */
+			    stopped); /* the head, not the end of the stream */
 	tserver_stop(&s);
 	trun_done(&t);
 }
@@ -96,9 +100,9 @@ static void test_polite_while_flooded(void **state)
 
 	(void)state;
 	tserver_start(&s, flood, 128);
-	hold_init(&t, &s, 4, 100);
+	hold_init(&t, &s, 4);
 	trun_start(&t);
-	trun_wait(&t, 4);
+	trun_stop_after(&t, 4);
 	until((bo_load_live(t.load, &live), live.connections == 0));
 	until(atomic_load(&s.eofs) + atomic_load(&s.resets) == 4);
 	assert_int_equal(atomic_load(&s.resets), 0);
@@ -115,7 +119,7 @@ static void test_turnover(void **state)
 
 	(void)state;
 	tserver_start(&s, say_events, 128);
-	hold_init(&t, &s, 5, 800);
+	hold_init(&t, &s, 5);
 	t.spec.hold_ns = 100 * MS;
 	trun_start(&t);
 	until(atomic_load(&s.accepted) >= 15);
@@ -145,10 +149,10 @@ static void test_upgrade_is_held(void **state)
 
 	(void)state;
 	tserver_start(&s, say_upgrade, 128);
-	hold_init(&t, &s, 10, 300);
+	hold_init(&t, &s, 10);
 	t.spec.headers = headers;
 	t.spec.nheaders = 2;
-	trun_all(&t, 10);
+	trun_some(&t, 10);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 10);
 	assert_int_equal(t.run->requests.items[0].status, 101);
 	assert_int_equal(atomic_load(&s.accepted), 10);
@@ -172,9 +176,9 @@ static void test_refused_connections_are_not_held(void **state)
 
 	(void)state;
 	tserver_start(&s, say_busy, 128);
-	hold_init(&t, &s, 10, 100);
+	hold_init(&t, &s, 10);
 	trun_start(&t);
-	trun_wait(&t, 10);
+	trun_stop_after(&t, 10);
 	until((bo_load_live(t.load, &live), live.connections == 0));
 	trun_finish(&t);
 	assert_true(t.run->requests.len >= 10); /* each place is offered again */
@@ -219,11 +223,12 @@ static void vanish_from(struct tserver *s)
 	atomic_store(&vanished, false);
 	atomic_store(&unacked_conns, 0);
 	atomic_store(&acked_conns, 0);
-	hold_init(&t, s, 10, 300);
+	hold_init(&t, s, 10);
 	t.spec.vanish = true;
 	trun_start(&t);
 	until((bo_load_live(t.load, &live), live.ended == 10));
 	until(atomic_load(&acked_conns) == 10);
+	bo_load_stop(t.load);
 	until((bo_load_live(t.load, &live), live.connections == 0));
 	atomic_store(&vanished, true);
 	/* No FIN, no RST, and nothing that is sent now is ever acknowledged. */

@@ -59,7 +59,7 @@ static void test_stall_is_seen_in_full(void **state)
 	(void)state;
 	tserver_start(&s, stall_then_ok, 512);
 	trun_init(&t, &s, 500, 1000);
-	t.spec.max_inflight = 400;
+	t.spec.max_inflight = 1000; /* all of them */
 	s.stall_until_ns = t.windows[0].from_ns + 400 * MS;
 	trun_all(&t, 500);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 500);
@@ -69,15 +69,17 @@ static void test_stall_is_seen_in_full(void **state)
 		if (due < s.stall_until_ns - 300 * MS || due >= s.stall_until_ns)
 			continue;
 		slow++;
-		/* Sent when it was due, although nothing was being answered … */
-		late_sends += r->sent_ns - r->intended_ns > 100 * MS;
+		/* Sent while nothing was being answered, unless it is the generator that slept … */
+		late_sends += due < s.stall_until_ns - 100 * MS &&
+			      r->sent_ns + t.t0_ns >= s.stall_until_ns;
 		/* … and charged for the whole rest of the stall. */
 		assert_true(r->end_ns - r->intended_ns >= s.stall_until_ns - due);
 	}
 	assert_int_equal(slow, 150);
-	assert_true(late_sends < 15);
+	/* Of 100; who waits for answers sends one of them. */
+	assert_true(late_sends < 50);
 	/* The service meets the pile-up: that is what makes a leak visible. */
-	assert_true(atomic_load(&s.peak) >= 140);
+	assert_true(atomic_load(&s.peak) >= 75);
 	assert_true(quantile_of(&t, 0.85) >= 100 * MS);
 	tserver_stop(&s);
 	trun_done(&t);
@@ -95,7 +97,7 @@ static void test_late_start_is_charged(void **state)
 	(void)state;
 	tserver_start(&s, tserver_ok, 512);
 	trun_init(&t, &s, 500, 600);
-	t.spec.max_inflight = 400;
+	t.spec.max_inflight = 1000; /* all of them */
 	started = bo_now_ns();
 	t.windows[0].from_ns = started - 300 * MS;
 	t.windows[0].until_ns = t.windows[0].from_ns + 600 * MS;
@@ -121,23 +123,32 @@ static void test_late_start_is_charged(void **state)
 /* A noisy machine may spoil some attempts, an engine that is wrong spoils all. */
 #define ATTEMPTS 5
 
+static atomic_llong answered_late_ns; /* the last of those that a stall held up */
+
 /* Answers at once, but not at all in the last STALL of each PERIOD; stall_until_ns is when the first
  * one began. */
 static void stall_now_and_then(struct tserver *s, int fd)
 {
 	while (tserver_request(s, fd, 0)) {
 		int64_t now_ns = bo_now_ns(), phase = (now_ns - s->stall_until_ns) % PERIOD;
+		bool stalled = phase >= PERIOD - STALL;
+		long long late_ns, latest_ns;
 
-		if (phase >= PERIOD - STALL)
+		if (stalled)
 			tserver_wait(s, now_ns - phase + PERIOD);
 		tserver_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+		late_ns = stalled ? bo_now_ns() - (now_ns - phase + PERIOD) : 0;
+		latest_ns = atomic_load(&answered_late_ns);
+		while (late_ns > latest_ns &&
+		       !atomic_compare_exchange_weak(&answered_late_ns, &latest_ns, late_ns))
+			;
 	}
 }
 
 struct stalled {
 	double p99_ms;
 	double p999_ms;
-	double lag_p99_ms;
+	double late_ms; /* the generator's p99, or the service's last answer, whichever is more */
 };
 
 static struct stalled run_stalled(bool closed)
@@ -148,7 +159,7 @@ static struct stalled run_stalled(bool closed)
 
 	tserver_start(&s, stall_now_and_then, 512);
 	trun_init(&t, &s, 500, 2 * PERIOD / MS);
-	t.spec.max_inflight = 400;
+	t.spec.max_inflight = 1000; /* all of them */
 	if (closed) {
 		/* some 450 requests per second where nothing stalls */
 		t.spec.arrivals = BO_ARRIVALS_CLOSED;
@@ -157,18 +168,23 @@ static struct stalled run_stalled(bool closed)
 		t.spec.max_inflight = 0;
 	}
 	s.stall_until_ns = t.windows[0].from_ns;
+	atomic_store(&answered_late_ns, 0);
 	trun_all(&t, closed ? 1 : 1000);
 	ret.p99_ms = (double)quantile_of(&t, 0.99) / 1e6;
 	ret.p999_ms = (double)quantile_of(&t, 0.999) / 1e6;
-	ret.lag_p99_ms = (double)t.run->loads.items[0].lag_p99_ns / 1e6;
+	ret.late_ms = (double)t.run->loads.items[0].lag_p99_ns / 1e6;
+	if (ret.late_ms < (double)atomic_load(&answered_late_ns) / 1e6)
+		ret.late_ms = (double)atomic_load(&answered_late_ns) / 1e6;
 	tserver_stop(&s);
 	trun_done(&t);
 	return ret;
 }
 
+#define NEAR 0.05
+
 static bool near(double value, double expected)
 {
-	return value >= 0.95 * expected && value <= 1.05 * expected;
+	return value >= (1 - NEAR) * expected && value <= (1 + NEAR) * expected;
 }
 
 /* A request that is due x before the end of a stall waits x, so of all requests (STALL - x) / PERIOD
@@ -187,8 +203,11 @@ static void test_percentiles_have_the_closed_form(void **state)
 		print_message("p99 %.1f ms (closed form %.1f), p99.9 %.1f ms (%.1f); closed loop: "
 			      "p99 %.1f ms\n",
 			      open.p99_ms, p99, open.p999_ms, p999, closed.p99_ms);
-		if (open.lag_p99_ms > 0.05 * p99 || closed.lag_p99_ms > 0.05 * p99)
-			continue; /* INCONCLUSIVE: the generator itself was late */
+		/* However late anybody is: nobody has waited for less. */
+		assert_true(open.p99_ms >= (1 - NEAR) * p99 && open.p999_ms >= (1 - NEAR) * p999);
+		/* INCONCLUSIVE: generator or service were late themselves, by half of what is allowed for. */
+		if (open.late_ms > NEAR / 2 * p99 || closed.late_ms > NEAR / 2 * p99)
+			continue;
 		judged = true;
 		if (near(open.p99_ms, p99) && near(open.p999_ms, p999) &&
 		    closed.p99_ms < open.p99_ms / 5)

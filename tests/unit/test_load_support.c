@@ -100,7 +100,10 @@ static bool start(struct tserver *s, tserver_fn fn, int backlog, const void *add
 		close(s->listen_fd);
 		return false;
 	}
-	assert_int_equal(listen(s->listen_fd, backlog), 0);
+	/* Somebody who accepts may be late, and nobody is to be turned away for that. */
+	assert_int_equal(listen(s->listen_fd,
+				fn && backlog < TSERVER_CONNS_MAX ? TSERVER_CONNS_MAX : backlog),
+			 0);
 	assert_int_equal(getsockname(s->listen_fd, (struct sockaddr *)&s->addr, &len), 0);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -316,6 +319,23 @@ void trun_all(struct trun *t, uint64_t offered)
 {
 	trun_start(t);
 	trun_wait(t, offered);
+	trun_finish(t);
+}
+
+void trun_stop_after(struct trun *t, uint64_t offered)
+{
+	struct bo_load_live live;
+
+	until((bo_load_live(t->load, &live), live.offered >= offered));
+	bo_load_stop(t->load);
+	until((bo_load_live(t->load, &live), live.ended == live.offered));
+}
+
+void trun_some(struct trun *t, uint64_t offered)
+{
+	t->windows[0].until_ns = t->windows[0].from_ns + 60000 * MS;
+	trun_start(t);
+	trun_stop_after(t, offered);
 	trun_finish(t);
 }
 

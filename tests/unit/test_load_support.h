@@ -43,7 +43,7 @@ struct tserver {
 };
 
 /** tserver_start() - listen on a free port of 127.0.0.1; @fn NULL: never accept; @backlog as in
- * listen(2) */
+ * listen(2), with @fn at least as many as it can serve */
 void tserver_start(struct tserver *s, tserver_fn fn, int backlog);
 /** tserver_start6() - the same on ::1; false when this machine has no IPv6 */
 bool tserver_start6(struct tserver *s, tserver_fn fn, int backlog);
@@ -90,6 +90,11 @@ void trun_wait(struct trun *t, uint64_t offered);
 void trun_finish(struct trun *t);
 /** trun_all() - start, wait, finish */
 void trun_all(struct trun *t, uint64_t offered);
+/** trun_stop_after() - stop once @offered were offered, however long this machine takes to that; until all have ended.
+ * One of an open loop that was due by then may still be offered, and be in flight for ever after. */
+void trun_stop_after(struct trun *t, uint64_t offered);
+/** trun_some() - start in a window without end, stop after @offered, finish */
+void trun_some(struct trun *t, uint64_t offered);
 void trun_done(struct trun *t);
 /** trun_all_are() - start, wait, finish: all @n requests, and no more, ended as @cls */
 void trun_all_are(struct trun *t, size_t n, enum bo_req_class cls);

@@ -305,7 +305,7 @@ static void test_ok(void **state)
 	tls_init(&t, &s, serve_ok, &good, NULL);
 	t.spec.arrivals = BO_ARRIVALS_CLOSED;
 	t.spec.clients = 1;
-	trun_all(&t, 2);
+	trun_some(&t, 2);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), t.run->loads.items[0].offered);
 	assert_int_equal(atomic_load(&s.requests), t.run->loads.items[0].offered);
 	/* Kept alive: one connection, one handshake, with the name that it is for. */
@@ -411,7 +411,7 @@ static void resume(int version)
 	t.spec.clients = 1;
 	t.spec.keepalive = false;
 	t.spec.tls.resume = true;
-	trun_all(&t, 2);
+	trun_some(&t, 2);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), t.run->loads.items[0].offered);
 	assert_int_equal(t.run->loads.items[0].handshakes, t.run->loads.items[0].offered);
 	assert_int_equal(t.run->loads.items[0].resumed, t.run->loads.items[0].handshakes - 1);

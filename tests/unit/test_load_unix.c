@@ -154,7 +154,7 @@ static void serve_close_idle(struct tserver *s, int fd)
  * what was taken of that cannot be told.  So the service gets longer and longer to close, until it was in time for all. */
 static void test_stale(void **state)
 {
-	size_t ok = 0, n = 1;
+	size_t ok = 0, n = 1, cut;
 
 	(void)state;
 	/* A busy machine does not come to three requests in so short a time, or the end of a connection comes late. */
@@ -171,8 +171,10 @@ static void test_stale(void **state)
 		trun_wait(&t, 0);
 		trun_finish(&t);
 		ok = trun_count(&t, BO_REQ_OK);
-		n = t.run->requests.len;
-		assert_int_equal(atomic_load(&s.requests), ok);
+		/* One may be due at the very end, and offered by a thread that is late. */
+		cut = trun_count(&t, BO_REQ_INFLIGHT);
+		n = t.run->requests.len - cut;
+		assert_in_range(atomic_load(&s.requests), ok, ok + cut);
 		assert_int_equal(ok + trun_count(&t, BO_REQ_RESET), n);
 		trun_done(&t);
 		stop(&s);
@@ -203,8 +205,7 @@ static void test_half_read_is_reset(void **state)
 	over(&t, 100, 200);
 	t.spec.arrivals = BO_ARRIVALS_CLOSED;
 	t.spec.clients = 1;
-	t.spec.think_ns = 5 * MS;
-	trun_all(&t, 6);
+	trun_some(&t, 6);
 	/* Every other request is the first of its connection. */
 	assert_true(trun_count(&t, BO_REQ_RESET) >= 2);
 	assert_int_equal(trun_count(&t, BO_REQ_OK) + trun_count(&t, BO_REQ_RESET),
@@ -287,6 +288,7 @@ static void test_comes_back(void **state)
 	struct bo_load_live live;
 	struct tserver s;
 	struct trun t;
+	size_t last;
 
 	(void)state;
 	tserver_start_unix(&s, tserver_ok, 64, path);
@@ -303,7 +305,11 @@ static void test_comes_back(void **state)
 	trun_finish(&t);
 	assert_true(trun_count(&t, BO_REQ_REFUSED) + trun_count(&t, BO_REQ_UNREACHABLE) > 0);
 	assert_true(trun_count(&t, BO_REQ_OK) >= 20);
-	assert_int_equal(t.run->requests.items[t.run->requests.len - 1].cls, BO_REQ_OK);
+	/* One that was due when the load was stopped may be offered after that. */
+	last = t.run->requests.len - 1;
+	while (last && t.run->requests.items[last].cls == BO_REQ_INFLIGHT)
+		last--;
+	assert_int_equal(t.run->requests.items[last].cls, BO_REQ_OK);
 	trun_done(&t);
 	stop(&s);
 }
@@ -315,6 +321,7 @@ static void test_other_root(void **state)
 	char path2[160];
 	struct trun t;
 	int root2 = open(second, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct bo_load_live live;
 
 	(void)state;
 	snprintf(path2, sizeof(path2), "%s/app.sock", second);
@@ -329,8 +336,12 @@ static void test_other_root(void **state)
 	close(root2);
 	until(atomic_load(&s2.requests) >= 10);
 	bo_load_stop(t.load);
+	until((bo_load_live(t.load, &live), live.ended == live.offered));
 	trun_finish(&t);
-	assert_int_equal(trun_count(&t, BO_REQ_OK), t.run->requests.len);
+	assert_true(trun_count(&t, BO_REQ_OK) >= 20);
+	/* One that was due when the load was stopped may be offered after that. */
+	assert_int_equal(trun_count(&t, BO_REQ_OK) + trun_count(&t, BO_REQ_INFLIGHT),
+			 t.run->requests.len);
 	trun_done(&t);
 	tserver_stop(&s2);
 	unlink(path2);
@@ -344,12 +355,12 @@ static void test_hold(void **state)
 
 	(void)state;
 	tserver_start_unix(&s, tserver_ok, 64, path);
-	over(&t, 100, 200);
+	over(&t, 100, 60000);
 	t.spec.kind = BO_LOAD_HOLD;
 	t.spec.hold_count = 5;
 	trun_start(&t);
 	until(atomic_load(&s.open) == 5);
-	trun_wait(&t, 5);
+	trun_stop_after(&t, 5);
 	trun_finish(&t);
 	assert_int_equal(trun_count(&t, BO_REQ_OK), 5);
 	trun_done(&t);

@@ -137,7 +137,7 @@ static void test_v1_series(void **state)
 
 	assert_null(bo_run_series(k->run, BO_SERIES_MEMORY_HIGH, node));
 	assert_string_equal(kit_series(k, BO_SERIES_MEMORY, node)->source, "cgroup v1");
-	assert_int_equal(kit_series(k, BO_SERIES_MEMORY_LIMIT, node)->gaps.len, 0);
+	assert_int_equal(kit_gaps(kit_series(k, BO_SERIES_MEMORY_LIMIT, node)), 0);
 	bo_vec_foreach(s, &kit_series(k, BO_SERIES_MEMORY_LIMIT, node)->samples)
 		assert_float_equal(s->value, 67108864, 0);
 	kit_free(k);
@@ -192,7 +192,7 @@ static void test_unreadable_file_is_a_gap_of_its_series_alone(void **state)
 				"cannot read the cgroup: empty file"));
 	assert_true(kit_has_gap(kit_series(k, BO_SERIES_OOM_KILLS, node),
 				"the kernel does not count 'oom_kill'"));
-	assert_int_equal(kit_series(k, BO_SERIES_MEMORY_LIMIT, node)->gaps.len, 0);
+	assert_int_equal(kit_gaps(kit_series(k, BO_SERIES_MEMORY_LIMIT, node)), 0);
 	kit_free(k);
 	close_files(&f);
 }

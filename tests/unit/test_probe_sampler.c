@@ -410,10 +410,11 @@ static void test_stalled_node_delays_no_other(void **state)
 	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, stalled)->samples.len, 0);
 	/* While its answer was awaited it was not asked again: there is no other reason but that
 	 * one. */
-	assert_true(kit_series(k, BO_SERIES_GOROUTINES, stalled)->gaps.len >= 1);
+	assert_true(kit_gaps(kit_series(k, BO_SERIES_GOROUTINES, stalled)) >= 1);
 	bo_vec_foreach(gap, &kit_series(k, BO_SERIES_GOROUTINES, stalled)->gaps)
-		assert_string_equal(gap->reason, "no answer in 1s");
-	assert_int_equal(kit_series(k, BO_SERIES_GOROUTINES, lively)->gaps.len, 0);
+		if (!kit_is_held_up(gap))
+			assert_string_equal(gap->reason, "no answer in 1s");
+	assert_int_equal(kit_gaps(kit_series(k, BO_SERIES_GOROUTINES, lively)), 0);
 	kit_free(k);
 	service_free(slow);
 	service_free(quick);

@@ -14,6 +14,9 @@
 #define SAMPLES 256
 /* Beyond this many goroutines a whole walk is not worth its time at attach. */
 #define WALK_MAX 200000
+/* A wrong formula waits for so long between the last tries, of which there are 19. */
+#define MOMENT_MIN_NS 2000000
+#define MOMENT_MAX_NS 32000000
 
 static bool in_text(const struct bo_census *census, uint64_t pc)
 {
@@ -105,10 +108,10 @@ static void tally_chunk(void *self, const struct bo_gorec *recs, size_t n, uint6
  * this side and once on that: a wrong formula errs on one. */
 static bool count_agrees(struct bo_census *census)
 {
+	struct timespec moment = { .tv_nsec = MOMENT_MIN_NS };
 	bool near = false, fewer = false, more = false;
 
 	for (int tries = 0; tries < 24; tries++) {
-		const struct timespec moment = { .tv_nsec = 2000000 };
 		struct tally t = { .census = census };
 		int64_t before, after, slack;
 		uint64_t len;
@@ -125,9 +128,13 @@ static bool count_agrees(struct bo_census *census)
 		more |= 2 * (int64_t)t.user > before + after;
 		if (tries >= 5 && (near || (fewer && more)))
 			return true;
-		/* Whoever is half made counts on one side only; a process that has no CPU leaves it at that for a while. */
-		if (tries >= 5)
-			nanosleep(&moment, NULL);
+		/* Whoever is half made counts on one side only; a process that has no CPU leaves it at that for a while, which
+		 * is longer the busier the machine: half a second in all. */
+		if (tries < 5)
+			continue;
+		nanosleep(&moment, NULL);
+		if (moment.tv_nsec < MOMENT_MAX_NS)
+			moment.tv_nsec *= 2;
 	}
 	return false;
 }
