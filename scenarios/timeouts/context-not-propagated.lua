@@ -15,7 +15,7 @@ local rate = bo.param("rate", 60)
 
 local t = bo.scenario "context-not-propagated" {
   about   = "The request timeout reaches every wait for the database.",
-  timeout = "1s",
+  timeout = "500ms",
   phases  = { warmup = "1s", base = "5s", fault = "10s", hold = "4s", heal = "3s", settle = "3s" },
 }
 
@@ -24,7 +24,7 @@ local db = t:dependency "db" {
   ready   = bo.tcp(5432),
 }
 local orders = t:subject "orders" {
-  command = { "orders-" .. variant, "--backend", "db:5432", "--timeout", "1s", "--pool", "32" },
+  command = { "orders-" .. variant, "--backend", "db:5432", "--timeout", "500ms", "--pool", "32" },
   ready   = bo.http "http://orders:8080/healthz",
 }
 
@@ -40,7 +40,8 @@ t:during("fault", "hold", wire:blackhole(), { after = "5s" })
 
 t:budget "latency.p95 <= 1s in base"
 t:budget "errors.ratio <= 2% in base"
--- T plus a quarter of slack: the limit is the declared timeout, whatever the injected delay.
+-- T, and three quarters of a second for whatever machine this runs on: less than the injected delay, and a quarter of what the
+-- client waits for.
 t:budget "latency.max <= 1.25s in fault"
 -- Load has stopped for longer than T: whoever still waits will wait for good.
 t:budget "goroutines.delta <= 5 at hold"
