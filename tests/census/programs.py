@@ -5,8 +5,8 @@
   programs.py BROWNOUT [FOLDER...]
 
 Runs whichever of the servers below is on PATH or in a FOLDER, on a loopback address of its own, with its files in a
-temporary folder.  Every goroutine of goroutine?debug=2 must be in the census with the same state, the same stack and the same origin, but those
-that serve the request itself; the groups must add up to the count.  Prints a table.
+temporary folder.  Every goroutine of goroutine?debug=2 must be in the census with the same state, the same stack and
+the same origin, but those that serve the request itself; the groups must add up to the count.  Prints a table.
 Exit: 0 all agree; 1 something does not; 77 none of them is installed.
 """
 import json
@@ -51,8 +51,8 @@ ADDRESS = f"127.{64 + (os.getpid() >> 16)}.{os.getpid() >> 8 & 255}.{os.getpid()
 
 def free_ports():
     with socket.socket() as s, socket.socket() as t:
-        for one in s, t:
-            one.bind((ADDRESS, 0))
+        s.bind((ADDRESS, 0))
+        t.bind((ADDRESS, 0))
         return s.getsockname()[1], t.getsockname()[1]
 
 
