@@ -295,9 +295,10 @@ static bool right_wire(struct probed *p, const struct row *row)
 
 	for (int seed = 1; seed <= seeds; seed++) {
 		probe_wire(p, &row->asked, (uint64_t)seed, row->seconds * SEC);
-		p->spoiled[seed - 1] |= !confirmed(p, row, ALL_ROWS, &among);
+		/* One of many has the wider interval. */
 		if (confirmed(p, row, 1, &record))
 			continue;
+		p->spoiled[seed - 1] |= !confirmed(p, row, ALL_ROWS, &among);
 		wrong = record;
 		refused++;
 	}
@@ -316,8 +317,8 @@ static bool broken_wire(struct probed *p, const struct row *row, int which)
 		bool ok;
 
 		probe_wire(p, &row->broken[which].im, (uint64_t)seed, row->seconds * SEC);
-		found += !confirmed(p, row, ALL_ROWS, &among);
 		ok = confirmed(p, row, 1, &record);
+		found += !ok && !confirmed(p, row, ALL_ROWS, &among);
 		refused += !ok;
 		named += !ok && strstr(record.reason, reason);
 	}
