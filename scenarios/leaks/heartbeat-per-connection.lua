@@ -20,6 +20,8 @@ local t = bo.scenario "heartbeat-per-connection" {
 local feed = t:subject "feed" {
   command = { "feed-" .. variant, "--heartbeat", "250ms", "--patience", "1500ms" },
   ready   = bo.http "http://feed:8080/healthz",
+  -- As often as a heartbeat: what is counted here stays for seconds, and a sampler that was kept waiting for half of one hides nothing.
+  probes  = { interval = "250ms" },
 }
 
 -- These come and go, politely …

@@ -21,7 +21,7 @@
 #include "brownout/base/rng.h"
 #include "fault-internal.h"
 
-#define TAIL 0.0005 /* of each side: 99.9 % in all */
+#define TAIL 0.0005 /* of each side: 99.9 % in all, for all of a run together */
 #define PACKETS 1000000
 #define BLOCK 500
 #define PACKETS_AGAIN 200000 /* with all their stations */
@@ -48,23 +48,34 @@ static double tail(uint64_t k, uint64_t n, double p, bool upward)
 	return sum;
 }
 
-bool bo_fault_too_few(uint64_t k, uint64_t n, double p)
+/** share_of() - what one of so many may take of a chance (Bonferroni: together they err no more often than one would) */
+static double share_of(unsigned alike)
+{
+	return TAIL / (alike ? alike : 1);
+}
+
+double bo_fault_interval(unsigned alike)
+{
+	return 100 * (1 - 2 * share_of(alike));
+}
+
+bool bo_fault_too_few(uint64_t k, uint64_t n, double p, unsigned alike)
 {
 	if (p >= 1 || p <= 0 || (double)k >= (double)n * p)
 		return p >= 1 && k < n;
-	return tail(k, n, p, false) < TAIL;
+	return tail(k, n, p, false) < share_of(alike);
 }
 
-bool bo_fault_too_many(uint64_t k, uint64_t n, double p)
+bool bo_fault_too_many(uint64_t k, uint64_t n, double p, unsigned alike)
 {
 	if (p >= 1 || p <= 0 || (double)k <= (double)n * p)
 		return p <= 0 && k > 0;
-	return tail(k, n, p, true) < TAIL;
+	return tail(k, n, p, true) < share_of(alike);
 }
 
-bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p)
+bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p, unsigned alike)
 {
-	return k <= n && !bo_fault_too_few(k, n, p) && !bo_fault_too_many(k, n, p);
+	return k <= n && !bo_fault_too_few(k, n, p, alike) && !bo_fault_too_many(k, n, p, alike);
 }
 
 double bo_fault_needed(double p)

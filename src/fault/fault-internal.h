@@ -289,11 +289,14 @@ double bo_expect_ahead(const struct bo_impair *im);
 /** bo_expect_delays() - @n quantiles of the delay without the path's own, ascending; with @correlated as the correlation
  * leaves them */
 void bo_expect_delays(const struct bo_impair *im, bool correlated, int64_t *ret, size_t n);
-/** bo_fault_binomial_fits() - could @k of @n be chance when each has probability @p?  Two-sided, 99.9 % */
-bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p);
-bool bo_fault_too_few(uint64_t k, uint64_t n, double p);
-bool bo_fault_too_many(uint64_t k, uint64_t n, double p);
-/** bo_fault_needed() - so many make none of them a one in a thousand chance */
+/** bo_fault_binomial_fits() - could @k of @n be chance when each has probability @p?  Two-sided, 99.9 % for all the
+ * @alike of a run together (0 is 1), so of a thousand runs one refuses a link that is right, however many it has */
+bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p, unsigned alike);
+bool bo_fault_too_few(uint64_t k, uint64_t n, double p, unsigned alike);
+bool bo_fault_too_many(uint64_t k, uint64_t n, double p, unsigned alike);
+/** bo_fault_interval() - what is left to one of them, in per cent: 99.9 of one, 99.99 of ten */
+double bo_fault_interval(unsigned alike);
+/** bo_fault_needed() - so many make none of them a one in a thousand chance: from there on none is too few */
 double bo_fault_needed(double p);
 
 /* --- judging links (judge.c, judge_corr.c, judge_loss.c, judge_shape.c, judge_vary.c) ----------------------- */
@@ -304,7 +307,7 @@ double bo_fault_needed(double p);
 /** struct bo_trial - what the judges look at
  * @own: what this fault asked for;  @im: what the direction did;  @name: of the direction, for the texts
  * @samples: what was sent in the windows, or NULL: then nothing is judged that needs it
- * @trace_ns: when the trace began
+ * @trace_ns: when the trace began;  @alike: so many directions are judged in the run, this one with them
  */
 struct bo_trial {
 	struct bo_fault_record *record;
@@ -317,6 +320,7 @@ struct bo_trial {
 	int64_t total_ns;
 	int64_t base_ns;
 	int64_t trace_ns;
+	unsigned alike;
 	bool first;
 };
 /** bo_trial_item() - ", " before all but the first thing achieved */

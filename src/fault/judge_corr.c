@@ -154,8 +154,8 @@ void bo_judge_again(struct bo_trial *t, enum bo_hit what)
 	n = (uint64_t)llrint((double)b.n / e.inflation);
 	k = (uint64_t)llrint((double)b.k / e.inflation);
 	k = k < n ? k : n;
-	few = bo_fault_too_few(k, n, low);
-	many = bo_fault_too_many(k, n, e.again);
+	few = bo_fault_too_few(k, n, low, t->alike);
+	many = bo_fault_too_many(k, n, e.again, t->alike);
 	bo_text_add(t->achieved, ", %llu of %llu behind one %s too", (unsigned long long)b.k,
 		    (unsigned long long)b.n, were[what]);
 	if (e.share > 0 && needed / e.share / BO_PROBES_PER_S < 1e8)
@@ -165,9 +165,9 @@ void bo_judge_again(struct bo_trial *t, enum bo_hit what)
 	else if (e.seen >= SEEN_MIN && (many || (few && !shared && !bo_trial_paced(t)))) {
 		bo_fault_verdict(
 			t->record, BO_CONFIRM_OFF,
-			"%s: %llu of %llu probes behind one that was %s were %s too, outside the 99.9%% interval of %.3g%%: the correlation is not as asked",
+			"%s: %llu of %llu probes behind one that was %s were %s too, outside the %.6g%% interval of %.3g%%: the correlation is not as asked",
 			t->name, (unsigned long long)b.k, (unsigned long long)b.n, were[what],
-			were[what], e.again * 100);
+			were[what], bo_fault_interval(t->alike), e.again * 100);
 		return;
 	}
 	if (few)

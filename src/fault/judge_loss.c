@@ -2,7 +2,8 @@
 /* fault/judge_loss.c — losses, duplicates and damage: counts of probes against what to expect.
  *
  *   loss       lost probes are inside the 99.9 % interval of the binomial distribution around the
- *              expected share, and there were enough probes to tell such a loss from none.  A
+ *              expected share (99.9 % for all of a run together: expect.c), and there were enough probes to tell such
+ *              a loss from none.  A
  *              correlation or a chain makes the count vary more: then as if there were so many times
  *              fewer probes (expect.c).  A duplicate whose original is lost arrives (netem).
  *   bursts     of gemodel and state: the mean length of runs of lost probes is within 3.3 standard
@@ -45,16 +46,18 @@ static void judge_count(struct bo_trial *t, const struct count *c)
 	uint64_t k = (uint64_t)llrint((double)c->k / c->inflation);
 	uint64_t n = (uint64_t)llrint((double)c->n / c->inflation);
 	double needed = bo_fault_needed(c->low) * c->inflation;
+	bool none = c->k == 0 && (double)c->n >= needed;
 	char takes[BO_UNIT_BUF], share[64];
 
 	k = k < n ? k : n;
 	snprintf(share, sizeof(share), c->low < c->high ? "%.4g%% to %.4g%%" : "%.4g%%",
 		 c->low * 100, c->high * 100);
-	if (bo_fault_too_few(k, n, c->low) || (bo_fault_too_many(k, n, c->high) && !c->from_below))
+	if (none || bo_fault_too_few(k, n, c->low, t->alike) ||
+	    (bo_fault_too_many(k, n, c->high, t->alike) && !c->from_below))
 		bo_fault_verdict(t->record, BO_CONFIRM_OFF,
-				 "%s: %llu of %llu probes %s, outside the 99.9%% interval of %s",
+				 "%s: %llu of %llu probes %s, outside the %.6g%% interval of %s",
 				 t->name, (unsigned long long)c->k, (unsigned long long)c->n,
-				 c->what, share);
+				 c->what, bo_fault_interval(t->alike), share);
 	else if ((double)c->n < needed)
 		bo_fault_verdict(
 			t->record, BO_CONFIRM_UNKNOWN,

@@ -206,12 +206,13 @@ void bo_judge_reorder(struct bo_trial *t)
 			t->record, BO_CONFIRM_UNKNOWN,
 			"%s: a least delay of %s is too short to tell who was sent ahead: 4ms are needed",
 			t->name, bo_format_duration(least > 0 ? least : 0, delay));
-	else if (!bo_fault_binomial_fits(k, n, share))
+	else if ((!early && (double)t->m->received >= needed) ||
+		 !bo_fault_binomial_fits(k, n, share, t->alike))
 		bo_fault_verdict(
 			t->record, BO_CONFIRM_OFF,
-			"%s: %llu of %llu probes were sent ahead, outside the 99.9%% interval of %.4g%%",
+			"%s: %llu of %llu probes were sent ahead, outside the %.6g%% interval of %.4g%%",
 			t->name, (unsigned long long)early, (unsigned long long)t->m->received,
-			share * 100);
+			bo_fault_interval(t->alike), share * 100);
 	else if ((double)t->m->received < needed)
 		bo_fault_verdict(
 			t->record, BO_CONFIRM_UNKNOWN,

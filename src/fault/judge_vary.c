@@ -112,7 +112,7 @@ static void judge_delay_piece(struct bo_trial *t, const struct bo_link_vary *var
 }
 
 static void judge_loss_piece(struct bo_trial *t, const struct bo_link_vary *vary,
-			     const struct piece *piece, int64_t began_ns)
+			     const struct piece *piece, unsigned alike, int64_t began_ns)
 {
 	double sum = 0, slack = (double)slack_of(vary) / BO_PPM_ALL, mean, n;
 	uint64_t lost = 0;
@@ -125,14 +125,15 @@ static void judge_loss_piece(struct bo_trial *t, const struct bo_link_vary *vary
 		lost += t->samples->probes[i].delay_ns < 0;
 	}
 	mean = sum / n;
-	if (bo_fault_too_few(lost, (uint64_t)n, fmax(mean - slack, 0)) ||
-	    (bo_fault_too_many(lost, (uint64_t)n, fmin(mean + slack, 1)) && !bo_trial_paced(t)))
+	if (bo_fault_too_few(lost, (uint64_t)n, fmax(mean - slack, 0), alike) ||
+	    (bo_fault_too_many(lost, (uint64_t)n, fmin(mean + slack, 1), alike) &&
+	     !bo_trial_paced(t)))
 		bo_fault_verdict(
 			t->record, BO_CONFIRM_OFF,
-			"%s: from %s to %s of the ramp %llu of %.0f probes were lost, outside the 99.9%% interval of %.4g%%",
+			"%s: from %s to %s of the ramp %llu of %.0f probes were lost, outside the %.6g%% interval of %.4g%%",
 			t->name, bo_format_duration(piece->since_ns[0], a),
 			bo_format_duration(piece->since_ns[1], b), (unsigned long long)lost, n,
-			mean * 100);
+			bo_fault_interval(alike), mean * 100);
 	else
 		bo_fault_verdict_ok(t->record);
 }
@@ -190,7 +191,8 @@ static void judge_pieces(struct bo_trial *t, const struct bo_link_vary *vary, in
 		if (vary->ramp == BO_RAMP_DELAY)
 			judge_delay_piece(t, vary, &piece, began_ns, residuals);
 		else
-			judge_loss_piece(t, vary, &piece, began_ns);
+			judge_loss_piece(t, vary, &piece,
+					 (t->alike ? t->alike : 1) * (unsigned)pieces, began_ns);
 	}
 	free(residuals);
 	bo_trial_item(t);
@@ -335,7 +337,7 @@ static void judge_hole(struct bo_trial *t, const struct duty *d, double other_lo
 				 "%s: %llu of %llu probes came through the blackhole", t->name,
 				 (unsigned long long)(d->down_sent - d->down_lost),
 				 (unsigned long long)d->down_sent);
-	else if (bo_fault_too_many(d->up_lost, d->up_sent, other_loss + LATE_SHARE))
+	else if (bo_fault_too_many(d->up_lost, d->up_sent, other_loss + LATE_SHARE, t->alike))
 		bo_fault_verdict(
 			t->record, BO_CONFIRM_OFF,
 			"%s: %llu of %llu probes were lost while the link should have been up",

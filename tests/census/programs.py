@@ -4,9 +4,9 @@
 
   programs.py BROWNOUT [FOLDER...]
 
-Runs whichever of the servers below is on PATH or in a FOLDER, on loopback, with its files in a temporary folder.  Every
-goroutine of goroutine?debug=2 must be in the census with the same state, the same stack and the same origin, but those
-that serve the request itself; the groups must add up to the count.  Prints a table.
+Runs whichever of the servers below is on PATH or in a FOLDER, on a loopback address of its own, with its files in a
+temporary folder.  Every goroutine of goroutine?debug=2 must be in the census with the same state, the same stack and
+the same origin, but those that serve the request itself; the groups must add up to the count.  Prints a table.
 Exit: 0 all agree; 1 something does not; 77 none of them is installed.
 """
 import json
@@ -22,32 +22,38 @@ import time
 import urllib.request
 
 PATIENCE_S = 60
-CADDY = """{{"admin": {{"listen": "127.0.0.1:{p}"}}, "apps": {{"http": {{"servers": {{"s": {{"listen": ["127.0.0.1:{q}"],
+CADDY = """{{"admin": {{"listen": "{a}:{p}"}}, "apps": {{"http": {{"servers": {{"s": {{"listen": ["{a}:{q}"],
   "automatic_https": {{"disable": true}}, "routes": [{{"handle": [{{"handler": "static_response", "body": "hi"}}]}}]}}}}}}}}}}"""
 K6 = 'import {{ sleep }} from "k6"\nexport default function () {{ sleep(3600) }}\n'
 
-# name, arguments, where pprof is ("" for nowhere), the text of {d}/config; {p} and {q} are free ports, {d} is a folder
+# name, arguments, where pprof is ("" for nowhere), the text of {d}/config; {p} and {q} are free ports of the address {a}, {d} is a folder
 SERVERS = [
-    ("etcd", "--data-dir {d}/data --listen-client-urls http://127.0.0.1:{p} --advertise-client-urls http://127.0.0.1:{p} "
-             "--listen-peer-urls http://127.0.0.1:{q} --initial-advertise-peer-urls http://127.0.0.1:{q} "
-             "--initial-cluster default=http://127.0.0.1:{q} --enable-pprof", "{p}", ""),
-    ("prometheus", "--config.file={d}/config --storage.tsdb.path={d}/data --web.listen-address=127.0.0.1:{p}", "{p}",
+    ("etcd", "--data-dir {d}/data --listen-client-urls http://{a}:{p} --advertise-client-urls http://{a}:{p} "
+             "--listen-peer-urls http://{a}:{q} --initial-advertise-peer-urls http://{a}:{q} "
+             "--initial-cluster default=http://{a}:{q} --enable-pprof", "{p}", ""),
+    ("prometheus", "--config.file={d}/config --storage.tsdb.path={d}/data --web.listen-address={a}:{p}", "{p}",
      "global:\n  scrape_interval: 1h\n"),
     ("caddy", "run --config {d}/config", "{p}", CADDY),
-    ("nats-server", "-a 127.0.0.1 -p {p} --profile {q} -js -sd {d}/data", "{q}", ""),
-    ("coredns", "-conf {d}/config", "{q}", ".:{p} {{\n  bind 127.0.0.1\n  pprof 127.0.0.1:{q}\n  whoami\n}}\n"),
-    ("toxiproxy-server", "-host 127.0.0.1 -port {p}", "", ""),
-    ("gopls", "serve -listen 127.0.0.1:{p} -debug 127.0.0.1:{q}", "{q}", ""),
-    ("k6", "run --quiet --profiling-enabled --address 127.0.0.1:{p} --vus 20 --duration 1h {d}/config", "{p}", K6),
+    ("nats-server", "-a {a} -p {p} --profile {q} -js -sd {d}/data", "{q}", ""),
+    ("coredns", "-conf {d}/config", "{q}", ".:{p} {{\n  bind {a}\n  pprof {a}:{q}\n  whoami\n}}\n"),
+    ("toxiproxy-server", "-host {a} -port {p}", "", ""),
+    ("gopls", "serve -listen {a}:{p} -debug {a}:{q}", "{q}", ""),
+    ("k6", "run --quiet --profiling-enabled --address {a}:{p} --vus 20 --duration 1h {d}/config", "{p}", K6),
 ]
 # What serves the request for the dump; nothing else may be in the one and not in the other.
 REQUEST = re.compile(r"net/http\.\(\*(Server\)\.Serve|conn\)\.serve|connReader\)\.startBackgroundRead)$")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+# 127.0.0.0/8 is all of the host's, and a process id has 22 bits: a port that is free here nobody else takes, neither for
+# a server nor for a connection that goes out, before ours does.
+ADDRESS = f"127.{64 + (os.getpid() >> 16)}.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+
+
+def free_ports():
+    with socket.socket() as s, socket.socket() as t:
+        s.bind((ADDRESS, 0))
+        t.bind((ADDRESS, 0))
+        return s.getsockname()[1], t.getsockname()[1]
 
 
 def parse(text):
@@ -133,7 +139,8 @@ def counted(brownout, pid):
 def one(brownout, path, server):
     name, arguments, pprof, config = server
     with tempfile.TemporaryDirectory() as folder:
-        fill = {"p": free_port(), "q": free_port(), "d": folder}
+        p, q = free_ports()
+        fill = {"a": ADDRESS, "p": p, "q": q, "d": folder}
         with open(folder + "/config", "w", encoding="utf-8") as f:
             f.write(config.format(**fill))
         env = {"PATH": os.environ["PATH"], "HOME": folder}
@@ -151,7 +158,7 @@ def one(brownout, path, server):
 
 
 def observe(brownout, child, name, pprof):
-    url = f"http://127.0.0.1:{pprof}/debug/pprof/goroutine?debug=2"
+    url = f"http://{ADDRESS}:{pprof}/debug/pprof/goroutine?debug=2"
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end and child.poll() is None:
         try:

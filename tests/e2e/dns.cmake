@@ -8,6 +8,6 @@ if(BROWNOUT_GO)
 	endforeach()
 	# with veth and netem, where the keeper goes another way
 	brownout_uml_test(NAME dns.answers TIMEOUT 150
-		COMMAND ${CMAKE_COMMAND} -E env BROWNOUT=$<TARGET_FILE:brownout> SERVICES=${PROJECT_BINARY_DIR}/services
+		COMMAND ${CMAKE_COMMAND} -E env BROWNOUT=$<TARGET_FILE:brownout> SERVICES=${PROJECT_BINARY_DIR}/services SLOW=true
 			${CMAKE_CURRENT_SOURCE_DIR}/dns/dns.sh answers)
 endif()

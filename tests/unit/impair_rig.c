@@ -279,6 +279,15 @@ static bool take_one(struct impair_rig *rig, struct traffic *t)
 	return true;
 }
 
+/** sleep_until() - @at_ns of CLOCK_MONOTONIC */
+static void sleep_until(int64_t at_ns)
+{
+	struct timespec at = bo_ns_to_timespec(at_ns);
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
+}
+
 /** settle() - until the wire has taken what was sent: its device holds a few hundred packets */
 static void settle(struct impair_rig *rig)
 {
@@ -312,6 +321,7 @@ void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
 	size_t len = t->bytes - IP_UDP;
 	struct pollfd p = { .fd = rig->rx, .events = POLLIN };
 	uint8_t data[MTU];
+	int64_t began_ns = bo_now_ns();
 
 	assert_true(t->probes <= TRAFFIC_MAX && t->bytes <= MTU && len >= 12);
 	assert_int_equal(
@@ -320,6 +330,8 @@ void rig_send(struct impair_rig *rig, struct traffic *t, int quiet_ms)
 	t->narrivals = 0;
 	rig->round++;
 	for (uint32_t seq = 0; seq < t->probes; seq++) {
+		if (t->gap_us)
+			sleep_until(began_ns + (int64_t)seq * t->gap_us * BO_NSEC_PER_USEC);
 		payload_fill(data, len, rig->round << ROUND_SHIFT | seq);
 		t->probe[seq].sent_ns = realtime_ns();
 		assert_int_equal(send(rig->tx, data, len, 0), len);

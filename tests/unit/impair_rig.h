@@ -54,13 +54,14 @@ struct arrival {
 
 /**
  * struct traffic - what to send, and what became of it
- * @probes: how many, back to back;  @bytes: of IP, each;  @settle_every: let the wire catch up after that many (it must
+ * @probes: how many;  @gap_us: from one to the next, 0: back to back;  @bytes: of IP, each;  @settle_every: let the wire catch up after that many (it must
  *          not be the TUN device that drops)
  * @no_checksum: UDP without, so that damage arrives
  */
 #define TRAFFIC_MAX 12000
 struct traffic {
 	uint32_t probes;
+	uint32_t gap_us;
 	uint32_t bytes;
 	bool no_checksum;
 

@@ -20,19 +20,33 @@ static void binomial_interval_is_exact(void **state)
 {
 	(void)state;
 	/* P(X <= 4) = 0.00030, P(X <= 5) = 0.00107; P(X >= 31) = 0.00063, P(X >= 32) = 0.00030. */
-	assert_false(bo_fault_binomial_fits(0, 812, 0.02));
-	assert_false(bo_fault_binomial_fits(4, 812, 0.02));
-	assert_true(bo_fault_binomial_fits(5, 812, 0.02));
-	assert_true(bo_fault_binomial_fits(31, 812, 0.02));
-	assert_false(bo_fault_binomial_fits(32, 812, 0.02));
-	assert_true(bo_fault_binomial_fits(100, 100, 1));
-	assert_false(bo_fault_binomial_fits(99, 100, 1));
-	assert_true(bo_fault_binomial_fits(0, 100, 0));
-	assert_false(bo_fault_binomial_fits(1, 100, 0));
-	assert_false(bo_fault_binomial_fits(5, 4, 0.5));
+	assert_false(bo_fault_binomial_fits(0, 812, 0.02, 1));
+	assert_false(bo_fault_binomial_fits(4, 812, 0.02, 1));
+	assert_true(bo_fault_binomial_fits(5, 812, 0.02, 1));
+	assert_true(bo_fault_binomial_fits(31, 812, 0.02, 1));
+	assert_false(bo_fault_binomial_fits(32, 812, 0.02, 1));
+	assert_true(bo_fault_binomial_fits(100, 100, 1, 1));
+	assert_false(bo_fault_binomial_fits(99, 100, 1, 1));
+	assert_true(bo_fault_binomial_fits(0, 100, 0, 1));
+	assert_false(bo_fault_binomial_fits(1, 100, 0, 1));
+	assert_false(bo_fault_binomial_fits(5, 4, 0.5, 1));
 	/* No underflow where the numbers are large. */
-	assert_true(bo_fault_binomial_fits(65536, 131072, 0.5));
-	assert_false(bo_fault_binomial_fits(64000, 131072, 0.5));
+	assert_true(bo_fault_binomial_fits(65536, 131072, 0.5, 1));
+	assert_false(bo_fault_binomial_fits(64000, 131072, 0.5, 1));
+}
+
+/* One of many takes its share of what a run may err: the interval grows, but never takes in none at all. */
+static void a_run_shares_the_interval(void **state)
+{
+	(void)state;
+	assert_true(bo_fault_binomial_fits(4, 812, 0.02, 2)); /* 0.00030 against 0.00025 */
+	assert_true(bo_fault_binomial_fits(32, 812, 0.02, 2));
+	assert_false(bo_fault_binomial_fits(3, 812, 0.02, 2)); /* 0.00007 */
+	assert_true(bo_fault_binomial_fits(3, 812, 0.02, 10));
+	assert_false(bo_fault_binomial_fits(0, 812, 0.02, 100));
+	assert_float_equal(bo_fault_interval(0), 99.9, 1e-9);
+	assert_float_equal(bo_fault_interval(1), 99.9, 1e-9);
+	assert_float_equal(bo_fault_interval(10), 99.99, 1e-9);
 }
 
 /* What is asked for must fit 999 times of 1000: not much less, or runs would be INCONCLUSIVE for
@@ -49,7 +63,7 @@ static void binomial_interval_covers(void **state)
 
 		for (int i = 0; i < 1000; i++)
 			k += bo_rng_unit(&rng) < 0.02;
-		misses += !bo_fault_binomial_fits(k, 1000, 0.02);
+		misses += !bo_fault_binomial_fits(k, 1000, 0.02, 1);
 	}
 	assert_in_range(misses, 0, 9);
 }
@@ -167,6 +181,13 @@ static const struct judged cases[] = {
 	  0,
 	  BO_CONFIRM_OFF,
 	  "0 of 1000 probes were lost" },
+	{ "none, of just enough to tell",
+	  { .loss.random.ppm = 100000 },
+	  { 0 },
+	  { 66, 66, DELAYS(1, 1, 1) },
+	  0,
+	  BO_CONFIRM_OFF,
+	  "0 of 66 probes were lost" },
 	{ "loss too high",
 	  { .loss.random.ppm = 20000 },
 	  { 0 },
@@ -386,6 +407,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(binomial_interval_is_exact),
 		cmocka_unit_test(binomial_interval_covers),
+		cmocka_unit_test(a_run_shares_the_interval),
 		cmocka_unit_test(measurements_get_their_verdicts),
 		cmocka_unit_test(an_empty_window_says_how_long_it_takes),
 		cmocka_unit_test(a_verdict_never_improves),

@@ -29,7 +29,7 @@ both='10\.77\.0\.[0-9]+ '
 [ ! -e /proc/sys/net/ipv6 ] || both+='fd77::[0-9a-f]+ '
 
 case_answers() {
-	run answers
+	run answers --set slow="${SLOW:-false}"
 	confirmed
 	for by in go libc; do
 		lookups "^$by db: ${both}[0-9]+\$" 10

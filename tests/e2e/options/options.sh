@@ -110,18 +110,18 @@ case_guard_in_revert() {
 	{ cat "$weather/slow-comeback.lua"; echo 't:guard "wall > 2500ms"'; } >"$work/s/guard.lua"
 	run s/guard.lua; expect_rc 4
 	judge "'wall > 2500ms' in r['outcome']['abort_reason']"
-	judge "all(e['t_s'] < 4 for e in r['events'] if 'wall > 2500ms' in e['text'])"
+	judge "all(e['t_s'] < 5 for e in r['events'] if 'wall > 2500ms' in e['text'])"
 }
 # Broken beyond doubt: a FAIL long before the end, and everything is taken back as at the planned one.
 case_stop_early_fail() {
-	run --stop-early --set limit=20ms "$here/early.lua"; expect_rc 1
+	run --stop-early --set kill=true "$here/early.lua"; expect_rc 1
 	judge "r['outcome']['verdict'] == 'FAIL' and 5 <= r['outcome']['stopped_early']['at_s'] < 40"
-	judge "\"'latency.p95 <= 20ms in fault' is broken\" in r['outcome']['stopped_early']['why']"
+	judge "\"'errors.ratio <= 20% in fault' is broken\" in r['outcome']['stopped_early']['why']"
 	judge "'Stopped early at' in r['outcome']['headline'] and '--stop-early' in r['rerun']"
 	judge "phases['fault']['end_s'] == r['outcome']['stopped_early']['at_s'] and r['duration_s'] < 45"
 	judge "all(f['reverted_s'] is not None for f in r['faults'])"
 	grep -q 'Stopped early at' "$out"/*/report.html || die "report.html does not say when it was stopped"
-	judge "all('was late itself' in x for x in r['outcome']['reasons'])"
+	judge "r['outcome']['reasons'] == []"
 	expect stderr 'the verdict is certain, the run ends here'
 	expect stderr 'nothing left behind'
 }
@@ -144,13 +144,13 @@ case_stop_early_must_not() {
 	run --stop-early --set warns=yes --set fault=14s "$here/early.lua"; expect_pass
 	judge "'stopped_early' not in r['outcome'] and r['duration_s'] >= 18"
 	rm -r "$out"
-	run --set limit=20ms --set fault=10s "$here/early.lua"; expect_rc 1
+	run --set kill=true --set fault=10s "$here/early.lua"; expect_rc 1
 	judge "'stopped_early' not in r['outcome'] and r['duration_s'] >= 14"
 }
 case_quiet() {
 	run -q --rate 30/s "$weather/fine.lua"; expect_rc 0
 	expect_lines stdout 1; expect_lines stderr 0
-	expect stdout '^PASS  fine  2\.[0-9]*s  seed 1  .*/out/fine-'
+	expect stdout '^PASS  fine  [2-9]\.[0-9]*s  seed 1  .*/out/fine-'
 	run -q "$weather/subject-dies.lua"; expect_rc 1
 	expect_lines stderr 0
 	head -1 "$work/stdout" | grep -q '^FAIL  subject-dies  ' || die "another first line"
@@ -174,7 +174,7 @@ case_several() {
 	# a line of each is labelled, and a table ends it all
 	for label in one/dies one/fine two/fine; do
 		expect stderr "^\[$label\] +[0-9.]+s phase fault"
-		expect stdout "^  $label +(PASS|FAIL) +2\.[0-9]+s +1 +.*/out/"
+		expect stdout "^  $label +(PASS|FAIL) +[2-9]\.[0-9]+s +1 +.*/out/"
 	done
 	expect_not stderr '^ +[0-9.]+s phase'
 	judge "len(runs) == 3 and len({x['id'] for x in runs}) == 3"

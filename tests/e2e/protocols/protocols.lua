@@ -28,11 +28,12 @@ t:load "grpc" { url = "https://shop:8443/shop.Orders/Get", rate = "40/s", protoc
   timeout = "5s" }
 t:load "missing" { url = "https://shop:8443/shop.Orders/Missing", rate = "20/s", protocol = "grpc", tls = tls,
   timeout = "5s" }
-t:load "other-name" { url = "https://shop:8443/echo", rate = "20/s", tls = { ca = "ca.pem", name = "shop.example" } }
+t:load "other-name" { url = "https://shop:8443/echo", rate = "20/s", timeout = "5s",
+  tls = { ca = "ca.pem", name = "shop.example" } }
 t:load "mutual" { url = "https://shop:8444/echo", rate = "20/s", timeout = "5s",
   tls = { ca = "ca.pem", cert = "client.pem", key = "client.key" } }
-t:load "nobody" { url = "https://shop:8444/echo", rate = "20/s", tls = tls }
-t:load "stranger" { url = "https://shop:8444/echo", rate = "20/s",
+t:load "nobody" { url = "https://shop:8444/echo", rate = "20/s", tls = tls, timeout = "5s" }
+t:load "stranger" { url = "https://shop:8444/echo", rate = "20/s", timeout = "5s",
   tls = { ca = "ca.pem", cert = "stranger.pem", key = "stranger.key" } }
 t:load "unix" { url = "http://shop/big", socket = "/tmp/protocols.sock", rate = "20/s", timeout = "5s" }
 t:load "unix-h2" { url = "https://shop/echo", socket = "/tmp/protocols-tls.sock", rate = "20/s", protocol = "h2", tls = tls,

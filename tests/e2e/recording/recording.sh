@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # recording.sh CASE — links/*.pcapng of real runs, read by tshark.  Environment: BROWNOUT (the program); root.
 set -u
+export LC_ALL=C # sort and join agree on an order
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

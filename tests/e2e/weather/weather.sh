@@ -129,11 +129,6 @@ case_no_privilege() {
 	expect_rc 5; expect_one_line
 	expect stderr '^brownout: .*(root|sudo)'
 }
-# two runs share the CPUs: PASS, or INCONCLUSIVE because a generator says itself that it was late, and nothing else
-verdict_on_a_busy_machine() {
-	rc=$?
-	[ $rc = 0 ] || { [ $rc = 3 ] && grep -q 'was late itself' "$work/$1"; } || die "exit code $rc"
-}
 # An ordinary user, with a /dev/net/tun that may be opened, in a mount namespace that ends with the command.
 as_ordinary_user() {
 	# shellcheck disable=SC2016 # the inner shell expands

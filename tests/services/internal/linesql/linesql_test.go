@@ -20,7 +20,7 @@ func value(t *testing.T, db *sql.DB, query string) (v string) {
 }
 
 func TestStatements(t *testing.T) {
-	addr, stop := testkit.Backend(t, "127.0.0.1:0")
+	addr, stop := testkit.Backend(t, testkit.Address(0))
 	defer stop()
 	db := sql.OpenDB(Connector{Addr: addr})
 	defer db.Close()
@@ -39,7 +39,7 @@ func TestStatements(t *testing.T) {
 }
 
 func TestTransaction(t *testing.T) {
-	addr, stop := testkit.Backend(t, "127.0.0.1:0")
+	addr, stop := testkit.Backend(t, testkit.Address(0))
 	defer stop()
 	db := sql.OpenDB(Connector{Addr: addr})
 	defer db.Close()
@@ -69,7 +69,7 @@ func TestTransaction(t *testing.T) {
 // The server restarts while a connection lies in the pool.
 func TestDiedInThePool(t *testing.T) {
 	for _, check := range []bool{false, true} {
-		addr, stop := testkit.Backend(t, "127.0.0.1:0")
+		addr, stop := testkit.Backend(t, testkit.Address(0))
 		db := sql.OpenDB(Connector{Addr: addr, CheckLiveness: check})
 		value(t, db, "GET a")
 		stop()

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"brownout.example/services/internal/testkit"
 )
 
 const timeout = 50 * time.Millisecond
@@ -56,7 +58,7 @@ func newHeldBackend(t *testing.T) *heldBackend {
 
 func (b *heldBackend) answer() { b.once.Do(func() { close(b.release) }) }
 
-func newService(t *testing.T, b *heldBackend) *httptest.Server {
+func newService(t *testing.T, b *heldBackend, timeout time.Duration) *httptest.Server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -107,7 +109,7 @@ func get(ctx context.Context, url string) (status int, err error) {
 func TestLateBackend(t *testing.T) {
 	const n = 5
 	b := newHeldBackend(t)
-	server := newService(t, b)
+	server := newService(t, b, timeout)
 	before := inLookup("chan send")
 	statuses := make(chan int, n)
 	start := time.Now()
@@ -148,11 +150,11 @@ func TestLateBackend(t *testing.T) {
 	}
 }
 
-// The client hangs up while the backend is silent.
+// The client hangs up while the backend is silent, long before the timeout would end it.
 func TestClientGone(t *testing.T) {
 	const n = 5
 	b := newHeldBackend(t)
-	server := newService(t, b)
+	server := newService(t, b, time.Hour)
 	before := inLookup("chan send")
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -181,12 +183,7 @@ func TestClientGone(t *testing.T) {
 }
 
 func TestDeadBackend(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close() // nobody listens there now
-	server := newService(t, &heldBackend{addr: ln.Addr().String()})
+	server := newService(t, &heldBackend{addr: testkit.NobodyListens()}, 10*time.Second)
 	if status, err := get(context.Background(), server.URL); status != http.StatusServiceUnavailable {
 		t.Errorf("got %d, %v, want 503", status, err)
 	}

@@ -5,13 +5,25 @@ package testkit
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
 	"brownout.example/services/internal/backend"
 )
+
+// Address is host:port on a loopback address that this process has for itself (127.0.0.0/8 is all of the host's, and a
+// process id has 22 bits), so that a port given back is not somebody else's before it is taken again.
+func Address(port int) string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d:%d", 64+pid>>16, pid>>8&255, pid&255, port)
+}
+
+// NobodyListens is an address that refuses connections: Address has no servers but the test's own, at ports above 1.
+func NobodyListens() string { return Address(1) }
 
 // Backend serves at addr (port 0: any) until stop, which returns once every connection is closed.
 func Backend(t *testing.T, addr string) (at string, stop func()) {
