@@ -20,7 +20,7 @@ local t = bo.scenario "mobile-client" {
 
 local db = t:dependency "db" { command = { "backend", "--listen", ":5432", "--service-time", "2ms" }, ready = bo.tcp(5432) }
 local ledger = t:subject "ledger" {
-  command = { "ledger-" .. variant, "--database", "db:5432", "--timeout", "1s", "--pool", "4" },
+  command = { "ledger-" .. variant, "--database", "db:5432", "--timeout", "1s", "--pool", "8" },
   ready   = bo.http "http://ledger:8080/healthz",
 }
 local web = t:dependency "web" {
@@ -28,7 +28,7 @@ local web = t:dependency "web" {
   ready   = bo.http "http://web:8080/healthz",
 }
 
--- Something is announced, and eight phones ask for 128 KiB each at once: once in base, twice in fault.
+-- Something is announced, and eight phones ask for 256 KiB each at once: once in base, twice in fault.
 t:load "phone" {
   url = "http://ledger:8080/statement", arrivals = "burst", burst = { count = 8, every = "4s" }, timeout = "15s",
 }

@@ -152,10 +152,10 @@ func (s *Service) audit(parent context.Context) (string, error) {
 	return fmt.Sprintf("%d charges for %d orders", charges, orders), nil
 }
 
-// A statement of account is read and printed in parts, 128 KiB in all.
+// A statement of account is read and printed in parts, 256 KiB in all.
 const (
 	statementParts = 16
-	partBytes      = 8 << 10
+	partBytes      = 16 << 10
 )
 
 // printed answers with a statement. What fails once the answer has begun can only be told by its not ending as it should.
