@@ -109,9 +109,9 @@ func (s *Service) open(ctx context.Context, silence time.Duration) (net.Conn, er
 }
 
 // followed is follow with the service's own idea of silence, and says whether there was any event.
-func (s *Service) followed(ctx context.Context) (any bool) {
-	s.follow(ctx, s.cfg.Silence, func() { any = true })
-	return any
+func (s *Service) followed(ctx context.Context) (heard bool) {
+	s.follow(ctx, s.cfg.Silence, func() { heard = true })
+	return heard
 }
 
 func ask(conn net.Conn) error {
