@@ -5,8 +5,8 @@
 -- Topology:  client ── fares ── db
 -- Faults:    the link fares–db gets slower, from 1 ms to 1.1 s each way within 7 s; with --set step=true all at once.
 -- Expected:  variant=fixed      PASS: answers for as long as they take less than 1 s, and 504 after 1 s from there on
---            variant=defective  FAIL: what was learned follows the ramp, and answers come after 2.2 s
---            variant=wrongfix   FAIL: a ceiling for each of two tries makes it 2 s
+--            variant=defective  FAIL: what was learned follows the ramp up to 2.2 s; clients give up after 1.5 s
+--            variant=wrongfix   FAIL: a ceiling for each of two tries makes it 2 s; clients give up after 1.5 s
 --            With step=true all three PASS: what is slow all at once is given up at once. Only the ramp tells them apart.
 local bo = require "brownout"
 
