@@ -45,7 +45,7 @@ catalogue_test(network/slow-ramp wrongfix FAIL "errors.ratio{class=timeout} <= 5
 catalogue_test(network/slow-ramp defective PASS SET step)
 catalogue_test(network/flapping-link fixed PASS)
 catalogue_test(network/flapping-link fixed PASS SET random)
-catalogue_test(network/flapping-link defective FAIL "goroutines.delta <= 5 at hold" "goroutines.delta <= 5 at settle")
+catalogue_test(network/flapping-link defective FAIL "goroutines.count <= 15 at hold" "goroutines.count <= 15 at settle")
 catalogue_test(network/flapping-link wrongfix FAIL "errors.ratio <= 5% in fault")
 catalogue_test(network/mobile-client fixed PASS)
 catalogue_test(network/mobile-client defective FAIL "errors.ratio{load=desk} <= 3% in fault")
