@@ -9,8 +9,8 @@
  *          rate   each train against the rate of its moment: the median of these ratios is within 15 %,
  *                 from at least 3 trains, whatever the pieces.
  *   flap   the share of time in force, as the link was told, is that of the schedule within 2 % of the
- *          fault's time and 60 ms per turn; of a blackhole all probes sent while it was there are lost
- *          (at least 20), and of those sent and due while it was not no more than another loss explains.
+ *          fault's time and 60 ms per turn; of a blackhole all probes sent while it was there, less the
+ *          last moments of each turn, are lost (at least 20), and of those sent and due while it was not no more than another loss explains.
  *
  * Owns: nothing.  Threads: any.  Privilege: none. */
 #include <math.h>
@@ -286,6 +286,13 @@ static void add_probes(const struct bo_trial *t, size_t *at, int64_t from_ns, in
 	}
 }
 
+/** closing_ns() - the last moments of a hole of this length. A probe has its time before it is sent, and meets the
+ * link when a busy machine lets it: that of the last moments may meet the next state. */
+static int64_t closing_ns(int64_t lasts_ns)
+{
+	return lasts_ns / 4 < GRACE_NS / 2 ? lasts_ns / 4 : GRACE_NS / 2;
+}
+
 /** found_duty() - what the link was told, and what the probes met then */
 static struct duty found_duty(const struct bo_trial *t, const struct bo_fault_lane *lane,
 			      int64_t began_ns, int64_t now_ns)
@@ -304,7 +311,8 @@ static struct duty found_duty(const struct bo_trial *t, const struct bo_fault_la
 			continue;
 		d.down_ns += was_down ? to_ns - from_ns : 0;
 		if (was_down)
-			add_probes(t, &at, from_ns, to_ns, &d.down_sent, &d.down_lost);
+			add_probes(t, &at, from_ns, to_ns - closing_ns(to_ns - from_ns),
+				   &d.down_sent, &d.down_lost);
 		else
 			/* What is under way when the hole opens may be lost as well. */
 			add_probes(t, &at, from_ns,

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every scenario of the catalogue with every variant of its service: see catalogue.sh.
+# catalogue_test(SCENARIO VARIANT OUTCOME [SET PARAMETER] [BUDGET...]): SET gives the scenario's PARAMETER the value true.
 function(catalogue_test scenario variant outcome)
+	cmake_parse_arguments(PARSE_ARGV 3 arg "" "SET" "")
 	get_filename_component(name ${scenario} NAME)
-	add_test(NAME e2e.catalogue.${name}.${variant}
-		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh ${scenario} ${variant} ${outcome} ${ARGN})
-	set_tests_properties(e2e.catalogue.${name}.${variant} PROPERTIES LABELS e2e TIMEOUT 120
-		ENVIRONMENT "BROWNOUT=$<TARGET_FILE:brownout>;SERVICES=${BROWNOUT_SERVICES_DIR};CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios")
+	set(name e2e.catalogue.${name}.${variant})
+	set(args "")
+	if(arg_SET)
+		string(APPEND name .${arg_SET})
+		set(args ";ARGS=--set ${arg_SET}=true")
+	endif()
+	add_test(NAME ${name}
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/catalogue.sh ${scenario} ${variant} ${outcome} ${arg_UNPARSED_ARGUMENTS})
+	set_tests_properties(${name} PROPERTIES LABELS e2e TIMEOUT 120
+		ENVIRONMENT "BROWNOUT=$<TARGET_FILE:brownout>;SERVICES=${BROWNOUT_SERVICES_DIR};CATALOGUE=${PROJECT_SOURCE_DIR}/scenarios${args}")
 endfunction()
 
 set(BROWNOUT_SERVICES_DIR ${PROJECT_BINARY_DIR}/services)
@@ -31,8 +39,17 @@ catalogue_test(dependencies/half-open-connection fixed PASS)
 catalogue_test(dependencies/half-open-connection defective FAIL "must errors.ratio <= 10% within 7s of fault")
 catalogue_test(dependencies/half-open-connection wrongfix FAIL "must errors.ratio <= 10% within 7s of fault")
 catalogue_test(network/slow-ramp fixed PASS)
+catalogue_test(network/slow-ramp defective FAIL "errors.ratio{class=timeout} <= 5% in fault")
+catalogue_test(network/slow-ramp wrongfix FAIL "errors.ratio{class=timeout} <= 5% in fault")
+# That it takes a ramp: the same delay all at once passes the defect.
+catalogue_test(network/slow-ramp defective PASS SET step)
 catalogue_test(network/flapping-link fixed PASS)
+catalogue_test(network/flapping-link fixed PASS SET random)
+catalogue_test(network/flapping-link defective FAIL "goroutines.count <= 15 at hold" "goroutines.count <= 15 at settle")
+catalogue_test(network/flapping-link wrongfix FAIL "errors.ratio <= 5% in fault")
 catalogue_test(network/mobile-client fixed PASS)
+catalogue_test(network/mobile-client defective FAIL "errors.ratio{load=desk} <= 3% in fault")
+catalogue_test(network/mobile-client wrongfix FAIL "errors.count{load=phone} == 0 in fault")
 catalogue_test(dependencies/name-server-fails fixed PASS)
 catalogue_test(dependencies/name-server-fails defective FAIL "latency.max <= 1.25s in fault" "errors.ratio <= 2% in fault"
 	"goroutines.peak <= base + 150 in fault")

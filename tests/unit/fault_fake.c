@@ -178,7 +178,7 @@ static int fake_link_samples(void *self, int link, enum bo_dir dir, int64_t from
 	s.probes = calloc(room, sizeof(*s.probes));
 	s.trains = calloc(room, sizeof(*s.trains));
 	for (int64_t t = from_ns; t < to_ns && s.probes && s.trains; t += PROBE_GAP) {
-		struct bo_impair im = state_at(fake, link, dir, t);
+		struct bo_impair im = state_at(fake, link, dir, t + fake->late_ns);
 		bool lost = lost_now(&im.loss, &rng, &bad);
 		int64_t delay = slotted(&im, t, delay_now(fake, &im, &rng));
 		bool twice = bo_rng_unit(&rng) * BO_PPM_ALL < (double)im.duplicate.ppm;

@@ -33,6 +33,7 @@ struct fake {
 	int64_t unreclaimable;               /* [memory] limits below this are refused with EBUSY */
 	int64_t base_delay_ns;               /* of every path */
 	int64_t standing_queue_ns;           /* added where a rate is in force */
+	int64_t late_ns;                     /* from a probe's time to the link */
 	double rate_factor;                  /* what becomes of an asked rate */
 	void (*twist)(struct bo_impair *im); /* what becomes of an asked impairment */
 	struct bo_conn_counts conn_counts;   /* what every rule on connections has done */

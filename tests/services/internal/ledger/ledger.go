@@ -2,12 +2,13 @@
 
 // Package ledger keeps accounts in a database, through database/sql.
 //
-// Three builds, as in package orders. Each of them gets three things right or wrong, and a scenario looks at one:
+// Three builds, as in package orders. Each of them gets four things right or wrong, and a scenario looks at one:
 //
 //	                                        (none): ledger_fixed.go  defective                wrongfix
 //	a connection died in the pool           found before it is used  the query finds out      young connections only
 //	a statement of a transaction fails      rolled back              never given back         rolled back after a panic
 //	no answer: was it done?                 asked again, same key    asked again              asked again, another key
+//	a client that takes its time            holds a buffer           holds a connection       is cut off
 package ledger
 
 import (
@@ -15,9 +16,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +50,7 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Handler serves /balance, /transfer, /pay, /audit and the routes of every service.
+// Handler serves /balance, /transfer, /pay, /audit, /statement and the routes of every service.
 func (s *Service) Handler() http.Handler {
 	mux := httpd.NewMux()
 	for path, work := range map[string]func(context.Context) (string, error){
@@ -63,6 +66,7 @@ func (s *Service) Handler() http.Handler {
 			fmt.Fprintln(w, text)
 		})
 	}
+	mux.HandleFunc("/statement", s.printed)
 	return mux
 }
 
@@ -146,4 +150,54 @@ func (s *Service) audit(parent context.Context) (string, error) {
 		return "", fmt.Errorf("%w: %d charges for %d orders", errTwice, charges, orders)
 	}
 	return fmt.Sprintf("%d charges for %d orders", charges, orders), nil
+}
+
+// A statement of account is read and printed in parts, 256 KiB in all.
+const (
+	statementParts = 16
+	partBytes      = 16 << 10
+)
+
+// printed answers with a statement. What fails once the answer has begun can only be told by its not ending as it should.
+func (s *Service) printed(w http.ResponseWriter, r *http.Request) {
+	page := &counted{w: w}
+	err := s.statement(r.Context(), page)
+	switch {
+	case err == nil:
+	case page.n == 0:
+		http.Error(w, err.Error(), status(err))
+	default:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+type counted struct {
+	w io.Writer
+	n int
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += n
+	return n, err
+}
+
+// print reads a statement as from a cursor, on one connection that is its own until all of it is written to w.
+func (s *Service) print(ctx context.Context, w io.Writer) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for part := 0; part < statementParts; part++ {
+		var row string
+		if err := conn.QueryRowContext(ctx, fmt.Sprintf("GET statement:%d", part)).Scan(&row); err != nil {
+			return err
+		}
+		row += "\n"
+		if _, err := io.WriteString(w, strings.Repeat(row, partBytes/len(row))); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,9 +5,11 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 
 	"brownout.example/services/internal/linesql"
 )
@@ -36,3 +38,16 @@ func (s *Service) transfer(ctx context.Context) error {
 
 // idempotencyKey is that of the order: a second try of it changes nothing that the first one did.
 func idempotencyKey(order int64, _ int) string { return fmt.Sprintf("order-%d", order) }
+
+// statement is printed into memory, which takes as long as the database does; then the connection goes back, and the client
+// may take its time.
+func (s *Service) statement(parent context.Context, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(parent, s.cfg.Timeout)
+	defer cancel()
+	var page bytes.Buffer
+	if err := s.print(ctx, &page); err != nil {
+		return err
+	}
+	_, err := page.WriteTo(w)
+	return err
+}

@@ -4,7 +4,9 @@ package ledger
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -74,7 +76,7 @@ func (d *database) fails(how func(conn net.Conn, line string, answer string) boo
 	d.fail = how
 }
 
-func newServer(t *testing.T, d *database, pool int) *httptest.Server {
+func newServer(t *testing.T, d *database, pool int) (*Service, *httptest.Server) {
 	t.Helper()
 	service := New(Config{
 		Database: d.addr, Timeout: timeout, Patience: 20 * time.Second, PoolSize: pool,
@@ -82,7 +84,7 @@ func newServer(t *testing.T, d *database, pool int) *httptest.Server {
 	server := httptest.NewServer(service.Handler())
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { service.db.Close() }) // first: it ends the wait of those that wait for a connection for good
-	return server
+	return service, server
 }
 
 func want(t *testing.T, what string, got, want int) {
@@ -94,7 +96,7 @@ func want(t *testing.T, what string, got, want int) {
 
 func TestDiedInThePool(t *testing.T) {
 	d := newDatabase(t)
-	server := newServer(t, d, 4)
+	_, server := newServer(t, d, 4)
 	want(t, "balance", testkit.Status(t, server.URL+"/balance", 10*time.Second), 200)
 	d.mu.Lock()
 	for _, conn := range d.open {
@@ -112,7 +114,7 @@ func TestDiedInThePool(t *testing.T) {
 
 func TestSecondStatementFails(t *testing.T) {
 	d := newDatabase(t)
-	server := newServer(t, d, 1)
+	_, server := newServer(t, d, 1)
 	want(t, "transfer", testkit.Status(t, server.URL+"/transfer", 10*time.Second), 200)
 	d.fails(func(conn net.Conn, line, _ string) bool {
 		if !strings.HasPrefix(line, "PUT to") {
@@ -133,7 +135,7 @@ func TestSecondStatementFails(t *testing.T) {
 
 func TestLostAnswer(t *testing.T) {
 	d := newDatabase(t)
-	server := newServer(t, d, 4)
+	_, server := newServer(t, d, 4)
 	lost := 0
 	d.fails(func(_ net.Conn, line, _ string) bool {
 		if !strings.HasPrefix(line, "ADD") || lost == 2 {
@@ -148,4 +150,83 @@ func TestLostAnswer(t *testing.T) {
 		status = http.StatusOK
 	}
 	want(t, "audit", testkit.Status(t, server.URL+"/audit", 10*time.Second), status)
+}
+
+// slowClient takes nothing before release is closed.
+type slowClient struct {
+	asked, release chan struct{}
+	got            int
+}
+
+func (c *slowClient) Write(p []byte) (int, error) {
+	select {
+	case <-c.asked:
+	default:
+		close(c.asked)
+	}
+	<-c.release
+	c.got += len(p)
+	return len(p), nil
+}
+
+const statementBytes = statementParts * (partBytes / len("4711\n") * len("4711\n"))
+
+// A client that takes its time, and a pool of one connection: does another client wait for the first?
+func TestSlowClient(t *testing.T) {
+	d := newDatabase(t)
+	d.fails(func(conn net.Conn, line, _ string) bool {
+		fmt.Fprintln(conn, "VALUE 4711")
+		return true
+	})
+	service, server := newServer(t, d, 1)
+	service.cfg.Timeout = time.Second
+	if Variant == "fixed" {
+		service.cfg.Timeout = 20 * time.Second
+	}
+	client := &slowClient{asked: make(chan struct{}), release: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() { ended <- service.statement(context.Background(), client) }()
+	select {
+	case <-client.asked:
+	case err := <-ended:
+		t.Fatalf("nothing was written: %v", err)
+	}
+	status := http.StatusGatewayTimeout
+	if Variant == "fixed" {
+		status = http.StatusOK
+	}
+	want(t, "balance beside a slow client", testkit.Status(t, server.URL+"/balance", 10*time.Second), status)
+	close(client.release)
+	err := <-ended
+	if whole := err == nil && client.got == statementBytes; whole != (Variant != "wrongfix") {
+		t.Errorf("the slow client got %d of %d bytes, %v", client.got, statementBytes, err)
+	}
+	want(t, "balance after that", testkit.Status(t, server.URL+"/balance", 10*time.Second), 200)
+}
+
+// Half a statement must not look like a whole one.
+func TestStatementFailsHalfWay(t *testing.T) {
+	d := newDatabase(t)
+	service, server := newServer(t, d, 1)
+	service.cfg.Timeout = 20 * time.Second
+	for _, fail := range []bool{false, true} {
+		if fail {
+			d.fails(func(conn net.Conn, line, _ string) bool {
+				if line == fmt.Sprintf("GET statement:%d", statementParts-1) {
+					conn.Close()
+					return true
+				}
+				return false
+			})
+		}
+		resp, err := http.Get(server.URL + "/statement")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if whole := resp.StatusCode == http.StatusOK && err == nil; whole == fail {
+			t.Errorf("a statement with status %d, %d bytes and %v; its database fails: %v", resp.StatusCode, len(body), err, fail)
+		}
+	}
 }

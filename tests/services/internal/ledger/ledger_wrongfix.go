@@ -8,6 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"time"
 
 	"brownout.example/services/internal/linesql"
@@ -53,3 +54,11 @@ func (s *Service) transfer(ctx context.Context) error {
 
 // idempotencyKey is made for each try, so no two tries are the same to the database.
 func idempotencyKey(order int64, try int) string { return fmt.Sprintf("order-%d-try-%d", order, try) }
+
+// statement has a timeout. It ends no write that waits for the client, so the connection is held as before; and the client
+// that was waited for gets half a statement.
+func (s *Service) statement(parent context.Context, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(parent, s.cfg.Timeout)
+	defer cancel()
+	return s.print(ctx, w)
+}

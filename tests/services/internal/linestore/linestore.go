@@ -34,9 +34,22 @@ type Store struct {
 	idle  []*Conn
 }
 
-// Open returns a pool of at most size connections to addr; none is made before it is needed.
+// Open returns a pool of at most size connections to addr; none is made before it is needed, unless Fill is
+// called.
 func Open(addr string, size int) *Store {
 	return &Store{addr: addr, slots: make(chan struct{}, size)}
+}
+
+// Fill makes connections until the pool is full or ctx is done; call it before the first query.
+func (s *Store) Fill(ctx context.Context) error {
+	for n := 0; n < cap(s.slots); n++ {
+		c, err := Dial(ctx, s.addr)
+		if err != nil {
+			return err
+		}
+		s.put(c)
+	}
+	return nil
 }
 
 // Close closes the idle connections; those in use are closed by their users' contexts.

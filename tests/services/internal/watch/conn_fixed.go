@@ -41,3 +41,17 @@ func keepalive(network, address string, raw syscall.RawConn) error {
 	}
 	return failed
 }
+
+// attempt is over when the stream is silent, and so is its connection.
+func (s *Service) attempt(ctx context.Context) (heard bool) { return s.followed(ctx) }
+
+// next is the pause before the try after this one. Whoever was heard has come back: what failed before counts no longer.
+func next(pause time.Duration, heard bool) time.Duration {
+	if heard {
+		return firstPause
+	}
+	if pause > time.Second/2 {
+		return time.Second
+	}
+	return 2 * pause
+}

@@ -3,11 +3,11 @@
 // Package watch follows a stream of package feed and answers with what it heard last, as a cache that is invalidated by
 // notifications does. Its connection only reads, so nothing that it does tells it that the other end is gone.
 //
-// Three builds, as in package orders; what differs is who notices that:
+// Three builds, as in package orders. Each of them gets two things right or wrong, and a scenario looks at one:
 //
-//	(none)     conn_fixed.go      the kernel, with keepalive probes
-//	defective  conn_defective.go  nobody
-//	wrongfix   conn_wrongfix.go   nobody: dialling and writing have a timeout, the read that waits for ever has none
+//	                          (none): conn_fixed.go   defective                 wrongfix
+//	the peer is gone          keepalive finds out     nobody does               nobody; only writes have a timeout
+//	the stream is silent      closed, opened again    opened again beside it    closed, opened again later each time
 package watch
 
 import (
@@ -23,11 +23,16 @@ import (
 	"brownout.example/services/internal/httpd"
 )
 
-// Config of the service. What is older than Fresh is not served.
+// Config of the service. What is older than Fresh is not served. A stream in which nothing was heard for Silence is taken for
+// dead; 0 leaves that to the connection.
 type Config struct {
-	Source string // host:port of the feed
-	Fresh  time.Duration
+	Source  string // host:port of the feed
+	Fresh   time.Duration
+	Silence time.Duration
 }
+
+// From the end of a stream to the first try to open it again.
+const firstPause = 50 * time.Millisecond
 
 // Service knows when it heard something last.
 type Service struct {
@@ -39,12 +44,13 @@ type Service struct {
 func New(ctx context.Context, cfg Config) *Service {
 	s := &Service{cfg: cfg}
 	go func() {
-		for ctx.Err() == nil {
-			s.follow(ctx)
+		for pause := firstPause; ctx.Err() == nil; {
+			heard := s.attempt(ctx)
 			select {
 			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(pause):
 			}
+			pause = next(pause, heard)
 		}
 	}()
 	return s
@@ -67,9 +73,10 @@ func (s *Service) latest(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "as of %v ago\n", age.Round(time.Millisecond))
 }
 
-// follow is one connection to the feed, for as long as it lasts.
-func (s *Service) follow(ctx context.Context) error {
-	conn, err := dial(ctx, s.cfg.Source)
+// follow is one connection to the feed, for as long as it lasts, or until it was silent for so long (0: however long);
+// heard is called for each event.
+func (s *Service) follow(ctx context.Context, silence time.Duration, heard func()) error {
+	conn, err := s.open(ctx, silence)
 	if err != nil {
 		return err
 	}
@@ -78,14 +85,33 @@ func (s *Service) follow(ctx context.Context) error {
 		return err
 	}
 	for in := bufio.NewReader(conn); ; {
+		if silence > 0 {
+			conn.SetReadDeadline(time.Now().Add(silence))
+		}
 		line, err := in.ReadString('\n')
 		if err != nil {
 			return err
 		}
 		if strings.HasPrefix(line, "event: ") {
 			s.last.Store(time.Now().UnixMilli())
+			heard()
 		}
 	}
+}
+
+func (s *Service) open(ctx context.Context, silence time.Duration) (net.Conn, error) {
+	if silence > 0 {
+		limited, cancel := context.WithTimeout(ctx, silence)
+		defer cancel()
+		ctx = limited
+	}
+	return dial(ctx, s.cfg.Source)
+}
+
+// followed is follow with the service's own idea of silence, and says whether there was any event.
+func (s *Service) followed(ctx context.Context) (heard bool) {
+	s.follow(ctx, s.cfg.Silence, func() { heard = true })
+	return heard
 }
 
 func ask(conn net.Conn) error {
