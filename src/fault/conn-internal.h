@@ -109,9 +109,9 @@ uint32_t bo_fault_conn_claims(const struct bo_plan *plan, const struct bo_fault_
 bool bo_fault_conn_clash(const struct bo_plan *plan, const struct bo_fault_spec *a,
 			 const struct bo_fault_spec *b);
 /** bo_fault_conn_judge() - is what the rule has done what was asked for?  Pure
- * @where: "port 5432 on orders-db" */
+ * @where: "port 5432 on orders-db";  @alike: as of bo_fault_binomial_fits() */
 void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_conn *conn,
-			 const struct bo_conn_rule *rule, const char *where,
+			 const struct bo_conn_rule *rule, const char *where, unsigned alike,
 			 const struct bo_conn_counts *counts);
 
 #define CONN_KIND(kind_name, kind_help, kind_args, kind_conn)    \

@@ -304,7 +304,8 @@ int bo_fault_conn_confirm(struct bo_fault *fault, struct bo_err *err)
 		snprintf(where, sizeof(where), "to port %u on %s", rule.port, target);
 	else
 		snprintf(where, sizeof(where), "on %s", target);
-	bo_fault_conn_judge(fault->record, fault->kind->conn, &rule, where, &counts);
+	bo_fault_conn_judge(fault->record, fault->kind->conn, &rule, where,
+			    bo_fault_alike(fault->plan), &counts);
 	return 0;
 }
 
@@ -354,7 +355,7 @@ static void say_achieved(struct bo_text *text, const struct bo_conn_rule *rule,
 
 /** judge_share() - were as many hit as a share of all is?  Return: false when that is not so, or not to be told */
 static bool judge_share(struct bo_fault_record *record, const struct bo_conn_rule *rule,
-			const char *where, const struct bo_conn_counts *c)
+			const char *where, unsigned alike, const struct bo_conn_counts *c)
 {
 	double share = (double)rule->share_ppm / BO_PPM_ALL;
 	uint64_t k = c->connections + c->beyond, n = matched(c);
@@ -363,12 +364,12 @@ static bool judge_share(struct bo_fault_record *record, const struct bo_conn_rul
 
 	if (!rule->share_ppm)
 		return true;
-	if (!bo_fault_binomial_fits(k, n, share)) {
+	if (!bo_fault_binomial_fits(k, n, share, alike)) {
 		bo_fault_verdict(
 			record, BO_CONFIRM_OFF,
-			"%llu of %llu connections %s that matched are of the share, outside the 99.9%% "
+			"%llu of %llu connections %s that matched are of the share, outside the %.4g%% "
 			"interval of %s",
-			(ull)k, (ull)n, where, share_text(rule, text));
+			(ull)k, (ull)n, where, bo_fault_interval(alike), share_text(rule, text));
 		return false;
 	}
 	if ((double)n >= needed && k)
@@ -383,7 +384,7 @@ static bool judge_share(struct bo_fault_record *record, const struct bo_conn_rul
 }
 
 void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_conn *conn,
-			 const struct bo_conn_rule *rule, const char *where,
+			 const struct bo_conn_rule *rule, const char *where, unsigned alike,
 			 const struct bo_conn_counts *c)
 {
 	struct bo_text achieved = bo_text_of(record->achieved, sizeof(record->achieved));
@@ -410,7 +411,7 @@ void bo_fault_conn_judge(struct bo_fault_record *record, const struct bo_fault_c
 			record, BO_CONFIRM_OFF,
 			"%llu packets %s are of connections beyond those that a link can follow",
 			(ull)c->missed, where);
-	else if (!judge_share(record, rule, where, c))
+	else if (!judge_share(record, rule, where, alike, c))
 		return;
 	else if (tells && !c->resets && !c->unreachables)
 		bo_fault_verdict(record, BO_CONFIRM_OFF, "no end of a connection %s was told: %s",

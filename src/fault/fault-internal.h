@@ -294,6 +294,8 @@ void bo_expect_delays(const struct bo_impair *im, bool correlated, int64_t *ret,
 bool bo_fault_binomial_fits(uint64_t k, uint64_t n, double p, unsigned alike);
 bool bo_fault_too_few(uint64_t k, uint64_t n, double p, unsigned alike);
 bool bo_fault_too_many(uint64_t k, uint64_t n, double p, unsigned alike);
+/** bo_fault_alike() - directions of links that the faults of a run are judged on */
+unsigned bo_fault_alike(const struct bo_plan *plan);
 /** bo_fault_interval() - what is left to one of them, in per cent: 99.9 of one, 99.99 of ten */
 double bo_fault_interval(unsigned alike);
 /** bo_fault_needed() - so many make none of them a one in a thousand chance: from there on none is too few */

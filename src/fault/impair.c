@@ -306,18 +306,6 @@ static int link_apply(struct bo_fault *fault, struct bo_err *err)
 	return r < 0 ? r : link_update(fault, err);
 }
 
-/** judged_alike() - directions of the run that faults are judged on */
-static unsigned judged_alike(const struct bo_plan *plan)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < plan->faults.len; i++)
-		for (int dir = 0; dir < BO_DIR_COUNT; dir++)
-			n += plan->faults.items[i].target == BO_TARGET_LINK &&
-			     bo_link_covers(plan, &plan->faults.items[i], (enum bo_dir)dir);
-	return n;
-}
-
 /** link_judge() - of one direction, with what was sent since the fault began */
 static int link_judge(struct bo_fault *fault, enum bo_dir dir, struct bo_trial *t,
 		      struct bo_link_samples *samples, int64_t now_ns, struct bo_err *err)
@@ -370,7 +358,7 @@ static int link_confirm_dir(struct bo_fault *fault, enum bo_dir dir, struct bo_t
 			      .achieved = achieved,
 			      .name = name,
 			      .own = &own,
-			      .alike = judged_alike(fault->plan),
+			      .alike = bo_fault_alike(fault->plan),
 			      .first = true };
 	int r = fault->hands->link_samples(fault->hands->self, fault->spec->index, dir,
 					   fault->applied_mono_ns, now_ns, &samples, err);

@@ -34,6 +34,17 @@ uint64_t bo_fault_seed(const struct bo_fault *fault)
 	return seed;
 }
 
+unsigned bo_fault_alike(const struct bo_plan *plan)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < plan->faults.len; i++)
+		for (int dir = 0; dir < BO_DIR_COUNT; dir++)
+			n += plan->faults.items[i].target == BO_TARGET_LINK &&
+			     bo_link_covers(plan, &plan->faults.items[i], (enum bo_dir)dir);
+	return n;
+}
+
 /* --- lanes ------------------------------------------------------------------------------------ */
 
 struct bo_fault_lane *bo_fault_lane_of(struct bo_fault_set *set, int link, enum bo_dir dir)

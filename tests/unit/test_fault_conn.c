@@ -363,7 +363,7 @@ static const struct bo_fault_record *judged(const char *share, int64_t first,
 	return &fake->records[0];
 }
 
-/* The 99.9 % interval of the binomial distribution, from so many on that neither none nor all could be by chance. */
+/* The 99.9 % interval of the binomial distribution, which two directions share, from so many on that neither none nor all could be by chance. */
 static void a_share_is_judged_by_its_counts(void **state)
 {
 	static const struct {
@@ -393,7 +393,7 @@ static void a_share_is_judged_by_its_counts(void **state)
 		  0,
 		  BO_CONFIRM_OFF,
 		  "20 of 20 connections to port 80 on orders-db that matched are of the share, "
-		  "outside the 99.9% interval of 30%" },
+		  "outside the 99.95% interval of 30%" },
 		{ "30%", { .spared = 40 }, 0, BO_CONFIRM_OFF, "0 of 40" },
 		{ "30%", { .spared = 20 }, 0, BO_CONFIRM_UNKNOWN, "takes 21" },
 		{ "30%", { .connections = 100, .spared = 100 }, 0, BO_CONFIRM_OFF, "100 of 200" },
