@@ -363,7 +363,8 @@ static const struct bo_fault_record *judged(const char *share, int64_t first,
 	return &fake->records[0];
 }
 
-/* The 99.9 % interval of the binomial distribution, which two directions share, from so many on that neither none nor all could be by chance. */
+/* The 99.9 % interval of the binomial distribution, which two directions share, from so many on that neither none nor all
+ * could be by chance. */
 static void a_share_is_judged_by_its_counts(void **state)
 {
 	static const struct {
