@@ -116,16 +116,17 @@ static bool count_agrees(struct bo_census *census)
 		int64_t before, after, slack;
 		uint64_t len;
 
-		if (bo_census_count(census, &before, NULL) ||
-		    bo_gowalk(census, tally_chunk, &t, &len, NULL) ||
-		    bo_census_count(census, &after, NULL))
-			return false;
-		if ((int64_t)t.user == before || (int64_t)t.user == after)
-			return true;
-		slack = 2 + (int64_t)t.user / 50 + 2 * llabs(after - before);
-		near |= after != before && llabs((int64_t)t.user - before) <= slack;
-		fewer |= 2 * (int64_t)t.user < before + after;
-		more |= 2 * (int64_t)t.user > before + after;
+		/* What moved while it was read is read again. */
+		if (bo_census_count(census, &before, NULL) == 0 &&
+		    bo_gowalk(census, tally_chunk, &t, &len, NULL) == 0 &&
+		    bo_census_count(census, &after, NULL) == 0) {
+			if ((int64_t)t.user == before || (int64_t)t.user == after)
+				return true;
+			slack = 2 + (int64_t)t.user / 50 + 2 * llabs(after - before);
+			near |= after != before && llabs((int64_t)t.user - before) <= slack;
+			fewer |= 2 * (int64_t)t.user < before + after;
+			more |= 2 * (int64_t)t.user > before + after;
+		}
 		if (tries >= 5 && (near || (fewer && more)))
 			return true;
 		/* Whoever is half made counts on one side only; a process that has no CPU leaves it at that for a while, which
