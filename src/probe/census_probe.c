@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "agree.h"
 #include "brownout/base/clock.h"
@@ -17,6 +18,8 @@
 
 #define COUNT_INTERVAL_NS (10 * BO_NSEC_PER_MSEC)
 #define STATS_INTERVAL_NS (100 * BO_NSEC_PER_MSEC)
+#define YOUNG_PAUSE_MIN_NS (5 * BO_NSEC_PER_MSEC)
+#define YOUNG_PAUSE_MAX_NS (320 * BO_NSEC_PER_MSEC)
 
 enum {
 	GOROUTINES,
@@ -140,6 +143,22 @@ static int attach_now(struct bo_probe *probe, struct bo_err *err)
 	return 0;
 }
 
+/* A Go program that says nothing when it is ready may not have come to its main yet: it is asked again, for a little more
+ * than half a second in all.  One that cannot be counted costs that, once, before the run. */
+static int attach_young(struct bo_probe *probe, struct bo_err *err)
+{
+	struct timespec pause = { .tv_nsec = YOUNG_PAUSE_MIN_NS };
+	int r = attach_now(probe, err);
+
+	while ((r == -EBADMSG || r == -EAGAIN || r == -ENOTSUP) &&
+	       pause.tv_nsec <= YOUNG_PAUSE_MAX_NS) {
+		nanosleep(&pause, NULL);
+		pause.tv_nsec *= 2;
+		r = attach_now(probe, err);
+	}
+	return r;
+}
+
 /* A handle of the process that the node runs now. */
 static bool have_handle(struct bo_probe *probe, int64_t now_ns)
 {
@@ -153,7 +172,7 @@ static bool have_handle(struct bo_probe *probe, int64_t now_ns)
 	if (bo_watch_running(probe->watch))
 		st->census = bo_watch_counter(probe->watch, probe->target->node,
 					      probe->target->start, why, sizeof(why));
-	else if (attach_now(probe, &err) < 0)
+	else if (attach_young(probe, &err) < 0)
 		snprintf(why, sizeof(why), "%.150s", err.msg);
 	st->start = probe->target->start;
 	if (!st->census)

@@ -511,6 +511,33 @@ static void test_a_program_that_is_yet_to_come(void **state)
 	zoo_stop(&zoo);
 }
 
+static int not_yet; /* so many attempts fail, as on a program that is still at its beginning */
+
+int __real_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err);
+int __wrap_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err);
+
+int __wrap_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err)
+{
+	if (not_yet > 0 && not_yet--)
+		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "too early");
+	return __real_bo_census_attach(ret, pid, flags, err);
+}
+
+static void test_a_program_at_its_beginning_is_asked_again(void **state)
+{
+	struct zoo zoo = start(NULL);
+	struct kit *k = kit_new();
+	int node;
+
+	(void)state;
+	not_yet = 4;
+	node = begin(k, &zoo, NULL);
+	assert_int_equal(not_yet, 0);
+	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
 /* A sampler whose process has ended, which it has been told of. */
 static struct kit *bereaved(int *ret_node)
 {
@@ -687,6 +714,7 @@ int main(void)
 		cmocka_unit_test(test_another_process_at_once),
 		cmocka_unit_test(test_a_program_that_becomes_another),
 		cmocka_unit_test(test_a_program_that_is_yet_to_come),
+		cmocka_unit_test(test_a_program_at_its_beginning_is_asked_again),
 		cmocka_unit_test(test_a_supervised_child_is_followed),
 		cmocka_unit_test(test_another_program_is_taken_in_the_end),
 		cmocka_unit_test(test_descriptors_are_handed_over),

@@ -7,8 +7,7 @@ local t = bo.scenario "stuck-or-idle" {
 }
 t:subject "pool" {
   command = { "zoo", "-pool", "8", "-leaked", "13", "-tick", "20ms" },
-  -- A Go program that has not come to its main yet has nothing to be counted, and nobody asks it twice.
-  ready   = bo.log "ready",
+  ready = bo.log "ready",
 }
 t:budget 'goroutines{site="main.newPool", stuck=true} == 13 at settle'
 t:budget 'goroutines{site="main.newPool", stuck=false} == 8 at settle'
