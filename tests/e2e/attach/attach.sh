@@ -110,7 +110,7 @@ chmod 755 "$out/bin/docker" "$out"
 # A run in the background with a fault in force: $conductor, $keeper, $attachment, $warden
 in_fault() {
 	: >"$out/run.txt"
-	run --set pid="$service" --set what=blackhole --set fault=30s --set ttl=60s &
+	run --set pid="$service" --set what=blackhole --set fault=120s --set ttl=180s &
 	conductor=$!
 	until_true 20 grep -q "fault on" "$out/run.txt" || fail "no fault came"
 	# the shell is in between
