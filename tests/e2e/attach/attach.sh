@@ -7,6 +7,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 case=${1:?}
+: "${BROWNOUT:?}" "${SERVICES:?}" "${LISTS:?}"
 
 if [ "${ATTACH_INSIDE:-}" != 1 ]; then
 	if [ "$(id -u)" != 0 ] || ! command -v ip >/dev/null; then
