@@ -51,6 +51,7 @@
 /* The clocks are read within 0.1 µs of each other, unless something comes between. */
 #define LOOKS 8
 #define CLOSE_NS 2000
+#define LOOK_EVERY_NS (100 * BO_NSEC_PER_MSEC)
 #define PROBE_GAP_NS (BO_NSEC_PER_SEC / BO_LINKPROBE_RATE_PER_S)
 #define PROBE_GAP_MOST_NS (100 * BO_NSEC_PER_MSEC)
 #define TRAIN_GAP_NS BO_NSEC_PER_SEC
@@ -294,38 +295,52 @@ static int64_t realtime_ns(void)
 	return (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/** realtime_ahead_ns() - of CLOCK_MONOTONIC, from a look at it between two at the other clock: a thread that is preempted
- * between them would make a packet early by as much, so the closest of a few looks counts, and is late by that rather */
-static int64_t realtime_ahead_ns(void)
+/** struct clocks - how far CLOCK_REALTIME is ahead of CLOCK_MONOTONIC.  Both run at one pace, so that changes when somebody
+ * sets the time only, and is looked at now and then: reading a clock may take 80 µs (user-mode Linux) */
+struct clocks {
+	int64_t ahead_ns;
+	int64_t until_ns;
+};
+
+/** clocks_look() - at one clock between two looks at the other: a thread that is preempted between them would make packets
+ * early by as much, so the closest of a few looks counts, and makes them late by that rather */
+static void clocks_look(struct clocks *clocks)
 {
-	int64_t closest_ns = INT64_MAX, ahead_ns = 0;
+	int64_t closest_ns = INT64_MAX;
 
 	for (int i = 0; i < LOOKS && closest_ns > CLOSE_NS; i++) {
 		int64_t before_ns = bo_now_ns(), real_ns = realtime_ns(), after_ns = bo_now_ns();
 
+		clocks->until_ns = after_ns + LOOK_EVERY_NS;
 		if (after_ns - before_ns >= closest_ns)
 			continue;
 		closest_ns = after_ns - before_ns;
-		ahead_ns = real_ns - after_ns;
+		clocks->ahead_ns = real_ns - after_ns;
 	}
-	return ahead_ns;
 }
 
 /** arrival_ns() - the kernel's receive stamp as CLOCK_MONOTONIC, or @now_ns when there is none */
-static int64_t arrival_ns(struct msghdr *msg, int64_t now_ns)
+static int64_t arrival_ns(struct msghdr *msg, struct clocks *clocks, int64_t now_ns)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		struct timespec ts;
+		int64_t real_ns;
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
 			continue;
 		memcpy(&ts, CMSG_DATA(c), sizeof(ts));
-		return (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec - realtime_ahead_ns();
+		real_ns = (int64_t)ts.tv_sec * BO_NSEC_PER_SEC + ts.tv_nsec;
+		/* Nothing arrives in the future; by more than a look takes, somebody has set the time. */
+		if (now_ns >= clocks->until_ns ||
+		    real_ns - clocks->ahead_ns > now_ns + BO_NSEC_PER_MSEC)
+			clocks_look(clocks);
+		return real_ns - clocks->ahead_ns < now_ns ? real_ns - clocks->ahead_ns : now_ns;
 	}
 	return now_ns;
 }
 
-static void end_receive(const struct bo_linkprobe *lp, uint32_t link, int end)
+static void end_receive(const struct bo_linkprobe *lp, uint32_t link, int end,
+			struct clocks *clocks)
 {
 	for (int i = 0; i < RECEIVE_BATCH; i++) {
 		union {
@@ -346,7 +361,7 @@ static void end_receive(const struct bo_linkprobe *lp, uint32_t link, int end)
 		if (n < (ssize_t)sizeof(u.packet))
 			continue; /* not ours, or an ICMP error reported on the socket */
 		now_ns = bo_now_ns();
-		packet_arrived(lp, link, end, &u.packet, arrival_ns(&msg, now_ns), now_ns);
+		packet_arrived(lp, link, end, &u.packet, arrival_ns(&msg, clocks, now_ns), now_ns);
 	}
 }
 
@@ -378,6 +393,7 @@ static void *prober_main(void *arg)
 {
 	struct bo_linkprobe *lp = arg;
 	struct epoll_event events[16];
+	struct clocks clocks = { 0 };
 	bool go_on = true;
 
 	prctl(PR_SET_NAME, "bo-linkprobe");
@@ -394,7 +410,7 @@ static void *prober_main(void *arg)
 			else if (id == EVENT_BELL)
 				(void)!read(lp->bell, &drain, sizeof(drain));
 			else
-				end_receive(lp, (uint32_t)(id / 2), (int)(id % 2));
+				end_receive(lp, (uint32_t)(id / 2), (int)(id % 2), &clocks);
 		}
 		prober_tick(lp);
 		go_on = !lp->stop;
