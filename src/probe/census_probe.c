@@ -144,14 +144,13 @@ static int attach_now(struct bo_probe *probe, struct bo_err *err)
 }
 
 /* A Go program that says nothing when it is ready may not have come to its main yet: it is asked again, for a little more
- * than half a second in all.  One that cannot be counted costs that, once, before the run. */
+ * than half a second in all.  One that cannot be counted (-ENOTSUP) is not young: attaching has had patience with it. */
 static int attach_young(struct bo_probe *probe, struct bo_err *err)
 {
 	struct timespec pause = { .tv_nsec = YOUNG_PAUSE_MIN_NS };
 	int r = attach_now(probe, err);
 
-	while ((r == -EBADMSG || r == -EAGAIN || r == -ENOTSUP) &&
-	       pause.tv_nsec <= YOUNG_PAUSE_MAX_NS) {
+	while ((r == -EBADMSG || r == -EAGAIN) && pause.tv_nsec <= YOUNG_PAUSE_MAX_NS) {
 		nanosleep(&pause, NULL);
 		pause.tv_nsec *= 2;
 		r = attach_now(probe, err);

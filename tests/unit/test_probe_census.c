@@ -512,6 +512,7 @@ static void test_a_program_that_is_yet_to_come(void **state)
 }
 
 static int not_yet; /* so many attempts fail, as on a program that is still at its beginning */
+static int not_yet_code = EBADMSG;
 
 int __real_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err);
 int __wrap_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err);
@@ -519,7 +520,7 @@ int __wrap_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, s
 int __wrap_bo_census_attach(struct bo_census **ret, pid_t pid, unsigned flags, struct bo_err *err)
 {
 	if (not_yet > 0 && not_yet--)
-		return bo_err_set(err, EBADMSG, BO_SUBSYS_PROBE, "too early");
+		return bo_err_set(err, not_yet_code, BO_SUBSYS_PROBE, "too early");
 	return __real_bo_census_attach(ret, pid, flags, err);
 }
 
@@ -534,6 +535,22 @@ static void test_a_program_at_its_beginning_is_asked_again(void **state)
 	node = begin(k, &zoo, NULL);
 	assert_int_equal(not_yet, 0);
 	kit_wait(k, BO_SERIES_GOROUTINES, node, kit_any, 0);
+	kit_free(k);
+	zoo_stop(&zoo);
+}
+
+static void test_what_cannot_be_counted_is_asked_once(void **state)
+{
+	struct zoo zoo = start(NULL);
+	struct kit *k = kit_new();
+
+	(void)state;
+	not_yet = 2;
+	not_yet_code = ENOTSUP;
+	(void)begin(k, &zoo, NULL);
+	assert_int_equal(not_yet, 1);
+	not_yet = 0;
+	not_yet_code = EBADMSG;
 	kit_free(k);
 	zoo_stop(&zoo);
 }
@@ -715,6 +732,7 @@ int main(void)
 		cmocka_unit_test(test_a_program_that_becomes_another),
 		cmocka_unit_test(test_a_program_that_is_yet_to_come),
 		cmocka_unit_test(test_a_program_at_its_beginning_is_asked_again),
+		cmocka_unit_test(test_what_cannot_be_counted_is_asked_once),
 		cmocka_unit_test(test_a_supervised_child_is_followed),
 		cmocka_unit_test(test_another_program_is_taken_in_the_end),
 		cmocka_unit_test(test_descriptors_are_handed_over),
